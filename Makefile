@@ -1,0 +1,41 @@
+# One command each; a second run skips what is installed already. Python 3.11 or newer is all that is needed.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-all lint types format bench lock clean
+
+help:            ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 22
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "keyshop needs Python 3.11 or newer; this is $$($(PYTHON) --version)."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run: requirements.lock pyproject.toml | .venv/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch .venv/run
+
+.venv/test: requirements-test.lock .venv/run
+	$(PIP) install --quiet --require-hashes -r requirements-test.lock
+	@touch .venv/test
+
+up: .venv/run    ## The whole shop on this machine: servers, simulator, API, worker
+	@.venv/bin/keyshop up
+
+lint: .venv/test ## Style, types and import contracts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: lint       ## Linters, types, import contracts and the whole suite on servers it starts itself
+	.venv/bin/pytest -n auto
+
+clean:           ## Remove the environment and everything built here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+
+lock:            ## Resolve the requirements anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 --extra embedded --group build pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 --extra embedded --group build --group test -c requirements.lock pyproject.toml -o requirements-test.lock

@@ -1,0 +1,1 @@
+"""The backend of a shop that sells digital game keys."""

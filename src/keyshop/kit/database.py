@@ -1,0 +1,252 @@
+"""
+The one way to PostgreSQL: pooled connections, reads, and the only place that commits.
+
+Database
+├── read()         one connection, no transaction: for single statements
+└── transaction()  one transaction at READ COMMITTED, committed when its block ends well
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import msgspec
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+
+from keyshop.kit.dsn import clean_dsn
+from keyshop.kit.errors import Unavailable
+
+_Connection = PoolConnectionProxy[Record]
+_Row = TypeVar("_Row", bound=msgspec.Struct)
+
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+# A leader that stops between two statements must not hold its locks for ever.
+_SESSION_SETTINGS: Final = {
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "60000",
+}
+
+# What the driver raises when the server is away, going away, or full.
+_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+)
+
+_in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL cannot be reached."""
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached at the moment. Please try again.")
+
+
+class Reader:
+    """One connection on which statements run."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, *args: object) -> list[Record]:
+        """Return all rows of the statement."""
+        return await self._connection.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Record | None:
+        """Return the first row of the statement, if it has one."""
+        return await self._connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """Return the first column of the first row; its type is what the statement selects."""
+        return await self._connection.fetchval(sql, *args)
+
+
+class Transaction(Reader):
+    """Statements that take effect together, or not at all."""
+
+    async def execute(self, sql: str, *args: object) -> int:
+        """Run the statement and return how many rows it touched."""
+        tag: str = await self._connection.execute(sql, *args)
+        return _rows_touched(tag)
+
+    async def execute_many(self, sql: str, args: Iterable[Sequence[object]]) -> None:
+        """Run the statement once for each tuple of arguments, in one round trip."""
+        await self._connection.executemany(sql, args)
+
+    async def copy_records(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str],
+        records: Iterable[Sequence[object]],
+        schema: str | None = None,
+    ) -> None:
+        """Append the records to the table by COPY, in the binary format."""
+        await self._connection.copy_records_to_table(
+            table, records=records, columns=columns, schema_name=schema
+        )
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what happens inside when it fails, and only that."""
+        async with self._connection.transaction():
+            yield
+
+    @property
+    def raw(self) -> _Connection:
+        """
+        The driver's own connection, inside this transaction.
+
+        For libraries that enqueue on the caller's connection; never for statements of ours.
+        """
+        return self._connection
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, dsn: str, *, min_size: int = 1, max_size: int = 10) -> None:
+        """
+        Remember where the database is; `open` connects.
+
+        Raises:
+            Invalid: the address is none, or names a schema other than public.
+        """
+        self._dsn = clean_dsn(dsn)
+        self._min_size = min_size
+        self._max_size = self._dsn.connection_limit or max_size
+        self._pool: asyncpg.Pool[Record] | None = None
+
+    async def open(self) -> None:
+        """
+        Connect.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+        """
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._dsn.url,
+                min_size=min(self._min_size, self._max_size),
+                max_size=self._max_size,
+                init=prepare_connection,
+                # The default reset is a round trip after every use; our connections keep no state
+                # between uses, and what a failed block leaves open is rolled back by its own exit.
+                reset=_reset_nothing,
+                server_settings=_SESSION_SETTINGS,
+                statement_cache_size=0 if self._dsn.pgbouncer else 1024,
+                timeout=10,
+                command_timeout=60,
+            )
+        except _AWAY as error:
+            raise DatabaseUnavailable from error
+
+    async def close(self) -> None:
+        """Close every connection; statements under way end first, within five seconds."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                await asyncio.wait_for(pool.close(), timeout=5)
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        """
+        Lend a connection outside any transaction.
+
+        Raises:
+            DatabaseUnavailable: no connection can be had.
+        """
+        async with self._acquire() as connection:
+            yield Reader(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """
+        Open a transaction that commits when the block ends, and rolls back when it raises.
+
+        Raises:
+            DatabaseUnavailable: no connection can be had.
+        """
+        if _in_transaction.get():
+            # The inner one would commit on another connection, whatever becomes of the outer one.
+            raise RuntimeError("A transaction is open already: pass it on, or use a savepoint.")
+        token = _in_transaction.set(True)
+        try:
+            async with self._acquire() as connection, connection.transaction():
+                yield Transaction(connection)
+        finally:
+            _in_transaction.reset(token)
+
+    @asynccontextmanager
+    async def _acquire(self) -> AsyncIterator[_Connection]:
+        if self._pool is None:
+            raise DatabaseUnavailable
+        try:
+            connection = await self._pool.acquire(timeout=10)
+        except _AWAY as error:
+            raise DatabaseUnavailable from error
+        try:
+            yield connection
+        except _AWAY as error:
+            raise DatabaseUnavailable from error
+        except asyncpg.InterfaceError as error:
+            # The driver says so when the server went away between two statements.
+            if connection.is_closed():
+                raise DatabaseUnavailable from error
+            raise
+        finally:
+            await self._pool.release(connection)
+
+
+def rows(kind: type[_Row], records: Iterable[Record]) -> list[_Row]:
+    """Return the records as Structs; a Struct's fields are named as the columns."""
+    return [kind(**record) for record in records]
+
+
+def row(kind: type[_Row], record: Record) -> _Row:
+    """Return one record as a Struct."""
+    return kind(**record)
+
+
+async def prepare_connection(connection: asyncpg.Connection[Record] | _Connection) -> None:
+    """
+    Make `timestamp` columns read and write aware UTC times.
+
+    The driver refuses aware values for them, and hands out naive ones that print without a zone.
+    """
+    await connection.set_type_codec(
+        "timestamp",
+        schema="pg_catalog",
+        encoder=_encode_timestamp,
+        decoder=_decode_timestamp,
+        format="tuple",
+    )
+
+
+def _encode_timestamp(moment: datetime) -> tuple[int]:
+    return ((moment - _EPOCH) // _MICROSECOND,)
+
+
+def _decode_timestamp(value: tuple[int]) -> datetime:
+    return _EPOCH + timedelta(microseconds=value[0])
+
+
+async def _reset_nothing(connection: _Connection) -> None:
+    del connection
+
+
+def _rows_touched(tag: str) -> int:
+    number = tag.rpartition(" ")[2]
+    return int(number) if number.isdigit() else 0
