@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
@@ -59,6 +60,9 @@ class ProductFilter(Struct, frozen=True, kw_only=True):
     updated_from: datetime | None = None
     updated_to: datetime | None = None
     include_out_of_stock: bool = True
+
+
+EVERYTHING: Final = ProductFilter()
 
 
 class PlacedOrder(Struct, frozen=True, kw_only=True):

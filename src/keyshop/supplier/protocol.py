@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from keyshop.supplier.models import (
+    EVERYTHING,
     DeliveredKey,
     OrderDetails,
     Payment,
@@ -24,9 +25,7 @@ class Supplier(Protocol):
     Every call raises one of the three families of `supplier.errors`, and nothing else.
     """
 
-    async def list_products(
-        self, page: int, *, only: ProductFilter = ProductFilter()
-    ) -> ProductPage:
+    async def list_products(self, page: int, *, only: ProductFilter = EVERYTHING) -> ProductPage:
         """Return one page of the list, 20 products at most, sorted by id; pages start at 1."""
         ...
 
