@@ -1,0 +1,80 @@
+"""The folders and small files that the embedded servers keep under the shop's home."""
+
+import os
+import secrets
+from pathlib import Path
+
+from keyshop.embedded.errors import EmbeddedServerError
+
+# A log that nobody looks at must not fill the disk; one older log is kept beside it.
+_LOG_BYTES = 10_000_000
+
+
+def make_home(home: Path) -> None:
+    """
+    Create the shop's home unless it is there; only its owner may list or read it.
+
+    For root others may pass through it (not list it), because PostgreSQL refuses to run as root
+    and has to reach its own folder from another account.
+    """
+    _make(home, mode=0o711 if os.geteuid() == 0 else 0o700)
+
+
+def make_server_folder(home: Path, name: str) -> Path:
+    """Create the folder of one server under the home and return it."""
+    make_home(home)
+    folder = home / name
+    _make(folder, mode=0o711 if os.geteuid() == 0 else 0o700)
+    return folder
+
+
+def get_password(path: Path) -> str:
+    """Return the password in this file; a random one is written when there is none yet."""
+    try:
+        kept = path.read_text().strip()
+    except FileNotFoundError:
+        kept = ""
+    if kept:
+        return kept
+    password = secrets.token_urlsafe(32)
+    write_private(path, password)
+    return password
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file, at once and whole, by one that only its owner may read."""
+    aside = path.with_name(f"{path.name}.new")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    aside.replace(path)
+
+
+def open_log(path: Path) -> int:
+    """Return a descriptor that appends to the log, which starts anew when it has grown large."""
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.old"))
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log, or a word that says it is empty."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "(empty)"
+
+
+def _make(folder: Path, *, mode: int) -> None:
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"Cannot create the folder {folder} ({error.strerror}): "
+            "set KEYSHOP_HOME to a folder that this account may write to."
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise EmbeddedServerError(
+            f"The folder {folder} belongs to another account: set KEYSHOP_HOME to one of your own."
+        )

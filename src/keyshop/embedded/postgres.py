@@ -1,0 +1,142 @@
+"""The embedded PostgreSQL 18: on a loopback port, by password, with its data under the home."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import asyncpg
+
+from keyshop.embedded.binaries import get_postgres_program
+from keyshop.embedded.folder import open_log
+from keyshop.embedded.ports import HOST
+from keyshop.embedded.postgres_data import check_version, clear_pid_file, make_data
+from keyshop.embedded.processes import Program, spawn_detached
+from keyshop.embedded.run_as import choose_account, plain_environment
+from keyshop.embedded.shared_server import SharedServer
+
+Answer = TypeVar("Answer")
+
+USER = "keyshop"
+DATABASE = "keyshop"
+
+_SETTINGS = {
+    "listen_addresses": HOST,
+    # No socket file: its path may be longer than the 107 bytes that systems allow.
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    "fsync": "on",
+}
+
+
+class PostgresServer(SharedServer):
+    """The shop's own PostgreSQL. Further `settings` go to the server if this object starts it."""
+
+    title: ClassVar[str] = "PostgreSQL"
+    name: ClassVar[str] = "postgres"
+    start_seconds: ClassVar[float] = 120.0  # after a crash it replays its log first
+
+    def __init__(self, home: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(home)
+        self._settings = {**_SETTINGS, **(settings or {})}
+
+    @property
+    def url(self) -> str:
+        """The address of the shop's database, with the password."""
+        return self.url_of(DATABASE)
+
+    @property
+    def data(self) -> Path:
+        """The folder of the database files."""
+        return self.folder / "data"
+
+    def url_of(self, database: str) -> str:
+        """Return the address of any database of this server, with the password."""
+        return f"postgresql://{USER}:{self.password}@{HOST}:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Use the server, start it unless it runs, and create the shop's database at first."""
+        super().start()
+        try:
+            _wait(_create_database(self.url_of("postgres")))
+        except BaseException:
+            self.release()
+            raise
+
+    def is_alive(self) -> bool:
+        """Test whether the server answers an authenticated query from our data."""
+        return _wait(_answers(self.url_of("postgres"), data=self.data))
+
+    @property
+    def _program(self) -> Program:
+        # SIGINT rolls back what runs and ends at once; the default would wait for clients to leave.
+        return Program("postgres", str(self.data), signal.SIGINT, patience_seconds=20.0)
+
+    def _prepare(self) -> None:
+        program = get_postgres_program("postgres")
+        account = choose_account(folder=self.folder, program=program)
+        if self.data.exists():
+            check_version(self.data)
+            account.give(self.data)
+        else:
+            make_data(self.data, user=USER, password=self.password, account=account)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        clear_pid_file(self.data, program=self._program)
+        program = get_postgres_program("postgres")
+        account = choose_account(folder=self.folder, program=program)
+        options = [f"--{name}={value}" for name, value in self._settings.items()]
+        log = open_log(self.log)
+        try:
+            return spawn_detached(
+                [program, "-D", self.data, f"--port={self.port}", *options],
+                account=account,
+                log=log,
+                environment=plain_environment(),
+            )
+        finally:
+            os.close(log)
+
+
+async def _answers(url: str, *, data: Path) -> bool:
+    try:
+        connection = await asyncpg.connect(url, ssl=False, timeout=10)
+    except asyncpg.TooManyConnectionsError:
+        return True
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    try:
+        # A copy of a home has the same port and password, but other data.
+        return bool(await connection.fetchval("SHOW data_directory") == str(data))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    finally:
+        connection.terminate()
+
+
+async def _create_database(url: str) -> None:
+    connection = await asyncpg.connect(url, ssl=False, timeout=10)
+    try:
+        known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE)
+        if not known:
+            await connection.execute(f"CREATE DATABASE {DATABASE}")
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        pass  # another process that starts at this moment made it
+    finally:
+        await connection.close()
+
+
+def _wait(work: Coroutine[None, None, Answer]) -> Answer:
+    """Run a coroutine in a thread, so that a caller may have an event loop or none."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, work).result()

@@ -1,0 +1,105 @@
+"""The data folder of the embedded PostgreSQL: how it is made, and what a crash leaves in it."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from keyshop.embedded.binaries import get_postgres_program
+from keyshop.embedded.errors import EmbeddedServerError
+from keyshop.embedded.folder import write_private
+from keyshop.embedded.processes import Program, is_living, list_running
+from keyshop.embedded.run_as import Account
+
+MAJOR_VERSION = "18"
+
+
+def make_data(data: Path, *, user: str, password: str, account: Account) -> None:
+    """
+    Create the data folder with one superuser who has this password.
+
+    It is built aside and renamed when complete, because one that was interrupted half-way would
+    look like a database and never start.
+
+    Raises:
+        EmbeddedServerError: PostgreSQL could not create it.
+    """
+    _remove_leftovers(data)
+    # A name of its own, because the program of an interrupted start may still be writing.
+    aside = data.with_name(f"{data.name}.new-{secrets.token_hex(4)}")
+    password_file = data.with_name(f"{data.name}.new-password")
+    aside.mkdir(mode=0o700)
+    write_private(password_file, password)
+    try:
+        account.give(aside)
+        account.give(password_file)
+        _initialise(aside, user=user, password_file=password_file, account=account)
+    finally:
+        password_file.unlink()
+    aside.rename(data)
+
+
+def check_version(data: Path) -> None:
+    """
+    Refuse a data folder that another major version of PostgreSQL made.
+
+    Raises:
+        EmbeddedServerError: it is of another version.
+    """
+    found = (data / "PG_VERSION").read_text().strip()
+    if found != MAJOR_VERSION:
+        raise EmbeddedServerError(
+            f"The data in {data} was made by PostgreSQL {found}, and this is version "
+            f"{MAJOR_VERSION}: dump it with the old version, or choose another KEYSHOP_HOME."
+        )
+
+
+def clear_pid_file(data: Path, *, program: Program) -> None:
+    """
+    Keep a pid file that a crash left behind from stopping the start.
+
+    PostgreSQL refuses to start when any process has the pid in that file, and pids are used again.
+    The file itself has to stay: by its other lines PostgreSQL finds out whether processes of the
+    crashed server still write to the data.
+    """
+    path = data / "postmaster.pid"
+    if not path.exists() or list_running(program):
+        return
+    first, *others = path.read_text(errors="replace").split("\n")
+    if not first.strip().isdecimal():
+        path.unlink()
+    elif is_living(int(first)):
+        # A server takes the pid of its own parent, which we are going to be, for an old one.
+        path.write_text("\n".join([str(os.getpid()), *others]))
+
+
+def _initialise(aside: Path, *, user: str, password_file: Path, account: Account) -> None:
+    done = account.run(
+        [
+            get_postgres_program("initdb"),
+            f"--pgdata={aside}",
+            f"--username={user}",
+            f"--pwfile={password_file}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--data-checksums",
+            "--no-instructions",
+        ]
+    )
+    if done.returncode:
+        reason = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise EmbeddedServerError(
+            f"The embedded PostgreSQL could not create its data in {aside.parent}: "
+            f"{' '.join(reason)}"
+        )
+
+
+def _remove_leftovers(data: Path) -> None:
+    for leftover in data.parent.glob(f"{data.name}.new-*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink()

@@ -1,0 +1,143 @@
+"""
+The processes of the embedded servers: how they are started, recognised and stopped.
+
+A server is recognised by its command line, never by a pid from a file: the pid may long belong to
+somebody else.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyshop.embedded.errors import EmbeddedServerError
+from keyshop.embedded.run_as import NAMESPACE, Account
+
+_POLL_SECONDS = 0.02
+_PROC = Path("/proc")
+
+# Kept so that those that ended are reaped: a zombie would look like a living process to others.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to look for in a command line, and how the server wishes to be stopped."""
+
+    name: str  # of the executable
+    argument: str  # one that only our server has, such as the path of its data
+    stop_signal: signal.Signals
+    patience_seconds: float  # until it is killed instead
+
+
+def spawn_detached(
+    command: Sequence[str | Path],
+    *,
+    account: Account,
+    log: int,
+    environment: dict[str, str],
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """
+    Start a program in a session of its own, where Ctrl-C in our terminal does not reach it.
+
+    It reads nothing, writes to the log, and inherits no descriptor but those of `pass_fds`.
+    """
+    _reap()
+    process = subprocess.Popen(
+        [*account.prefix, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        cwd="/",
+        umask=0o077,
+        env=environment,
+        pass_fds=pass_fds,
+        user=account.uid,
+        group=account.gid,
+        extra_groups=account.extra_groups,
+    )
+    _started.append(process)
+    return process
+
+
+def list_running(program: Program) -> list[int]:
+    """Return the pids of all living processes of this server, usually none or one."""
+    _reap()
+    return [pid for pid, arguments in _command_lines() if _matches(program, arguments)]
+
+
+def stop_running(program: Program) -> None:
+    """
+    Stop the server and wait until it is gone; kill it when it takes too long.
+
+    Raises:
+        EmbeddedServerError: it survived even that.
+    """
+    for number in (program.stop_signal, signal.SIGKILL):
+        deadline = time.monotonic() + program.patience_seconds
+        _send(number, list_running(program))
+        while list_running(program):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+    raise EmbeddedServerError(f"The {program.name} of {program.argument} cannot be stopped.")
+
+
+def is_living(pid: int) -> bool:
+    """Test whether any process, ours or not, has this pid now."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _matches(program: Program, arguments: list[str]) -> bool:
+    # The guardian has the same words in its command line, but another first one.
+    names = [Path(argument).name for argument in arguments]
+    # A namespace's command is about to become the server.
+    started_as = names if names[0] == NAMESPACE[0] else names[:1]
+    return program.name in started_as and program.argument in arguments
+
+
+def _command_lines() -> Iterator[tuple[int, list[str]]]:
+    if not _PROC.joinpath("self", "cmdline").exists():
+        yield from _command_lines_by_ps()
+        return
+    for entry in _PROC.iterdir():
+        if entry.name.isdecimal():
+            try:
+                raw = entry.joinpath("cmdline").read_bytes()
+            except OSError:
+                continue  # it ended just now
+            yield int(entry.name), raw.decode(errors="surrogateescape").split("\0")
+
+
+def _command_lines_by_ps() -> Iterator[tuple[int, list[str]]]:
+    listing = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+    )
+    for line in listing.stdout.splitlines():
+        pid, _, arguments = line.strip().partition(" ")
+        yield int(pid), arguments.split(" ")
+
+
+def _send(number: signal.Signals, pids: list[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue  # it ended just now
+
+
+def _reap() -> None:
+    _started[:] = [process for process in _started if process.poll() is None]

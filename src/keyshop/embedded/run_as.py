@@ -1,0 +1,109 @@
+"""
+The account that PostgreSQL runs as. It refuses root, so root has to find it another one.
+
+First choice is an unprivileged account of the system, where that account can reach both the
+server's folder and its binaries. Below a home that is closed to others it cannot; then a user
+namespace makes root look like an ordinary account to the server. Folders above ours are never
+opened up for this.
+"""
+
+import os
+import pwd
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyshop.embedded.errors import EmbeddedServerError
+
+_UNPRIVILEGED = "nobody"
+NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+
+
+@dataclass(frozen=True)
+class Account:
+    """How a program is started so that it runs as the wished account; as ourselves by default."""
+
+    prefix: tuple[str, ...] = ()
+    uid: int | None = None
+    gid: int | None = None
+
+    @property
+    def extra_groups(self) -> list[int] | None:
+        """The further groups: none for another account, our own for ourselves."""
+        return None if self.uid is None else []
+
+    def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end as this account and return what it wrote."""
+        return subprocess.run(
+            [*self.prefix, *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            umask=0o077,
+            env=plain_environment(),
+            user=self.uid,
+            group=self.gid,
+            extra_groups=self.extra_groups,
+        )
+
+    def give(self, path: Path) -> None:
+        """Make the account the owner of everything at and below this path."""
+        if os.geteuid() != 0:
+            return
+        uid, gid = self.uid or 0, self.gid or 0
+        if path.stat().st_uid == uid:
+            return
+        for folder, _, files in os.walk(path):
+            for name in files:
+                os.chown(Path(folder) / name, uid, gid, follow_symlinks=False)
+            if Path(folder) != path:
+                os.chown(folder, uid, gid, follow_symlinks=False)
+        # Last, because its owner is what tells us whether this has been done.
+        os.chown(path, uid, gid)
+
+
+def choose_account(*, folder: Path, program: Path) -> Account:
+    """
+    Return an account under which this program can run with its data in this folder.
+
+    Raises:
+        EmbeddedServerError: we are root, and neither another account nor a user namespace will do.
+    """
+    if os.geteuid() != 0:
+        return Account()
+    for account in (_find_unprivileged(), Account(prefix=NAMESPACE)):
+        if account is not None and _can_use(account, folder=folder, program=program):
+            return account
+    raise EmbeddedServerError(
+        f"PostgreSQL does not run as root, and the account {_UNPRIVILEGED} cannot reach both "
+        f"{folder} and {program}: set KEYSHOP_HOME to a folder that every account may pass "
+        "through, or start keyshop from an ordinary account."
+    )
+
+
+def plain_environment() -> dict[str, str]:
+    """Return our environment without what would change how a server behaves."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    return {**kept, "LC_ALL": "C"}
+
+
+def _find_unprivileged() -> Account | None:
+    try:
+        entry = pwd.getpwnam(_UNPRIVILEGED)
+    except KeyError:
+        return None
+    return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+def _can_use(account: Account, *, folder: Path, program: Path) -> bool:
+    # Tried rather than computed: modes, mounts, containers and policies all have a say.
+    try:
+        return not (
+            account.run(["test", "-x", folder]).returncode
+            or account.run([program, "--version"]).returncode
+        )
+    except OSError:
+        return False
