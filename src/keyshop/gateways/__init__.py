@@ -1,0 +1,1 @@
+"""Other people's systems, one package for each foreign protocol; they implement what features ask for."""
