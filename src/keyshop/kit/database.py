@@ -3,12 +3,13 @@ The one way to PostgreSQL: pooled connections, reads, and the only place that co
 
 Database
 ├── read()         one connection, no transaction: for single statements
+├── hold_lock()    one holder of a name at a time, across all machines
 └── transaction()  one transaction at READ COMMITTED, committed when its block ends well
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -23,6 +24,7 @@ from keyshop.kit.errors import Unavailable
 
 _Connection = PoolConnectionProxy[Record]
 _Row = TypeVar("_Row", bound=msgspec.Struct)
+_Result = TypeVar("_Result")
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -32,6 +34,9 @@ _SESSION_SETTINGS: Final = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "60000",
 }
+
+_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 
 # What the driver raises when the server is away, going away, or full.
 _AWAY: Final = (
@@ -53,22 +58,22 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Reader:
-    """One connection on which statements run."""
+    """One connection on which statements run; each raises DatabaseUnavailable when it is cut."""
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
         """Return all rows of the statement."""
-        return await self._connection.fetch(sql, *args)
+        return await _told(self._connection, self._connection.fetch(sql, *args))
 
     async def fetchrow(self, sql: str, *args: object) -> Record | None:
         """Return the first row of the statement, if it has one."""
-        return await self._connection.fetchrow(sql, *args)
+        return await _told(self._connection, self._connection.fetchrow(sql, *args))
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Return the first column of the first row; its type is what the statement selects."""
-        return await self._connection.fetchval(sql, *args)
+        return await _told(self._connection, self._connection.fetchval(sql, *args))
 
 
 class Transaction(Reader):
@@ -76,12 +81,12 @@ class Transaction(Reader):
 
     async def execute(self, sql: str, *args: object) -> int:
         """Run the statement and return how many rows it touched."""
-        tag: str = await self._connection.execute(sql, *args)
+        tag = await _told(self._connection, self._connection.execute(sql, *args))
         return _rows_touched(tag)
 
     async def execute_many(self, sql: str, args: Iterable[Sequence[object]]) -> None:
         """Run the statement once for each tuple of arguments, in one round trip."""
-        await self._connection.executemany(sql, args)
+        await _told(self._connection, self._connection.executemany(sql, args))
 
     async def copy_records(
         self,
@@ -92,9 +97,10 @@ class Transaction(Reader):
         schema: str | None = None,
     ) -> None:
         """Append the records to the table by COPY, in the binary format."""
-        await self._connection.copy_records_to_table(
+        copy = self._connection.copy_records_to_table(
             table, records=records, columns=columns, schema_name=schema
         )
+        await _told(self._connection, copy)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -184,10 +190,38 @@ class Database:
             raise RuntimeError("A transaction is open already: pass it on, or use a savepoint.")
         token = _in_transaction.set(True)
         try:
-            async with self._acquire() as connection, connection.transaction():
-                yield Transaction(connection)
+            async with self._acquire() as connection:
+                block = connection.transaction()
+                await _told(connection, block.start())
+                try:
+                    yield Transaction(connection)
+                except BaseException:
+                    await _roll_back(connection, block)
+                    raise
+                await _told(connection, block.commit())
         finally:
             _in_transaction.reset(token)
+
+    @asynccontextmanager
+    async def hold_lock(self, name: str) -> AsyncIterator[bool]:
+        """
+        Try to take the lock of this name, for all machines, and keep it until the block ends.
+
+        Yields False at once when somebody else has it. PostgreSQL frees it when the process dies
+        or its connection is cut, so whoever works under it must also be able to notice a successor.
+
+        Raises:
+            DatabaseUnavailable: no connection can be had.
+        """
+        async with self._acquire() as connection:
+            held: bool = await _told(connection, connection.fetchval(_LOCK, name))
+            try:
+                yield held
+            finally:
+                if held and not connection.is_closed():
+                    # Cut in this very moment: the lock is free as well.
+                    with suppress(DatabaseUnavailable):
+                        await _told(connection, connection.fetchval(_UNLOCK, name))
 
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[_Connection]:
@@ -199,15 +233,28 @@ class Database:
             raise DatabaseUnavailable from error
         try:
             yield connection
-        except _AWAY as error:
-            raise DatabaseUnavailable from error
-        except asyncpg.InterfaceError as error:
-            # The driver says so when the server went away between two statements.
-            if connection.is_closed():
-                raise DatabaseUnavailable from error
-            raise
         finally:
             await self._pool.release(connection)
+
+
+async def _told(connection: _Connection, statement: Awaitable[_Result]) -> _Result:
+    """Wait for the statement, and tell a lost connection from a statement that failed."""
+    try:
+        return await statement
+    except _AWAY as error:
+        raise DatabaseUnavailable from error
+    except asyncpg.InterfaceError as error:
+        # The driver says so when the server went away between two statements.
+        if connection.is_closed():
+            raise DatabaseUnavailable from error
+        raise
+
+
+async def _roll_back(connection: _Connection, block: asyncpg.transaction.Transaction) -> None:
+    if not connection.is_closed():
+        # Cut in this very moment: PostgreSQL rolls back by itself.
+        with suppress(DatabaseUnavailable):
+            await _told(connection, block.rollback())
 
 
 def rows(kind: type[_Row], records: Iterable[Record]) -> list[_Row]:
@@ -243,7 +290,7 @@ def _decode_timestamp(value: tuple[int]) -> datetime:
     return _EPOCH + timedelta(microseconds=value[0])
 
 
-async def _reset_nothing(connection: _Connection) -> None:
+async def _reset_nothing(connection: asyncpg.Connection[Record]) -> None:
     del connection
 
 

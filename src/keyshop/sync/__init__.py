@@ -1,0 +1,1 @@
+"""The supplier's catalogue and stock, brought into the shop page by page."""

@@ -1,0 +1,104 @@
+"""Write one batch of a run: the catalogue's change and the run's counts, in one transaction."""
+
+from datetime import datetime
+from time import perf_counter
+
+import asyncpg
+import structlog
+from msgspec.structs import replace
+
+from keyshop.catalog.merge import merge_games
+from keyshop.catalog.models import Merged
+from keyshop.kit.database import Database, Transaction
+from keyshop.sync import queries
+from keyshop.sync.batch import Batch
+from keyshop.sync.errors import RunTakenOver
+from keyshop.sync.models import Run
+from keyshop.sync.rules import RunKind, Unsellable
+
+_log = structlog.get_logger(__name__)
+
+_ATTEMPTS = 3
+# Somebody else wrote at the same moment: the same genre, the same slug, a row we waited for.
+_COLLISIONS = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.ForeignKeyViolationError,
+)
+
+
+async def write_batch(db: Database, run: Run, batch: Batch, *, now: datetime) -> Run:
+    """
+    Write the batch and return the run with its counts, which are right once this returns.
+
+    Raises:
+        RunTakenOver: the run was declared interrupted; the batch was not written.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return await _write(db, run, batch, now=now)
+        except _COLLISIONS as error:
+            if attempt == _ATTEMPTS:
+                raise
+            _log.info("sync.batch_again", run_id=run.id, because=type(error).__name__)
+    raise AssertionError
+
+
+async def _write(db: Database, run: Run, batch: Batch, *, now: datetime) -> Run:
+    began = perf_counter()
+    async with db.transaction() as tx:
+        await queries.lock_writing(tx)
+        merged = await merge_games(tx, batch.games.values(), now=now)
+        refused = _refused(batch, merged, run.kind)
+        counted = _count(run, batch, merged, refused)
+        await _record(tx, counted, batch, refused, now=now)
+    return replace(counted, write_seconds=run.write_seconds + perf_counter() - began)
+
+
+def _refused(batch: Batch, merged: Merged, kind: RunKind) -> list[tuple[int | None, Unsellable]]:
+    """Return what is not believed: what the batch refused, and what could not become a game."""
+    refused: list[tuple[int | None, Unsellable]] = [*batch.refused]
+    if kind is RunKind.FULL:
+        refused += [
+            (None, Unsellable(id_, "It has no price above zero, and no game of the shop has it."))
+            for id_ in merged.unknown
+        ]
+    return refused
+
+
+def _count(
+    run: Run, batch: Batch, merged: Merged, refused: list[tuple[int | None, Unsellable]]
+) -> Run:
+    return replace(
+        run,
+        total=batch.total if batch.total is not None else run.total,
+        pages=run.pages + batch.pages,
+        pages_failed=run.pages_failed + len(batch.lost),
+        products=run.products + len(batch.games),
+        rejected=run.rejected + len(refused),
+        added=run.added + merged.added,
+        updated=run.updated + merged.updated,
+        relinked=run.relinked + merged.relinked,
+        unknown=run.unknown + len(merged.unknown),
+        genres_created=run.genres_created + merged.genres_created,
+        platforms_created=run.platforms_created + merged.platforms_created,
+        categories_created=run.categories_created + merged.categories_created,
+    )
+
+
+async def _record(
+    tx: Transaction,
+    run: Run,
+    batch: Batch,
+    refused: list[tuple[int | None, Unsellable]],
+    *,
+    now: datetime,
+) -> None:
+    if not await queries.record_counts(tx, run):
+        raise RunTakenOver(run.kind)
+    await queries.record_seen(tx, run.id, batch.seen)
+    if refused:
+        await queries.quarantine(tx, run.id, refused, now=now)
+    if batch.lost:
+        await queries.record_lost_pages(tx, run.id, batch.lost, now=now)
