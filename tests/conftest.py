@@ -1,0 +1,110 @@
+"""What all tests may ask for: servers, databases, a supplier."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+import pytest_asyncio
+
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.embedded.valkey import ValkeyServer
+from tests.servers import FAST, copied_database, ensure_template, open_run_home
+
+if TYPE_CHECKING:
+    from g2a_simulator.market import Market
+    from keyshop.kit.database import Database
+
+_RUN_HOME = pytest.StashKey[Path]()
+_CLEANUP = pytest.StashKey[ExitStack]()
+
+
+class _WorkerNode(Protocol):
+    """What xdist tells about one of the processes among which it divides a run."""
+
+    config: pytest.Config
+    workerinput: dict[str, str]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    handed_over: dict[str, str] | None = getattr(config, "workerinput", None)
+    if handed_over is not None:
+        config.stash[_RUN_HOME] = Path(handed_over["run_home"])
+        return
+    cleanup = ExitStack()
+    config.stash[_RUN_HOME] = cleanup.enter_context(open_run_home())
+    config.stash[_CLEANUP] = cleanup
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: _WorkerNode) -> None:
+    node.workerinput["run_home"] = str(node.config.stash[_RUN_HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _CLEANUP in config.stash:
+        config.stash[_CLEANUP].close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """The PostgreSQL of this run."""
+    with PostgresServer(request.config.stash[_RUN_HOME], settings=FAST) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The address of the maintenance database of this run's PostgreSQL."""
+    return postgres_server.url_of("postgres")
+
+
+@pytest.fixture(scope="session")
+def valkey_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of this run's Valkey."""
+    with ValkeyServer(request.config.stash[_RUN_HOME]) as server:
+        yield server.url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def template_database(postgres_server: PostgresServer) -> str:
+    """The name of a database at the newest revision, for `CREATE DATABASE ... TEMPLATE`."""
+    return await ensure_template(postgres_server)
+
+
+@pytest_asyncio.fixture
+async def database_url(
+    postgres_server: PostgresServer, template_database: str
+) -> AsyncIterator[str]:
+    """The address of a fresh, migrated database of this test alone."""
+    async with copied_database(postgres_server, template_database) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def db(database_url: str) -> "AsyncIterator[Database]":
+    """An open `Database` on this test's own database."""
+    from keyshop.kit.database import Database
+
+    database = Database(database_url)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def market() -> "Market":
+    """The memory and the moods of this test's own supplier."""
+    from g2a_simulator.market import Market
+
+    return Market(products=60, seed=1)
+
+
+@pytest_asyncio.fixture
+async def simulator_url(market: "Market") -> AsyncIterator[str]:
+    """The address of this test's own supplier."""
+    from g2a_simulator.server import serve
+
+    async with serve(market) as url:
+        yield url

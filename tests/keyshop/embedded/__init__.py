@@ -1,0 +1,1 @@
+"""What is promised about the servers that keyshop starts itself."""

@@ -1,0 +1,102 @@
+"""The servers and databases that a test run makes for itself, shared by all its processes."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from keyshop.embedded.locks import held_alone, may_take_alone, open_lock
+from keyshop.embedded.postgres import PostgresServer
+
+TEMPLATE = "shop_template"
+
+# The data of a test run need not survive a power cut.
+FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
+
+_PREFIX = "keyshop-tests-"
+_AN_HOUR = 3600
+
+
+@contextmanager
+def open_run_home() -> Iterator[Path]:
+    """Make the folder of one run's servers, and remove it at the end."""
+    _remove_forgotten_homes()
+    with open_home() as home, held_alone(home / "run.lock"):
+        yield home
+
+
+@contextmanager
+def open_home() -> Iterator[Path]:
+    """
+    Make a folder that every account may pass through, and remove it at the end.
+
+    Pytest's own folders are closed to others, and a PostgreSQL that root starts runs as another.
+    """
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    home.chmod(0o711)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def ensure_template(server: PostgresServer) -> str:
+    """Create the migrated database that tests copy, unless another process of the run has."""
+    from keyshop.kit.migrate import upgrade
+
+    with held_alone(server.folder / "template.lock"):
+        async with connected(server.url_of("postgres")) as admin:
+            if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
+                # Named when complete, so that a run that fails half-way shows why in every test.
+                aside = f"{TEMPLATE}_{uuid.uuid4().hex}"
+                await admin.execute(f'CREATE DATABASE "{aside}"')
+                await asyncio.to_thread(upgrade, server.url_of(aside))
+                await admin.execute(f'ALTER DATABASE "{aside}" RENAME TO {TEMPLATE}')
+    return TEMPLATE
+
+
+@asynccontextmanager
+async def copied_database(server: PostgresServer, template: str) -> AsyncIterator[str]:
+    """Make a copy of a database, say its address, and drop it at the end."""
+    name = f"test_{uuid.uuid4().hex}"
+    async with connected(server.url_of("postgres")) as admin:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        try:
+            yield server.url_of(name)
+        finally:
+            await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """Connect to a database for the length of a block."""
+    connection = await asyncpg.connect(url, ssl=False)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _remove_forgotten_homes() -> None:
+    # A run that was killed could not remove its folder; its servers stopped all the same.
+    for home in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            if home.stat().st_mtime < time.time() - _AN_HOUR and _is_forgotten(home):
+                shutil.rmtree(home, ignore_errors=True)
+        except OSError:
+            continue  # it belongs to another account, or another run removes it now
+
+
+def _is_forgotten(home: Path) -> bool:
+    lock = open_lock(home / "run.lock")
+    try:
+        return may_take_alone(lock)
+    finally:
+        os.close(lock)
