@@ -28,17 +28,10 @@ def make_server_folder(home: Path, name: str) -> Path:
     return folder
 
 
-def get_password(path: Path) -> str:
-    """Return the password in this file; a random one is written when there is none yet."""
-    try:
-        kept = path.read_text().strip()
-    except FileNotFoundError:
-        kept = ""
-    if kept:
-        return kept
-    password = secrets.token_urlsafe(32)
-    write_private(path, password)
-    return password
+def make_password(path: Path) -> None:
+    """Write a random password into this file unless it holds one."""
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
 
 
 def write_private(path: Path, text: str) -> None:

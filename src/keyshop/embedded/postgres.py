@@ -12,9 +12,9 @@ from typing import ClassVar, TypeVar
 import asyncpg
 
 from keyshop.embedded.binaries import get_postgres_program
-from keyshop.embedded.folder import open_log
+from keyshop.embedded.folder import make_password, open_log
 from keyshop.embedded.ports import HOST
-from keyshop.embedded.postgres_data import check_version, clear_pid_file, make_data
+from keyshop.embedded.postgres_data import check_data, clear_pid_file, make_data
 from keyshop.embedded.processes import Program, spawn_detached
 from keyshop.embedded.run_as import choose_account, plain_environment
 from keyshop.embedded.shared_server import SharedServer
@@ -23,6 +23,8 @@ Answer = TypeVar("Answer")
 
 USER = "keyshop"
 DATABASE = "keyshop"
+
+_ANSWER_SECONDS = 10
 
 _SETTINGS = {
     "listen_addresses": HOST,
@@ -73,8 +75,7 @@ class PostgresServer(SharedServer):
             self.release()
             raise
 
-    def is_alive(self) -> bool:
-        """Test whether the server answers an authenticated query from our data."""
+    def _answers(self) -> bool:
         return _wait(_answers(self.url_of("postgres"), data=self.data))
 
     @property
@@ -84,17 +85,18 @@ class PostgresServer(SharedServer):
 
     def _prepare(self) -> None:
         program = get_postgres_program("postgres")
-        account = choose_account(folder=self.folder, program=program)
+        account = choose_account(data=self.data, program=program)
         if self.data.exists():
-            check_version(self.data)
+            check_data(self.data, password_file=self.password_file)
             account.give(self.data)
         else:
+            make_password(self.password_file)
             make_data(self.data, user=USER, password=self.password, account=account)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         clear_pid_file(self.data, program=self._program)
         program = get_postgres_program("postgres")
-        account = choose_account(folder=self.folder, program=program)
+        account = choose_account(data=self.data, program=program)
         options = [f"--{name}={value}" for name, value in self._settings.items()]
         log = open_log(self.log)
         try:
@@ -110,18 +112,17 @@ class PostgresServer(SharedServer):
 
 async def _answers(url: str, *, data: Path) -> bool:
     try:
-        connection = await asyncpg.connect(url, ssl=False, timeout=10)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            connection = await asyncpg.connect(url, ssl=False)
+            try:
+                # A copy of a home has the same port and password, but other data.
+                return bool(await connection.fetchval("SHOW data_directory") == str(data))
+            finally:
+                connection.terminate()
     except asyncpg.TooManyConnectionsError:
         return True
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
-    try:
-        # A copy of a home has the same port and password, but other data.
-        return bool(await connection.fetchval("SHOW data_directory") == str(data))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return False
-    finally:
-        connection.terminate()
 
 
 async def _create_database(url: str) -> None:

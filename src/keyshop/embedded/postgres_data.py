@@ -39,13 +39,18 @@ def make_data(data: Path, *, user: str, password: str, account: Account) -> None
     aside.rename(data)
 
 
-def check_version(data: Path) -> None:
+def check_data(data: Path, *, password_file: Path) -> None:
     """
-    Refuse a data folder that another major version of PostgreSQL made.
+    Refuse data that this PostgreSQL could not serve.
 
     Raises:
-        EmbeddedServerError: it is of another version.
+        EmbeddedServerError: another major version made it, or its password is lost.
     """
+    if not password_file.exists():
+        raise EmbeddedServerError(
+            f"The password of the data in {data} is missing: put the file {password_file} back, "
+            "or choose another KEYSHOP_HOME."
+        )
     found = (data / "PG_VERSION").read_text().strip()
     if found != MAJOR_VERSION:
         raise EmbeddedServerError(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyshop.embedded.errors import EmbeddedServerError
-from keyshop.embedded.run_as import NAMESPACE, Account
+from keyshop.embedded.run_as import Account
 
 _POLL_SECONDS = 0.02
 _PROC = Path("/proc")
@@ -68,7 +68,7 @@ def spawn_detached(
 def list_running(program: Program) -> list[int]:
     """Return the pids of all living processes of this server, usually none or one."""
     _reap()
-    return [pid for pid, arguments in _command_lines() if _matches(program, arguments)]
+    return [pid for pid, command_line in _command_lines() if _matches(program, command_line)]
 
 
 def stop_running(program: Program) -> None:
@@ -101,15 +101,13 @@ def is_living(pid: int) -> bool:
     return True
 
 
-def _matches(program: Program, arguments: list[str]) -> bool:
-    # The guardian has the same words in its command line, but another first one.
-    names = [Path(argument).name for argument in arguments]
-    # A namespace's command is about to become the server.
-    started_as = names if names[0] == NAMESPACE[0] else names[:1]
-    return program.name in started_as and program.argument in arguments
+def _matches(program: Program, command_line: str) -> bool:
+    head, found, _ = f"{command_line} ".partition(f" {program.argument} ")
+    # Whole words up to our argument, since the guardian has the same ones in its command line.
+    return bool(found) and Path(head.removesuffix(" -D")).name == program.name
 
 
-def _command_lines() -> Iterator[tuple[int, list[str]]]:
+def _command_lines() -> Iterator[tuple[int, str]]:
     if not _PROC.joinpath("self", "cmdline").exists():
         yield from _command_lines_by_ps()
         return
@@ -119,16 +117,16 @@ def _command_lines() -> Iterator[tuple[int, list[str]]]:
                 raw = entry.joinpath("cmdline").read_bytes()
             except OSError:
                 continue  # it ended just now
-            yield int(entry.name), raw.decode(errors="surrogateescape").split("\0")
+            yield int(entry.name), os.fsdecode(raw).rstrip("\0").replace("\0", " ")
 
 
-def _command_lines_by_ps() -> Iterator[tuple[int, list[str]]]:
+def _command_lines_by_ps() -> Iterator[tuple[int, str]]:
     listing = subprocess.run(
         ["ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True
     )
     for line in listing.stdout.splitlines():
-        pid, _, arguments = line.strip().partition(" ")
-        yield int(pid), arguments.split(" ")
+        pid, _, command_line = line.strip().partition(" ")
+        yield int(pid), command_line
 
 
 def _send(number: signal.Signals, pids: list[int]) -> None:

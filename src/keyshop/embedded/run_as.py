@@ -17,7 +17,7 @@ from pathlib import Path
 from keyshop.embedded.errors import EmbeddedServerError
 
 _UNPRIVILEGED = "nobody"
-NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+_NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,23 @@ class Account:
         os.chown(path, uid, gid)
 
 
-def choose_account(*, folder: Path, program: Path) -> Account:
+def choose_account(*, data: Path, program: Path) -> Account:
     """
-    Return an account under which this program can run with its data in this folder.
+    Return an account under which this program can run with this data folder.
+
+    The folder need not exist yet. If it belongs to an ordinary account, that one comes first.
 
     Raises:
         EmbeddedServerError: we are root, and neither another account nor a user namespace will do.
     """
     if os.geteuid() != 0:
         return Account()
-    for account in (_find_unprivileged(), Account(prefix=NAMESPACE)):
-        if account is not None and _can_use(account, folder=folder, program=program):
+    for account in (_find_owner(data), _find_unprivileged(), Account(prefix=_NAMESPACE)):
+        if account is not None and _can_use(account, folder=data.parent, program=program):
             return account
     raise EmbeddedServerError(
         f"PostgreSQL does not run as root, and the account {_UNPRIVILEGED} cannot reach both "
-        f"{folder} and {program}: set KEYSHOP_HOME to a folder that every account may pass "
+        f"{data.parent} and {program}: set KEYSHOP_HOME to a folder that every account may pass "
         "through, or start keyshop from an ordinary account."
     )
 
@@ -88,6 +90,14 @@ def plain_environment() -> dict[str, str]:
     """Return our environment without what would change how a server behaves."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C"}
+
+
+def _find_owner(data: Path) -> Account | None:
+    try:
+        owner = data.stat()
+    except FileNotFoundError:
+        return None
+    return Account(uid=owner.st_uid, gid=owner.st_gid) if owner.st_uid else None
 
 
 def _find_unprivileged() -> Account | None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from keyshop.embedded.errors import EmbeddedServerError
-from keyshop.embedded.folder import get_password, last_line, make_server_folder
+from keyshop.embedded.folder import last_line, make_server_folder
 from keyshop.embedded.guardian import USERS_LOCK, ensure_guardian, has_guardian
 from keyshop.embedded.locks import (
     held_alone,
@@ -50,7 +50,7 @@ class SharedServer(ABC):
         """The address with the password; known once the server was started."""
 
     @abstractmethod
-    def is_alive(self) -> bool:
+    def _answers(self) -> bool:
         """Test whether the server answers us, by a connection of its own."""
 
     @property
@@ -113,6 +113,11 @@ class SharedServer(ABC):
         if is_over:
             self._wait_for_guardian_to_end()
 
+    def is_alive(self) -> bool:
+        """Test whether the server answers, by a connection of its own."""
+        is_known = find_port(self._port_file) is not None and self.password_file.exists()
+        return is_known and self._answers()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -135,8 +140,13 @@ class SharedServer(ABC):
 
     @property
     def password(self) -> str:
-        """The random password that was made at the first start."""
-        return get_password(self.folder / "password")
+        """The random password; known once the server was started."""
+        return self.password_file.read_text()
+
+    @property
+    def password_file(self) -> Path:
+        """Where the password is kept."""
+        return self.folder / "password"
 
     @property
     def log(self) -> Path:
@@ -175,20 +185,17 @@ class SharedServer(ABC):
         with held_alone(self._start_lock):
             # Before the server, so that there is no moment in which our death leaves it behind.
             ensure_guardian(self.folder, self._program)
-            if self._answers():
+            if self.is_alive():
                 return
-            self._prepare()
             if not self._comes_up_by_itself():
+                self._prepare()
                 self._start_until_it_answers(keep_port=keep_port)
-
-    def _answers(self) -> bool:
-        return find_port(self._port_file) is not None and self.is_alive()
 
     def _comes_up_by_itself(self) -> bool:
         """Wait for a server that is starting, recovering or ending; stop one that hangs."""
         deadline = time.monotonic() + self.start_seconds
         while list_running(self._program):
-            if self._answers():
+            if self.is_alive():
                 return True
             if time.monotonic() > deadline:
                 stop_running(self._program)
@@ -211,14 +218,9 @@ class SharedServer(ABC):
     def _settle_port(self, *, keep_port: bool) -> None:
         deadline = time.monotonic() + _PORT_SECONDS
         port = find_port(self._port_file)
-        while port is not None and not is_free(port):
-            if time.monotonic() > deadline:
-                break
+        while port and not is_free(port) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-        else:
-            choose_port(self._port_file)
-            return
-        if keep_port:
+        if keep_port and port and not is_free(port):
             # Others have this port in their address, so the server must not move under them.
             raise EmbeddedServerError(
                 f"Port {port} of the embedded {self.title} was taken by another program: "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from keyshop.embedded.binaries import get_valkey_program
-from keyshop.embedded.folder import open_log, write_private
+from keyshop.embedded.folder import make_password, open_log, write_private
 from keyshop.embedded.ports import HOST
 from keyshop.embedded.processes import Program, spawn_detached
 from keyshop.embedded.run_as import Account, plain_environment
@@ -29,8 +29,7 @@ class ValkeyServer(SharedServer):
         """The address of database 0, with the password."""
         return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
-    def is_alive(self) -> bool:
-        """Test whether the server accepts our password and answers from our folder."""
+    def _answers(self) -> bool:
         commands = f"AUTH {self.password}\r\nCONFIG GET dir\r\nQUIT\r\n"
         try:
             with socket.create_connection((HOST, self.port), timeout=_ANSWER_SECONDS) as connection:
@@ -52,7 +51,7 @@ class ValkeyServer(SharedServer):
         )
 
     def _prepare(self) -> None:
-        get_valkey_program()
+        make_password(self.password_file)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         # In a file, because everybody may read a command line.
