@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
@@ -22,7 +22,9 @@ from asyncpg.pool import PoolConnectionProxy
 from keyshop.kit.dsn import clean_dsn
 from keyshop.kit.errors import Unavailable
 
-_Connection = PoolConnectionProxy[Record]
+# Quoted: only the type checker knows them as generic.
+_Connection: TypeAlias = "PoolConnectionProxy[Record]"
+_AnyConnection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record]"
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 _Result = TypeVar("_Result")
 
@@ -267,7 +269,7 @@ def row(kind: type[_Row], record: Record) -> _Row:
     return kind(**record)
 
 
-async def prepare_connection(connection: asyncpg.Connection[Record] | _Connection) -> None:
+async def prepare_connection(connection: _AnyConnection) -> None:
     """
     Make `timestamp` columns read and write aware UTC times.
 
@@ -290,7 +292,7 @@ def _decode_timestamp(value: tuple[int]) -> datetime:
     return _EPOCH + timedelta(microseconds=value[0])
 
 
-async def _reset_nothing(connection: asyncpg.Connection[Record]) -> None:
+async def _reset_nothing(connection: _AnyConnection) -> None:
     del connection
 
 
