@@ -1,0 +1,53 @@
+"""Documents point only at what is there, and lists are complete."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from keyshop.settings import Settings
+from tests.docs.pages import DOCS, ROOT, list_links, list_pages
+
+PAGES = list_pages()
+DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+PARTS_OF_A_DECISION = ("context", "decision", "what follows", "not chosen")
+VARIABLE = re.compile(r"^# ([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+
+
+class TestLinks:
+    @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+    def test_lead_to_files_of_the_repository(self, page: Path):
+        missing = [link for link in list_links(page) if not (page.parent / link).exists()]
+
+        assert missing == []
+
+
+class TestDecisions:
+    def test_are_all_in_the_index(self):
+        index = DOCS / "decisions" / "README.md"
+
+        assert sorted(list_links(index)) == [page.name for page in DECISIONS]
+
+    def test_have_numbers_of_their_own(self):
+        numbers = [page.name[:4] for page in DECISIONS]
+
+        assert len(numbers) == len(set(numbers))
+
+    @pytest.mark.parametrize("page", DECISIONS, ids=[page.stem for page in DECISIONS])
+    def test_fit_on_a_page_and_say_what_was_not_chosen(self, page: Path):
+        text = page.read_text(encoding="utf-8").lower()
+
+        assert len(text.splitlines()) <= 40
+        assert [part for part in PARTS_OF_A_DECISION if part not in text] == []
+
+
+class TestEnvExample:
+    def test_explains_every_variable_once_and_no_other(self):
+        example = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+        assert sorted(VARIABLE.findall(example)) == sorted(map(str.upper, Settings.model_fields))
+
+    def test_sets_nothing(self):
+        example = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+        assert [line for line in example.splitlines() if line and not line.startswith("#")] == []
