@@ -120,10 +120,17 @@ class Exchange:
                     return response, await _read_body(call, response)
                 finally:
                     await response.aclose()
+        # The library's errors can quote the request, so they are told and not chained.
         except _NEVER_LEFT as error:
-            raise unreachable(call, _describe(error)) from error
+            raise unreachable(call, self._describe(error)) from None
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise broken(call, _describe(error)) from error
+            raise broken(call, self._describe(error)) from None
+
+    def _describe(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError | httpx2.TimeoutException):
+            return "no answer in time"
+        kind, text = type(error).__name__, str(error)
+        return f"{kind}, {text}" if text and not self._credentials.appear_in(text) else kind
 
     def _request(self, call: Call, path: str, body: bytes | None) -> httpx2.Request:
         headers = {
@@ -168,12 +175,6 @@ def _read_retry_after(value: str | None) -> float | None:
         return (parsedate_to_datetime(value) - utc_now()).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _describe(error: Exception) -> str:
-    # The library's own text can quote the request, so only the kind of failure is told.
-    words = {"ReadTimeout": "no answer in time", "TimeoutError": "no answer in time"}
-    return words.get(type(error).__name__, type(error).__name__)
 
 
 @contextmanager
