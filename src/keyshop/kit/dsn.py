@@ -1,7 +1,7 @@
 """The address of the database, as other programs of the shop write it."""
 
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from msgspec import Struct
 
@@ -122,8 +122,8 @@ def _without_prismas(parts: SplitResult, parameters: dict[str, str]) -> str:
         if port:
             kept.setdefault("port", port)
 
-    query = urlencode(kept, quote_via=quote)
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    query = "?" + urlencode(kept, quote_via=quote) if kept else ""
+    return f"postgresql://{netloc}{parts.path}{query}"
 
 
 def _flag(text: str) -> bool:

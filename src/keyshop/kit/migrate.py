@@ -50,7 +50,7 @@ _FOUND: Final = """
         SELECT 1 FROM pg_depend AS d
         WHERE d.classid = found.catalog AND d.objid = found.oid AND d.deptype = 'e'
     )
-    ORDER BY n.nspname DESC, found.catalog, found.name COLLATE "C"
+    ORDER BY n.nspname DESC, found.catalog DESC, found.name COLLATE "C"
 """
 
 

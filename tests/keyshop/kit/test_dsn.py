@@ -1,0 +1,137 @@
+from contextlib import suppress
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from asyncpg import connect_utils
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyshop.kit.dsn import BadDatabaseUrl, Dsn, clean_dsn
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+PRISMAS = {
+    "schema": st.just("public"),
+    "connection_limit": st.integers(1, 10_000).map(str),
+    "pool_timeout": st.integers(0, 99).map(str),
+    "connect_timeout": st.integers(0, 99).map(str),
+    "socket_timeout": st.integers(0, 99).map(str),
+    "pgbouncer": st.sampled_from(["true", "false"]),
+    "statement_cache_size": st.integers(0, 500).map(str),
+    "sslaccept": st.just("accept_invalid_certs"),
+    "channel_binding": st.just("require"),
+}
+
+
+def understood(url: str) -> tuple[object, dict[str, object]]:
+    """The driver's own reading of an address: hosts with ports, and the rest."""
+    read = vars(connect_utils)["_parse_connect_dsn_and_args"]
+    addresses, parameters, *_ = read(
+        dsn=url,
+        **dict.fromkeys(
+            [
+                "host",
+                "port",
+                "user",
+                "password",
+                "passfile",
+                "database",
+                "ssl",
+                "service",
+                "servicefile",
+                "direct_tls",
+                "server_settings",
+                "target_session_attrs",
+                "krbsrvname",
+                "gsslib",
+            ]
+        ),
+    )
+    return addresses, {
+        name: getattr(parameters, name)
+        for name in ("user", "password", "database", "server_settings")
+    }
+
+
+class TestCleanDsn:
+    @given(
+        user=TEXTS,
+        password=TEXTS,
+        database=TEXTS,
+        port=st.integers(1, 65535),
+        parameters=st.fixed_dictionaries({}, optional=PRISMAS),
+    )
+    def test_keeps_who_and_where_and_strips_what_is_prismas(
+        self, user: str, password: str, database: str, port: int, parameters: dict[str, str]
+    ) -> None:
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        plain = f"postgresql://{login}@127.0.0.1:{port}/{quote(database, safe='')}"
+
+        dsn = clean_dsn(f"{plain}?{query}&sslmode=disable")
+
+        assert dsn.url == f"{plain}?sslmode=disable"
+        assert understood(dsn.url) == (
+            [("127.0.0.1", port)],
+            {"user": user, "password": password, "database": database, "server_settings": None},
+        )
+        assert dsn.pgbouncer == (parameters.get("pgbouncer") == "true")
+        assert dsn.connection_limit == (
+            int(parameters["connection_limit"]) if "connection_limit" in parameters else None
+        )
+        assert clean_dsn(dsn.url).url == dsn.url
+
+    @given(st.text(max_size=60) | st.text(max_size=60).map("postgresql://".__add__))
+    def test_answers_any_text_with_an_address_or_a_sentence(self, text: str) -> None:
+        with suppress(BadDatabaseUrl):
+            assert clean_dsn(text).url.startswith("postgresql://")
+
+    def test_leaves_a_plain_address_alone(self) -> None:
+        plain = "postgresql://shop:secret@db.example.com:5432/shop"
+        assert clean_dsn(plain) == Dsn(url=plain, pgbouncer=False, connection_limit=None)
+
+    def test_takes_the_short_scheme(self) -> None:
+        assert clean_dsn("postgres://u@h/shop").url == "postgresql://u@h/shop"
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "u:p@localhost:5433/shop?host=/run/pg",
+            "u:p@/shop?host=/run/pg&port=5433",
+            "u:p@[::1]:5433/shop?host=/run/pg",
+        ],
+    )
+    def test_prefers_the_socket_as_prisma_does(self, address: str) -> None:
+        addresses, rest = understood(clean_dsn(f"postgresql://{address}&schema=public").url)
+        assert addresses == ["/run/pg/.s.PGSQL.5433"]
+        assert (rest["user"], rest["password"], rest["database"]) == ("u", "p", "shop")
+
+    def test_asks_for_verified_certificates_where_prisma_would(self) -> None:
+        url = clean_dsn("postgresql://u@h/shop?sslmode=require&sslaccept=strict").url
+        assert parse_qs(urlsplit(url).query) == {"sslmode": ["verify-full"]}
+
+    @pytest.mark.parametrize(
+        ("address", "says"),
+        [
+            ("", "should look like"),
+            ("mysql://u:hunter2@h/shop", "should look like"),
+            ("postgresql+asyncpg://u:hunter2@h/shop", "should look like"),
+            ("postgresql://u:hunter2@h", "should look like"),
+            ("postgresql://u:hunter2[@h/shop", "should look like"),
+            ("postgresql://u:hunter2#x@h/shop", "should look like"),
+            ("postgresql://u:hunter2@x@h/shop", "percent-encoding"),
+            ("postgresql://u:hunter2@h/shop#x", "percent-encoding"),
+            ("postgresql://u:hunter2@h/shop?schema=other", "schema other than public"),
+            ("postgresql://u:hunter2@h/shop?pgbouncer=maybe", "true or false"),
+            ("postgresql://u:hunter2@h/shop?connection_limit=0", "from 1 to 10000"),
+            ("postgresql://u:hunter2@h/shop?connection_limit=many", "from 1 to 10000"),
+            ("postgresql://u:hunter2@h/shop?search_path=x", "search_path"),
+        ],
+    )
+    def test_refuses_with_a_sentence_that_hides_the_password(self, address: str, says: str) -> None:
+        with pytest.raises(BadDatabaseUrl, match=says) as refusal:
+            clean_dsn(address)
+        assert "hunter2" not in str(refusal.value)
+        assert refusal.value.__cause__ is None
+
+    def test_never_prints_the_password(self) -> None:
+        assert "hunter2" not in repr(clean_dsn("postgresql://u:hunter2@h/shop"))

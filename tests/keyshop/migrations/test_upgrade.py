@@ -1,0 +1,163 @@
+import asyncio
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from keyshop.kit.database import DatabaseUnavailable
+from keyshop.kit.migrate import (
+    ForeignDatabase,
+    MigrationFailed,
+    NewerDatabase,
+    ServerRefused,
+    status,
+    upgrade,
+)
+
+
+async def run(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+async def everything(url: str) -> list[str]:
+    """Every relation, type and schema outside the system's own."""
+    connection = await asyncpg.connect(url)
+    try:
+        lines = await connection.fetch("""
+            SELECT nspname, '' AS name, '' AS kind FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
+            UNION ALL
+            SELECT relnamespace::regnamespace::text, relname, relkind::text FROM pg_class
+            UNION ALL
+            SELECT typnamespace::regnamespace::text, typname, typtype::text FROM pg_type
+            ORDER BY 1, 2, 3
+        """)
+        return [" ".join(line) for line in lines]
+    finally:
+        await connection.close()
+
+
+class TestEmptyDatabase:
+    async def test_is_told_apart(self, empty_database: str) -> None:
+        found = await asyncio.to_thread(status, empty_database)
+        assert (found.state, found.current) == ("empty", None)
+        assert found.pending[0].endswith("_0001_what_prisma_made")
+
+    async def test_goes_to_the_newest_revision(self, empty_database: str) -> None:
+        before = await asyncio.to_thread(status, empty_database)
+        assert await asyncio.to_thread(upgrade, empty_database) == before.pending
+
+        after = await asyncio.to_thread(status, empty_database)
+        assert (after.state, after.current, after.pending) == ("ours", after.head, [])
+        assert await asyncio.to_thread(upgrade, empty_database) == []
+
+    async def test_may_hold_an_extension_of_the_host(self, empty_database: str) -> None:
+        # plpgsql's cousins of a bare server: any extension that brings a relation would do.
+        connection = await asyncpg.connect(empty_database)
+        try:
+            available = await connection.fetchval(
+                "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_stat_statements'"
+            )
+            if not available:
+                pytest.skip("this server brings no extension with a view")
+            await connection.execute("CREATE EXTENSION pg_stat_statements")
+        finally:
+            await connection.close()
+        assert (await asyncio.to_thread(status, empty_database)).state == "empty"
+
+    async def test_takes_prismas_parameters(self, empty_database: str) -> None:
+        mark = "&" if urlsplit(empty_database).query else "?"
+        url = f"{empty_database}{mark}schema=public&connection_limit=5&pgbouncer=true"
+        assert await asyncio.to_thread(upgrade, url)
+
+
+class TestTwoUpgradesAtOnce:
+    async def test_share_the_work(self, empty_database: str) -> None:
+        pending = (await asyncio.to_thread(status, empty_database)).pending
+        done = await asyncio.gather(*(asyncio.to_thread(upgrade, empty_database) for _ in range(3)))
+        assert sorted(name for names in done for name in names) == pending
+
+
+class TestForeignDatabase:
+    @pytest.mark.parametrize(
+        ("statement", "named"),
+        [
+            ("CREATE TABLE _prisma_migrations (id text)", "public._prisma_migrations"),
+            ('CREATE TABLE "Customers" (id text)', 'public."Customers"'),
+            ("CREATE VIEW shown AS SELECT 1 AS one", "public.shown"),
+            ("CREATE TYPE \"Role\" AS ENUM ('USER')", 'public."Role"'),
+            ("CREATE SCHEMA keyshop CREATE TABLE games (id text)", "keyshop.games"),
+            (
+                "CREATE SCHEMA keyshop CREATE TABLE alembic_version (version_num text)",
+                "keyshop.alembic_version",
+            ),
+        ],
+    )
+    async def test_is_refused_and_left_as_it_is(
+        self, empty_database: str, statement: str, named: str
+    ) -> None:
+        await run(empty_database, statement)
+        before = await everything(empty_database)
+
+        with pytest.raises(ForeignDatabase, match="nothing was changed") as refusal:
+            await asyncio.to_thread(upgrade, empty_database)
+
+        assert named in str(refusal.value)
+        assert await everything(empty_database) == before
+        assert (await asyncio.to_thread(status, empty_database)).state == "foreign"
+
+    async def test_with_all_of_prismas_tables_is_refused(self, empty_database: str) -> None:
+        await asyncio.to_thread(upgrade, empty_database)
+        await run(empty_database, "DROP SCHEMA keyshop CASCADE")
+        before = await everything(empty_database)
+        with pytest.raises(ForeignDatabase, match=r"public.articles.* and 24 more"):
+            await asyncio.to_thread(upgrade, empty_database)
+        assert await everything(empty_database) == before
+
+
+class TestNewerDatabase:
+    async def test_is_left_to_a_newer_keyshop(self, empty_database: str) -> None:
+        await asyncio.to_thread(upgrade, empty_database)
+        await run(empty_database, "UPDATE keyshop.alembic_version SET version_num = '9999'")
+        assert (await asyncio.to_thread(status, empty_database)).state == "newer"
+        with pytest.raises(NewerDatabase, match="9999"):
+            await asyncio.to_thread(upgrade, empty_database)
+
+
+class TestRefusedRevision:
+    async def test_is_undone_and_named(self, empty_database: str) -> None:
+        name = urlsplit(empty_database).path[1:]
+        await run(
+            empty_database,
+            f'ALTER DATABASE "{name}" SET default_transaction_read_only = on',
+        )
+        before = await everything(empty_database)
+        with pytest.raises(MigrationFailed, match=r"0001_what_prisma_made.*read-only"):
+            await asyncio.to_thread(upgrade, empty_database)
+        assert await everything(empty_database) == before
+
+    async def test_gives_way_to_whoever_is_in_its_way(self, empty_database: str) -> None:
+        busy = await asyncpg.connect(empty_database)
+        try:
+            async with busy.transaction():
+                await busy.execute("CREATE SCHEMA keyshop")
+                with pytest.raises(MigrationFailed, match="lock timeout"):
+                    await asyncio.to_thread(upgrade, empty_database)
+        finally:
+            await busy.close()
+        assert await asyncio.to_thread(upgrade, empty_database)
+
+
+class TestServer:
+    async def test_that_does_not_answer_is_named(self) -> None:
+        with pytest.raises(DatabaseUnavailable):
+            await asyncio.to_thread(upgrade, "postgresql://nobody@127.0.0.1:1/shop")
+
+    async def test_without_the_database_says_so(self, empty_database: str) -> None:
+        name = urlsplit(empty_database).path[1:]
+        url = empty_database.replace(name, f"{name}_missing")
+        with pytest.raises(ServerRefused, match="does not exist"):
+            await asyncio.to_thread(status, url)
