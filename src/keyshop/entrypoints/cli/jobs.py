@@ -1,0 +1,57 @@
+"""`keyshop jobs ...`: the queue of the worker."""
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from keyshop.entrypoints.cli.output import print_json, print_table
+from keyshop.entrypoints.cli.session import database
+from keyshop.kit.jobs import JobRow, list_jobs, retry_job
+
+app = typer.Typer(help="The queue of the worker.", no_args_is_help=True)
+
+_COLUMNS = ("id", "name", "state", "attempts", "age", "next run", "last error")
+
+
+@app.command("list")
+def list_command(
+    dead: Annotated[bool, typer.Option("--dead", help="Only jobs that failed for good.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show the jobs that wait, run, or failed for good."""
+    found = asyncio.run(_list(dead=dead))
+    if as_json:
+        print_json({"jobs": found})
+    else:
+        print_table("Dead jobs" if dead else "Jobs", _COLUMNS, [_cells(job) for job in found])
+
+
+@app.command("retry")
+def retry_command(
+    job_id: Annotated[int, typer.Argument(metavar="ID", help="The dead job.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Put a dead job back into the queue."""
+    asyncio.run(_retry(job_id))
+    if as_json:
+        print_json({"retried": job_id})
+    else:
+        typer.echo(f"Job {job_id} waits in the queue again.")
+
+
+async def _list(*, dead: bool) -> list[JobRow]:
+    async with database() as db, db.read() as reader:
+        return await list_jobs(reader, dead=dead)
+
+
+async def _retry(job_id: int) -> None:
+    async with database() as db, db.transaction() as tx:
+        await retry_job(tx, job_id)
+
+
+def _cells(job: JobRow) -> tuple[object, ...]:
+    next_run = f"{job.next_run_at:%Y-%m-%d %H:%M:%S}" if job.next_run_at else ""
+    age = timedelta(seconds=round(job.age_seconds))
+    return (job.id, job.name, job.state, job.attempts, age, next_run, job.last_error or "")

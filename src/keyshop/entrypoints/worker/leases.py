@@ -1,0 +1,213 @@
+"""
+Who may still work on a job, and who may finish it.
+
+PgQueuer gives a job whose worker showed no sign of life to another one, and lets both finish it.
+Here every statement that prolongs or ends a job names the worker that holds it, and a handler that
+lost its job is stopped.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from asyncpg import Connection, Record
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.qb import (
+    DBSettings,
+    Durability,
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.models import Job, TracebackRecord
+from pgqueuer.domain.types import JOB_STATUS, Channel, JobId
+
+# Every name is given: PgQueuer would read those that are not from the environment, where CHANNEL or
+# FUNCTION may stand for anything.
+NAMES: Final = DBSettings(
+    prefix="",
+    db_schema="keyshop",
+    channel=Channel("ch_pgqueuer"),
+    function="fn_pgqueuer_changed",
+    statistics_table="pgqueuer_statistics",
+    queue_status_type="pgqueuer_status",
+    queue_table="pgqueuer",
+    queue_table_log="pgqueuer_log",
+    trigger="tg_pgqueuer_changed",
+    schedules_table="pgqueuer_schedules",
+    durability=Durability.durable,
+    widen_id=False,
+)
+
+_PROLONG: Final = """
+    UPDATE keyshop.pgqueuer SET heartbeat = now()
+    WHERE id = ANY($1::bigint[]) AND queue_manager_id = $2 AND status = 'picked'
+    RETURNING id
+"""
+
+# PgQueuer calls a job canceled when its task is torn down in the middle: nothing is wrong with it.
+_END: Final = """
+    WITH outcome AS (
+        SELECT * FROM unnest($1::bigint[], $2::keyshop.pgqueuer_status[], $3::jsonb[])
+            AS outcome (id, status, traceback)
+    ), gone AS (
+        DELETE FROM keyshop.pgqueuer AS job USING outcome
+        WHERE job.id = outcome.id AND outcome.status NOT IN ('failed', 'canceled')
+            AND job.queue_manager_id = $4 AND job.status = 'picked'
+        RETURNING job.id, job.entrypoint, job.priority
+    ), kept AS (
+        UPDATE keyshop.pgqueuer AS job
+        SET status = CASE outcome.status WHEN 'failed' THEN 'failed' ELSE 'queued' END
+                ::keyshop.pgqueuer_status,
+            updated = now(), queue_manager_id = NULL
+        FROM outcome
+        WHERE job.id = outcome.id AND outcome.status IN ('failed', 'canceled')
+            AND job.queue_manager_id = $4 AND job.status = 'picked'
+        RETURNING job.id, job.entrypoint, job.priority
+    )
+    INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority, traceback)
+    SELECT ended.id, outcome.status, ended.entrypoint, ended.priority, outcome.traceback
+    FROM (SELECT * FROM gone UNION ALL SELECT * FROM kept) AS ended
+    JOIN outcome ON outcome.id = ended.id
+"""
+
+_PUT_BACK: Final = """
+    WITH waiting AS (
+        UPDATE keyshop.pgqueuer
+        SET status = 'queued', execute_after = now() + $2::interval, updated = now(),
+            attempts = attempts + $3, queue_manager_id = NULL
+        WHERE id = $1 AND queue_manager_id = $4 AND status = 'picked'
+        RETURNING id, entrypoint, priority
+    )
+    INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority, traceback)
+    SELECT id, 'queued', entrypoint, priority, $5::jsonb FROM waiting
+"""
+
+
+class Stop(StrEnum):
+    """Why a handler was stopped before its end."""
+
+    LOST = "lost"  # its job may belong to another worker by now
+    INTERRUPTED = "interrupted"  # this worker is shutting down
+
+
+class RunningJobs:
+    """The handlers at work, and why some were stopped."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._stopped: dict[JobId, Stop] = {}
+
+    @contextmanager
+    def holding(self, job_id: JobId, task: asyncio.Task[None]) -> Iterator[None]:
+        """Remember the handler while it works on the job."""
+        self._tasks[job_id] = task
+        try:
+            yield
+        finally:
+            del self._tasks[job_id]
+            self._stopped.pop(job_id, None)
+
+    def stop(self, why: Stop, job_ids: Iterable[JobId] | None = None) -> None:
+        """Stop the handlers of these jobs, or all."""
+        for job_id in list(self._tasks) if job_ids is None else job_ids:
+            task = self._tasks.get(job_id)
+            # A second cancellation would hit the handler while it cleans up after the first.
+            if task is not None and job_id not in self._stopped:
+                self._stopped[job_id] = why
+                task.cancel()
+
+    def why_stopped(self, job_id: JobId) -> Stop | None:
+        """Return why the job's handler was stopped, if it was."""
+        return self._stopped.get(job_id)
+
+
+class WatchedDriver(AsyncpgDriver):
+    """A connection that tells when it is of no more use."""
+
+    def __init__(self, connection: "Connection[Record]", on_broken: Callable[[], None]) -> None:
+        super().__init__(connection)
+        self._on_broken = on_broken
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        """Return all rows of the statement."""
+        try:
+            return await super().fetch(query, *args)
+        except BROKEN:
+            self._on_broken()
+            raise
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run the statement and return PostgreSQL's tag for it."""
+        try:
+            return await super().execute(query, *args)
+        except BROKEN:
+            self._on_broken()
+            raise
+
+
+# What says that nothing will work on this connection any more, or that the server is stuck.
+BROKEN: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class FencedQueue(Queries):
+    """PgQueuer's queue, in which only the worker that holds a job prolongs or ends it."""
+
+    def __init__(self, driver: WatchedDriver, running: RunningJobs) -> None:
+        super().__init__(
+            driver,
+            qbe=QueryBuilderEnvironment(NAMES),
+            qbq=QueryQueueBuilder(NAMES),
+            qbs=QuerySchedulerBuilder(NAMES),
+        )
+        self._running = running
+        self._worker: UUID | None = None
+
+    def belongs_to(self, worker: UUID) -> None:
+        """Remember under which id this worker takes jobs; before the first is taken."""
+        self._worker = worker
+
+    async def update_heartbeat(self, job_ids: list[JobId]) -> None:
+        """Prolong the jobs; the handlers of those that are no longer ours are stopped."""
+        held = await self.driver.fetch(_PROLONG, job_ids, self._worker)
+        self._running.stop(Stop.LOST, set(job_ids) - {record["id"] for record in held})
+
+    async def log_jobs(
+        self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]
+    ) -> None:
+        """Remove jobs that are done, keep dead letters; leave those that are no longer ours."""
+        await self.driver.execute(
+            _END,
+            [job.id for job, _, _ in job_status],
+            [status for _, status, _ in job_status],
+            [trace.model_dump_json() if trace else None for _, _, trace in job_status],
+            self._worker,
+        )
+
+    async def retry_job(
+        self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None
+    ) -> None:
+        """Put the job back into the queue, unless it is no longer ours."""
+        failed = traceback_record is not None and traceback_record.exception_type == "TryAgain"
+        await self.driver.execute(
+            _PUT_BACK,
+            job.id,
+            delay,
+            # A job whose worker was stopped has not failed.
+            int(failed),
+            self._worker,
+            traceback_record.model_dump_json() if failed and traceback_record else None,
+        )

@@ -1,0 +1,28 @@
+"""The one place that decides whether a failed job is tried again."""
+
+from datetime import timedelta
+from typing import Final
+
+from keyshop.kit.errors import Unavailable
+from keyshop.supplier.errors import OutcomeUnknown, SupplierUnavailable
+
+# What passes by itself. Anything else would fail in the same way again and goes to a person.
+RETRIED: Final = (SupplierUnavailable, OutcomeUnknown, Unavailable)
+
+MOST_ATTEMPTS: Final = 12
+_FIRST_DELAY: Final = timedelta(seconds=2)
+_LONGEST_DELAY: Final = timedelta(minutes=10)
+
+
+def delay_before_retry(error: BaseException, *, attempt: int, jitter: float) -> timedelta | None:
+    """
+    Return how long a job waits after its attempt (the first is 1) failed, or None: it is dead.
+
+    The delay doubles each time, from two seconds to ten minutes. `jitter`, from 0 to 1, spreads it
+    between half and one and a half of that, so that what failed together does not return together.
+    """
+    if not isinstance(error, RETRIED) or attempt >= MOST_ATTEMPTS:
+        return None
+    # Bounded before it is used: a timedelta overflows long before an int does.
+    delay = _FIRST_DELAY * (1 << min(attempt - 1, 16))
+    return min(delay, _LONGEST_DELAY) * (0.5 + jitter)

@@ -1,0 +1,47 @@
+"""What the clock asks for, and when."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from keyshop.kit.jobs import Job
+from keyshop.sync.jobs import StockCheckDue, SyncFullDue
+
+_MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Schedule(NamedTuple):
+    """A job that is due again and again, counted from midnight UTC."""
+
+    name: str
+    """Stored with every moment seen to, and so never changed."""
+
+    job: Callable[[datetime], Job]
+    every: timedelta
+    offset: timedelta = timedelta(0)
+
+
+SCHEDULES: Final[tuple[Schedule, ...]] = (
+    Schedule(
+        "sync.full",
+        lambda due_at: SyncFullDue(due_at=due_at),
+        every=timedelta(hours=12),
+        offset=timedelta(hours=2),
+    ),
+    Schedule("sync.stock", lambda due_at: StockCheckDue(due_at=due_at), timedelta(minutes=15)),
+)
+
+
+def latest_due(schedule: Schedule, now: datetime) -> datetime:
+    """
+    Return the last moment, up to and including now, at which the schedule was due.
+
+    The moments before it are gone: a shop that slept for a day owes one sync, not two.
+    """
+    start = _MIDNIGHT + schedule.offset
+    return start + (now - start) // schedule.every * schedule.every
+
+
+def next_due(schedule: Schedule, now: datetime) -> datetime:
+    """Return the first moment after now at which the schedule is due."""
+    return latest_due(schedule, now) + schedule.every

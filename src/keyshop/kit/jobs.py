@@ -1,0 +1,199 @@
+"""
+Messages to the worker, stored in the transaction of their cause.
+
+The queue is PgQueuer's (its tables stand in schema keyshop). Only the worker runs PgQueuer itself:
+whoever enqueues, lists or retries needs no more than the statements below.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Final, NewType, TypeVar
+
+import msgspec
+
+from keyshop.kit.database import Reader, Transaction, rows
+from keyshop.kit.errors import NotFound
+
+JobId = NewType("JobId", int)
+
+_Job = TypeVar("_Job", bound="Job")
+
+_ENQUEUE: Final = """
+    WITH added AS (
+        INSERT INTO keyshop.pgqueuer (entrypoint, payload, priority, execute_after, status)
+        VALUES ($1, $2, $3, now() + $4::interval, 'queued')
+        RETURNING id, entrypoint, priority
+    ), logged AS (
+        INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority)
+        SELECT id, 'queued', entrypoint, priority FROM added
+    )
+    SELECT id FROM added
+"""
+
+# An interrupted or repeated attempt is logged with the reason for it; that is the error to show.
+_LIST: Final = """
+    SELECT job.id, job.entrypoint AS name,
+        CASE job.status WHEN 'queued' THEN 'waiting' WHEN 'picked' THEN 'running' ELSE 'dead' END
+            AS state,
+        job.attempts, job.created AS created_at,
+        CASE job.status WHEN 'queued' THEN job.execute_after END AS next_run_at,
+        extract(epoch FROM now() - job.created)::float8 AS age_seconds,
+        failure.sentence AS last_error
+    FROM keyshop.pgqueuer AS job
+    LEFT JOIN LATERAL (
+        SELECT CASE traceback ->> 'exception_type'
+            WHEN 'TryAgain' THEN traceback ->> 'exception_message'
+            ELSE concat_ws(': ', traceback ->> 'exception_type', traceback ->> 'exception_message')
+            END AS sentence
+        FROM keyshop.pgqueuer_log
+        WHERE job_id = job.id AND traceback IS NOT NULL
+        ORDER BY created DESC, id DESC LIMIT 1
+    ) AS failure ON true
+    WHERE job.status = 'failed' OR (NOT $1 AND job.status IN ('queued', 'picked'))
+    ORDER BY job.id LIMIT $2
+"""
+
+_RETRY: Final = """
+    WITH again AS (
+        UPDATE keyshop.pgqueuer
+        SET status = 'queued', execute_after = now(), updated = now(), attempts = 0
+        WHERE id = $1 AND status = 'failed'
+        RETURNING id, entrypoint, priority
+    )
+    INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority)
+    SELECT id, 'queued', entrypoint, priority FROM again
+"""
+
+# A waiting job is late from the moment it may run; the others count from when they became so.
+_FIGURES: Final = """
+    SELECT entrypoint AS name,
+        CASE status WHEN 'queued' THEN 'waiting' WHEN 'picked' THEN 'running' ELSE 'dead' END
+            AS state,
+        count(*) AS jobs,
+        greatest(extract(epoch FROM now() - min(
+            CASE status WHEN 'queued' THEN execute_after ELSE updated END
+        )), 0)::float8 AS oldest_seconds
+    FROM keyshop.pgqueuer
+    WHERE status IN ('queued', 'picked', 'failed')
+    GROUP BY entrypoint, status ORDER BY entrypoint, status
+"""
+
+# What a dead letter died of is kept as long as the letter.
+_FORGET_LOG: Final = """
+    DELETE FROM keyshop.pgqueuer_log AS log
+    WHERE created < $1
+        AND NOT EXISTS (SELECT FROM keyshop.pgqueuer AS job WHERE job.id = log.job_id)
+"""
+_FORGET_STATISTICS: Final = "DELETE FROM keyshop.pgqueuer_statistics WHERE created < $1"
+
+
+class Job(msgspec.Struct, frozen=True):
+    """
+    A fact that somebody further up acts on; it carries ids, never objects.
+
+    Its name is stored and so never changes. A new field has a default, because old jobs are still
+    in the queue while new code starts.
+    """
+
+    name: ClassVar[str]
+
+
+class JobState(StrEnum):
+    """What becomes of a job; one that succeeds leaves the queue."""
+
+    WAITING = "waiting"  # for its time, or for a worker
+    RUNNING = "running"  # a worker has it
+    DEAD = "dead"  # it failed for good, and waits for a person
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """A job as the queue holds it."""
+
+    id: JobId
+    name: str
+    state: JobState
+    attempts: int
+    """How often it failed and was put back."""
+
+    created_at: datetime
+    next_run_at: datetime | None
+    """From when on a worker may take it; only of a waiting one."""
+
+    age_seconds: float
+    last_error: str | None
+    """Class and sentence of what went wrong last."""
+
+
+class JobFigures(msgspec.Struct, frozen=True):
+    """How many jobs of one name are in one state."""
+
+    name: str
+    state: JobState
+    jobs: int
+    oldest_seconds: float
+    """How long the oldest has been late (waiting), at work (running) or given up (dead)."""
+
+
+class JobNotFound(NotFound):
+    """There is no dead letter of this id."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"There is no dead job {job_id}; `keyshop jobs list --dead` shows them.")
+
+
+async def enqueue(
+    tx: Transaction, job: Job, *, run_after: timedelta = timedelta(0), priority: int = 0
+) -> JobId:
+    """
+    Store the job; a worker takes it once the transaction has committed and `run_after` has passed.
+
+    Of several that wait, the one of the highest priority is taken first, then the oldest.
+    """
+    job_id: int = await tx.fetchval(
+        _ENQUEUE, job.name, msgspec.json.encode(job), priority, run_after
+    )
+    return JobId(job_id)
+
+
+def decode_job(kind: type[_Job], payload: bytes | None) -> _Job:
+    """
+    Return the job that `enqueue` stored.
+
+    Raises:
+        msgspec.ValidationError: it is not one of this kind.
+    """
+    return msgspec.json.decode(payload or b"{}", type=kind)
+
+
+async def list_jobs(reader: Reader, *, dead: bool = False, limit: int = 1000) -> list[JobRow]:
+    """Return the oldest jobs in the queue, or the oldest dead letters alone."""
+    return [
+        msgspec.structs.replace(found, state=JobState(found.state))
+        for found in rows(JobRow, await reader.fetch(_LIST, dead, limit))
+    ]
+
+
+async def retry_job(tx: Transaction, job_id: int) -> None:
+    """
+    Put a dead letter back into the queue, with all its attempts before it.
+
+    Raises:
+        JobNotFound: there is no dead letter of this id.
+    """
+    # An id beyond the column's range cannot be sent, and is nobody's.
+    if not 0 < job_id < 2**63 or not await tx.execute(_RETRY, job_id):
+        raise JobNotFound(job_id)
+
+
+async def job_figures(reader: Reader) -> list[JobFigures]:
+    """Return how many jobs there are of each name and state; names without any are absent."""
+    return [
+        msgspec.structs.replace(found, state=JobState(found.state))
+        for found in rows(JobFigures, await reader.fetch(_FIGURES))
+    ]
+
+
+async def forget_finished_jobs(tx: Transaction, *, before: datetime) -> None:
+    """Delete the traces of jobs that left the queue; the log would grow for ever."""
+    await tx.execute(_FORGET_LOG, before)
+    await tx.execute(_FORGET_STATISTICS, before)
