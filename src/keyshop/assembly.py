@@ -1,0 +1,136 @@
+"""Builds the running shop out of its parts; the only reader of settings."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Final
+
+from msgspec import Struct
+
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.embedded.valkey import ValkeyServer
+from keyshop.gateways.g2a.budget import Budget
+from keyshop.gateways.g2a.connect import connect_g2a, open_budget
+from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.kit.secrets import Secret
+from keyshop.settings import Environment, Settings
+from keyshop.supplier.protocol import Supplier
+from keyshop.sync.models import Run
+from keyshop.sync.rules import RunKind, SyncPolicy
+from keyshop.sync.run import Report, run_sync
+
+# The credentials that G2A publishes for its sandbox; the simulator takes them too.
+_SANDBOX: Final = Credentials(
+    client_id="qdaiciDiyMaTjxMt",
+    email="sandboxapitest@g2a.com",
+    client_secret=Secret(
+        "b0d293f6-e1d2-4629-8264-fd63b5af3207b0d293f6-e1d2-4629-8264-fd63b5af3207"
+    ),
+)
+
+
+class Shop(Struct, frozen=True, kw_only=True):
+    """The parts that doors use; whoever opened them closes them."""
+
+    settings: Settings
+    database_url: str
+    db: Database
+    supplier: Supplier
+    budget: Budget
+
+    async def run_full_sync(self, report: Report | None = None) -> Run:
+        """Read the supplier's whole catalogue, as `sync.run.run_sync` does."""
+        return await self._sync(RunKind.FULL, report)
+
+    async def run_stock_check(self, report: Report | None = None) -> Run:
+        """Look at the supplier's prices and stock, as `sync.run.run_sync` does."""
+        return await self._sync(RunKind.STOCK, report)
+
+    async def _sync(self, kind: RunKind, report: Report | None) -> Run:
+        policy = SyncPolicy(
+            price_basis=self.settings.g2a_price_basis, trust_qty=self.settings.trusts_qty
+        )
+        return await run_sync(
+            self.db, self.supplier, kind, policy=policy, clock=utc_now, report=report
+        )
+
+
+@asynccontextmanager
+async def open_shop(settings: Settings, database_url: str) -> AsyncIterator[Shop]:
+    """
+    Open the shop's parts on a database that answers at `database_url`.
+
+    Raises:
+        DatabaseUnavailable: it does not.
+    """
+    async with AsyncExitStack() as parts:
+        db = await parts.enter_async_context(open_database(database_url))
+        budget = await parts.enter_async_context(
+            open_budget(database_url, requests_per_minute=settings.g2a_requests_per_minute)
+        )
+        supplier = await parts.enter_async_context(
+            connect_g2a(
+                base_url=supplier_url(settings), credentials=_credentials(settings), budget=budget
+            )
+        )
+        yield Shop(
+            settings=settings, database_url=database_url, db=db, supplier=supplier, budget=budget
+        )
+
+
+@asynccontextmanager
+async def open_database(database_url: str) -> AsyncIterator[Database]:
+    """Lend an open database."""
+    db = Database(database_url)
+    await db.open()
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@contextmanager
+def database_server(settings: Settings) -> Iterator[str]:
+    """
+    Return the address of the given database, or of the embedded server while the block lasts.
+
+    Raises:
+        EmbeddedServerError: the server cannot be started.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with PostgresServer(settings.keyshop_home) as server:
+        yield server.url
+
+
+def embedded_servers(settings: Settings) -> list[PostgresServer | ValkeyServer]:
+    """Return the servers that stand in for what the settings do not name; none in production."""
+    if settings.keyshop_env is Environment.PRODUCTION:
+        return []
+    servers: list[PostgresServer | ValkeyServer] = []
+    if settings.database_url is None:
+        servers.append(PostgresServer(settings.keyshop_home))
+    if settings.redis_url is None and settings.cache_mode == "on":
+        servers.append(ValkeyServer(settings.keyshop_home))
+    return servers
+
+
+def supplier_url(settings: Settings) -> str:
+    """Return the address of the supplier's API, or of the simulator that stands in for it."""
+    return settings.g2a_api_url or f"http://127.0.0.1:{settings.simulator_port}"
+
+
+def _credentials(settings: Settings) -> Credentials:
+    if (
+        settings.g2a_client_id is None
+        or settings.g2a_email is None
+        or settings.g2a_client_secret is None
+    ):
+        return _SANDBOX
+    return Credentials(
+        client_id=settings.g2a_client_id,
+        email=settings.g2a_email,
+        client_secret=Secret(settings.g2a_client_secret.get_secret_value()),
+    )

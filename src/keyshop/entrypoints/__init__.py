@@ -1,0 +1,1 @@
+"""The ways in: each turns something from outside into one call of a feature."""

@@ -1,0 +1,72 @@
+"""`keyshop g2a ...`: ask the supplier."""
+
+import asyncio
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from keyshop.assembly import supplier_url
+from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
+from keyshop.entrypoints.cli.session import shop
+from keyshop.gateways.g2a.budget import BudgetView
+from keyshop.kit.errors import NotFound
+from keyshop.supplier.models import Product
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def ping(as_json: AsJson = False) -> None:
+    """Make one call, and tell whether the supplier answered and how fast."""
+    url, total, milliseconds = asyncio.run(_ping())
+    if as_json:
+        print_json({"url": url, "total": total, "milliseconds": milliseconds})
+    else:
+        typer.echo(f"{url} answered in {milliseconds:.0f} ms and lists {total} products.")
+
+
+@app.command()
+def product(
+    product_id: Annotated[str, typer.Argument(metavar="ID", help="The supplier's id, 14 digits.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what the supplier says of one product now."""
+    found = asyncio.run(_product(product_id))
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(name, getattr(found, name)) for name in found.__struct_fields__]
+        print_table(f"Product {product_id}", ("field", "value"), rows)
+
+
+@app.command()
+def budget(as_json: AsJson = False) -> None:
+    """Show how much of the supplier's call budget is left for the moment."""
+    view = asyncio.run(_budget())
+    if as_json:
+        print_json(view)
+        return
+    typer.echo(f"{view.limit} calls in {view.window_seconds:g} s, shared by all processes.")
+    wait = f"in {view.wait_seconds:.1f} s" if view.wait_seconds > 0 else "at once"
+    typer.echo(f"The next call may be made {wait}.")
+
+
+async def _ping() -> tuple[str, int, float]:
+    async with shop() as parts:
+        began = perf_counter()
+        page = await parts.supplier.list_products(1)
+        return supplier_url(parts.settings), page.total, (perf_counter() - began) * 1000
+
+
+async def _product(product_id: str) -> Product:
+    async with shop() as parts:
+        found = await parts.supplier.find_product(product_id)
+    if found is None:
+        raise NotFound(f"The supplier lists no product {product_id}.")
+    return found
+
+
+async def _budget() -> BudgetView:
+    async with shop() as parts:
+        return await parts.budget.look()

@@ -1,0 +1,34 @@
+"""What commands print: tables for people, one JSON document for programs."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print the rows under the title; cells are printed as they are, never as markup."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_plain("" if cell is None else str(cell)) for cell in row))
+    Console().print(table if rows else Text(f"{title}: none."))
+
+
+def print_json(document: object) -> None:
+    """Print the document on standard output, on one line."""
+    typer.echo(_ENCODER.encode(document).decode())
+
+
+def _plain(text: str) -> Text:
+    # The supplier's words must not be able to colour, or clear, an operator's terminal.
+    return Text("".join(letter if letter.isprintable() else " " for letter in text))

@@ -1,0 +1,135 @@
+"""`keyshop sync ...`: the supplier's catalogue and stock."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
+from keyshop.entrypoints.cli.progress import sync_progress
+from keyshop.entrypoints.cli.session import database, shop
+from keyshop.kit.clock import utc_now
+from keyshop.sync import queries
+from keyshop.sync.models import Quarantined, Run, RunError
+from keyshop.sync.rules import RunKind, RunState
+from keyshop.sync.run import settle_interrupted
+
+app = typer.Typer(no_args_is_help=True)
+
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The most rows to show.")]
+
+_RUN_COLUMNS = (
+    "id", "kind", "state", "started (UTC)", "seconds", "pages", "products", "added", "updated",
+    "rejected", "unseen", "reason",
+)  # fmt: skip
+
+
+@app.command()
+def full(as_json: AsJson = False) -> None:
+    """Read the supplier's whole catalogue; exits with 1 when it was not read to its end."""
+    _finish(asyncio.run(_run(RunKind.FULL)), as_json=as_json)
+
+
+@app.command()
+def stock(as_json: AsJson = False) -> None:
+    """Bring the supplier's prices and stock to the games that the shop has."""
+    _finish(asyncio.run(_run(RunKind.STOCK)), as_json=as_json)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show the newest run of each kind and what went wrong in it."""
+    runs, errors, quarantined = asyncio.run(_status())
+    if as_json:
+        print_json({"runs": runs, "errors": errors, "quarantined": quarantined})
+        return
+    print_table("Newest runs", _RUN_COLUMNS, [_cells(run) for run in runs])
+    for run in runs:
+        if errors[run.id]:
+            rows = [(error.page, error.reason) for error in errors[run.id]]
+            print_table(f"What went wrong in {run.id}", ("page", "reason"), rows)
+    typer.echo(f"In quarantine: {quarantined}; `keyshop sync quarantine` lists them.")
+
+
+@app.command()
+def runs(as_json: AsJson = False, limit: Limit = 20) -> None:
+    """List the runs, newest first."""
+    found = asyncio.run(_runs(limit))
+    if as_json:
+        print_json({"runs": found})
+    else:
+        print_table("Runs", _RUN_COLUMNS, [_cells(run) for run in found])
+
+
+@app.command()
+def quarantine(as_json: AsJson = False, limit: Limit = 100) -> None:
+    """List the supplier's products that are not believed, and why."""
+    found = asyncio.run(_quarantine(limit))
+    if as_json:
+        print_json({"quarantine": found})
+        return
+    print_table(
+        "Quarantine",
+        ("product", "reason", "page", "since (UTC)"),
+        [
+            (
+                entry.product_id or "(no id)",
+                entry.reason,
+                entry.page,
+                f"{entry.first_seen_at:%F %T}",
+            )
+            for entry in found
+        ],
+    )
+
+
+async def _run(kind: RunKind) -> Run:
+    async with shop() as parts:
+        for earlier in await settle_interrupted(parts.db, now=utc_now()):
+            typer.echo(f"The {earlier.kind.label} of {earlier.started_at:%F %T} UTC was interrupted"
+                       f" after {earlier.products} products; what it wrote is kept.", err=True)  # fmt: skip
+        with sync_progress(kind) as report:
+            if kind is RunKind.FULL:
+                return await parts.run_full_sync(report)
+            return await parts.run_stock_check(report)
+
+
+async def _status() -> tuple[list[Run], dict[str, list[RunError]], int]:
+    async with database() as db:
+        await settle_interrupted(db, now=utc_now())
+        async with db.read() as reader:
+            found = await queries.list_latest_runs(reader)
+            errors = {run.id: await queries.list_errors(reader, run.id, limit=50) for run in found}
+            return found, errors, await queries.count_quarantined(reader)
+
+
+async def _runs(limit: int) -> list[Run]:
+    async with database() as db, db.read() as reader:
+        return await queries.list_runs(reader, limit=limit)
+
+
+async def _quarantine(limit: int) -> list[Quarantined]:
+    async with database() as db, db.read() as reader:
+        return await queries.list_quarantine(reader, limit=limit)
+
+
+def _finish(run: Run, *, as_json: bool) -> None:
+    if as_json:
+        print_json(run)
+    else:
+        print_table("Run", _RUN_COLUMNS, [_cells(run)])
+    if run.state is not RunState.COMPLETE:
+        if run.reason:
+            typer.echo(f"keyshop: {run.reason}", err=True)
+        sys.exit(1)
+
+
+def _cells(run: Run) -> tuple[object, ...]:
+    seconds = (
+        round((run.finished_at - run.started_at).total_seconds(), 1) if run.finished_at else None
+    )
+    return (
+        run.id, run.kind, run.state, f"{run.started_at:%F %T}", seconds, run.pages, run.products,
+        run.added, run.updated, run.rejected, run.unseen, run.reason,
+    )  # fmt: skip

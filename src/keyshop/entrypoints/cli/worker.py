@@ -1,0 +1,28 @@
+"""`keyshop worker`: jobs and the schedule."""
+
+import asyncio
+
+import typer
+import uvloop
+
+from keyshop.entrypoints.cli.parent import ExitWith, end_with
+from keyshop.entrypoints.cli.session import shop
+from keyshop.entrypoints.worker.run import run_worker
+from keyshop.kit.clock import utc_now
+from keyshop.sync.run import settle_interrupted
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+def worker(exit_with: ExitWith = None) -> None:
+    """Run the worker with its schedule alone; any number may run, on any number of machines."""
+    end_with(exit_with)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work())
+
+
+async def _work() -> None:
+    async with shop() as parts:
+        await settle_interrupted(parts.db, now=utc_now())
+        await run_worker(parts)
