@@ -12,16 +12,18 @@ from pathlib import Path
 
 from keyshop.embedded.folder import open_log
 from keyshop.embedded.locks import may_take_alone, open_lock, take_alone
-from keyshop.embedded.processes import Program, spawn_detached, stop_running
+from keyshop.embedded.processes import Program, has_ended, spawn_detached, stop_running
 from keyshop.embedded.run_as import Account
 
 USERS_LOCK = "users.lock"
-GUARDIAN_LOCK = "guardian.lock"
+_GUARDIAN_LOCK = "guardian.lock"
+_MODULE = "keyshop.embedded.guardian"
+_END_SECONDS = 3.0
 
 
 def ensure_guardian(folder: Path, program: Program) -> None:
     """Start a guardian unless one is there. The caller must use the server and hold the start lock."""
-    lock = open_lock(folder / GUARDIAN_LOCK)
+    lock = open_lock(folder / _GUARDIAN_LOCK)
     try:
         if may_take_alone(lock):
             # The guardian inherits the lock, so there is no moment without an owner.
@@ -30,20 +32,25 @@ def ensure_guardian(folder: Path, program: Program) -> None:
         os.close(lock)
 
 
-def has_guardian(folder: Path) -> bool:
-    """Test whether a guardian is there. The caller must hold the start lock."""
-    lock = open_lock(folder / GUARDIAN_LOCK)
-    try:
-        return not may_take_alone(lock)
-    finally:
-        os.close(lock)
+def wait_for_guardian_to_end(folder: Path) -> None:
+    """
+    Return when the guardian is gone, which the last user's leaving makes it do.
+
+    Returns after a moment in any case: a new user may have come, whose guardian stays.
+    """
+    has_ended(_guardian_of(folder), within_seconds=_END_SECONDS)
+
+
+def _guardian_of(folder: Path) -> Program:
+    return Program(f"-m {_MODULE}", str(folder), signal.SIGTERM, patience_seconds=_END_SECONDS)
 
 
 def _spawn(folder: Path, program: Program, lock: int) -> None:
+    # In this order, because no other order keeps our command line unlike that of the server.
     arguments = [
         str(folder),
-        program.name,
         program.argument,
+        program.command,
         program.stop_signal.name,
         str(program.patience_seconds),
         str(lock),
@@ -51,7 +58,7 @@ def _spawn(folder: Path, program: Program, lock: int) -> None:
     log = open_log(folder / "guardian.log")
     try:
         spawn_detached(
-            [sys.executable, "-m", "keyshop.embedded.guardian", *arguments],
+            [sys.executable, "-m", _MODULE, *arguments],
             account=Account(),
             log=log,
             environment=dict(os.environ),
@@ -63,8 +70,8 @@ def _spawn(folder: Path, program: Program, lock: int) -> None:
 
 def main() -> None:
     """Guard the server that the arguments name, until nobody uses it."""
-    folder, name, argument, stop_signal, patience, lock = sys.argv[1:]
-    program = Program(name, argument, signal.Signals[stop_signal], float(patience))
+    folder, argument, command, stop_signal, patience, lock = sys.argv[1:]
+    program = Program(command, argument, signal.Signals[stop_signal], float(patience))
     users = open_lock(Path(folder) / USERS_LOCK)
     take_alone(users)
     try:

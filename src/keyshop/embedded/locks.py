@@ -41,6 +41,12 @@ def may_take_shared(descriptor: int) -> bool:
     return _took(descriptor, fcntl.LOCK_SH)
 
 
+def give_back(descriptor: int) -> None:
+    """Free the lock, also for processes that inherited the descriptor, and close it."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
 @contextmanager
 def held_alone(path: Path) -> Iterator[None]:
     """Hold the lock of this file for the length of a block."""

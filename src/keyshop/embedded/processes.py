@@ -25,10 +25,10 @@ _started: list[subprocess.Popen[bytes]] = []
 
 @dataclass(frozen=True)
 class Program:
-    """What to look for in a command line, and how the server wishes to be stopped."""
+    """What to look for in a command line, and how the process wishes to be stopped."""
 
-    name: str  # of the executable
-    argument: str  # one that only our server has, such as the path of its data
+    command: str  # the end of its command up to that argument
+    argument: str  # one that only this process has, such as the path of its data
     stop_signal: signal.Signals
     patience_seconds: float  # until it is killed instead
 
@@ -79,15 +79,22 @@ def stop_running(program: Program) -> None:
         EmbeddedServerError: it survived even that.
     """
     for number in (program.stop_signal, signal.SIGKILL):
-        deadline = time.monotonic() + program.patience_seconds
-        _send(number, list_running(program))
-        while list_running(program):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(_POLL_SECONDS)
-        else:
+        pids = list_running(program)
+        _send(number, pids)
+        if has_ended(program, within_seconds=program.patience_seconds):
+            _bury(pids)
             return
-    raise EmbeddedServerError(f"The {program.name} of {program.argument} cannot be stopped.")
+    raise EmbeddedServerError(f"The server of {program.argument} cannot be stopped.")
+
+
+def has_ended(program: Program, *, within_seconds: float) -> bool:
+    """Wait until no process of this program is left; say whether that came true in time."""
+    deadline = time.monotonic() + within_seconds
+    while list_running(program):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def is_living(pid: int) -> bool:
@@ -102,9 +109,7 @@ def is_living(pid: int) -> bool:
 
 
 def _matches(program: Program, command_line: str) -> bool:
-    head, found, _ = f"{command_line} ".partition(f" {program.argument} ")
-    # Whole words up to our argument, since the guardian has the same ones in its command line.
-    return bool(found) and Path(head.removesuffix(" -D")).name == program.name
+    return f"{program.command} {program.argument} " in f"{command_line} "
 
 
 def _command_lines() -> Iterator[tuple[int, str]]:
@@ -135,6 +140,13 @@ def _send(number: signal.Signals, pids: list[int]) -> None:
             os.kill(pid, number)
         except ProcessLookupError:
             continue  # it ended just now
+
+
+def _bury(pids: list[int]) -> None:
+    # Those that we started ourselves are gone only when we have taken note of their end.
+    for process in _started:
+        if process.pid in pids:
+            process.wait()
 
 
 def _reap() -> None:

@@ -1,6 +1,5 @@
 """A server that any number of processes use together; the first starts it, the last stops it."""
 
-import os
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -10,8 +9,9 @@ from typing import ClassVar, Self
 
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.folder import last_line, make_server_folder
-from keyshop.embedded.guardian import USERS_LOCK, ensure_guardian, has_guardian
+from keyshop.embedded.guardian import USERS_LOCK, ensure_guardian, wait_for_guardian_to_end
 from keyshop.embedded.locks import (
+    give_back,
     held_alone,
     may_take_alone,
     may_take_shared,
@@ -25,7 +25,6 @@ _POLL_SECONDS = 0.02
 # The port of a killed server, and its shared memory, may stay in use for a moment.
 _PORT_SECONDS = 2.0
 _RETRY_SECONDS = 15.0
-_GUARDIAN_SECONDS = 3.0
 
 
 class SharedServer(ABC):
@@ -109,9 +108,9 @@ class SharedServer(ABC):
             with held_alone(self._start_lock):
                 is_over = self._stop_if_last(users)
         finally:
-            os.close(users)
+            give_back(users)
         if is_over:
-            self._wait_for_guardian_to_end()
+            wait_for_guardian_to_end(self.folder)
 
     def is_alive(self) -> bool:
         """Test whether the server answers, by a connection of its own."""
@@ -171,15 +170,6 @@ class SharedServer(ABC):
         # The guardian was quicker than we; wait until it has stopped the server.
         take_shared(users)
         return True
-
-    def _wait_for_guardian_to_end(self) -> None:
-        # Bounded, because somebody may have started the server again, with a guardian that stays.
-        deadline = time.monotonic() + _GUARDIAN_SECONDS
-        while time.monotonic() < deadline:
-            with held_alone(self._start_lock):
-                if not has_guardian(self.folder):
-                    return
-            time.sleep(_POLL_SECONDS)
 
     def _bring_up(self, *, keep_port: bool) -> None:
         with held_alone(self._start_lock):

@@ -1,0 +1,132 @@
+import os
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from keyshop.embedded.errors import EmbeddedServerError
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.embedded.valkey import ValkeyServer
+from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.users import get_server, kill, using
+
+
+def crash(server: PostgresServer) -> str:
+    """Kill a PostgreSQL that is in use, and return the pid file that it leaves behind."""
+    server.start()
+    kill(get_server(server.folder.parent, "postgres"))
+    left = (server.data / "postmaster.pid").read_text()
+    server.release()
+    return left
+
+
+class TestKilledPostgres:
+    def test_is_started_again_on_its_old_port_with_all_its_data(self, home):
+        with using("postgres", home), PostgresServer(home) as server:
+            url = server.url
+            ask(url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            kill(get_server(home, "postgres"))
+
+            server.ensure()
+
+            assert server.url == url
+            assert ask(url, "SELECT n FROM sold") == 42
+
+    def test_waits_for_a_session_that_outlives_the_server(self, home):
+        with PostgresServer(home) as server:
+            ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            sessions = get_server(home, "postgres").children()
+            # Stopped, it cannot notice that its server is gone, and keeps the shared memory.
+            survivor = next(
+                child for child in sessions if "walwriter" in child.name() + str(child.cmdline())
+            )
+            survivor.suspend()
+            kill(get_server(home, "postgres"))
+            waker = subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {survivor.pid}"])
+
+            server.ensure()
+
+            waker.wait()
+            assert ask(server.url, "SELECT n FROM sold") == 42
+
+
+class TestLeftovers:
+    def test_a_pid_that_now_belongs_to_somebody_else_is_harmless(self, home):
+        server = PostgresServer(home)
+        left = crash(server)
+        owner = server.data.stat()
+        stranger = subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid)
+        recycled = [str(stranger.pid), *left.split("\n")[1:]]
+        (server.data / "postmaster.pid").write_text("\n".join(recycled))
+
+        with server:
+            assert ask(server.url, "SELECT 1") == 1
+
+        assert stranger.poll() is None
+        stranger.kill()
+        stranger.wait()
+
+    def test_an_empty_pid_file_is_harmless(self, home):
+        server = PostgresServer(home)
+        crash(server)
+        (server.data / "postmaster.pid").write_text("")
+
+        with server:
+            assert ask(server.url, "SELECT 1") == 1
+
+    def test_a_broken_port_file_is_replaced(self, home):
+        with ValkeyServer(home) as server:
+            pass
+        (server.folder / "port").write_text("no port\n")
+
+        with ValkeyServer(home) as server:
+            assert server.is_alive()
+
+    def test_a_hanging_server_does_not_keep_the_last_user_from_leaving(self, home):
+        with ValkeyServer(home):
+            process = get_server(home, "valkey-server")
+            process.send_signal(signal.SIGSTOP)
+
+        assert not process.is_running()
+
+
+class TestTakenPort:
+    def test_a_start_moves_to_another_port(self, home):
+        with ValkeyServer(home) as server:
+            taken = server.port
+        with socket.create_server(("127.0.0.1", taken)), ValkeyServer(home) as server:
+            moved_to = server.port
+            assert server.is_alive()
+
+        assert moved_to != taken
+        with ValkeyServer(home) as server:
+            assert server.port == moved_to
+
+    def test_a_restart_stays_where_others_look_for_it(self, home):
+        with ValkeyServer(home) as server:
+            kill(get_server(home, "valkey-server"))
+            with (
+                socket.create_server(("127.0.0.1", server.port)),
+                pytest.raises(EmbeddedServerError, match=f"Port {server.port} .*taken"),
+            ):
+                server.ensure()
+
+            server.ensure()
+            assert server.is_alive()
+
+
+class TestCopiedHome:
+    def test_does_not_use_the_server_of_the_original(self, home):
+        original, copy = home / "original", home / "copy"
+        with PostgresServer(original):
+            pass
+        shutil.copytree(original, copy)
+        if os.geteuid() == 0:
+            shutil.chown(copy / "postgres" / "data", "root", "root")
+
+        with PostgresServer(original) as first, PostgresServer(copy) as second:
+            assert first.password == second.password
+            assert first.port != second.port
+            assert ask(second.url, "SHOW data_directory") == str(second.data)

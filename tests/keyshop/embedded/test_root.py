@@ -1,0 +1,64 @@
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from keyshop.embedded.errors import EmbeddedServerError
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.embedded.run_as import choose_account
+from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.users import get_server
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to find another account")
+
+
+def has_namespaces() -> bool:
+    command = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "true"]
+    return (
+        shutil.which("unshare") is not None and subprocess.run(command, check=False).returncode == 0
+    )
+
+
+@pytest.fixture
+def closed(home):
+    """A folder that only root may enter, like root's own home."""
+    home.mkdir(mode=0o711)
+    folder = home / "closed"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+class TestRoot:
+    def test_an_unprivileged_account_runs_it_where_that_can_reach_the_data(self, home):
+        with PostgresServer(home) as server:
+            process = get_server(home, "postgres")
+
+            assert process.uids().real != 0
+            assert server.data.stat().st_uid == process.uids().real
+
+    @pytest.mark.skipif(not has_namespaces(), reason="this machine allows no user namespaces")
+    def test_a_user_namespace_runs_it_below_a_closed_folder(self, closed):
+        with PostgresServer(closed / "home") as server:
+            ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+
+        with PostgresServer(closed / "home") as server:
+            assert ask(server.url, "SELECT n FROM sold") == 42
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+
+    @pytest.mark.skipif(not has_namespaces(), reason="this machine allows no user namespaces")
+    def test_goes_on_with_its_data_when_a_folder_above_was_closed(self, closed):
+        closed.chmod(0o711)
+        with PostgresServer(closed / "home") as server:
+            ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+        closed.chmod(0o700)
+
+        with PostgresServer(closed / "home") as server:
+            assert ask(server.url, "SELECT n FROM sold") == 42
+
+    def test_names_a_folder_to_choose_when_nothing_works(self, home, tmp_path):
+        unusable = tmp_path / "postgres"
+
+        with pytest.raises(EmbeddedServerError, match="set KEYSHOP_HOME to a folder"):
+            choose_account(data=home / "data", program=unusable)

@@ -1,0 +1,52 @@
+from keyshop.embedded.valkey import ValkeyServer
+from tests.keyshop.embedded.database import ask_valkey
+from tests.keyshop.embedded.users import get_server, kill, list_processes
+
+
+class TestValkeyServer:
+    def test_serves_a_bounded_cache_that_writes_nothing_to_disk(self, home):
+        with ValkeyServer(home) as server:
+            ask_valkey(server, "SET game 7")
+            settings = ask_valkey(
+                server, "CONFIG GET maxmemory maxmemory-policy save appendonly bind"
+            )
+            game = ask_valkey(server, "GET game")
+
+        assert game == "$1\n7"
+        assert str(256 * 1024 * 1024) in settings
+        assert "volatile-lfu" in settings
+        assert "127.0.0.1" in settings
+        assert list(server.folder.glob("*.rdb")) == []
+        assert list_processes(home) == []
+
+    def test_refuses_whoever_has_no_password(self, home):
+        import socket
+
+        with (
+            ValkeyServer(home) as server,
+            socket.create_connection(("127.0.0.1", server.port), timeout=5) as stranger,
+        ):
+            stranger.sendall(b"GET game\r\n")
+
+            assert stranger.recv(100).startswith(b"-NOAUTH")
+
+    def test_shows_its_password_to_nobody_else(self, home):
+        with ValkeyServer(home) as server:
+            command_lines = [" ".join(process.cmdline()) for process in list_processes(home)]
+
+            assert not any(server.password in line for line in command_lines)
+            assert {path.stat().st_mode & 0o777 for path in server.folder.iterdir()} == {0o600}
+
+    def test_is_started_again_on_its_old_port_after_a_kill(self, home):
+        with ValkeyServer(home) as server, ValkeyServer(home) as other:
+            url = server.url
+            kill(get_server(home, "valkey-server"))
+
+            other.ensure()
+
+            assert other.url == url
+            assert server.is_alive()
+
+    def test_works_below_a_path_with_spaces(self, home):
+        with ValkeyServer(home / "a home") as server:
+            assert server.is_alive()
