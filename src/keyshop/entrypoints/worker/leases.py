@@ -89,6 +89,16 @@ _PUT_BACK: Final = """
     SELECT id, 'queued', entrypoint, priority, $5::jsonb FROM waiting
 """
 
+_TAKE_BACK: Final = """
+    WITH waiting AS (
+        UPDATE keyshop.pgqueuer SET status = 'queued', updated = now(), queue_manager_id = NULL
+        WHERE queue_manager_id = $1 AND status = 'picked'
+        RETURNING id, entrypoint, priority
+    )
+    INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority)
+    SELECT id, 'queued', entrypoint, priority FROM waiting
+"""
+
 
 class Stop(StrEnum):
     """Why a handler was stopped before its end."""
@@ -166,19 +176,19 @@ BROKEN: Final = (
 class FencedQueue(Queries):
     """PgQueuer's queue, in which only the worker that holds a job prolongs or ends it."""
 
-    def __init__(self, driver: WatchedDriver, running: RunningJobs) -> None:
+    def __init__(self, driver: WatchedDriver, worker: UUID, running: RunningJobs) -> None:
         super().__init__(
             driver,
             qbe=QueryBuilderEnvironment(NAMES),
             qbq=QueryQueueBuilder(NAMES),
             qbs=QuerySchedulerBuilder(NAMES),
         )
-        self._running = running
-        self._worker: UUID | None = None
-
-    def belongs_to(self, worker: UUID) -> None:
-        """Remember under which id this worker takes jobs; before the first is taken."""
         self._worker = worker
+        self._running = running
+
+    async def take_back(self) -> None:
+        """Put back what this worker held when its connection broke: nobody works on it now."""
+        await self.driver.execute(_TAKE_BACK, self._worker)
 
     async def update_heartbeat(self, job_ids: list[JobId]) -> None:
         """Prolong the jobs; the handlers of those that are no longer ours are stopped."""

@@ -1,9 +1,9 @@
 """
 The worker: takes jobs from the queue, and watches the clock.
 
-Each life of it hangs on one connection, over which it hears of jobs, takes them and shows that it
-is alive. When that breaks, its handlers are stopped (another worker may have their jobs already)
-and a new life begins.
+It hangs on one connection, over which it hears of jobs, takes them and shows that it is alive. When
+that breaks, its handlers are stopped (another worker may have their jobs already) and it begins
+anew on another.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Final
+from uuid import uuid4
 
 import asyncpg
 import structlog
 from asyncpg import Connection, Record
 from pgqueuer.core.qm import QueueManager
+from pgqueuer.domain.types import QueueManagerId
 
 from keyshop.entrypoints.worker import sync
 from keyshop.entrypoints.worker.attempt import Attempts
@@ -51,9 +53,8 @@ _AT_ONCE: Final = 4
 
 _GRACE: Final = timedelta(seconds=20)
 _CLEAN_UP: Final = timedelta(seconds=5)
+_FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
-
-_HAS_TABLES: Final = "SELECT to_regclass('keyshop.pgqueuer') IS NOT NULL"
 
 
 class QueueMissing(Conflict):
@@ -98,12 +99,19 @@ async def run_worker(
 async def _work(
     shop: WorkerShop, handlers: Sequence[Handler], *, grace: timedelta, stop: asyncio.Event
 ) -> None:
-    pause = 0.5
+    worker = QueueManagerId(uuid4())
+    pause = _FIRST_PAUSE
     while not stop.is_set():
         try:
             async with _connected(shop.database_url) as connection:
-                pause = 0.5
-                await _live(shop, connection, handlers, grace=grace, stop=stop)
+                pause = _FIRST_PAUSE
+                running = RunningJobs()
+                queue = _queue(connection, worker, running)
+                manager = _manager(queue, worker, shop, handlers, running)
+                await queue.take_back()
+                await _live(manager, running, grace=grace, stop=stop)
+        except asyncpg.UndefinedTableError as error:
+            raise QueueMissing from error
         except BROKEN as error:
             if stop.is_set():
                 return
@@ -113,20 +121,35 @@ async def _work(
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-async def _live(
-    shop: WorkerShop,
-    connection: "Connection[Record]",
-    handlers: Sequence[Handler],
-    *,
-    grace: timedelta,
-    stop: asyncio.Event,
-) -> None:
-    """Take jobs over this connection until told to stop; raise when it breaks."""
-    if not await connection.fetchval(_HAS_TABLES):
-        raise QueueMissing
-    running = RunningJobs()
+def _queue(
+    connection: "Connection[Record]", worker: QueueManagerId, running: RunningJobs
+) -> FencedQueue:
+    def give_up() -> None:
+        running.stop(Stop.LOST)
+        connection.terminate()
+
     connection.add_termination_listener(lambda _: running.stop(Stop.LOST))
-    manager = _manager(shop, connection, handlers, running)
+    return FencedQueue(WatchedDriver(connection, give_up), worker, running)
+
+
+def _manager(
+    queue: FencedQueue,
+    worker: QueueManagerId,
+    shop: WorkerShop,
+    handlers: Sequence[Handler],
+    running: RunningJobs,
+) -> QueueManager:
+    manager = QueueManager(queue, NAMES.channel)
+    manager.queue_manager_id = worker
+    for handler in handlers:
+        manager.register_executor(handler.name, Attempts(handler, shop, running))
+    return manager
+
+
+async def _live(
+    manager: QueueManager, running: RunningJobs, *, grace: timedelta, stop: asyncio.Event
+) -> None:
+    """Take jobs until told to stop; raise when the connection breaks."""
     working = asyncio.create_task(
         manager.run(
             dequeue_timeout=_LOOK,
@@ -140,24 +163,6 @@ async def _live(
     stopping.cancel()
     manager.shutdown.set()
     await _finish(working, running, grace=grace)
-
-
-def _manager(
-    shop: WorkerShop,
-    connection: "Connection[Record]",
-    handlers: Sequence[Handler],
-    running: RunningJobs,
-) -> QueueManager:
-    def give_up() -> None:
-        running.stop(Stop.LOST)
-        connection.terminate()
-
-    queue = FencedQueue(WatchedDriver(connection, give_up), running)
-    manager = QueueManager(queue, NAMES.channel)
-    queue.belongs_to(manager.queue_manager_id)
-    for handler in handlers:
-        manager.register_executor(handler.name, Attempts(handler, shop, running))
-    return manager
 
 
 async def _finish(working: asyncio.Task[None], running: RunningJobs, *, grace: timedelta) -> None:

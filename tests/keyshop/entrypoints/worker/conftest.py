@@ -1,0 +1,80 @@
+"""Workers, in this process and in others."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+import pytest_asyncio
+
+from keyshop.entrypoints.worker.run import run_worker
+from keyshop.kit.database import Database
+from tests.keyshop.entrypoints.worker.probes import HANDLERS, ProbeShop, make_diary
+
+Working: TypeAlias = Callable[..., AbstractAsyncContextManager[asyncio.Event]]
+StartWorker: TypeAlias = Callable[..., Awaitable[asyncio.subprocess.Process]]
+
+_CHECKOUT = Path(__file__).parents[4]
+
+
+async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
+    """Wait for the condition, and fail when it does not come true in time."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.05)
+
+
+@pytest_asyncio.fixture
+async def shop(db: Database, database_url: str) -> ProbeShop:
+    await make_diary(db)
+    return ProbeShop(db, database_url)
+
+
+@pytest.fixture
+def working(shop: ProbeShop) -> Working:
+    """A worker in this process for the length of a block."""
+
+    @asynccontextmanager
+    async def working(grace: timedelta = timedelta(seconds=10)) -> AsyncIterator[asyncio.Event]:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(
+            run_worker(shop, handlers=HANDLERS, schedules=(), grace=grace, stop=stop)
+        )
+        try:
+            yield stop
+        finally:
+            stop.set()
+            await worker
+
+    return working
+
+
+@pytest_asyncio.fixture
+async def start_worker(database_url: str) -> AsyncIterator[StartWorker]:
+    """Start workers as processes, none of which outlives the test."""
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(*options: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.keyshop.entrypoints.worker.worker_process",
+            database_url,
+            *options,
+            cwd=_CHECKOUT,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,130 @@
+"""Jobs that leave a trace in a diary, and the shop they happen in."""
+
+import asyncio
+import os
+import time
+from datetime import datetime
+from typing import ClassVar
+
+from msgspec import Struct
+
+from keyshop.entrypoints.worker.handlers import handler
+from keyshop.entrypoints.worker.shop import WorkerShop
+from keyshop.kit.database import Database
+from keyshop.kit.jobs import Job
+from keyshop.supplier.errors import SupplierUnavailable
+
+
+class ProbeShop(Struct):
+    """A shop with a database and nothing else."""
+
+    db: Database
+    database_url: str
+
+    async def run_full_sync(self) -> None:
+        await write(self, "full sync")
+
+    async def run_stock_check(self) -> None:
+        await write(self, "stock check")
+
+
+class Note(Job, frozen=True):
+    name: ClassVar[str] = "test.note"
+    text: str
+
+
+class Ticked(Job, frozen=True):
+    name: ClassVar[str] = "test.ticked"
+    due_at: datetime
+
+
+class Linger(Job, frozen=True):
+    """Takes this long, and is there when it is stopped."""
+
+    name: ClassVar[str] = "test.linger"
+    seconds: float
+
+
+class Stumble(Job, frozen=True):
+    """Finds the supplier away the first time."""
+
+    name: ClassVar[str] = "test.stumble"
+    text: str
+
+
+class Break(Job, frozen=True):
+    """Meets an error that nobody foresaw, while the diary says that the world is broken."""
+
+    name: ClassVar[str] = "test.break"
+
+
+class Block(Job, frozen=True):
+    """Stops the whole process for longer than the lease, the first time."""
+
+    name: ClassVar[str] = "test.block"
+    block_seconds: float
+    linger_seconds: float
+
+
+async def on_note(shop: WorkerShop, job: Note) -> None:
+    await write(shop, job.text)
+
+
+async def on_ticked(shop: WorkerShop, job: Ticked) -> None:
+    await write(shop, f"due {job.due_at.isoformat()}")
+
+
+async def on_linger(shop: WorkerShop, job: Linger) -> None:
+    await write(shop, "began")
+    try:
+        await asyncio.sleep(job.seconds)
+    except asyncio.CancelledError:
+        await write(shop, "stopped")
+        raise
+    await write(shop, "ended")
+
+
+async def on_stumble(shop: WorkerShop, job: Stumble) -> None:
+    await write(shop, job.text)
+    if len(await read_diary(shop.db)) == 1:
+        raise SupplierUnavailable("G2A does not answer.")
+
+
+async def on_break(shop: WorkerShop, job: Break) -> None:
+    if "repaired" not in await read_diary(shop.db):
+        raise ValueError("The world is broken.")
+    await write(shop, job.name)
+
+
+async def on_block(shop: WorkerShop, job: Block) -> None:
+    await write(shop, "began")
+    if (await read_diary(shop.db)).count("began") == 1:
+        time.sleep(job.block_seconds)  # noqa: ASYNC251 — this is the fault under test
+        return
+    await asyncio.sleep(job.linger_seconds)
+    await write(shop, "ended")
+
+
+HANDLERS = (
+    handler(Note, on_note),
+    handler(Ticked, on_ticked),
+    handler(Linger, on_linger),
+    handler(Stumble, on_stumble),
+    handler(Break, on_break),
+    handler(Block, on_block),
+)
+
+
+async def make_diary(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute("CREATE TABLE diary (id serial PRIMARY KEY, note text, pid int)")
+
+
+async def write(shop: WorkerShop, note: str) -> None:
+    async with shop.db.transaction() as tx:
+        await tx.execute("INSERT INTO diary (note, pid) VALUES ($1, $2)", note, os.getpid())
+
+
+async def read_diary(db: Database) -> list[str]:
+    async with db.read() as reader:
+        return [row["note"] for row in await reader.fetch("SELECT note FROM diary ORDER BY id")]

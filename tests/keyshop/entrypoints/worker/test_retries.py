@@ -1,0 +1,39 @@
+"""Which failures pass by themselves."""
+
+from datetime import timedelta
+
+import pytest
+
+from keyshop.entrypoints.worker.retries import MOST_ATTEMPTS, delay_before_retry
+from keyshop.kit.errors import Conflict, Unavailable
+from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
+
+
+class TestDelayBeforeRetry:
+    @pytest.mark.parametrize("kind", [SupplierUnavailable, OutcomeUnknown, Unavailable])
+    def test_tries_again_what_passes_by_itself(self, kind: type[Exception]):
+        assert delay_before_retry(kind("Away."), attempt=1, jitter=0.5) == timedelta(seconds=2)
+
+    @pytest.mark.parametrize("kind", [SupplierRefused, Conflict, ValueError, KeyError])
+    def test_gives_everything_else_to_a_person(self, kind: type[Exception]):
+        assert delay_before_retry(kind("No."), attempt=1, jitter=0.5) is None
+
+    def test_waits_twice_as_long_each_time_up_to_ten_minutes(self):
+        delays = [
+            delay_before_retry(Unavailable("Away."), attempt=attempt, jitter=0.5)
+            for attempt in range(1, MOST_ATTEMPTS)
+        ]
+
+        assert delays[:4] == [timedelta(seconds=seconds) for seconds in (2, 4, 8, 16)]
+        assert delays[-1] == timedelta(minutes=10)
+
+    def test_spreads_what_failed_together(self):
+        error = Unavailable("Away.")
+
+        assert delay_before_retry(error, attempt=2, jitter=0) == timedelta(seconds=2)
+        assert delay_before_retry(error, attempt=2, jitter=1) == timedelta(seconds=6)
+
+    def test_gives_up_after_the_last_attempt(self):
+        error = Unavailable("Away.")
+
+        assert delay_before_retry(error, attempt=MOST_ATTEMPTS, jitter=0) is None

@@ -1,0 +1,229 @@
+"""Jobs, from the moment they are enqueued to their end."""
+
+import signal
+import time
+from datetime import timedelta
+
+from structlog.testing import capture_logs
+
+from keyshop.kit.database import Database
+from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_job
+from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
+from tests.keyshop.entrypoints.worker.probes import (
+    Block,
+    Break,
+    Linger,
+    Note,
+    ProbeShop,
+    Stumble,
+    read_diary,
+)
+
+
+async def put(db: Database, job: Job) -> None:
+    async with db.transaction() as tx:
+        await enqueue(tx, job)
+
+
+async def queue(db: Database) -> list[JobRow]:
+    async with db.read() as reader:
+        return await list_jobs(reader)
+
+
+async def is_empty(db: Database) -> bool:
+    return await queue(db) == []
+
+
+async def has(db: Database, *notes: str) -> bool:
+    return await read_diary(db) == list(notes)
+
+
+async def is_in(db: Database, state: JobState) -> bool:
+    return [job.state for job in await queue(db)] == [state]
+
+
+async def has_failed(db: Database) -> bool:
+    return [job.last_error for job in await queue(db)] != [None]
+
+
+async def endings(db: Database) -> int:
+    async with db.read() as reader:
+        sql = "SELECT count(*) FROM keyshop.pgqueuer_log WHERE status = 'successful'"
+        ended: int = await reader.fetchval(sql)
+        return ended
+
+
+class TestWorker:
+    async def test_runs_a_job_as_soon_as_its_cause_has_committed(
+        self, shop: ProbeShop, working: Working
+    ):
+        async with working():
+            await put(shop.db, Note(text="first"))
+            await until(lambda: has(shop.db, "first"))
+            async with shop.db.transaction() as tx:
+                await enqueue(tx, Note(text="second"))
+                assert await read_diary(shop.db) == ["first"]
+            await until(lambda: has(shop.db, "first", "second"), seconds=1)
+
+        assert await is_empty(shop.db)
+
+    async def test_says_in_one_line_what_became_of_a_job(self, shop: ProbeShop, working: Working):
+        await put(shop.db, Note(text="first"))
+
+        with capture_logs() as logs:
+            async with working():
+                await until(lambda: is_empty(shop.db))
+
+        (line,) = [entry for entry in logs if entry["event"] == "job"]
+        assert line["operation"] == "test.note"
+        assert line["outcome"] == "done"
+        assert line["attempt"] == 1
+        assert line["duration_ms"] >= 0
+        assert line["job_id"] > 0
+
+    async def test_tries_again_when_the_supplier_was_away(self, shop: ProbeShop, working: Working):
+        await put(shop.db, Stumble(text="tried"))
+
+        async with working():
+            await until(lambda: has_failed(shop.db))
+            (waiting,) = await queue(shop.db)
+            await until(lambda: is_empty(shop.db))
+
+        assert waiting.attempts == 1
+        assert waiting.last_error == "SupplierUnavailable: G2A does not answer."
+        assert await read_diary(shop.db) == ["tried", "tried"]
+
+    async def test_keeps_what_failed_for_good_until_a_person_retries_it(
+        self, shop: ProbeShop, working: Working
+    ):
+        await put(shop.db, Break())
+
+        async with working():
+            await until(lambda: is_in(shop.db, JobState.DEAD))
+            (dead,) = await queue(shop.db)
+            assert dead.last_error == "ValueError: The world is broken."
+
+            async with shop.db.transaction() as tx:
+                await tx.execute("INSERT INTO diary (note) VALUES ('repaired')")
+                await retry_job(tx, dead.id)
+            await until(lambda: is_empty(shop.db))
+
+        assert await read_diary(shop.db) == ["repaired", "test.break"]
+
+    async def test_gives_a_job_that_it_cannot_read_to_a_person(
+        self, shop: ProbeShop, working: Working
+    ):
+        await put(shop.db, Note(text="first"))
+        async with shop.db.transaction() as tx:
+            await tx.execute("UPDATE keyshop.pgqueuer SET payload = 'no JSON'")
+
+        async with working():
+            await until(lambda: is_in(shop.db, JobState.DEAD))
+
+    async def test_leaves_jobs_that_it_does_not_know_to_newer_workers(
+        self, shop: ProbeShop, working: Working
+    ):
+        await put(shop.db, Note(text="first"))
+        async with shop.db.transaction() as tx:
+            await tx.execute("UPDATE keyshop.pgqueuer SET entrypoint = 'test.of_tomorrow'")
+
+        async with working():
+            await put(shop.db, Note(text="second"))
+            await until(lambda: has(shop.db, "second"))
+
+        assert await is_in(shop.db, JobState.WAITING)
+
+    async def test_goes_on_when_the_database_was_away(self, shop: ProbeShop, working: Working):
+        async with working():
+            await put(shop.db, Linger(seconds=2))
+            await until(lambda: has(shop.db, "began"))
+            async with shop.db.transaction() as tx:
+                await tx.fetch(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            await until(lambda: is_empty(shop.db))
+
+        assert await read_diary(shop.db) == ["began", "stopped", "began", "ended"]
+        assert await endings(shop.db) == 1
+
+
+class TestGracefulStop:
+    async def test_finishes_the_job_in_hand_and_exits_with_0(
+        self, shop: ProbeShop, start_worker: StartWorker
+    ):
+        worker = await start_worker()
+        await put(shop.db, Linger(seconds=1))
+        await until(lambda: has(shop.db, "began"))
+
+        worker.send_signal(signal.SIGTERM)
+        assert await worker.wait() == 0
+
+        assert await read_diary(shop.db) == ["began", "ended"]
+        assert await is_empty(shop.db)
+
+    async def test_takes_no_new_job(self, shop: ProbeShop, working: Working):
+        async with working() as stop:
+            await put(shop.db, Linger(seconds=1))
+            await until(lambda: has(shop.db, "began"))
+            stop.set()
+            await put(shop.db, Note(text="late"))
+
+        assert await read_diary(shop.db) == ["began", "ended"]
+        assert await is_in(shop.db, JobState.WAITING)
+
+    async def test_puts_back_what_does_not_finish_in_time(self, shop: ProbeShop, working: Working):
+        async with working(grace=timedelta(seconds=0.2)):
+            await put(shop.db, Linger(seconds=60))
+            await until(lambda: has(shop.db, "began"))
+
+        assert await read_diary(shop.db) == ["began", "stopped"]
+        (waiting,) = await queue(shop.db)
+        assert waiting.state == JobState.WAITING
+        assert waiting.attempts == 0
+
+
+class TestLease:
+    async def test_passes_to_another_worker_within_ten_seconds_of_a_kill(
+        self, shop: ProbeShop, start_worker: StartWorker, working: Working
+    ):
+        doomed = await start_worker()
+        await put(shop.db, Linger(seconds=3))
+        await until(lambda: has(shop.db, "began"))
+
+        async with working():
+            doomed.send_signal(signal.SIGKILL)
+            killed_at = time.monotonic()
+            await until(lambda: has(shop.db, "began", "began"), seconds=10)
+            assert time.monotonic() - killed_at < 10
+            await until(lambda: is_empty(shop.db))
+
+        assert await read_diary(shop.db) == ["began", "began", "ended"]
+
+    async def test_is_kept_by_a_handler_that_takes_longer(
+        self, shop: ProbeShop, start_worker: StartWorker, working: Working
+    ):
+        await start_worker()
+        async with working():
+            await put(shop.db, Linger(seconds=7.5))
+            await until(lambda: is_empty(shop.db))
+
+        assert await read_diary(shop.db) == ["began", "ended"]
+
+    async def test_is_lost_by_a_handler_that_blocks_its_process_and_cannot_end_the_job(
+        self, shop: ProbeShop, start_worker: StartWorker, working: Working
+    ):
+        blocked = await start_worker()
+        await put(shop.db, Block(block_seconds=9, linger_seconds=6))
+        await until(lambda: has(shop.db, "began"))
+
+        async with working():
+            await until(lambda: has(shop.db, "began", "began"))
+            # By the time the first handler returns, the second one is in the middle.
+            blocked.send_signal(signal.SIGTERM)
+            assert await blocked.wait() == 0
+            assert await is_in(shop.db, JobState.RUNNING)
+            await until(lambda: is_empty(shop.db))
+
+        assert await read_diary(shop.db) == ["began", "began", "ended"]
+        assert await endings(shop.db) == 1

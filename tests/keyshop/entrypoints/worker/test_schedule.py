@@ -1,0 +1,124 @@
+"""When the clock asks for what, and that it asks once."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from keyshop.entrypoints.worker.keep_time import see_to_tick
+from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule, latest_due, next_due
+from keyshop.kit.database import Database
+from keyshop.kit.jobs import JobRow, list_jobs
+from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
+from tests.keyshop.entrypoints.worker.probes import ProbeShop, Ticked, read_diary
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
+FULL_SYNC, STOCK_CHECK = SCHEDULES
+
+
+async def tick(db: Database, at: datetime) -> bool:
+    async with db.transaction() as tx:
+        return await see_to_tick(tx, HOURLY, due_at=latest_due(HOURLY, at), now=at)
+
+
+async def queue(db: Database) -> list[JobRow]:
+    async with db.read() as reader:
+        return await list_jobs(reader)
+
+
+class TestSchedules:
+    @pytest.mark.parametrize(
+        ("now", "latest"),
+        [("01:59", "14:00"), ("02:00", "02:00"), ("13:59", "02:00"), ("23:59", "14:00")],
+    )
+    def test_reads_the_whole_catalogue_at_two_and_at_fourteen(self, now: str, latest: str):
+        moment = datetime.fromisoformat(f"2026-11-22T{now}:00+00:00")
+
+        assert f"{latest_due(FULL_SYNC, moment):%H:%M}" == latest
+
+    def test_looks_at_the_stock_every_quarter_of_an_hour(self):
+        assert latest_due(STOCK_CHECK, NOON + timedelta(minutes=44)) == NOON + timedelta(minutes=30)
+        assert next_due(STOCK_CHECK, NOON) == NOON + timedelta(minutes=15)
+
+    def test_never_changes_the_names_that_are_stored(self):
+        jobs = [schedule.job(NOON).name for schedule in SCHEDULES]
+
+        assert [schedule.name for schedule in SCHEDULES] == ["sync.full", "sync.stock"]
+        assert jobs == ["sync.full_due", "sync.stock_due"]
+
+
+class TestSeeToTick:
+    async def test_begins_with_the_next_moment_in_a_new_shop(self, db: Database):
+        assert not await tick(db, NOON)
+        assert await queue(db) == []
+
+        assert await tick(db, NOON + timedelta(hours=1))
+        assert [job.name for job in await queue(db)] == ["test.ticked"]
+
+    async def test_enqueues_a_moment_once(self, db: Database):
+        await tick(db, NOON)
+
+        answers = [await tick(db, NOON + timedelta(minutes=minutes)) for minutes in (60, 61, 119)]
+
+        assert answers == [True, False, False]
+        assert len(await queue(db)) == 1
+
+    async def test_enqueues_a_moment_once_when_two_see_it_together(self, db: Database):
+        await tick(db, NOON)
+
+        later = NOON + timedelta(hours=1)
+        answers = await asyncio.gather(*(tick(db, later) for _ in range(8)))
+
+        assert sorted(answers) == [False] * 7 + [True]
+        assert len(await queue(db)) == 1
+
+    async def test_makes_up_for_one_moment_after_a_long_sleep(self, db: Database):
+        await tick(db, NOON)
+
+        await tick(db, NOON + timedelta(days=3))
+
+        assert len(await queue(db)) == 1
+
+    async def test_is_not_turned_back_by_a_clock_that_is_behind(self, db: Database):
+        await tick(db, NOON)
+        await tick(db, NOON + timedelta(hours=3))
+
+        assert not await tick(db, NOON + timedelta(hours=2))
+        assert len(await queue(db)) == 1
+
+    async def test_leaves_a_moment_to_others_when_its_worker_dies_before_committing(
+        self, db: Database
+    ):
+        await tick(db, NOON)
+        later = NOON + timedelta(hours=1)
+        with suppress(ConnectionError):
+            async with db.transaction() as tx:
+                await see_to_tick(tx, HOURLY, due_at=later, now=later)
+                raise ConnectionError("The process was killed.")
+
+        assert await tick(db, later)
+
+
+class TestTwoWorkers:
+    async def test_never_run_one_tick_twice_and_miss_none_when_one_is_killed(
+        self, shop: ProbeShop, start_worker: StartWorker
+    ):
+        doomed = await start_worker("--tick")
+        await start_worker("--tick")
+
+        async def has(ticks: int) -> bool:
+            return len(await read_diary(shop.db)) >= ticks
+
+        await until(lambda: has(2))
+        doomed.send_signal(signal.SIGKILL)
+        await until(lambda: has(5))
+
+        diary = await read_diary(shop.db)
+        moments = sorted(datetime.fromisoformat(note.removeprefix("due ")) for note in diary)
+        assert [later - earlier for earlier, later in pairwise(moments)] == [
+            timedelta(seconds=1)
+        ] * (len(moments) - 1)

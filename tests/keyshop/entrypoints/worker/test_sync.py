@@ -1,0 +1,52 @@
+"""The clock reaches the supplier's catalogue."""
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from structlog.testing import capture_logs
+
+from keyshop.entrypoints.worker.sync import HANDLERS, on_full_sync_due, on_stock_check_due
+from keyshop.kit.database import Database
+from keyshop.kit.errors import Conflict
+from keyshop.sync.jobs import StockCheckDue, SyncFullDue
+from tests.keyshop.entrypoints.worker.probes import ProbeShop, read_diary
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class BusyShop(Struct):
+    """A shop in which somebody syncs already."""
+
+    db: Database
+    database_url: str
+
+    async def run_full_sync(self) -> None:
+        raise Conflict("A full sync is going on already.")
+
+    async def run_stock_check(self) -> None:
+        raise Conflict("A stock check is going on already.")
+
+
+class TestSyncJobs:
+    async def test_run_what_the_clock_asks_for(self, shop: ProbeShop):
+        await on_full_sync_due(shop, SyncFullDue(due_at=NOON))
+        await on_stock_check_due(shop, StockCheckDue(due_at=NOON))
+
+        assert await read_diary(shop.db) == ["full sync", "stock check"]
+
+    async def test_are_done_when_somebody_else_is_at_it(self, db: Database, database_url: str):
+        busy = BusyShop(db, database_url)
+
+        with capture_logs() as logs:
+            await on_full_sync_due(busy, SyncFullDue(due_at=NOON))
+            await on_stock_check_due(busy, StockCheckDue(due_at=NOON))
+
+        assert [line["reason"] for line in logs] == [
+            "A full sync is going on already.",
+            "A stock check is going on already.",
+        ]
+
+    def test_all_have_a_handler(self):
+        names = {handler.name for handler in HANDLERS}
+
+        assert names == {SyncFullDue.name, StockCheckDue.name}

@@ -1,0 +1,24 @@
+"""A worker as a process of its own: `python -m ... DATABASE_URL [--tick]`."""
+
+import asyncio
+import sys
+from datetime import timedelta
+
+from keyshop.entrypoints.worker.run import run_worker
+from keyshop.entrypoints.worker.schedule import Schedule
+from keyshop.kit.database import Database
+from tests.keyshop.entrypoints.worker.probes import HANDLERS, ProbeShop, Ticked
+
+EVERY_SECOND = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(seconds=1))
+
+
+async def main(database_url: str, *, tick: bool) -> None:
+    db = Database(database_url)
+    await db.open()
+    schedules = (EVERY_SECOND,) if tick else ()
+    await run_worker(ProbeShop(db, database_url), handlers=HANDLERS, schedules=schedules)
+    await db.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], tick="--tick" in sys.argv))
