@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
+from keyshop.embedded.shared_server import SharedServer
 from keyshop.embedded.valkey import ValkeyServer
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
@@ -105,11 +106,11 @@ def database_server(settings: Settings) -> Iterator[str]:
         yield server.url
 
 
-def embedded_servers(settings: Settings) -> list[PostgresServer | ValkeyServer]:
+def embedded_servers(settings: Settings) -> list[SharedServer]:
     """Return the servers that stand in for what the settings do not name; none in production."""
     if settings.keyshop_env is Environment.PRODUCTION:
         return []
-    servers: list[PostgresServer | ValkeyServer] = []
+    servers: list[SharedServer] = []
     if settings.database_url is None:
         servers.append(PostgresServer(settings.keyshop_home))
     if settings.redis_url is None and settings.cache_mode == "on":

@@ -1,0 +1,192 @@
+"""`keyshop up`: everything in one terminal."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import structlog
+import typer
+
+from keyshop.assembly import embedded_servers, open_shop, supplier_url
+from keyshop.catalog.fill_home_lists import fill_home_lists
+from keyshop.embedded.errors import EmbeddedServerError
+from keyshop.embedded.locks import may_take_alone, open_lock
+from keyshop.embedded.ports import is_free
+from keyshop.embedded.shared_server import SharedServer
+from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
+from keyshop.entrypoints.cli.progress import sync_progress
+from keyshop.entrypoints.cli.session import read_settings
+from keyshop.kit import migrate
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.kit.errors import Conflict, Unavailable
+from keyshop.settings import Environment, Settings
+from keyshop.sync import queries
+from keyshop.sync.rules import RunKind, RunState
+from keyshop.sync.run import settle_interrupted
+
+app = typer.Typer()
+_log = structlog.get_logger(__name__)
+
+_EVERY: Final = 0.5  # seconds between looks at the processes that should run
+_SERVERS_EVERY: Final = 2.0  # seconds between looks at the servers: each is a login
+_LONGEST_START: Final = 60.0  # seconds
+
+
+@app.callback(invoke_without_command=True)
+def up(
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave demo data out.")] = False,
+) -> None:
+    """Run the whole shop in this terminal; Ctrl-C stops it, a second start goes on with the data."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = read_settings()
+    try:
+        with ExitStack() as stack:
+            _run(settings, stack, seed=not no_seed)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+
+
+def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
+    stack.enter_context(_alone(settings.keyshop_home))
+    _refuse_taken_ports(settings)
+    servers = [stack.enter_context(_started(server)) for server in embedded_servers(settings)]
+    database_url = settings.database_url or servers[0].url
+    for name in migrate.upgrade(database_url):
+        typer.echo(f"Migrated: {name}")
+
+    children = stack.enter_context(Children())
+    if settings.uses_simulator:
+        _start_simulator(settings, children)
+    asyncio.run(_fill(settings, database_url, seed=seed))
+    children.start(Child("api", keyshop_command("api")))
+    children.start(Child("worker", keyshop_command("worker")))
+    _wait_for(f"{_local_url(settings)}/live", what="The API", children=children)
+    _tell(settings)
+    _keep_running(servers, children)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Refuse to run twice on one home."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = open_lock(home / "up.lock")
+    if not may_take_alone(lock):
+        raise Conflict(
+            f"keyshop is up already with its data in {home};"
+            " set KEYSHOP_HOME, KEYSHOP_PORT and SIMULATOR_PORT to run a second shop."
+        )
+    yield
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    ports = {"KEYSHOP_PORT": settings.keyshop_port}
+    if settings.uses_simulator:
+        ports["SIMULATOR_PORT"] = settings.simulator_port
+    for variable, port in ports.items():
+        if not is_free(port):
+            raise Conflict(
+                f"Port {port} is taken by another program; choose another with {variable}."
+            )
+
+
+@contextmanager
+def _started(server: SharedServer) -> Iterator[SharedServer]:
+    began = time.monotonic()
+    with server:
+        typer.echo(f"{server.title} is ready ({time.monotonic() - began:.1f} s).")
+        yield server
+
+
+def _start_simulator(settings: Settings, children: Children) -> None:
+    state = settings.keyshop_home / "simulator"
+    state.mkdir(mode=0o700, exist_ok=True)
+    children.start(Child("simulator", simulator_command(settings, state=state)))
+    _wait_for(supplier_url(settings), what="The simulator", children=children)
+
+
+def simulator_command(settings: Settings, *, state: Path) -> list[str]:
+    """Return the command line of the simulator; its orders and keys are kept in `state`."""
+    return [
+        sys.executable, "-m", "g2a_simulator",
+        "--port", str(settings.simulator_port),
+        "--products", str(settings.simulator_products),
+        "--seed", str(settings.simulator_seed),
+        "--state", str(state / f"{settings.simulator_products}-{settings.simulator_seed}.json"),
+        "--exit-with", str(os.getpid()),
+    ]  # fmt: skip
+
+
+async def _fill(settings: Settings, database_url: str, *, seed: bool) -> None:
+    async with open_shop(settings, database_url) as shop:
+        for run in await settle_interrupted(shop.db, now=utc_now()):
+            typer.echo(f"A {run.kind.label} was interrupted after {run.products} products.")
+        if not await _was_filled(shop.db):
+            with sync_progress(RunKind.FULL) as report:
+                run = await shop.run_full_sync(report)
+            if run.reason:
+                typer.echo(f"The first sync is incomplete: {run.reason}", err=True)
+        if seed and settings.keyshop_env is not Environment.PRODUCTION:
+            async with shop.db.transaction() as tx:
+                await fill_home_lists(tx, now=utc_now())
+
+
+async def _was_filled(db: Database) -> bool:
+    async with db.read() as reader:
+        runs = await queries.list_latest_runs(reader)
+    return any(run.kind is RunKind.FULL and run.state is RunState.COMPLETE for run in runs)
+
+
+def _wait_for(url: str, *, what: str, children: Children) -> None:
+    until = time.monotonic() + _LONGEST_START
+    while time.monotonic() < until:
+        try:
+            with urlopen(url, timeout=2):  # noqa: S310 - an address of our own
+                return
+        except (URLError, OSError):
+            children.revive()
+            time.sleep(0.05)
+    raise Unavailable(f"{what} did not start within {_LONGEST_START:.0f} s; see the lines above.")
+
+
+def _tell(settings: Settings) -> None:
+    url = _local_url(settings)
+    typer.echo(f"\nThe shop is up:  {url}")
+    typer.echo(f"  API            {url}/api/games")
+    typer.echo(f"  Documentation  {url}/docs")
+    typer.echo(f"  Health         {url}/health")
+    if settings.uses_simulator:
+        typer.echo(f"  Supplier       {supplier_url(settings)} (simulator)")
+    typer.echo(f"  Data           {settings.keyshop_home}")
+    typer.echo("Ctrl-C stops everything.")
+
+
+def _keep_running(servers: list[SharedServer], children: Children) -> None:
+    while True:
+        for server in servers:
+            _ensure(server)
+        until = time.monotonic() + _SERVERS_EVERY
+        while time.monotonic() < until:
+            time.sleep(_EVERY)
+            children.revive()
+
+
+def _ensure(server: SharedServer) -> None:
+    try:
+        server.ensure()
+    except EmbeddedServerError as error:
+        # The next look tries again: what is in the way may go away.
+        _log.warning("server.away", server=server.title, reason=str(error))
+
+
+def _local_url(settings: Settings) -> str:
+    host = settings.keyshop_host
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{settings.keyshop_port}"  # noqa: S104
