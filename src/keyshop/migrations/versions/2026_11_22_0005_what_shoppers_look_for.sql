@@ -1,12 +1,14 @@
--- Two narrow tables that answer "which games" for the catalogue's filters and for search; the games
--- themselves are then read by id. Triggers keep them, so every writer is served: the sync, an
--- operator's psql, Prisma. Nothing else may write to them, and they can be rebuilt at any time.
+-- Two tables that answer "which games" for lists, filters and search; the games themselves are then
+-- read by id. Triggers keep them, so every writer is served: the sync, an operator's psql, Prisma.
+-- Nothing else may write to them, and they can be rebuilt at any time.
 
--- Filters. The rows of games are wide, and a hash join of two relation tables costs 50 ms for a
--- genre that holds a third of 100,000 games; an array of ids under one GIN index costs 12.
+-- Filters, orders, and what is found by a part of its name. The rows of games are wide, and a hash
+-- join with a genre that holds a third of 100,000 games costs 50 ms; an array under a GIN index 12.
 
 CREATE TABLE keyshop.game_facets (
     game_id TEXT NOT NULL,
+    -- Title and publisher in lower case, each on a line of its own and with a space before it.
+    names TEXT NOT NULL,
     price DECIMAL(10,2) NOT NULL,
     rating DECIMAL(3,2),
     released TIMESTAMP(3) NOT NULL,
@@ -14,6 +16,7 @@ CREATE TABLE keyshop.game_facets (
     in_stock BOOLEAN NOT NULL,
     is_preorder BOOLEAN NOT NULL,
     is_best_seller BOOLEAN NOT NULL,
+    is_marked_new BOOLEAN NOT NULL,
     multiplayer BOOLEAN NOT NULL,
     activation_service TEXT,
     region TEXT,
@@ -27,42 +30,26 @@ CREATE TABLE keyshop.game_facets (
 ) WITH (fillfactor = 80);
 -- Neither price nor stock is in an index here: their changes stay on the row's own page (HOT).
 
-CREATE INDEX game_facets_links_idx ON keyshop.game_facets USING gin (links);
--- These three answer "which values are there" by jumping from one to the next.
-CREATE INDEX game_facets_activation_service_idx ON keyshop.game_facets (activation_service);
-CREATE INDEX game_facets_region_idx ON keyshop.game_facets (region);
-CREATE INDEX game_facets_publisher_idx ON keyshop.game_facets (publisher);
+-- Descriptions, found by whole words; kept apart because they would make the other rows wide.
 
--- Text. Title and publisher are found by any part, descriptions by words.
-
-CREATE TABLE keyshop.game_search (
+CREATE TABLE keyshop.game_words (
     game_id TEXT NOT NULL,
-    -- Title and publisher in lower case, each on a line of its own.
-    names TEXT NOT NULL,
     words TSVECTOR NOT NULL,
-    CONSTRAINT game_search_pkey PRIMARY KEY (game_id),
-    CONSTRAINT game_search_game_id_fkey FOREIGN KEY (game_id)
+    CONSTRAINT game_words_pkey PRIMARY KEY (game_id),
+    CONSTRAINT game_words_game_id_fkey FOREIGN KEY (game_id)
         REFERENCES public.games (id) ON DELETE CASCADE ON UPDATE CASCADE
-) WITH (toast_tuple_target = 256);
+);
 
--- What a name can be found by: every two and three letters in a row, and the letter that begins a
--- word, written with a space before it.
+-- What a name can be found by: every two and three letters in a row. The space before the first
+-- letter of a word makes "space, letter" the beginning of a word.
 CREATE FUNCTION keyshop.name_grams(names TEXT) RETURNS TEXT[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    SELECT array_agg(substr(names, position, size))
+    SELECT array_agg(substr(names, place, size))
     FROM generate_series(2, 3) AS size,
-        LATERAL generate_series(1, length(names) - size + 1) AS position
+        LATERAL generate_series(1, length(names) - size + 1) AS place
 $$;
 
-CREATE FUNCTION keyshop.searchable_name(title TEXT, publisher TEXT) RETURNS TEXT
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT lower(' ' || translate(title, E'\n', ' ') || E'\n ' || coalesce(publisher, ''))
-$$;
-
-CREATE INDEX game_search_names_idx ON keyshop.game_search USING gin (keyshop.name_grams(names));
-CREATE INDEX game_search_words_idx ON keyshop.game_search USING gin (words);
-
--- What a search for the term must find in a name before the name itself is looked at.
+-- What must be among the grams of a name that contains the term; the name itself decides.
 CREATE FUNCTION keyshop.sought_grams(term TEXT) RETURNS TEXT[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     SELECT CASE length(term)
@@ -70,10 +57,15 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
         WHEN 1 THEN ARRAY[' ' || term]
         WHEN 2 THEN ARRAY[term]
         ELSE (
-            SELECT array_agg(substr(term, position, 3))
-            FROM generate_series(1, length(term) - 2) AS position
+            SELECT array_agg(substr(term, place, 3))
+            FROM generate_series(1, length(term) - 2) AS place
         )
     END
+$$;
+
+CREATE FUNCTION keyshop.searchable_names(title TEXT, publisher TEXT) RETURNS TEXT
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT lower(' ' || translate(title, E'\n', ' ') || E'\n ' || coalesce(publisher, ''))
 $$;
 
 -- to_tsvector refuses more than a megabyte of words, and a game must not fail to be stored for that.
@@ -85,62 +77,57 @@ $$;
 -- Keeping them true. The functions run with their owner's rights, since who may write games need
 -- not know that this schema exists.
 
-CREATE FUNCTION keyshop.add_searchable_games() RETURNS TRIGGER
+CREATE FUNCTION keyshop.add_game_facets() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-    INSERT INTO keyshop.game_facets (game_id, price, rating, released, created, in_stock,
-        is_preorder, is_best_seller, multiplayer, activation_service, region, publisher)
-    SELECT id, price, "userRating", "releaseDate", "createdAt", "inStock",
-        "isPreorder", "isBestSeller", multiplayer, "activationService", region, publisher
+    INSERT INTO keyshop.game_facets (game_id, names, price, rating, released, created, in_stock,
+        is_preorder, is_best_seller, is_marked_new, multiplayer, activation_service, region,
+        publisher)
+    SELECT id, keyshop.searchable_names(title, publisher), price, "userRating", "releaseDate",
+        "createdAt", "inStock", "isPreorder", "isBestSeller", "isNew", multiplayer,
+        "activationService", region, publisher
     FROM new_games;
 
-    INSERT INTO keyshop.game_search (game_id, names, words)
-    SELECT id, keyshop.searchable_name(title, publisher), keyshop.searchable_words(description)
-    FROM new_games;
+    INSERT INTO keyshop.game_words (game_id, words)
+    SELECT id, keyshop.searchable_words(description) FROM new_games;
     RETURN NULL;
 END
 $$;
 
--- A changed id has been followed by the foreign keys already; hence LEFT JOIN, which takes such a
--- game for a changed one. Rows are locked in the order of their ids, so that two writers wait for
--- each other at most one way round.
-CREATE FUNCTION keyshop.change_searchable_games() RETURNS TRIGGER
+-- A changed id has been followed by the foreign keys already; LEFT JOIN takes such a game for a
+-- changed one. Rows are locked in the order of their ids, so that two writers wait for each other at
+-- most one way round. Texts are taken apart only when they are other texts.
+CREATE FUNCTION keyshop.change_game_facets() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-    PERFORM 1 FROM keyshop.game_facets
-    WHERE game_id IN (
+DECLARE
+    changed TEXT[] := ARRAY(
         SELECT n.id FROM new_games AS n LEFT JOIN old_games AS o ON o.id = n.id
-        WHERE (n.price, n."userRating", n."releaseDate", n."createdAt", n."inStock",
-                n."isPreorder", n."isBestSeller", n.multiplayer, n."activationService", n.region,
-                n.publisher)
-            IS DISTINCT FROM (o.price, o."userRating", o."releaseDate", o."createdAt", o."inStock",
-                o."isPreorder", o."isBestSeller", o.multiplayer, o."activationService", o.region,
-                o.publisher)
-    )
-    ORDER BY game_id FOR NO KEY UPDATE;
-    IF FOUND THEN
-        UPDATE keyshop.game_facets
-        SET price = n.price, rating = n."userRating", released = n."releaseDate",
-            created = n."createdAt", in_stock = n."inStock", is_preorder = n."isPreorder",
-            is_best_seller = n."isBestSeller", multiplayer = n.multiplayer,
-            activation_service = n."activationService", region = n.region, publisher = n.publisher
-        FROM new_games AS n LEFT JOIN old_games AS o ON o.id = n.id
-        WHERE game_id = n.id
-            AND (n.price, n."userRating", n."releaseDate", n."createdAt", n."inStock",
-                n."isPreorder", n."isBestSeller", n.multiplayer, n."activationService", n.region,
-                n.publisher)
-            IS DISTINCT FROM (o.price, o."userRating", o."releaseDate", o."createdAt", o."inStock",
-                o."isPreorder", o."isBestSeller", o.multiplayer, o."activationService", o.region,
-                o.publisher);
+        WHERE (n.title, n.price, n."userRating", n."releaseDate", n."createdAt", n."inStock",
+                n."isPreorder", n."isBestSeller", n."isNew", n.multiplayer, n."activationService",
+                n.region, n.publisher)
+            IS DISTINCT FROM (o.title, o.price, o."userRating", o."releaseDate", o."createdAt",
+                o."inStock", o."isPreorder", o."isBestSeller", o."isNew", o.multiplayer,
+                o."activationService", o.region, o.publisher)
+    );
+BEGIN
+    IF cardinality(changed) > 0 THEN
+        PERFORM 1 FROM keyshop.game_facets
+        WHERE game_id = ANY(changed) ORDER BY game_id FOR NO KEY UPDATE;
+
+        UPDATE keyshop.game_facets AS facets
+        SET names = keyshop.searchable_names(n.title, n.publisher), price = n.price,
+            rating = n."userRating", released = n."releaseDate", created = n."createdAt",
+            in_stock = n."inStock", is_preorder = n."isPreorder",
+            is_best_seller = n."isBestSeller", is_marked_new = n."isNew",
+            multiplayer = n.multiplayer, activation_service = n."activationService",
+            region = n.region, publisher = n.publisher
+        FROM new_games AS n
+        WHERE facets.game_id = ANY(changed) AND n.id = facets.game_id;
     END IF;
 
-    UPDATE keyshop.game_search
-    SET names = keyshop.searchable_name(n.title, n.publisher),
-        words = keyshop.searchable_words(n.description)
+    UPDATE keyshop.game_words AS found SET words = keyshop.searchable_words(n.description)
     FROM new_games AS n LEFT JOIN old_games AS o ON o.id = n.id
-    WHERE game_id = n.id
-        AND (n.title, n.publisher, n.description)
-            IS DISTINCT FROM (o.title, o.publisher, o.description);
+    WHERE found.game_id = n.id AND n.description IS DISTINCT FROM o.description;
     RETURN NULL;
 END
 $$;
@@ -201,15 +188,15 @@ $$;
 -- ALWAYS: a restore or a replication session that switches triggers off would leave lists that
 -- disagree with the games.
 
-CREATE TRIGGER keyshop_add_searchable AFTER INSERT ON public.games
+CREATE TRIGGER keyshop_facets_added AFTER INSERT ON public.games
     REFERENCING NEW TABLE AS new_games
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.add_searchable_games();
-ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_add_searchable;
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.add_game_facets();
+ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_facets_added;
 
-CREATE TRIGGER keyshop_change_searchable AFTER UPDATE ON public.games
+CREATE TRIGGER keyshop_facets_changed AFTER UPDATE ON public.games
     REFERENCING OLD TABLE AS old_games NEW TABLE AS new_games
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.change_searchable_games();
-ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_change_searchable;
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.change_game_facets();
+ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_facets_changed;
 
 DO $$
 DECLARE
@@ -237,16 +224,34 @@ $$;
 
 -- What is there already.
 
-INSERT INTO keyshop.game_facets (game_id, price, rating, released, created, in_stock,
-    is_preorder, is_best_seller, multiplayer, activation_service, region, publisher)
-SELECT id, price, "userRating", "releaseDate", "createdAt", "inStock",
-    "isPreorder", "isBestSeller", multiplayer, "activationService", region, publisher
+INSERT INTO keyshop.game_facets (game_id, names, price, rating, released, created, in_stock,
+    is_preorder, is_best_seller, is_marked_new, multiplayer, activation_service, region, publisher,
+    links)
+SELECT id, keyshop.searchable_names(title, publisher), price, "userRating", "releaseDate",
+    "createdAt", "inStock", "isPreorder", "isBestSeller", "isNew", multiplayer,
+    "activationService", region, publisher,
+    ARRAY(
+        SELECT hashtextextended("genreId", 0) FROM public.game_genres WHERE "gameId" = id
+        UNION ALL
+        SELECT hashtextextended("platformId", 0) FROM public.game_platforms WHERE "gameId" = id
+        UNION ALL
+        SELECT hashtextextended("tagId", 0) FROM public.game_tags WHERE "gameId" = id
+        ORDER BY 1
+    )
 FROM public.games;
-INSERT INTO keyshop.game_search (game_id, names, words)
-SELECT id, keyshop.searchable_name(title, publisher), keyshop.searchable_words(description)
-FROM public.games;
-SELECT keyshop.gather_links(ARRAY(SELECT game_id FROM keyshop.game_facets));
+INSERT INTO keyshop.game_words (game_id, words)
+SELECT id, keyshop.searchable_words(description) FROM public.games;
 
--- The order of `popular`, best sellers and broad searches: the first rows without a sort.
+-- Built last: over rows that are there already it takes a fraction of the time.
+
+CREATE INDEX game_facets_links_idx ON keyshop.game_facets USING gin (links);
+CREATE INDEX game_facets_names_idx ON keyshop.game_facets USING gin (keyshop.name_grams(names));
+CREATE INDEX game_words_words_idx ON keyshop.game_words USING gin (words);
+-- These three answer "which values are there" by jumping from one to the next.
+CREATE INDEX game_facets_activation_service_idx ON keyshop.game_facets (activation_service);
+CREATE INDEX game_facets_region_idx ON keyshop.game_facets (region);
+CREATE INDEX game_facets_publisher_idx ON keyshop.game_facets (publisher);
+
+-- The order of `popular` and of the best sellers: the first rows without sorting all.
 CREATE INDEX keyshop_games_popular_idx
     ON public.games ("userRating" DESC NULLS LAST, "releaseDate" DESC, id) WHERE "inStock";
