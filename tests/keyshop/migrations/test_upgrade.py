@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from keyshop.kit import migrate
 from keyshop.kit.database import DatabaseUnavailable
 from keyshop.kit.migrate import (
     ForeignDatabase,
@@ -38,6 +39,28 @@ async def everything(url: str) -> list[str]:
         return [" ".join(line) for line in lines]
     finally:
         await connection.close()
+
+
+_A_SHOP_WITH_AN_ORDER = """
+    INSERT INTO users (id, email, "passwordHash", "updatedAt") VALUES ('u', 'a@b.c', 'x', now());
+    INSERT INTO games (id, title, slug, description, price, image, "releaseDate", "updatedAt")
+        VALUES ('g', 'Title', 'title', 'Words', 1.23, '', now(), now());
+    INSERT INTO genres (id, name, slug) VALUES ('a', 'Action', 'action');
+    INSERT INTO game_genres ("gameId", "genreId") VALUES ('g', 'a');
+    INSERT INTO orders (id, "userId", subtotal, total) VALUES ('o', 'u', 1.23, 1.23);
+    INSERT INTO order_items (id, "orderId", "gameId", price) VALUES ('i', 'o', 'g', 1.23);
+    INSERT INTO game_keys (id, "gameId", key, "orderId") VALUES ('k', 'g', 'AAA', 'o');
+    INSERT INTO cart_items ("userId", "gameId") VALUES ('u', 'g');
+"""
+
+
+async def rows_of_public(connection: asyncpg.Connection) -> dict[str, list[str]]:
+    """Every row of every table of the shop, as text."""
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {
+        name: [text for (text,) in await connection.fetch(f"SELECT t::text FROM public.{name} t")]
+        for (name,) in tables
+    }
 
 
 class TestEmptyDatabase:
@@ -116,6 +139,22 @@ class TestForeignDatabase:
         with pytest.raises(ForeignDatabase, match=r"public.articles.* and 24 more"):
             await asyncio.to_thread(upgrade, empty_database)
         assert await everything(empty_database) == before
+
+
+class TestDatabaseOfYesterday:
+    async def test_keeps_its_data(self, empty_database: str) -> None:
+        first, *later = migrate._list_revisions()
+        connection = await asyncpg.connect(empty_database)
+        try:
+            await connection.execute(migrate._sql_of(first))
+            await connection.execute(_A_SHOP_WITH_AN_ORDER)
+            before = await rows_of_public(connection)
+
+            assert await asyncio.to_thread(upgrade, empty_database) == [r.name for r in later]
+
+            assert await rows_of_public(connection) == before
+        finally:
+            await connection.close()
 
 
 class TestNewerDatabase:
