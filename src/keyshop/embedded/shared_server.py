@@ -23,7 +23,7 @@ from keyshop.embedded.processes import Program, list_running, stop_running
 
 _POLL_SECONDS = 0.02
 # The port of a killed server, and its shared memory, may stay in use for a moment.
-_PORT_SECONDS = 2.0
+_PORT_SECONDS = 1.0
 _RETRY_SECONDS = 15.0
 
 

@@ -1,3 +1,5 @@
+import socket
+
 from keyshop.embedded.valkey import ValkeyServer
 from tests.keyshop.embedded.database import ask_valkey
 from tests.keyshop.embedded.users import get_server, kill, list_processes
@@ -20,8 +22,6 @@ class TestValkeyServer:
         assert list_processes(home) == []
 
     def test_refuses_whoever_has_no_password(self, home):
-        import socket
-
         with (
             ValkeyServer(home) as server,
             socket.create_connection(("127.0.0.1", server.port), timeout=5) as stranger,
@@ -47,6 +47,9 @@ class TestValkeyServer:
             assert other.url == url
             assert server.is_alive()
 
-    def test_works_below_a_path_with_spaces(self, home):
-        with ValkeyServer(home / "a home") as server:
-            assert server.is_alive()
+    def test_two_homes_have_two_servers(self, home):
+        with ValkeyServer(home / "one") as one, ValkeyServer(home / "two and more") as two:
+            ask_valkey(one, "SET game 7")
+
+            assert one.port != two.port
+            assert ask_valkey(two, "GET game") == "$-1"
