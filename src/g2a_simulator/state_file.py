@@ -1,0 +1,62 @@
+"""A file that keeps what a restart, or a kill, must not lose."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from g2a_simulator.errors import Unusable
+
+# Other processes are kept out for as long as the file is open: two markets in one file would
+# sell each other's keys. Without fsync a killed process loses nothing, only a power cut may.
+_OPEN = """
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = OFF;
+    CREATE TABLE IF NOT EXISTS facts (
+        kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, id)
+    ) WITHOUT ROWID;
+"""
+_WRITE = "INSERT OR REPLACE INTO facts (kind, id, body) VALUES (?, ?, ?)"
+_READ = "SELECT id, body FROM facts WHERE kind = ? ORDER BY length(id), id"
+
+Fact = tuple[str, str, bytes]  # kind, id, JSON
+
+
+class StateFile:
+    """Facts by kind and id, each replaced by its newest version."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Open the file, or make it.
+
+        Raises:
+            Unusable: another simulator has it open, or it is no state file, or cannot be written.
+        """
+        try:
+            self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+            self._database.executescript(_OPEN)
+        except sqlite3.Error as error:
+            self.close()
+            raise Unusable(f"The state file {path} cannot be used: {error}.") from error
+
+    def read(self, kind: str) -> list[tuple[str, bytes]]:
+        """List the ids and facts of a kind, in the order of their ids."""
+        return self._database.execute(_READ, (kind,)).fetchall()
+
+    def write(self, facts: Iterable[Fact]) -> None:
+        """Keep facts, all or none."""
+        self._database.execute("BEGIN")
+        self._database.executemany(_WRITE, facts)
+        self._database.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        if hasattr(self, "_database"):
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
