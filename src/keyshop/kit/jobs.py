@@ -35,7 +35,7 @@ _LIST: Final = """
     SELECT job.id, job.entrypoint AS name,
         CASE job.status WHEN 'queued' THEN 'waiting' WHEN 'picked' THEN 'running' ELSE 'dead' END
             AS state,
-        job.attempts, job.created AS created_at,
+        job.attempts + (job.status <> 'queued')::int AS attempts, job.created AS created_at,
         CASE job.status WHEN 'queued' THEN job.execute_after END AS next_run_at,
         extract(epoch FROM now() - job.created)::float8 AS age_seconds,
         failure.sentence AS last_error
@@ -113,7 +113,7 @@ class JobRow(msgspec.Struct, frozen=True):
     name: str
     state: JobState
     attempts: int
-    """How often it failed and was put back."""
+    """How many were begun since it was enqueued or retried by hand; stopped ones do not count."""
 
     created_at: datetime
     next_run_at: datetime | None

@@ -45,7 +45,7 @@ async def put_dead(db: Database, game_id: str) -> JobId:
     failure = {"exception_type": "OutOfStock", "exception_message": "Too few keys are left."}
     async with db.transaction() as tx:
         await tx.execute(
-            "UPDATE keyshop.pgqueuer SET status = 'failed', attempts = 3 WHERE id = $1", job_id
+            "UPDATE keyshop.pgqueuer SET status = 'failed', attempts = 2 WHERE id = $1", job_id
         )
         await tx.execute(
             "INSERT INTO keyshop.pgqueuer_log (job_id, status, priority, entrypoint, traceback)"

@@ -90,7 +90,11 @@ async def run_worker(
             # The first that fails ends the other: a worker with half its duties looks healthy.
             await asyncio.wait({clock, jobs}, return_when=asyncio.FIRST_COMPLETED)
             told.set()
-            await asyncio.gather(clock, jobs)
+            await asyncio.wait({clock, jobs})
+            jobs.result()
+            clock.result()
+        except asyncpg.UndefinedTableError as error:
+            raise QueueMissing from error
         finally:
             clock.cancel()
             jobs.cancel()
@@ -110,8 +114,6 @@ async def _work(
                 manager = _manager(queue, worker, shop, handlers, running)
                 await queue.take_back()
                 await _live(manager, running, grace=grace, stop=stop)
-        except asyncpg.UndefinedTableError as error:
-            raise QueueMissing from error
         except BROKEN as error:
             if stop.is_set():
                 return

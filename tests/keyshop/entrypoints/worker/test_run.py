@@ -1,11 +1,14 @@
 """Jobs, from the moment they are enqueued to their end."""
 
+import asyncio
 import signal
 import time
 from datetime import timedelta
 
+import pytest
 from structlog.testing import capture_logs
 
+from keyshop.entrypoints.worker.run import QueueMissing, run_worker
 from keyshop.kit.database import Database
 from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_job
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
@@ -102,6 +105,7 @@ class TestWorker:
             await until(lambda: is_in(shop.db, JobState.DEAD))
             (dead,) = await queue(shop.db)
             assert dead.last_error == "ValueError: The world is broken."
+            assert dead.attempts == 1
 
             async with shop.db.transaction() as tx:
                 await tx.execute("INSERT INTO diary (note) VALUES ('repaired')")
@@ -146,6 +150,13 @@ class TestWorker:
 
         assert await read_diary(shop.db) == ["began", "stopped", "began", "ended"]
         assert await endings(shop.db) == 1
+
+    async def test_says_so_when_the_database_was_never_upgraded(self, shop: ProbeShop):
+        async with shop.db.transaction() as tx:
+            await tx.execute("DROP TABLE keyshop.pgqueuer, keyshop.schedule_ticks")
+
+        with pytest.raises(QueueMissing, match="keyshop db upgrade"):
+            await run_worker(shop, stop=asyncio.Event())
 
 
 class TestGracefulStop:
