@@ -22,9 +22,9 @@ from keyshop.supplier.errors import SupplierUnavailable
 _NAME: Final = "g2a"
 
 _BURST_SHARE: Final = 20  # one call in 20 may come without waiting its turn: 30 of 600
-# Two grants a minute apart may reach the supplier closer together, when the first was slow on its
-# way. A window is counted as if it were this much longer: 2 seconds for 60.
-_JITTER_SHARE: Final = 30
+# Two calls that were granted a minute apart arrive closer together when the first is slow on its
+# way. A window is counted as if it were this much longer.
+_JITTER_SECONDS: Final = 2.0
 
 _UNTOLD_PAUSE_SECONDS: Final = 10.0  # after a 429 that does not say how long to wait
 _LONGEST_PAUSE_SECONDS: Final = 300.0
@@ -79,6 +79,7 @@ class Budget:
         *,
         limit: int = 600,
         window_seconds: float = 60,
+        jitter_seconds: float = _JITTER_SECONDS,
         max_wait_seconds: float = 60,
     ) -> None:
         """
@@ -88,12 +89,11 @@ class Budget:
         own work, or the other way round.
         """
         burst = max(1, limit // _BURST_SHARE)
-        stretched = window_seconds * (1 + 1 / _JITTER_SHARE)
         self._db = db
         self._limit = limit
         self._window_seconds = window_seconds
         self._max_wait_seconds = max_wait_seconds
-        self._interval = stretched / max(1, limit - burst)
+        self._interval = (window_seconds + jitter_seconds) / max(1, limit - burst)
         self._ahead = (burst - 1) * self._interval
 
     async def take(self) -> None:
