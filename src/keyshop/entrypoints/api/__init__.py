@@ -1,0 +1,1 @@
+"""The JSON API of the storefront, with health, metrics and its own documentation."""

@@ -1,0 +1,63 @@
+"""Puts the API together."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from keyshop.entrypoints.api.docs import DocsPage, docs_file, openapi_document
+from keyshop.entrypoints.api.edge import Edge
+from keyshop.entrypoints.api.errors import EXCEPTION_HANDLERS, LARGEST_BODY
+from keyshop.entrypoints.api.games import games_router
+from keyshop.entrypoints.api.health import Checks, health_handlers
+from keyshop.entrypoints.api.metrics import Gauges, metrics_handler
+from keyshop.entrypoints.api.start_page import start_page_handler
+from keyshop.kit.database import Database
+
+_VERSION: Final = "0.1.0"
+
+
+def create_app(
+    *,
+    db: Database,
+    checks: Checks,
+    allowed_origins: Sequence[str] = (),
+    metrics_folder: str | None = None,
+    gauges: Gauges | None = None,
+    simulator_url: str | None = None,
+    extra_routes: Sequence[ControllerRouterHandler] = (),
+) -> ASGIApp:
+    """
+    Return the API over an open database.
+
+    Args:
+        db: An open database; whoever opened it closes it.
+        checks: What /health asks, by name; "database" is added.
+        allowed_origins: Pages that may call from another origin, exactly as browsers name them.
+        metrics_folder: Where all processes count, when there are several.
+        gauges: Figures that are read when somebody looks at /metrics.
+        simulator_url: The address of the supplier's stand-in, for the start page.
+        extra_routes: Handlers of other doors.
+    """
+    inner = Litestar(
+        route_handlers=[
+            games_router,
+            *health_handlers(db, checks),
+            metrics_handler(metrics_folder, gauges),
+            start_page_handler(simulator_url),
+            docs_file,
+            openapi_document,
+            *extra_routes,
+        ],
+        dependencies={"db": Provide(lambda: db, use_cache=True, sync_to_thread=False)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=OpenAPIConfig(
+            title="keyshop", version=_VERSION, path="/docs", render_plugins=[DocsPage()]
+        ),
+        logging_config=None,
+    )
+    return Edge(inner, allowed_origins)

@@ -1,0 +1,165 @@
+"""
+What happens to every request, whatever becomes of it: addresses, origins, log line, figures.
+
+It stands around the framework's application, because middleware inside sees only requests that a
+route was found for.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from time import perf_counter
+from typing import Final, cast
+
+import structlog
+from litestar.types import (
+    ASGIApp,
+    HTTPResponseStartEvent,
+    HTTPScope,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
+from prometheus_client import Counter, Histogram
+
+from keyshop.entrypoints.api.envelope import failure
+from keyshop.entrypoints.api.metrics import DURATION, REQUESTS
+from keyshop.kit.ids import new_id
+
+_Headers = list[tuple[bytes, bytes]]
+
+_SECURITY: Final[_Headers] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+]
+_JSON: Final[_Headers] = [(b"content-type", b"application/json")]
+
+_PREFLIGHT: Final[_Headers] = [
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, PATCH, OPTIONS"),
+    (b"access-control-allow-headers", b"Content-Type, Authorization, X-Requested-With"),
+    (b"access-control-max-age", b"600"),
+]
+_EXPOSED: Final[_Headers] = [(b"access-control-expose-headers", b"Content-Range, X-Content-Range")]
+
+_log = structlog.get_logger()
+
+
+class Edge:
+    """The outermost layer of the API."""
+
+    def __init__(self, app: ASGIApp, allowed_origins: Sequence[str]) -> None:
+        """Remember the application, and the pages of other origins that may call it."""
+        self._app = app
+        self._origins = frozenset(origin.encode() for origin in allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and tell of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = perf_counter()
+        request_id = new_id()
+        answer = _Answer(send, [(b"x-request-id", request_id.encode()), *self._cors(scope)])
+        scope.setdefault("state", {})["original_url"] = _original_url(scope)
+        _mend_path(scope)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._handle(scope, receive, answer)
+        finally:
+            _tell(scope, answer.status, perf_counter() - begun)
+            structlog.contextvars.clear_contextvars()
+
+    async def _handle(self, scope: HTTPScope, receive: Receive, answer: "_Answer") -> None:
+        if scope["method"] == "OPTIONS":
+            await _respond(answer, 200, _PREFLIGHT if answer.is_cross_origin else [], b"")
+        elif b"%00" in scope["query_string"] or "\0" in scope["path"]:
+            # PostgreSQL's texts cannot hold it, so there is nothing it could find.
+            await _respond(answer, 400, _JSON, failure("The address holds a NUL character."))
+        else:
+            await self._app(cast("Scope", scope), receive, answer)
+
+    def _cors(self, scope: HTTPScope) -> _Headers:
+        if not self._origins:
+            return []
+        # Caches must not hand one origin's answer to another.
+        headers: _Headers = [(b"vary", b"Origin")]
+        origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
+        if origin in self._origins and origin is not None:
+            headers += [
+                (b"access-control-allow-origin", origin),
+                (b"access-control-allow-credentials", b"true"),
+                *_EXPOSED,
+            ]
+        return headers
+
+
+class _Answer:
+    """Sends the answer on with our headers, and remembers its status."""
+
+    __slots__ = ("_headers", "_send", "is_cross_origin", "status")
+
+    def __init__(self, send: Send, headers: _Headers) -> None:
+        self._send = send
+        self._headers = headers + _SECURITY
+        self.is_cross_origin = any(name == b"access-control-allow-origin" for name, _ in headers)
+        # What a caller sees when the application raises without an answer.
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *self._headers]
+        await self._send(message)
+
+
+def _original_url(scope: HTTPScope) -> str:
+    path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _mend_path(scope: HTTPScope) -> None:
+    # A storefront that was built with a wrong base address asks for /api/api/...
+    if scope["path"].startswith("/api/api/"):
+        scope["path"] = scope["path"][4:]
+
+
+async def _respond(send: Send, status: int, headers: _Headers, body: bytes) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    start: HTTPResponseStartEvent = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*headers, length],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
+    # The route's pattern, never the address: ids would make a series of figures each.
+    operation = scope.get("path_template") or "none"
+    method = scope["method"]
+    _counter(operation, method if method in _METHODS else "other", status).inc()
+    _histogram(operation).observe(seconds)
+    _log.info(
+        "request",
+        operation=operation,
+        method=method,
+        status=status,
+        milliseconds=round(seconds * 1000, 2),
+    )
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+# The library takes a lock and builds a key at every `labels`.
+@cache
+def _counter(operation: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(operation, method, str(status))
+
+
+@cache
+def _histogram(operation: str) -> Histogram:
+    return DURATION.labels(operation)

@@ -1,0 +1,208 @@
+"""The catalogue at /api/games; every handler is one call of the storefront."""
+
+from typing import Annotated
+
+from litestar import MediaType, Router, get
+from litestar.params import Parameter
+
+from keyshop.entrypoints.api.errors import described
+from keyshop.entrypoints.api.parameters import (
+    Count,
+    Limit,
+    Name,
+    Page,
+    PageSize,
+    Text,
+    Values,
+    clamp_count,
+    clamp_page,
+    clamp_page_size,
+    read_flag,
+    read_prices,
+    read_search,
+    read_sort,
+    split_values,
+)
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.storefront.browse_catalogue import browse_catalogue
+from keyshop.storefront.list_collections import list_collections
+from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
+from keyshop.storefront.list_games import (
+    list_best_sellers,
+    list_by_genre,
+    list_new,
+    list_new_in_catalogue,
+    list_preorders,
+    list_random,
+    list_similar,
+)
+from keyshop.storefront.models import (
+    CatalogueFilter,
+    Collection,
+    Envelope,
+    FilterOptions,
+    Game,
+    GamePage,
+    NamedSlug,
+    Suggestion,
+)
+from keyshop.storefront.search_games import search_games, suggest_games
+from keyshop.storefront.show_game import show_game, show_game_by_slug
+
+_GAME = described(Envelope[Game], 404)
+_GAMES = described(Envelope[list[Game]])
+_NAMES = described(Envelope[list[NamedSlug]])
+
+
+@get("/", responses=described(Envelope[GamePage]), media_type=MediaType.JSON)
+async def browse(
+    db: Database,
+    search: str | None = None,
+    min_price: Annotated[str | None, Parameter(query="minPrice")] = None,
+    max_price: Annotated[str | None, Parameter(query="maxPrice")] = None,
+    price_preset: Annotated[str | None, Parameter(query="pricePreset")] = None,
+    in_stock_only: Annotated[str | None, Parameter(query="inStockOnly")] = None,
+    platforms: Values = None,
+    genres: Values = None,
+    activation_services: Annotated[Values, Parameter(query="activationServices")] = None,
+    regions: Values = None,
+    publishers: Values = None,
+    multiplayer: bool | None = None,
+    sort: str | None = None,
+    page: Page = 1,
+    page_size: PageSize = 36,
+) -> bytes:
+    """The catalogue: any of the values of a filter, and all of the filters."""
+    wanted = CatalogueFilter(
+        search=read_search(search),
+        in_stock_only=read_flag(in_stock_only),
+        platforms=split_values(platforms),
+        genres=split_values(genres),
+        activation_services=split_values(activation_services),
+        regions=split_values(regions),
+        publishers=split_values(publishers),
+        multiplayer=multiplayer,
+    )
+    return await browse_catalogue(
+        db,
+        read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
+        sort=read_sort(sort),
+        page=clamp_page(page),
+        page_size=clamp_page_size(page_size),
+        now=utc_now(),
+    )
+
+
+@get("/autocomplete", responses=described(Envelope[list[Suggestion]]), media_type=MediaType.JSON)
+async def autocomplete(db: Database, q: Text = "", limit: Limit = 10) -> bytes:
+    """Games that answer what was typed so far."""
+    return await suggest_games(db, text=q, limit=limit)
+
+
+@get("/search", responses=_GAMES, media_type=MediaType.JSON)
+async def search(db: Database, q: Text = "") -> bytes:
+    """Games in stock whose title, publisher or description holds the text."""
+    return await search_games(db, text=q, now=utc_now())
+
+
+@get("/best-sellers", responses=_GAMES, media_type=MediaType.JSON)
+async def best_sellers(db: Database, genre: Name | None = None) -> bytes:
+    """What sells best, of all games or of a genre by name or slug."""
+    return await list_best_sellers(db, genre=genre or None, now=utc_now())
+
+
+@get("/new-in-catalog", responses=_GAMES, media_type=MediaType.JSON)
+async def new_in_catalogue(db: Database) -> bytes:
+    """What came out in the last two weeks or will come out."""
+    return await list_new_in_catalogue(db, now=utc_now())
+
+
+@get("/preorders", responses=_GAMES, media_type=MediaType.JSON)
+async def preorders(db: Database) -> bytes:
+    """What can be ordered ahead, the next release first."""
+    return await list_preorders(db, now=utc_now())
+
+
+@get("/new", responses=_GAMES, media_type=MediaType.JSON)
+async def new(db: Database) -> bytes:
+    """What came out in the last two weeks and can be played at once."""
+    return await list_new(db, now=utc_now())
+
+
+@get("/by-genre/{genre:str}", responses=_GAMES, media_type=MediaType.JSON)
+async def by_genre(db: Database, genre: Name) -> bytes:
+    """The popular games of a genre by name or slug; best sellers when it has none."""
+    return await list_by_genre(db, genre=genre, now=utc_now())
+
+
+@get("/random", responses=_GAMES, media_type=MediaType.JSON)
+async def random(db: Database, count: Count = 10) -> bytes:
+    """Games in stock, others at every call."""
+    return await list_random(db, count=clamp_count(count), now=utc_now())
+
+
+@get("/genres", responses=_NAMES, media_type=MediaType.JSON)
+async def genres(db: Database) -> bytes:
+    """All genres by name."""
+    return await list_genres(db)
+
+
+@get("/platforms", responses=_NAMES, media_type=MediaType.JSON)
+async def platforms(db: Database) -> bytes:
+    """All platforms by name."""
+    return await list_platforms(db)
+
+
+@get("/filter-options", responses=described(Envelope[FilterOptions]), media_type=MediaType.JSON)
+async def filter_options(db: Database) -> bytes:
+    """Every value of every filter."""
+    return await list_filter_options(db)
+
+
+@get("/collections", responses=described(Envelope[list[Collection]]), media_type=MediaType.JSON)
+async def collections(db: Database) -> bytes:
+    """The largest genres and publishers with their popular games."""
+    return await list_collections(db, now=utc_now())
+
+
+@get("/{game_id:str}/similar", responses=_GAMES, media_type=MediaType.JSON)
+async def similar(db: Database, game_id: Name, count: Count = 10) -> bytes:
+    """Games that have much in common with this one."""
+    return await list_similar(db, game_id=game_id, count=clamp_count(count), now=utc_now())
+
+
+@get("/slug/{slug:str}", responses=_GAME, media_type=MediaType.JSON)
+async def game_by_slug(db: Database, slug: str) -> bytes:
+    """The game of that slug."""
+    return await show_game_by_slug(db, slug=slug, now=utc_now())
+
+
+@get("/{game_id:str}", responses=_GAME, media_type=MediaType.JSON)
+async def game(db: Database, game_id: str) -> bytes:
+    """The game of that id."""
+    return await show_game(db, game_id=game_id, now=utc_now())
+
+
+games_router = Router(
+    path="/api/games",
+    tags=["Games"],
+    route_handlers=[
+        browse,
+        autocomplete,
+        search,
+        best_sellers,
+        new_in_catalogue,
+        preorders,
+        new,
+        by_genre,
+        random,
+        genres,
+        platforms,
+        filter_options,
+        collections,
+        similar,
+        game_by_slug,
+        game,
+    ],
+)

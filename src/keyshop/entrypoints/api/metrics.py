@@ -1,0 +1,61 @@
+"""Figures for Prometheus: of all processes of the shop at one address."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeAlias
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+Gauges: TypeAlias = Callable[[], Awaitable[Iterable[Metric]]]
+"""Figures that are the same for all processes and are read at the time, such as queue lengths."""
+
+REQUESTS: Final = Counter(
+    "keyshop_http_requests_total",
+    "Requests that were answered.",
+    ["operation", "method", "status"],
+)
+DURATION: Final = Histogram(
+    "keyshop_http_request_seconds",
+    "Time from the request's arrival to the end of its answer.",
+    ["operation"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+)
+
+
+class _Ready(Collector):
+    """Figures that have been read already."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def metrics_handler(folder: str | None, gauges: Gauges | None) -> HTTPRouteHandler:
+    """Return the handler of /metrics; without a folder it tells of this process alone."""
+
+    @get("/metrics", include_in_schema=False)
+    async def metrics() -> Response[bytes]:
+        registry = CollectorRegistry()
+        if folder is not None:
+            MultiProcessCollector(registry, folder)
+        if gauges is not None:
+            registry.register(_Ready(list(await gauges())))
+        figures = generate_latest(registry)
+        if folder is None:
+            figures = generate_latest(REGISTRY) + figures
+        return Response(figures, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return metrics

@@ -1,0 +1,122 @@
+"""What a visitor may ask for, and what is made of absurd values."""
+
+from decimal import Decimal
+from typing import Annotated, Final
+
+from litestar.params import Parameter
+
+from keyshop.storefront.errors import BadParameter
+from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.search_games import LONGEST_TERM, clean_term
+
+LARGEST_PAGE: Final = 100
+LARGEST_COUNT: Final = 50
+_FARTHEST_PAGE: Final = 1_000_000_000
+_HIGHEST_PRICE: Final = Decimal(100_000_000)
+_MOST_VALUES: Final = 100
+
+# From (inclusive) to (exclusive).
+_PRESETS: Final[dict[str, tuple[Decimal | None, Decimal | None]]] = {
+    "under-10": (None, Decimal(10)),
+    "10-25": (Decimal(10), Decimal(25)),
+    "25-50": (Decimal(25), Decimal(50)),
+    "50-100": (Decimal(50), Decimal(100)),
+    "over-100": (Decimal(100), None),
+}
+
+Count = Annotated[
+    int, Parameter(description=f"How many; taken for 1 or {LARGEST_COUNT} when out of that range.")
+]
+Limit = Annotated[int, Parameter(ge=1, le=20, description="How many at most.")]
+Page = Annotated[int, Parameter(ge=1, description="From 1; a page behind the last one is empty.")]
+PageSize = Annotated[
+    int,
+    Parameter(
+        query="pageSize",
+        description=f"Games on a page; taken for 1 or {LARGEST_PAGE} when out of that range.",
+    ),
+]
+Text = Annotated[str, Parameter(max_length=LONGEST_TERM, description="What to look for.")]
+Name = Annotated[str, Parameter(max_length=LONGEST_TERM)]
+Values = list[str] | None
+"""Each value may be a comma list; the value as a whole is tried too, since names hold commas."""
+
+
+def clamp_count(count: int) -> int:
+    """Return the number of games to answer with."""
+    return min(max(count, 1), LARGEST_COUNT)
+
+
+def clamp_page_size(size: int) -> int:
+    """Return the number of games on a page."""
+    return min(max(size, 1), LARGEST_PAGE)
+
+
+def clamp_page(page: int) -> int:
+    """Return the page, as far as PostgreSQL can count."""
+    return min(page, _FARTHEST_PAGE)
+
+
+def split_values(values: Values) -> list[str]:
+    """
+    Return every value of a list parameter, repeated or joined by commas.
+
+    Raises:
+        BadParameter: there are more than anybody selects.
+    """
+    if not values:
+        return []
+    split = {part.strip() for value in values for part in (value, *value.split(","))}
+    if len(split) > _MOST_VALUES:
+        raise BadParameter(f"A filter takes at most {_MOST_VALUES} values.")
+    return sorted(split - {""})
+
+
+def read_sort(name: str | None) -> Sort:
+    """Return the order of that name, or the latest entries first."""
+    return Sort(name) if name in set(Sort) else Sort.LATEST_ENTRY
+
+
+def read_flag(value: str | None) -> bool:
+    """Test whether a flag is set: by anything but `false`."""
+    return value is not None and value != "false"
+
+
+def read_prices(
+    wanted: CatalogueFilter, *, lowest: str | None, highest: str | None, preset: str | None
+) -> CatalogueFilter:
+    """
+    Add the range of prices to the filter; a preset overrides a range, half a range is none.
+
+    Raises:
+        BadParameter: a price is no number.
+    """
+    from msgspec.structs import replace
+
+    if preset in _PRESETS:
+        start, end = _PRESETS[preset]
+        return replace(wanted, price_from=start, price_below=end)
+    if not lowest or not highest:
+        return wanted
+    return replace(wanted, price_from=_price(lowest), price_to=_price(highest))
+
+
+def _price(text: str) -> Decimal:
+    try:
+        price = Decimal(text)
+    except ArithmeticError:
+        raise BadParameter("A price must be a number.") from None
+    if not price.is_finite():
+        raise BadParameter("A price must be a number.")
+    # A longer fraction or a larger number changes nothing for prices of two decimals.
+    return min(max(price, Decimal(0)), _HIGHEST_PRICE)
+
+
+def read_search(text: str | None) -> str | None:
+    """
+    Return what to look for, if anything.
+
+    Raises:
+        BadParameter: it is too long to be meant.
+    """
+    return clean_term(text) or None if text else None

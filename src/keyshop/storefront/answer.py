@@ -1,0 +1,23 @@
+"""Answers as bytes: what a visitor gets and what a cache would keep."""
+
+from datetime import datetime
+from typing import Final, TypeVar
+
+from msgspec import json
+
+from keyshop.storefront.models import Envelope
+
+_Data = TypeVar("_Data")
+
+# Money goes out as a number with the two decimals it is stored with.
+_ENCODER: Final = json.Encoder(decimal_format="number")
+
+
+def answer(data: _Data) -> bytes:
+    """Return the whole body of a successful read."""
+    return _ENCODER.encode(Envelope(data=data))
+
+
+def iso(moment: datetime) -> str:
+    """Return the UTC time with exactly three digits of a second, as JavaScript writes it."""
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
