@@ -12,9 +12,9 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Context, Job
 
 from keyshop.entrypoints.worker.handlers import Handler
-from keyshop.entrypoints.worker.leases import RunningJobs, Stop
+from keyshop.entrypoints.worker.leases import FencedQueue, RunningJobs, Stop
 from keyshop.entrypoints.worker.metrics import JOB_SECONDS, JOBS
-from keyshop.entrypoints.worker.retries import delay_before_retry
+from keyshop.entrypoints.worker.retries import MOST_WORKERS_LOST, WorkersLost, delay_before_retry
 from keyshop.entrypoints.worker.shop import WorkerShop
 
 _log = structlog.get_logger(__name__)
@@ -34,12 +34,15 @@ class Interrupted(RetryRequested):
 class Attempts(AbstractEntrypointExecutor):
     """Makes the attempts at the jobs of one name."""
 
-    def __init__(self, handler: Handler, shop: WorkerShop, running: RunningJobs) -> None:
+    def __init__(
+        self, handler: Handler, shop: WorkerShop, queue: FencedQueue, running: RunningJobs
+    ) -> None:
         super().__init__(
             EntrypointExecutorParameters(concurrency_limit=0, func=_never, on_failure="hold")
         )
         self._handler = handler
         self._shop = shop
+        self._queue = queue
         self._running = running
 
     async def execute(self, job: Job, context: Context) -> None:
@@ -90,6 +93,9 @@ class Attempts(AbstractEntrypointExecutor):
         return error, None
 
     async def _act(self, job: Job) -> None:
+        lost = await self._queue.count_lost_workers(job.id)
+        if lost >= MOST_WORKERS_LOST:
+            raise WorkersLost(lost)
         await self._handler.handle(self._shop, job.payload)
 
 

@@ -99,6 +99,14 @@ _TAKE_BACK: Final = """
     SELECT id, 'queued', entrypoint, priority FROM waiting
 """
 
+# Whoever puts a job back logs it as queued; a worker that dies logs nothing.
+_COUNT_LOST: Final = """
+    SELECT count(*) - 1 AS lost FROM keyshop.pgqueuer_log
+    WHERE job_id = $1 AND status = 'picked' AND created >= (
+        SELECT max(created) FROM keyshop.pgqueuer_log WHERE job_id = $1 AND status = 'queued'
+    )
+"""
+
 
 class Stop(StrEnum):
     """Why a handler was stopped before its end."""
@@ -189,6 +197,11 @@ class FencedQueue(Queries):
     async def take_back(self) -> None:
         """Put back what this worker held when its connection broke: nobody works on it now."""
         await self.driver.execute(_TAKE_BACK, self._worker)
+
+    async def count_lost_workers(self, job_id: JobId) -> int:
+        """Return how many workers took the job and were never heard of again."""
+        (counted,) = await self.driver.fetch(_COUNT_LOST, job_id)
+        return int(str(counted["lost"]))
 
     async def update_heartbeat(self, job_ids: list[JobId]) -> None:
         """Prolong the jobs; the handlers of those that are no longer ours are stopped."""

@@ -3,15 +3,23 @@
 from datetime import timedelta
 from typing import Final
 
-from keyshop.kit.errors import Unavailable
+from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.supplier.errors import OutcomeUnknown, SupplierUnavailable
 
 # What passes by itself. Anything else would fail in the same way again and goes to a person.
 RETRIED: Final = (SupplierUnavailable, OutcomeUnknown, Unavailable)
 
 MOST_ATTEMPTS: Final = 12
+MOST_WORKERS_LOST: Final = 5
 _FIRST_DELAY: Final = timedelta(seconds=2)
 _LONGEST_DELAY: Final = timedelta(minutes=10)
+
+
+class WorkersLost(Conflict):
+    """Whoever takes the job dies; it would bring down one worker after the other."""
+
+    def __init__(self, lost: int) -> None:
+        super().__init__(f"{lost} workers died over this job; look at their memory and their logs.")
 
 
 def delay_before_retry(error: BaseException, *, attempt: int, jitter: float) -> timedelta | None:

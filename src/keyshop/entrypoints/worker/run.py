@@ -144,7 +144,7 @@ def _manager(
     manager = QueueManager(queue, NAMES.channel)
     manager.queue_manager_id = worker
     for handler in handlers:
-        manager.register_executor(handler.name, Attempts(handler, shop, running))
+        manager.register_executor(handler.name, Attempts(handler, shop, queue, running))
     return manager
 
 

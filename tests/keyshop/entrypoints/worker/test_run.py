@@ -124,6 +124,26 @@ class TestWorker:
         async with working():
             await until(lambda: is_in(shop.db, JobState.DEAD))
 
+    async def test_gives_a_job_over_which_workers_die_to_a_person(
+        self, shop: ProbeShop, working: Working
+    ):
+        await put(shop.db, Note(text="deadly"))
+        async with shop.db.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO keyshop.pgqueuer_log (job_id, status, priority, entrypoint)"
+                " SELECT id, 'picked', 0, entrypoint FROM keyshop.pgqueuer, generate_series(1, 5)"
+            )
+
+        async with working():
+            await until(lambda: is_in(shop.db, JobState.DEAD))
+            (dead,) = await queue(shop.db)
+            assert dead.last_error is not None
+            assert dead.last_error.startswith("WorkersLost: 5 workers died")
+
+            async with shop.db.transaction() as tx:
+                await retry_job(tx, dead.id)
+            await until(lambda: has(shop.db, "deadly"))
+
     async def test_leaves_jobs_that_it_does_not_know_to_newer_workers(
         self, shop: ProbeShop, working: Working
     ):
@@ -211,12 +231,9 @@ class TestLease:
 
         assert await read_diary(shop.db) == ["began", "began", "ended"]
 
-    async def test_is_kept_by_a_handler_that_takes_longer(
-        self, shop: ProbeShop, start_worker: StartWorker, working: Working
-    ):
-        await start_worker()
-        async with working():
-            await put(shop.db, Linger(seconds=7.5))
+    async def test_is_kept_by_a_handler_that_takes_longer(self, shop: ProbeShop, working: Working):
+        async with working(), working():
+            await put(shop.db, Linger(seconds=7.2))
             await until(lambda: is_empty(shop.db))
 
         assert await read_diary(shop.db) == ["began", "ended"]
