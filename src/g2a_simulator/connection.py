@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
             self.abort()
         except httptools.HttpParserError:
             self._send(Reply(400, b'{"status":"ERROR"}'), keep_alive=False)
+        # Not from within the parser: it would take an error of ours for one of the client's.
+        self._answer_next()
 
     def on_url(self, url: bytes) -> None:
         """Take (a part of) the address."""
@@ -70,7 +72,7 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def on_message_complete(self) -> None:
-        """Put the request in line and answer it when its turn comes."""
+        """Put the request in line."""
         url = httptools.parse_url(self._url)
         request = Request(
             method=self._parser.get_method().decode("latin-1"),
@@ -82,16 +84,17 @@ class Connection(asyncio.Protocol):
         )
         self._url, self._headers, self._body = b"", {}, b""
         self._waiting.append(request)
-        if not self._busy:
-            self._answer_next()
 
     def abort(self) -> None:
         """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
+    def _is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
     def _answer_next(self) -> None:
-        while self._waiting and not self._busy and self._transport is not None:
+        while self._waiting and not self._busy and self._is_open():
             request = self._waiting.popleft()
             reply = self._answer(request)
             if isinstance(reply, Later):
@@ -102,8 +105,7 @@ class Connection(asyncio.Protocol):
                 self._send(reply, keep_alive=request.keep_alive)
 
     def _answer_late(self, later: Later, request: Request) -> None:
-        there = self._transport is not None and not self._transport.is_closing()
-        reply = later.make(there)
+        reply = later.make(self._is_open())
         self._busy = False
         self._send(reply, keep_alive=request.keep_alive)
         self._answer_next()

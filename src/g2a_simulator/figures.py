@@ -3,6 +3,7 @@
 import random
 from array import array
 from dataclasses import dataclass
+from functools import cache
 
 # A fixed day, so that one seed gives one catalogue whenever it is started.
 _NEWEST_UPDATE = 1_767_225_600  # 2026-01-01 00:00:00 UTC
@@ -79,6 +80,7 @@ def _update_times(products: int, seed: int) -> "array[int]":
     return array("I", [_OLDEST_UPDATE + word % span for word in words])
 
 
+@cache
 def _price_table() -> list[int]:
     dice = random.Random("price table")  # noqa: S311 - a catalogue is no secret
     return [_shop_price(dice) for _ in range(4096)]
@@ -101,6 +103,7 @@ def _retail_shares() -> list[int]:
     return [*lower, *equal, *higher]
 
 
+@cache
 def _stock_table() -> list[int]:
     dice = random.Random("stock table")  # noqa: S311 - a catalogue is no secret
     return [0 if dice.random() < 0.08 else int(5800 * dice.random() ** 4) + 1 for _ in range(4096)]
