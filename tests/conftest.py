@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.valkey import ValkeyServer
-from tests.servers import FAST, copied_database, ensure_template, open_run_home
+from tests.servers import FAST, copied_database, end_with_parent, ensure_template, open_run_home
 
 if TYPE_CHECKING:
     from g2a_simulator.market import Market
@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     handed_over: dict[str, str] | None = getattr(config, "workerinput", None)
     if handed_over is not None:
         config.stash[_RUN_HOME] = Path(handed_over["run_home"])
+        end_with_parent()
         return
     cleanup = ExitStack()
     config.stash[_RUN_HOME] = cleanup.enter_context(open_run_home())

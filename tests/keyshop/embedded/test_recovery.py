@@ -7,10 +7,11 @@ import subprocess
 import pytest
 
 from keyshop.embedded.errors import EmbeddedServerError
+from keyshop.embedded.ports import is_free
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.valkey import ValkeyServer
 from tests.keyshop.embedded.database import ask
-from tests.keyshop.embedded.users import get_server, kill, using
+from tests.keyshop.embedded.users import get_server, kill, using, wait_until
 
 
 def crash(server: PostgresServer) -> str:
@@ -106,6 +107,7 @@ class TestTakenPort:
     def test_a_restart_stays_where_others_look_for_it(self, home):
         with ValkeyServer(home) as server:
             kill(get_server(home, "valkey-server"))
+            wait_until(lambda: is_free(server.port))  # its threads may end a moment later
             with (
                 socket.create_server(("127.0.0.1", server.port)),
                 pytest.raises(EmbeddedServerError, match=f"Port {server.port} .*taken"),

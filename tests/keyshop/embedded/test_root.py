@@ -38,6 +38,15 @@ class TestRoot:
             assert process.uids().real != 0
             assert server.data.stat().st_uid == process.uids().real
 
+    def test_the_account_that_owns_the_data_keeps_it(self, home):
+        with PostgresServer(home) as server:
+            pass
+        subprocess.run(["chown", "-R", "4242:4242", server.data], check=True)
+
+        with PostgresServer(home) as server:
+            assert get_server(home, "postgres").uids().real == 4242
+            assert server.data.stat().st_uid == 4242
+
     @pytest.mark.skipif(not has_namespaces(), reason="this machine allows no user namespaces")
     def test_a_user_namespace_runs_it_below_a_closed_folder(self, closed):
         with PostgresServer(closed / "home") as server:
