@@ -3,12 +3,13 @@ The catalogue's SQL: one statement made of fixed pieces.
 
 Every piece is a constant of this file; what a visitor sent goes into the statement's arguments.
 """
+# ruff: noqa: S608 - see above
 
 from typing import Final
 
 from keyshop.kit.database import Reader
 from keyshop.storefront.models import CatalogueFilter, Sort
-from keyshop.storefront.queries import POPULAR
+from keyshop.storefront.queries import DESCRIBED, GRAMS, NEEDLE, POPULAR
 
 _ORDERS: Final = {
     Sort.POPULAR: POPULAR,
@@ -18,28 +19,36 @@ _ORDERS: Final = {
     Sort.LATEST_ENTRY: "created DESC, game_id",
 }
 
-# Counting and choosing the page read the same rows, hence one statement; `matched` holds only what
-# the order needs.
+# Counting and choosing read the same rows, one after the other: keeping the rows in between would
+# cost more than finding them twice, as soon as they do not fit into work_mem.
 _PAGE: Final = """
-    WITH matched AS (
-        SELECT game_id, rating, released, price, created FROM keyshop.game_facets WHERE {where}
-    )
-    SELECT (SELECT count(*) FROM matched) AS total,
-        ARRAY(SELECT game_id FROM matched ORDER BY {order} LIMIT $1 OFFSET $2) AS ids
+    SELECT (SELECT count(*) FROM keyshop.game_facets WHERE {where}) AS total,
+        ARRAY(
+            SELECT game_id FROM keyshop.game_facets WHERE {where}
+            ORDER BY {order} LIMIT $1 OFFSET $2
+        ) AS ids
 """
 
-_SEARCHED: Final = """
-    (keyshop.name_grams(names) @> keyshop.sought_grams(lower({0}))
-        AND position(CASE length({0}) WHEN 1 THEN ' ' || lower({0}) ELSE lower({0}) END IN names) > 0
-    OR game_id = ANY(ARRAY(
-        SELECT game_id FROM keyshop.game_words WHERE words @@ plainto_tsquery('simple', {0})
-    )))
+# The page that every visit begins with. Its order is an index of games, so that no page of it, the
+# last one included, sorts anything.
+_POPULAR_IN_STOCK: Final = """
+    SELECT (SELECT count(*) FROM keyshop.game_facets WHERE in_stock AND NOT is_preorder) AS total,
+        ARRAY(
+            SELECT id FROM games WHERE "inStock" AND NOT "isPreorder"
+            ORDER BY "userRating" DESC NULLS LAST, "releaseDate" DESC, id LIMIT $1 OFFSET $2
+        ) AS ids
 """
+
+# The first line is the index's, the second one decides.
+_SEARCHED: Final = f"""
+    (keyshop.name_grams(names) @> {GRAMS} OR game_id = ANY(ARRAY({DESCRIBED})))
+    AND (position({NEEDLE} IN names) > 0 OR game_id IN ({DESCRIBED}))
+""".replace("$1", "$n")
 
 _PLATFORM_LINKS: Final = """
     links && ARRAY(
         SELECT hashtextextended(id, 0) FROM platforms
-        WHERE lower(slug) = ANY({0}::text[]) OR lower(name) = ANY({0}::text[])
+        WHERE lower(slug) = ANY($n::text[]) OR lower(name) = ANY($n::text[])
     )
 """
 
@@ -59,12 +68,14 @@ async def find_page(
 
 def page_statement(wanted: CatalogueFilter, sort: Sort) -> tuple[str, list[object]]:
     """Return the statement for the filter and its arguments from the third on."""
+    if sort is Sort.POPULAR and wanted == CatalogueFilter(in_stock_only=True):
+        return _POPULAR_IN_STOCK, []
     conditions = ["in_stock AND NOT is_preorder"] if wanted.in_stock_only else []
     args: list[object] = []
     for condition, value in _conditions(wanted):
         if value is not None:
             args.append(value)
-            conditions.append(condition.format(f"${len(args) + 2}"))
+            conditions.append(condition.replace("$n", f"${len(args) + 2}"))
     where = " AND ".join(conditions) or "true"
     return _PAGE.format(where=where, order=_ORDERS[sort]), args
 
@@ -72,15 +83,15 @@ def page_statement(wanted: CatalogueFilter, sort: Sort) -> tuple[str, list[objec
 def _conditions(wanted: CatalogueFilter) -> list[tuple[str, object]]:
     return [
         (_SEARCHED, wanted.search),
-        ("price >= {}", wanted.price_from),
-        ("price <= {}", wanted.price_to),
-        ("price < {}", wanted.price_below),
+        ("price >= $n", wanted.price_from),
+        ("price <= $n", wanted.price_to),
+        ("price < $n", wanted.price_below),
         (_PLATFORM_LINKS, _lower(wanted.platforms)),
         (_GENRE_LINKS, _lower(wanted.genres)),
-        ("activation_service = ANY({}::text[])", wanted.activation_services or None),
-        ("region = ANY({}::text[])", wanted.regions or None),
-        ("publisher = ANY({}::text[])", wanted.publishers or None),
-        ("multiplayer = {}", wanted.multiplayer),
+        ("activation_service = ANY($n::text[])", wanted.activation_services or None),
+        ("region = ANY($n::text[])", wanted.regions or None),
+        ("publisher = ANY($n::text[])", wanted.publishers or None),
+        ("multiplayer = $n", wanted.multiplayer),
     ]
 
 

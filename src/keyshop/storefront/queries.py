@@ -3,6 +3,7 @@ All SQL of the storefront but the catalogue's, which is put together in `browse_
 
 A list is two statements: one finds ids in the narrow `game_facets`, the other reads those games.
 """
+# ruff: noqa: S608 - statements are put together from constants of this file alone
 
 from datetime import datetime
 from typing import Final
@@ -98,22 +99,29 @@ _RANDOM: Final = """
 # A shared tag counts two, a shared genre one; a single shared genre is not enough. Candidates come
 # from the index: whatever shares a tag, or two genres.
 _SIMILAR: Final = f"""
-    WITH mine AS (
+    WITH mine AS MATERIALIZED (
         SELECT
             ARRAY(SELECT hashtextextended("tagId", 0) FROM game_tags WHERE "gameId" = $1) AS tags,
             ARRAY(SELECT hashtextextended("genreId", 0) FROM game_genres
                   WHERE "gameId" = $1) AS genres
     ),
+    pairs AS (
+        SELECT ARRAY[one, other] AS pair
+        FROM mine, unnest(genres) AS one, unnest(genres) AS other WHERE one < other
+    ),
     candidates AS (
-        SELECT game_id, rating, released,
-            (SELECT 2 * count(*) FILTER (WHERE link = ANY(mine.tags))
-                + count(*) FILTER (WHERE link = ANY(mine.genres))
-             FROM unnest(links) AS link) AS score
-        FROM keyshop.game_facets, mine
-        WHERE in_stock AND game_id <> $1
-            AND links && ((SELECT tags FROM mine) || (SELECT genres FROM mine))
+        SELECT game_id FROM keyshop.game_facets WHERE links && (SELECT tags FROM mine)
+        UNION
+        SELECT game_id FROM pairs JOIN keyshop.game_facets ON links @> pair
     )
-    SELECT game_id FROM candidates WHERE score >= 2 ORDER BY score DESC, {POPULAR} LIMIT $2
+    SELECT game_id FROM candidates JOIN keyshop.game_facets USING (game_id),
+        LATERAL (
+            SELECT 2 * count(*) FILTER (WHERE link = ANY((SELECT tags FROM mine)::bigint[]))
+                + count(*) FILTER (WHERE link = ANY((SELECT genres FROM mine)::bigint[])) AS score
+            FROM unnest(links) AS link
+        ) AS compared
+    WHERE in_stock AND game_id <> $1
+    ORDER BY score DESC, {POPULAR} LIMIT $2
 """
 
 _GENRES: Final = "SELECT name, slug FROM genres ORDER BY name"
@@ -166,18 +174,23 @@ PUBLISHER_COLLECTIONS: Final = f"""
     FROM largest ORDER BY games DESC, name
 """
 
-NAMES_CONTAIN: Final = """
-    keyshop.name_grams(names) @> keyshop.sought_grams(lower($1))
-    AND position(CASE length($1) WHEN 1 THEN ' ' || lower($1) ELSE lower($1) END IN names) > 0
+# Sub-selects without a table are worked out once and not for every row.
+TERM: Final = "(SELECT lower($1))"
+NEEDLE: Final = "(SELECT CASE length($1) WHEN 1 THEN ' ' || lower($1) ELSE lower($1) END)"
+GRAMS: Final = "(SELECT keyshop.sought_grams(lower($1)))"
+
+# The index finds names with the right letters, `position` those that have them in a row.
+NAMES_CONTAIN: Final = f"""
+    keyshop.name_grams(names) @> {GRAMS} AND position({NEEDLE} IN names) > 0
 """
 
 # A word that stands in more descriptions than this says nothing about a game: which of them are
 # looked at then is left to chance, instead of reading them all.
 _DESCRIPTIONS_LOOKED_AT: Final = 5_000
 
-_DESCRIBED: Final = f"""
+DESCRIBED: Final = f"""
     SELECT game_id FROM keyshop.game_words
-    WHERE words @@ plainto_tsquery('simple', $1) LIMIT {_DESCRIPTIONS_LOOKED_AT}
+    WHERE words @@ (SELECT plainto_tsquery('simple', $1)) LIMIT {_DESCRIPTIONS_LOOKED_AT}
 """
 
 # Names first; descriptions are looked at only when names leave room.
@@ -186,26 +199,26 @@ _SEARCH: Final = f"""
      ORDER BY {POPULAR} LIMIT $2)
     UNION ALL
     (SELECT game_id FROM keyshop.game_facets
-     WHERE in_stock AND game_id IN ({_DESCRIBED}) AND NOT ({NAMES_CONTAIN})
+     WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED})) AND position({NEEDLE} IN names) = 0
      ORDER BY {POPULAR} LIMIT $2)
     LIMIT $2
 """
 
-# The tiers of `rules.relevance` in its order; inside a tier best sellers, then new games.
+# The tiers of `rules.relevance` in its order; inside a tier best sellers, then new games. A title
+# begins at the second place of `names`, after a space, and ends before the line's end.
 _SUGGESTIONS: Final = f"""
     WITH found AS (
         (SELECT game_id FROM keyshop.game_facets
          WHERE in_stock AND {NAMES_CONTAIN}
-            AND position(lower($1) IN names) < position(E'\\n' IN names)
-         ORDER BY starts_with(names, ' ' || lower($1) || E'\\n') DESC,
-            starts_with(names, ' ' || lower($1)) DESC,
+            AND position({TERM} IN names) < position(E'\n' IN names)
+         ORDER BY starts_with(names, (SELECT ' ' || lower($1) || E'\n')) DESC,
+            starts_with(names, (SELECT ' ' || lower($1))) DESC,
             is_best_seller DESC, is_marked_new DESC, {POPULAR}
          LIMIT $2)
         UNION ALL
         (SELECT game_id FROM keyshop.game_facets
-         WHERE in_stock AND game_id IN ({_DESCRIBED})
-            AND NOT ({NAMES_CONTAIN}
-                AND position(lower($1) IN names) < position(E'\\n' IN names))
+         WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED}))
+            AND position({TERM} IN split_part(names, E'\n', 1)) = 0
          ORDER BY is_best_seller DESC, is_marked_new DESC, {POPULAR}
          LIMIT $2)
         LIMIT $2
@@ -215,7 +228,6 @@ _SUGGESTIONS: Final = f"""
     JOIN games AS g ON g.id = wanted.id
     ORDER BY wanted.place
 """
-
 
 async def find_game(reader: Reader, *, game_id: str, now: datetime) -> Game | None:
     """Return the game of that id."""

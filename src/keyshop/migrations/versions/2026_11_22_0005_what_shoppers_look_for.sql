@@ -252,6 +252,8 @@ CREATE INDEX game_facets_activation_service_idx ON keyshop.game_facets (activati
 CREATE INDEX game_facets_region_idx ON keyshop.game_facets (region);
 CREATE INDEX game_facets_publisher_idx ON keyshop.game_facets (publisher);
 
--- The order of `popular` and of the best sellers: the first rows without sorting all.
+-- The order of `popular` and of the best sellers: the first rows without sorting all. The included
+-- column lets the last page of the catalogue be counted off without looking at a game.
 CREATE INDEX keyshop_games_popular_idx
-    ON public.games ("userRating" DESC NULLS LAST, "releaseDate" DESC, id) WHERE "inStock";
+    ON public.games ("userRating" DESC NULLS LAST, "releaseDate" DESC, id)
+    INCLUDE ("isPreorder") WHERE "inStock";
