@@ -1,9 +1,7 @@
 """The products on offer: invented facts, figures that change, and what a person has edited."""
 
 import json
-import time
 from collections.abc import Iterable
-from functools import lru_cache
 
 import msgspec
 
@@ -18,27 +16,13 @@ from g2a_simulator.figures import (
 )
 from g2a_simulator.invent import FIRST_ID, ID_STEP, inventor
 from g2a_simulator.listing import Listing, ProductFilter, admits
+from g2a_simulator.offers import is_buyable, write_offer
+from g2a_simulator.product_fields import Product
 
 PAGE_SIZE = 20
 
-_PRODUCT = (
-    b'%s"qty":%d,"minPrice":%s,"retail_min_price":%s,"retailMinBasePrice":%s,'
-    b'"availableToBuy":%s,%s"updated_at":"%s",%s%s}'
-)
-_DESCRIPTION = b',"description":"<p>A digital key, delivered at once.</p>"'
 _NEW_PRODUCT = {"minPrice": 999, "retail_min_price": 1199, "retailMinBasePrice": 1099, "qty": 10}
 _AVAILABILITY = {None: FOLLOWS_STOCK, True: BUYABLE, False: NOT_BUYABLE}
-
-
-@lru_cache(maxsize=65_536)
-def _money(cents_: int) -> bytes:
-    """Write a price as the supplier does: a whole number when it is one, else a fraction."""
-    whole, rest = divmod(cents_, 100)
-    return b"%d" % whole if rest == 0 else (b"%d.%02d" % (whole, rest)).rstrip(b"0")
-
-
-def _moment(seconds: int) -> bytes:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)).encode()
 
 
 class SavedProduct(msgspec.Struct):
@@ -124,19 +108,19 @@ class Catalogue:
         edit = self._edits.get(place)
         return plain if edit is None else edited(plain, edit)
 
-    def product(self, id_: int) -> Fields:
-        """Return the product as the API emits it, read back into a dictionary."""
-        fields: Fields = json.loads(self.render(self.get_place(id_)))
-        return fields
+    def product(self, id_: int) -> Product:
+        """
+        Return the product as the API emits it, read back into a dictionary.
+
+        Raises:
+            NoSuchProduct: nothing with this id is on offer.
+        """
+        product: Product = json.loads(self.render(self.get_place(id_)))
+        return product
 
     def is_buyable(self, place: int) -> bool:
         """Test whether the API says that the product can be bought."""
-        availability = self.figures.availability[place]
-        return (
-            self.figures.qty[place] > 0
-            if availability == FOLLOWS_STOCK
-            else availability == BUYABLE
-        )
+        return is_buyable(self.figures, place)
 
     def change(self, id_: int, fields: Fields, *, now: int) -> None:
         """
@@ -276,19 +260,9 @@ class Catalogue:
         return place if rest == 0 and 0 <= place < self._seeded else self._added.get(id_)
 
     def _render_plain(self, place: int) -> bytes:
-        figures, facts = self.figures, self._invent(self.id_of(place))
-        return _PRODUCT % (
-            facts.head,
-            figures.qty[place],
-            _money(figures.min_price[place]),
-            _money(figures.retail_price[place]),
-            _money(figures.retail_base[place]),
-            b"true" if self.is_buyable(place) else b"false",
-            facts.pictures,
-            b"" if self.sandbox else _moment(figures.updated_at[place]),
-            facts.tail,
-            _DESCRIPTION if self.with_description else b"",
-        )
+        facts = self._invent(self.id_of(place))
+        dated, described = not self.sandbox, self.with_description
+        return write_offer(facts, self.figures, place, dated=dated, described=described)
 
 
 def _check_names(fields: Fields, *, documented: Iterable[str]) -> None:

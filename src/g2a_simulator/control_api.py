@@ -12,8 +12,6 @@ from g2a_simulator.messages import HTML, Reply, Request
 from g2a_simulator.start_page import start_page
 from g2a_simulator.web_forms import from_form
 
-_FORM = b"application/x-www-form-urlencoded"
-
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 _CALLS: dict[tuple[str, str], Callable[[Market, calls.Asked], object]] = {
@@ -88,14 +86,10 @@ class ControlApi:
     def _press(self, name: str, request: Request) -> Reply:
         """Do what a button of the start page says, and show the page again."""
         button = _BUTTONS.get(name)
-        if button is None or request.method != "POST" or _content_type(request) != _FORM:
+        if button is None or request.method != "POST":
             return _refused(404, f"The start page has no form {name}.")
         button(self._market, calls.Asked("", {}, from_form(request.body)))
         return Reply(303, headers=((b"location", b"/"),))
-
-
-def _content_type(request: Request) -> bytes:
-    return request.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
 
 
 def _read_json(request: Request) -> dict[str, object]:

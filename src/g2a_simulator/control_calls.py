@@ -12,6 +12,7 @@ from g2a_simulator.errors import Unusable
 from g2a_simulator.faults import ENDPOINTS, faults_at
 from g2a_simulator.market import Market
 from g2a_simulator.orders import Order
+from g2a_simulator.product_fields import Product
 from g2a_simulator.settings import changed
 
 _Shape = TypeVar("_Shape")
@@ -89,25 +90,25 @@ def list_products(market: Market, asked: Asked) -> Fields:
     return {"total": len(market.catalogue), "ids": market.product_ids()[offset : offset + limit]}
 
 
-def show_product(market: Market, asked: Asked) -> Fields:
+def show_product(market: Market, asked: Asked) -> Product:
     """Return a product as the API emits it, out of stock or not."""
     return market.product(asked.subject)
 
 
-def add_product(market: Market, asked: Asked) -> Fields:
+def add_product(market: Market, asked: Asked) -> Product:
     """Put a product on offer."""
     new = _convert(asked.body, NewProduct)
     market.add_product(new.id, **new.fields)
     return market.product(new.id)
 
 
-def change_product(market: Market, asked: Asked) -> Fields:
+def change_product(market: Market, asked: Asked) -> Product:
     """Change documented fields of a product."""
     market.set_product(asked.subject, **asked.body)
     return market.product(asked.subject)
 
 
-def change_named_product(market: Market, asked: Asked) -> Fields:
+def change_named_product(market: Market, asked: Asked) -> Product:
     """Change a product whose id is among the values, as in a form."""
     fields = dict(asked.body)
     product_id = str(fields.pop("id", ""))
@@ -121,7 +122,7 @@ def remove_product(market: Market, asked: Asked) -> Fields:
     return {"removed": asked.subject}
 
 
-def override_product(market: Market, asked: Asked) -> Fields:
+def override_product(market: Market, asked: Asked) -> Product:
     """Show a product with any values at all, however wrong."""
     override = _convert(asked.body, Override)
     market.break_product(asked.subject, without=override.without, **override.fields)

@@ -11,12 +11,12 @@ from pathlib import Path
 from g2a_simulator.catalogue import Catalogue
 from g2a_simulator.credentials import SANDBOX, Credentials
 from g2a_simulator.drift import Drift
-from g2a_simulator.edits import Fields
 from g2a_simulator.errors import NoSuchProduct, Refusal
 from g2a_simulator.faults import Faults
 from g2a_simulator.ledger import Ledger, RequestLimit
 from g2a_simulator.memory import Memory, Mode, Origin
 from g2a_simulator.orders import Order, Orders, key_of, status_of
+from g2a_simulator.product_fields import Product
 from g2a_simulator.settings import Settings
 from g2a_simulator.state_file import StateFile
 from g2a_simulator.wallet import Wallet
@@ -79,7 +79,7 @@ class Market:
         """List the ids of the first products, without listing all."""
         return [str(self.catalogue.id_of(p)) for p in islice(self.catalogue.places(), number)]
 
-    def product(self, product_id: str) -> Fields:
+    def product(self, product_id: str) -> Product:
         """
         Return a product as the API emits it, out of stock or not.
 

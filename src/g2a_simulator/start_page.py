@@ -1,14 +1,13 @@
 """The page at `/`: the market at a glance, and switches for its moods."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 
 from g2a_simulator.faults import ENDPOINTS, KINDS, faults_at
 from g2a_simulator.market import Market
 
 _SHOWN = 20
-_PAGES = Environment(
-    loader=PackageLoader("g2a_simulator"), autoescape=True, undefined=StrictUndefined
-)
+# Fields that a broken product lacks stay empty.
+_PAGES = Environment(loader=PackageLoader("g2a_simulator"), autoescape=True)
 
 
 def start_page(market: Market) -> bytes:

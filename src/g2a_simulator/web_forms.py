@@ -6,11 +6,13 @@ import msgspec
 
 from g2a_simulator.edits import Fields
 
+_TEXTS = {"id", "name", "endpoint", "kind"}
+
 
 def from_form(body: bytes) -> Fields:
     """Return the filled-in values; what reads as a number, true, false or null becomes one."""
     pairs = parse_qsl(body.decode("utf-8", "replace"))
-    return {name: value if name == "id" else _value(value.strip()) for name, value in pairs}
+    return {name: value if name in _TEXTS else _value(value.strip()) for name, value in pairs}
 
 
 def _value(text: str) -> object:

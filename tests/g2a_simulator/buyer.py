@@ -10,9 +10,7 @@ import httpx2
 from g2a_simulator.market import Market
 from g2a_simulator.server import serve
 
-AUTHORIZATION = (
-    "qdaiciDiyMaTjxMt, 74026b3dc2c6db6a30a73e71cdb138b1e1b5eb7a97ced46689e2d28db1050875"
-)
+AUTHORIZATION = "qdaiciDiyMaTjxMt, 74026b3dc2c6db6a30a73e71cdb138b1e1b5eb7a97ced46689e2d28db1050875"
 FIRST = "10000000001001"
 SECOND = "10000000002001"
 # Made once, since reading the certificates takes longer than a test; nothing here is encrypted.

@@ -19,7 +19,9 @@ EVERY_CALL = [
 class TestAuthorization:
     @pytest.mark.parametrize(("method", "path"), EVERY_CALL)
     async def test_is_asked_for_before_anything_else(self, buyer, method, path):
-        async with httpx2.AsyncClient(base_url=buyer.http.base_url, verify=CERTIFICATES) as stranger:
+        async with httpx2.AsyncClient(
+            base_url=buyer.http.base_url, verify=CERTIFICATES
+        ) as stranger:
             missing = await stranger.request(method, path, content=b"{")
             wrong = await stranger.request(
                 method, path, content=b"{", headers={"Authorization": AUTHORIZATION + "0"}
@@ -105,7 +107,10 @@ class TestAddresses:
     async def test_serve_several_calls_on_one_connection(self, buyer):
         limits = httpx2.Limits(max_connections=1)
         async with httpx2.AsyncClient(
-            base_url=buyer.http.base_url, headers=buyer.http.headers, limits=limits, verify=CERTIFICATES
+            base_url=buyer.http.base_url,
+            headers=buyer.http.headers,
+            limits=limits,
+            verify=CERTIFICATES,
         ) as one:
             statuses = [(await one.get("/v1/products")).status_code for _ in range(3)]
             ordered = await one.post("/v1/order", json={"product_id": FIRST})

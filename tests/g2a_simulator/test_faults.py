@@ -12,7 +12,14 @@ from tests.g2a_simulator.buyer import FIRST, buying_from, code_of
 
 ALL_OF_THEM = [(endpoint, kind) for endpoint in ENDPOINTS for kind in faults_at(endpoint)]
 REFUSALS = {"server_error": "ERR99", "internal_failure": "API00", "rate_limited": "BR03"}
-NOTHING_HAPPENS = {"server_error", "internal_failure", "bad_gateway", "rate_limited", "reset", "hang"}
+NOTHING_HAPPENS = {
+    "server_error",
+    "internal_failure",
+    "bad_gateway",
+    "rate_limited",
+    "reset",
+    "hang",
+}
 
 
 class World:

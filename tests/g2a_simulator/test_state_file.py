@@ -1,0 +1,94 @@
+"""What a restart brings back."""
+
+from decimal import Decimal
+
+import pytest
+
+from g2a_simulator.errors import Refusal, Unusable
+from g2a_simulator.market import Market
+from tests.g2a_simulator.buyer import FIRST, SECOND
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "market.state"
+
+
+class TestStateFile:
+    def test_brings_orders_wallet_keys_and_changes_back(self, file, clock):
+        market = Market(100, clock=clock, state=file)
+        market.set_product(FIRST, minPrice=7.77, qty=9, name="Renamed")
+        market.break_product(SECOND, minPrice=-1, without=["name"])
+        market.add_product("10000000002500", qty=4)
+        market.remove_product("10000000003001")
+        order = market.pay_order(market.place_order(FIRST, currency="EUR", max_price=Decimal(0)))
+        clock.forward(1)
+        key = market.hand_out_key(order)
+        market.top_up(Decimal(5))
+        shown = [market.product(each) for each in (FIRST, SECOND, "10000000002500")]
+        market.close()
+
+        again = Market(100, clock=clock, state=file)
+
+        known = again.orders.get(order.id)
+        assert [again.product(each) for each in (FIRST, SECOND, "10000000002500")] == shown
+        assert "10000000003001" not in again.product_ids()
+        assert known == order
+        assert again.key_of(known) == key
+        with pytest.raises(Refusal, match="ORD04"):
+            again.hand_out_key(known)
+        assert again.wallet.balance == Decimal("9997.23")
+        assert again.wallet.movements == market.wallet.movements
+        again.close()
+
+    def test_lets_a_hold_lapse_after_the_restart(self, file, clock):
+        market = Market(100, clock=clock, state=file)
+        market.set_product(FIRST, qty=2)
+        market.place_order(FIRST, currency="EUR", max_price=Decimal(0))
+        market.close()
+
+        clock.forward(1800)
+        again = Market(100, clock=clock, state=file)
+        again.catch_up()
+
+        assert again.product(FIRST)["qty"] == 2
+        again.close()
+
+    def test_never_gives_an_order_id_twice(self, file, clock):
+        ids = set()
+        for _ in range(3):
+            market = Market(100, clock=clock, state=file)
+            ids.add(market.place_order(FIRST, currency="EUR", max_price=Decimal(0)).id)
+            market.close()
+
+        assert len(ids) == 3
+
+    def test_goes_on_with_a_larger_catalogue(self, file):
+        market = Market(10, state=file)
+        market.set_product(FIRST, qty=77)
+        market.close()
+
+        larger = Market(50, state=file)
+
+        assert len(larger.product_ids()) == 50
+        assert larger.product(FIRST)["qty"] == 77
+        larger.close()
+
+    def test_belongs_to_one_seed_and_mode(self, file):
+        Market(10, seed=1, state=file).close()
+
+        with pytest.raises(Unusable, match="belongs to seed 1 in realistic mode"):
+            Market(10, seed=2, state=file)
+
+    def test_serves_one_market_at_a_time(self, file):
+        market = Market(10, state=file)
+
+        with pytest.raises(Unusable, match="cannot be used"):
+            Market(10, state=file)
+        market.close()
+
+    def test_is_refused_when_it_is_something_else(self, file):
+        file.write_text("a shopping list\n" * 100)
+
+        with pytest.raises(Unusable, match="cannot be used"):
+            Market(10, state=file)
