@@ -89,12 +89,26 @@ def _split(database_url: str) -> SplitResult:
         raise BadDatabaseUrl(_FORM) from None
     if parts.scheme not in {"postgresql", "postgres"} or len(parts.path) <= 1:
         raise BadDatabaseUrl(_FORM)
-    if parts.fragment or parts.netloc.count("@") > 1:
+    if parts.fragment or parts.netloc.count("@") > 1 or not _has_ports(parts.netloc):
         raise BadDatabaseUrl(
             "DATABASE_URL holds a character that needs percent-encoding,"
             " such as # (%23), / (%2F) or @ (%40) in the password."
         )
     return parts
+
+
+def _has_ports(netloc: str) -> bool:
+    """Whether what should be ports are: a / in the password makes a port of the password."""
+    addresses = netloc.rpartition("@")[2].split(",")
+    return all(_is_number(_port_of(address) or "1", most=65_535) for address in addresses)
+
+
+def _port_of(address: str) -> str:
+    return address.rpartition("]")[2].partition(":")[2]
+
+
+def _is_number(text: str, *, most: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= most
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -117,9 +131,8 @@ def _without_prismas(parts: SplitResult, parameters: dict[str, str]) -> str:
     netloc = parts.netloc
     if "host" in kept:
         login, at, address = netloc.rpartition("@")
-        port = address.rpartition("]")[2].partition(":")[2]
         netloc = login + at
-        if port:
+        if port := _port_of(address):
             kept.setdefault("port", port)
 
     query = "?" + urlencode(kept, quote_via=quote) if kept else ""
@@ -135,6 +148,6 @@ def _flag(text: str) -> bool:
 def _limit(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 10_000):
+    if not _is_number(text, most=10_000):
         raise BadDatabaseUrl("DATABASE_URL: connection_limit is a number from 1 to 10000.")
     return int(text)

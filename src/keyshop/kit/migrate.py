@@ -7,6 +7,8 @@ outlives a transaction, so a pooler in between does no harm.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -26,6 +28,16 @@ OLDEST_SERVER: Final = 15
 
 # Quoted: only the type checker knows it as generic.
 _Connection: TypeAlias = "Connection[Record]"
+
+# What the driver raises when the server is away, or goes away half-way.
+_AWAY: Final = (
+    OSError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.CrashShutdownError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+)
 
 _SCRIPTS: Final = "keyshop:migrations"
 
@@ -156,14 +168,11 @@ def status(database_url: str) -> Status:
 
 async def _upgrade(database_url: str) -> list[str]:
     revisions = _list_revisions()
-    connection = await _connect(database_url)
-    try:
-        applied: list[str] = []
+    applied: list[str] = []
+    async with _connected(database_url) as connection:
         while name := await _apply_next(connection, revisions):
             applied.append(name)
-        return applied
-    finally:
-        await connection.close()
+    return applied
 
 
 async def _apply_next(connection: _Connection, revisions: list[_Revision]) -> str | None:
@@ -179,6 +188,8 @@ async def _apply_next(connection: _Connection, revisions: list[_Revision]) -> st
         following = revisions[len(revisions) - len(found.pending)]
         try:
             await connection.execute(_sql_of(following))
+        except _AWAY:
+            raise
         except asyncpg.PostgresError as error:
             raise MigrationFailed(following.name, error) from error
         return following.name
@@ -193,11 +204,8 @@ async def _take_turn(connection: _Connection) -> None:
 
 
 async def _status(database_url: str) -> Status:
-    connection = await _connect(database_url)
-    try:
+    async with _connected(database_url) as connection:
         return await _look(connection, _list_revisions())
-    finally:
-        await connection.close()
 
 
 async def _look(connection: _Connection, revisions: list[_Revision]) -> Status:
@@ -219,16 +227,29 @@ async def _look(connection: _Connection, revisions: list[_Revision]) -> Status:
     return Status(state=state, current=current, head=ids[-1], pending=pending, found=found)
 
 
+@asynccontextmanager
+async def _connected(database_url: str) -> AsyncIterator[_Connection]:
+    try:
+        connection = await _connect(database_url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+    except (*_AWAY, asyncpg.InterfaceError):
+        # The driver complains of its own connection when the server left in a transaction.
+        raise DatabaseUnavailable from None
+
+
 async def _connect(database_url: str) -> _Connection:
     url = clean_dsn(database_url).url
     try:
         connection: _Connection = await asyncpg.connect(
             url, statement_cache_size=0, server_settings={"timezone": "UTC"}
         )
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError):
-        raise DatabaseUnavailable from None
-    except asyncpg.PostgresError as error:
-        raise ServerRefused(f"PostgreSQL refuses DATABASE_URL: {error}.") from None
+    except _AWAY:
+        raise
+    except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
+        raise ServerRefused(f"PostgreSQL cannot be used by DATABASE_URL: {error}.") from None
     server = connection.get_server_version().major
     if server < OLDEST_SERVER:
         await connection.close()

@@ -119,6 +119,8 @@ class TestCleanDsn:
             ("postgresql://u:hunter2[@h/shop", "should look like"),
             ("postgresql://u:hunter2#x@h/shop", "should look like"),
             ("postgresql://u:hunter2@x@h/shop", "percent-encoding"),
+            ("postgresql://u:hunter2/x@h/shop", "percent-encoding"),
+            ("postgresql://u@h:99999/shop", "percent-encoding"),
             ("postgresql://u:hunter2@h/shop#x", "percent-encoding"),
             ("postgresql://u:hunter2@h/shop?schema=other", "schema other than public"),
             ("postgresql://u:hunter2@h/shop?pgbouncer=maybe", "true or false"),

@@ -54,6 +54,12 @@ _A_SHOP_WITH_AN_ORDER = """
 """
 
 
+_END_WHOEVER_WAITS = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
 async def rows_of_public(connection: asyncpg.Connection) -> dict[str, list[str]]:
     """Every row of every table of the shop, as text."""
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -191,6 +197,23 @@ class TestRefusedRevision:
 
 
 class TestServer:
+    async def test_that_goes_away_half_way_is_named(self, empty_database: str) -> None:
+        busy = await asyncpg.connect(empty_database)
+        # Within a transaction PostgreSQL would show the same activity for ever.
+        administrator = await asyncpg.connect(empty_database)
+        try:
+            async with busy.transaction(), asyncio.timeout(20):
+                await busy.execute("CREATE SCHEMA keyshop")
+                running = asyncio.create_task(asyncio.to_thread(upgrade, empty_database))
+                while not await administrator.fetchval(_END_WHOEVER_WAITS):
+                    await administrator.execute("SELECT pg_sleep(0.01)")
+                with pytest.raises(DatabaseUnavailable):
+                    await running
+        finally:
+            await busy.close()
+            await administrator.close()
+        assert (await asyncio.to_thread(status, empty_database)).state == "empty"
+
     async def test_that_does_not_answer_is_named(self) -> None:
         with pytest.raises(DatabaseUnavailable):
             await asyncio.to_thread(upgrade, "postgresql://nobody@127.0.0.1:1/shop")
