@@ -106,6 +106,23 @@ def database_server(settings: Settings) -> Iterator[str]:
         yield server.url
 
 
+@contextmanager
+def cache_server(settings: Settings) -> Iterator[str | None]:
+    """
+    Return the address of Redis, or of the embedded Valkey while the block lasts; None: no cache.
+
+    Raises:
+        EmbeddedServerError: the server cannot be started.
+    """
+    if settings.cache_mode == "off":
+        yield None
+    elif settings.redis_url is not None or settings.keyshop_env is Environment.PRODUCTION:
+        yield settings.redis_url
+    else:
+        with ValkeyServer(settings.keyshop_home) as server:
+            yield server.url
+
+
 def embedded_servers(settings: Settings) -> list[SharedServer]:
     """Return the servers that stand in for what the settings do not name; none in production."""
     if settings.keyshop_env is Environment.PRODUCTION:

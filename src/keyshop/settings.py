@@ -181,6 +181,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
+    def metrics_folder(self) -> Path:
+        """Return where all processes of the shop count."""
+        return self.keyshop_home / "metrics"
+
+    @property
     def uses_simulator(self) -> bool:
         """Test whether the supplier is the simulator that `keyshop up` starts."""
         return self.g2a_api_url is None

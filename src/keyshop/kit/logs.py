@@ -19,6 +19,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 # What these say at length stands in a line of ours, or is of no use to an operator.
 _TALKATIVE: Final = (
     "alembic",
+    "asyncpg",
     "httpcore2",
     "httpx2",
     "asyncio",

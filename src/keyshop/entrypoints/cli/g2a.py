@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from keyshop.assembly import supplier_url
-from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
+from keyshop.entrypoints.cli.output import AsJson, print_json, print_record
 from keyshop.entrypoints.cli.session import shop
 from keyshop.gateways.g2a.budget import BudgetView
 from keyshop.kit.errors import NotFound
@@ -36,8 +36,8 @@ def product(
     if as_json:
         print_json(found)
     else:
-        rows = [(name, getattr(found, name)) for name in found.__struct_fields__]
-        print_table(f"Product {product_id}", ("field", "value"), rows)
+        rows = [(name.replace("_", " "), getattr(found, name)) for name in found.__struct_fields__]
+        print_record(f"Product {product_id}", rows)
 
 
 @app.command()

@@ -55,7 +55,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 def _count_with_the_others() -> None:
     settings = import_module("keyshop.settings").load_settings()
     try:
-        share_metrics(settings.keyshop_home / "metrics")
+        share_metrics(settings.metrics_folder)
     except OSError as error:
         raise Unavailable(
             f"KEYSHOP_HOME: {settings.keyshop_home} cannot be written ({error.strerror});"

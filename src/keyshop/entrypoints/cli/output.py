@@ -1,6 +1,7 @@
 """What commands print: tables for people, one JSON document for programs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -22,6 +23,16 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in rows:
         table.add_row(*(_plain("" if cell is None else str(cell)) for cell in row))
     Console().print(table if rows else Text(f"{title}: none."))
+
+
+def print_record(title: str, facts: Sequence[tuple[str, object]]) -> None:
+    """Print one thing, a line for each of its facts that is known; times to the second."""
+    shown = [
+        (name, f"{value:%F %T} UTC" if isinstance(value, datetime) else value)
+        for name, value in facts
+        if value is not None
+    ]
+    print_table(title, ("", ""), shown)
 
 
 def print_json(document: object) -> None:

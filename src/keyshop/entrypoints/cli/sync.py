@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
+from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, print_table
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import database, shop
 from keyshop.kit.clock import utc_now
@@ -19,10 +19,7 @@ app = typer.Typer(no_args_is_help=True)
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The most rows to show.")]
 
-_RUN_COLUMNS = (
-    "id", "kind", "state", "started (UTC)", "seconds", "pages", "products", "added", "updated",
-    "rejected", "unseen", "reason",
-)  # fmt: skip
+_COLUMNS = ("started (UTC)", "kind", "state", "seconds", "products", "added", "updated", "reason")
 
 
 @app.command()
@@ -44,11 +41,11 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"runs": runs, "errors": errors, "quarantined": quarantined})
         return
-    print_table("Newest runs", _RUN_COLUMNS, [_cells(run) for run in runs])
     for run in runs:
+        print_record(f"Newest {run.kind.label}", _facts(run))
         if errors[run.id]:
             rows = [(error.page, error.reason) for error in errors[run.id]]
-            print_table(f"What went wrong in {run.id}", ("page", "reason"), rows)
+            print_table("What went wrong in it", ("page", "reason"), rows)
     typer.echo(f"In quarantine: {quarantined}; `keyshop sync quarantine` lists them.")
 
 
@@ -59,7 +56,7 @@ def runs(as_json: AsJson = False, limit: Limit = 20) -> None:
     if as_json:
         print_json({"runs": found})
     else:
-        print_table("Runs", _RUN_COLUMNS, [_cells(run) for run in found])
+        print_table("Runs", _COLUMNS, [_cells(run) for run in found])
 
 
 @app.command()
@@ -118,7 +115,7 @@ def _finish(run: Run, *, as_json: bool) -> None:
     if as_json:
         print_json(run)
     else:
-        print_table("Run", _RUN_COLUMNS, [_cells(run)])
+        print_record(f"{run.kind.label.capitalize()} {run.id}", _facts(run))
     if run.state is not RunState.COMPLETE:
         if run.reason:
             typer.echo(f"keyshop: {run.reason}", err=True)
@@ -126,10 +123,24 @@ def _finish(run: Run, *, as_json: bool) -> None:
 
 
 def _cells(run: Run) -> tuple[object, ...]:
-    seconds = (
-        round((run.finished_at - run.started_at).total_seconds(), 1) if run.finished_at else None
-    )
     return (
-        run.id, run.kind, run.state, f"{run.started_at:%F %T}", seconds, run.pages, run.products,
-        run.added, run.updated, run.rejected, run.unseen, run.reason,
-    )  # fmt: skip
+        f"{run.started_at:%F %T}",
+        run.kind,
+        run.state,
+        _seconds(run),
+        run.products,
+        run.added,
+        run.updated,
+        run.reason,
+    )
+
+
+def _facts(run: Run) -> list[tuple[str, object]]:
+    facts = [(name.replace("_", " "), getattr(run, name)) for name in run.__struct_fields__]
+    return [*facts, ("seconds", _seconds(run))]
+
+
+def _seconds(run: Run) -> float | None:
+    if run.finished_at is None:
+        return None
+    return round((run.finished_at - run.started_at).total_seconds(), 1)

@@ -1,0 +1,1 @@
+"""The way to Redis, which may forget everything."""
