@@ -3,7 +3,6 @@ The catalogue's SQL: one statement made of fixed pieces.
 
 Every piece is a constant of this file; what a visitor sent goes into the statement's arguments.
 """
-# ruff: noqa: S608 - see above
 
 from typing import Final
 

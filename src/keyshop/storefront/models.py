@@ -4,12 +4,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
-from msgspec import Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 _Data = TypeVar("_Data")
 
 
-class Game(Struct, frozen=True, rename="camel"):
+class Game(Struct, frozen=True, kw_only=True, rename="camel"):
     """A game as every list and the detail page show it."""
 
     id: str
@@ -18,10 +18,10 @@ class Game(Struct, frozen=True, rename="camel"):
     description: str
     short_description: str | None
     price: Decimal
-    original_price: Decimal | UnsetType
+    original_price: Decimal | UnsetType = UNSET
     """Absent when there is none."""
 
-    discount: int | UnsetType
+    discount: int | UnsetType = UNSET
     """Per cent; absent when there is none."""
 
     currency: str
@@ -30,7 +30,7 @@ class Game(Struct, frozen=True, rename="camel"):
     in_stock: bool
     release_date: str
     metacritic_score: int | None
-    user_rating: Decimal | UnsetType
+    user_rating: Decimal | UnsetType = UNSET
     """Absent as long as nobody has rated it."""
 
     age_rating: str | None

@@ -229,6 +229,7 @@ _SUGGESTIONS: Final = f"""
     ORDER BY wanted.place
 """
 
+
 async def find_game(reader: Reader, *, game_id: str, now: datetime) -> Game | None:
     """Return the game of that id."""
     record = await reader.fetchrow(GAME_BY_ID, game_id)

@@ -8,7 +8,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from keyshop.entrypoints.api.docs import DocsPage, docs_file, openapi_document
+from keyshop.entrypoints.api.docs import DocsPage, MoneySchema, docs_file, openapi_document
 from keyshop.entrypoints.api.edge import Edge
 from keyshop.entrypoints.api.errors import EXCEPTION_HANDLERS, LARGEST_BODY
 from keyshop.entrypoints.api.games import games_router
@@ -58,6 +58,7 @@ def create_app(
         openapi_config=OpenAPIConfig(
             title="keyshop", version=_VERSION, path="/docs", render_plugins=[DocsPage()]
         ),
+        plugins=[MoneySchema()],
         logging_config=None,
     )
     return Edge(inner, allowed_origins)

@@ -1,13 +1,18 @@
 """The API's documentation at /docs, from files of this package: it works without the internet."""
 
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from litestar import Litestar, MediaType, Request, Response, get
+from litestar._openapi.schema_generation import SchemaCreator
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import OpenAPIType, Schema
+from litestar.plugins import OpenAPISchemaPlugin
 from litestar.serialization import encode_json
+from litestar.typing import FieldDefinition
 
 from keyshop.entrypoints.api.errors import ApiRequest
 
@@ -50,6 +55,22 @@ class DocsPage(OpenAPIRenderPlugin):
         """Return the page; it fetches the document itself."""
         del request, openapi_schema
         return _PAGE
+
+
+class MoneySchema(OpenAPISchemaPlugin):
+    """Describes decimals as what they are on the wire: numbers."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: object) -> bool:
+        """Test whether this is about the type."""
+        return value is Decimal
+
+    def to_openapi_schema(
+        self, field_definition: FieldDefinition, schema_creator: SchemaCreator
+    ) -> Schema:
+        """Return the description."""
+        del field_definition, schema_creator
+        return Schema(type=OpenAPIType.NUMBER)
 
 
 @get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)

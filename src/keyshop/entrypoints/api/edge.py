@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Final, cast
 
 import structlog
+from litestar.enums import ScopeType
 from litestar.types import (
     ASGIApp,
     HTTPResponseStartEvent,
@@ -55,9 +56,12 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and tell of it."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
+        await self._observe(scope, receive, send)
+
+    async def _observe(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
         request_id = new_id()
         answer = _Answer(send, [(b"x-request-id", request_id.encode()), *self._cors(scope)])

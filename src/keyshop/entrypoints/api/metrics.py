@@ -50,7 +50,8 @@ def metrics_handler(folder: str | None, gauges: Gauges | None) -> HTTPRouteHandl
     async def metrics() -> Response[bytes]:
         registry = CollectorRegistry()
         if folder is not None:
-            MultiProcessCollector(registry, folder)
+            # The library leaves the constructor, which registers it, without types.
+            MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
         if gauges is not None:
             registry.register(_Ready(list(await gauges())))
         figures = generate_latest(registry)

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 from litestar.params import Parameter
+from msgspec.structs import replace
 
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import CatalogueFilter, Sort
@@ -91,8 +92,6 @@ def read_prices(
     Raises:
         BadParameter: a price is no number.
     """
-    from msgspec.structs import replace
-
     if preset in _PRESETS:
         start, end = _PRESETS[preset]
         return replace(wanted, price_from=start, price_below=end)
