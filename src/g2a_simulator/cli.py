@@ -41,7 +41,7 @@ def simulate(
     client_id: Annotated[str, typer.Option(help="Who may call.")] = SANDBOX.client_id,
     email: Annotated[str, typer.Option(help="Who may call.")] = SANDBOX.email,
     client_secret: Annotated[
-        str, typer.Option(envvar="G2A_SIMULATOR_SECRET", help="Who may call.", show_default=False)
+        str, typer.Option(help="Who may call.", show_default=False)
     ] = SANDBOX.client_secret,
     exit_with: Annotated[
         int | None, typer.Option(metavar="PID", help="Stop when this parent is gone.")

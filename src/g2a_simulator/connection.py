@@ -74,13 +74,15 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Put the request in line."""
         url = httptools.parse_url(self._url)
+        method = self._parser.get_method().decode("latin-1")
         request = Request(
-            method=self._parser.get_method().decode("latin-1"),
+            method=method,
             path=(url.path or b"/").decode("latin-1"),
             query=(url.query or b"").decode("latin-1"),
             headers=self._headers,
             body=self._body,
-            keep_alive=self._parser.should_keep_alive(),
+            # A reply to HEAD has no body by definition, and ours would be read as the next reply.
+            keep_alive=self._parser.should_keep_alive() and method != "HEAD",
         )
         self._url, self._headers, self._body = b"", {}, b""
         self._waiting.append(request)

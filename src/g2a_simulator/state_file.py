@@ -45,10 +45,19 @@ class StateFile:
         return self._database.execute(_READ, (kind,)).fetchall()
 
     def write(self, facts: Iterable[Fact]) -> None:
-        """Keep facts, all or none."""
-        self._database.execute("BEGIN")
-        self._database.executemany(_WRITE, facts)
-        self._database.execute("COMMIT")
+        """
+        Keep facts, all or none.
+
+        Raises:
+            Unusable: the file cannot be written, as on a full disk.
+        """
+        try:
+            self._database.execute("BEGIN")
+            self._database.executemany(_WRITE, facts)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._database.rollback()
+            raise Unusable(f"The state file cannot be written: {error}.") from error
 
     def close(self) -> None:
         """Close the file."""
