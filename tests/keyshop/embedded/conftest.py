@@ -16,3 +16,16 @@ def home() -> Iterator[Path]:
         home = folder / "home"
         yield home
         assert list_processes(home) == []
+
+
+@pytest.fixture(scope="session")
+def _kept_home() -> Iterator[Path]:
+    with open_home() as folder:
+        yield folder / "home"
+
+
+@pytest.fixture
+def used_home(_kept_home: Path) -> Iterator[Path]:
+    """A home whose servers may have been started before, since a first start takes a second."""
+    yield _kept_home
+    assert list_processes(_kept_home) == []

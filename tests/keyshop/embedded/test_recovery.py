@@ -13,6 +13,8 @@ from keyshop.embedded.valkey import ValkeyServer
 from tests.keyshop.embedded.database import ask
 from tests.keyshop.embedded.users import get_server, kill, using, wait_until
 
+_FORGET = "DROP TABLE IF EXISTS sold"
+
 
 def crash(server: PostgresServer) -> str:
     """Kill a PostgreSQL that is in use, and return the pid file that it leaves behind."""
@@ -24,27 +26,27 @@ def crash(server: PostgresServer) -> str:
 
 
 class TestKilledPostgres:
-    def test_is_started_again_on_its_old_port_with_all_its_data(self, home):
-        with using("postgres", home), PostgresServer(home) as server:
+    def test_is_started_again_on_its_old_port_with_all_its_data(self, used_home):
+        with using("postgres", used_home), PostgresServer(used_home) as server:
             url = server.url
-            ask(url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
-            kill(get_server(home, "postgres"))
+            ask(url, _FORGET, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            kill(get_server(used_home, "postgres"))
 
             server.ensure()
 
             assert server.url == url
             assert ask(url, "SELECT n FROM sold") == 42
 
-    def test_waits_for_a_session_that_outlives_the_server(self, home):
-        with PostgresServer(home) as server:
-            ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
-            sessions = get_server(home, "postgres").children()
+    def test_waits_for_a_session_that_outlives_the_server(self, used_home):
+        with PostgresServer(used_home) as server:
+            ask(server.url, _FORGET, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            sessions = get_server(used_home, "postgres").children()
             # Stopped, it cannot notice that its server is gone, and keeps the shared memory.
             survivor = next(
                 child for child in sessions if "walwriter" in child.name() + str(child.cmdline())
             )
             survivor.suspend()
-            kill(get_server(home, "postgres"))
+            kill(get_server(used_home, "postgres"))
             waker = subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {survivor.pid}"])
 
             server.ensure()
@@ -55,8 +57,8 @@ class TestKilledPostgres:
 
 
 class TestLeftovers:
-    def test_a_pid_file_that_names_somebody_else_or_nobody_is_harmless(self, home):
-        server = PostgresServer(home)
+    def test_a_pid_file_that_names_somebody_else_or_nobody_is_harmless(self, used_home):
+        server = PostgresServer(used_home)
         left = crash(server)
         owner = server.data.stat()
         # The pid was used again, by a process of the very account that PostgreSQL runs as.
