@@ -1,5 +1,6 @@
 # One command each; a second run skips what is installed already. Python 3.11 or newer is all that is needed.
 PYTHON ?= python3
+POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
@@ -32,6 +33,15 @@ lint: .venv/test ## Style, types and import contracts
 
 test: lint       ## Linters, types, import contracts and the whole suite on servers it starts itself
 	.venv/bin/pytest -n auto
+
+test-all: .venv/test ## The slow tests, and the suite on PostgreSQL 15 where it is installed
+	.venv/bin/pytest -n auto -m slow
+	@if [ -x $(POSTGRESQL_15)/postgres ]; then \
+		.venv/bin/pytest -n auto --postgresql $(POSTGRESQL_15); \
+	else echo "PostgreSQL 15 is not installed in $(POSTGRESQL_15): its run is skipped."; fi
+
+bench: .venv/test ## How fast, against limits taken in the same run
+	.venv/bin/python -m bench
 
 clean:           ## Remove the environment and everything built here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -46,7 +46,9 @@ def up(
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave demo data out.")] = False,
 ) -> None:
     """Run the whole shop in this terminal; Ctrl-C stops it, a second start goes on with the data."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell that starts a command in the background has it ignore Ctrl-C.
+        signal.signal(number, signal.default_int_handler)
     settings = read_settings()
     try:
         with ExitStack() as stack:
