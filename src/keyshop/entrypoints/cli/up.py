@@ -122,7 +122,7 @@ def simulator_command(settings: Settings, *, state: Path) -> list[str]:
         "--port", str(settings.simulator_port),
         "--products", str(settings.simulator_products),
         "--seed", str(settings.simulator_seed),
-        "--state", str(state / f"{settings.simulator_products}-{settings.simulator_seed}.json"),
+        "--state", str(state / f"{settings.simulator_products}-{settings.simulator_seed}.sqlite"),
         "--exit-with", str(os.getpid()),
     ]  # fmt: skip
 
