@@ -9,7 +9,7 @@ from msgspec import Struct
 from keyshop.catalog import queries
 from keyshop.catalog.models import Description, KnownGame, Merged, SupplierGame
 from keyshop.catalog.relink import relink
-from keyshop.catalog.rules import NO_COVER, UNKNOWN_RELEASE_DATE, choose_slug, slugify
+from keyshop.catalog.rules import NO_COVER, UNKNOWN_RELEASE_DATE, choose_slug
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id
 
@@ -26,7 +26,9 @@ async def merge_games(tx: Transaction, batch: Iterable[SupplierGame], *, now: da
     await queries.stage(tx, games.values())
     differing = await queries.list_differing(tx)
 
-    missing = [games[known.product_id] for known in differing if known.game_id is None]
+    strangers = {known.product_id for known in differing if known.game_id is None}
+    # In the supplier's order: of two products of one name, the earlier has the plain address.
+    missing = [game for product_id, game in games.items() if product_id in strangers]
     new = [new for game in missing if (new := _as_new(game)) is not None]
     added = await _add(tx, new, now=now)
     updated = await _update(tx, differing, now=now)
@@ -83,13 +85,25 @@ async def _add(tx: Transaction, games: Sequence[_NewGame], *, now: datetime) -> 
 
 
 async def _choose_slugs(tx: Transaction, games: Sequence[_NewGame]) -> dict[str, str]:
-    plain = {slugify(game.told.title) for game in games}
-    apart = {choose_slug(game.told.title, apart=game.product_id, taken=plain) for game in games}
-    taken = await queries.list_taken_slugs(tx, plain | apart)
+    asked: set[str] = set()
+    taken: set[str] = set()
+    while True:
+        chosen = _tell_apart(games, taken)
+        # What stands in for a taken slug may be taken as well, by a game made by hand.
+        unsure = set(chosen.values()) - asked
+        if not unsure:
+            return chosen
+        taken |= await queries.list_taken_slugs(tx, unsure)
+        asked |= unsure
+
+
+def _tell_apart(games: Sequence[_NewGame], taken: Iterable[str]) -> dict[str, str]:
+    """Return a slug for each product that is neither taken nor another one's."""
+    gone = set(taken)
     chosen: dict[str, str] = {}
     for game in games:
-        slug = choose_slug(game.told.title, apart=game.product_id, taken=taken)
-        taken.add(slug)
+        slug = choose_slug(game.told.title, apart=game.product_id, taken=gone)
+        gone.add(slug)
         chosen[game.product_id] = slug
     return chosen
 

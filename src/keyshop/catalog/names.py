@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.catalog.rules import choose_slug, slugify
+from keyshop.catalog.rules import loses_letters, slugify
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id
 
@@ -82,10 +82,12 @@ async def _find_names(tx: Transaction, kind: Names, wanted: Collection[str]) -> 
 
 
 def _slug(name: str) -> str:
-    # A name without a Latin letter still needs an address of its own.
-    return slugify(name) or choose_slug(
-        name, apart=sha256(name.encode()).hexdigest()[:12], taken=()
-    )
+    slug = slugify(name)
+    if slug and not loses_letters(name):
+        return slug
+    # Names in other alphabets differ in what an address cannot show.
+    digest = sha256(name.encode()).hexdigest()[:12]
+    return f"{slug}-{digest}" if slug else digest
 
 
 async def add_links(tx: Transaction, kind: Names, links: Iterable[Link]) -> set[Link]:

@@ -90,7 +90,8 @@ _COMPARE = """
     WHERE game_id IS NULL OR game_differs OR memory_differs OR links_differ
 """
 
-_LOCK_GAMES = "SELECT id FROM games WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+# No id changes, so carts may go on referring to the games meanwhile.
+_LOCK_GAMES = "SELECT id FROM games WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE"
 
 _UPDATE_GAMES = """
     UPDATE games AS g SET

@@ -60,6 +60,11 @@ def slugify(text: str) -> str:
     return slug[: _SLUG_LENGTH + 1].rpartition("-")[0] or slug[:_SLUG_LENGTH]
 
 
+def loses_letters(text: str) -> bool:
+    """Test whether the text has letters or digits that its slug cannot show."""
+    return any(c.isalnum() and not c.isascii() for c in unicodedata.normalize("NFKD", text))
+
+
 def choose_slug(title: str, *, apart: str, taken: Container[str]) -> str:
     """
     Return a slug for the title that is not taken.
