@@ -34,6 +34,10 @@ _START_RUN = """
     INSERT INTO keyshop.sync_runs (id, kind, state, started_at) VALUES ($1, $2, 'RUNNING', $3)
 """
 
+_HAS_OPEN_RUN = """
+    SELECT EXISTS (SELECT FROM keyshop.sync_runs WHERE kind = $1 AND state = 'RUNNING')
+"""
+
 _INTERRUPT_RUNS = """
     UPDATE keyshop.sync_runs SET state = 'INTERRUPTED', finished_at = $2,
         reason = 'Its process ended before the run did; what it wrote stays.'
@@ -51,7 +55,8 @@ _RECORD_COUNTS = """
 """
 
 _FINISH_RUN = """
-    UPDATE keyshop.sync_runs SET state = $2, finished_at = $3, unseen = $4, reason = $5
+    UPDATE keyshop.sync_runs SET
+        state = $2, finished_at = $3, unseen = $4, reason = $5, write_seconds = $6
     WHERE id = $1 AND state = 'RUNNING'
 """
 
@@ -70,8 +75,12 @@ _QUARANTINE = """
         run_id = excluded.run_id, page = excluded.page, last_seen_at = excluded.last_seen_at
 """
 
-# Whoever was not refused by a complete run is well again, or gone.
-_RELEASE = "DELETE FROM keyshop.sync_quarantine WHERE run_id <> $1"
+# Whoever a valid answer names without refusing it, or for another reason, is no longer refused.
+_RELEASE_ANSWERED = """
+    DELETE FROM keyshop.sync_quarantine WHERE product_id = ANY($1::text[]) AND run_id <> $2
+"""
+# Whoever nobody refused since a complete run began is well again, or gone.
+_RELEASE = "DELETE FROM keyshop.sync_quarantine WHERE last_seen_at < $1::timestamp(3)"
 
 _COUNT_SEEN = """
     SELECT count(DISTINCT id) FROM (
@@ -158,6 +167,11 @@ async def start_run(tx: Transaction, run: Run) -> None:
     await tx.execute(_START_RUN, run.id, run.kind, run.started_at)
 
 
+async def has_open_run(reader: Reader, kind: RunKind) -> bool:
+    """Test whether a run of the kind counts as running."""
+    return bool(await reader.fetchval(_HAS_OPEN_RUN, kind))
+
+
 async def interrupt_runs(tx: Transaction, kind: RunKind, *, now: datetime) -> list[Run]:
     """Declare the runs of the kind that still count as running interrupted, and return them."""
     return [_run(record) for record in await tx.fetch(_INTERRUPT_RUNS, kind, now)]
@@ -171,10 +185,9 @@ async def record_counts(tx: Transaction, run: Run) -> bool:
 
 async def finish_run(tx: Transaction, run: Run) -> bool:
     """Record how the run ended; False when it was declared interrupted meanwhile."""
-    return (
-        await tx.execute(_FINISH_RUN, run.id, run.state, run.finished_at, run.unseen, run.reason)
-        == 1
-    )
+    # Each batch is recorded before its own time is known, so the whole time is told here.
+    end = (run.state, run.finished_at, run.unseen, run.reason, run.write_seconds)
+    return await tx.execute(_FINISH_RUN, run.id, *end) == 1
 
 
 async def record_seen(tx: Transaction, run_id: str, product_ids: Sequence[str]) -> None:
@@ -216,9 +229,14 @@ async def quarantine(
     )
 
 
-async def release_quarantine(tx: Transaction, run_id: str) -> None:
-    """Forget the entries that the run did not refuse again."""
-    await tx.execute(_RELEASE, run_id)
+async def release_answered(tx: Transaction, run_id: str, product_ids: Sequence[str]) -> None:
+    """Forget the entries of these products that earlier runs made."""
+    await tx.execute(_RELEASE_ANSWERED, product_ids, run_id)
+
+
+async def release_quarantine(tx: Transaction, *, since: datetime) -> None:
+    """Forget the entries that nobody refused since then."""
+    await tx.execute(_RELEASE, since)
 
 
 async def count_answered(reader: Reader, run_id: str) -> int:

@@ -34,7 +34,7 @@ class RunState(StrEnum):
     RUNNING = "RUNNING"  # going on, or cut off and not yet noticed
     COMPLETE = "COMPLETE"  # every product that the supplier counts was answered and dealt with
     INCOMPLETE = "INCOMPLETE"  # what was answered is written; something was not answered
-    FAILED = "FAILED"  # ended by a fault of our own, or before the first page
+    FAILED = "FAILED"  # ended by a fault of the shop's own
     INTERRUPTED = "INTERRUPTED"  # its process ended; what it wrote up to then stays
 
 

@@ -61,6 +61,10 @@ async def settle_interrupted(db: Database, *, now: datetime) -> list[Run]:
     """Declare runs whose process is gone interrupted, and return them."""
     settled: list[Run] = []
     for kind in RunKind:
+        async with db.read() as reader:
+            if not await queries.has_open_run(reader, kind):
+                # Even a moment under the lock would turn a run away that starts just now.
+                continue
         async with db.hold_lock(_lock_of(kind)) as held:
             if held:
                 async with db.transaction() as tx:
@@ -129,6 +133,8 @@ async def _until_away(
 async def _finish(db: Database, run: Run, *, policy: SyncPolicy, now: datetime) -> Run:
     """Compare what was answered with what the supplier counts, and close the record."""
     async with db.transaction() as tx:
+        # A run of the other kind may write or finish now: the same rows in another order.
+        await queries.lock_writing(tx)
         reason = why_incomplete(
             total=run.total,
             answered=await queries.count_answered(tx, run.id),
@@ -155,7 +161,7 @@ async def _settle_absent(tx: Transaction, run: Run) -> None:
     """Draw conclusions from what a complete run did not see; games are left as they are."""
     await queries.record_missing(tx, run)
     if run.kind is RunKind.FULL:
-        await queries.release_quarantine(tx, run.id)
+        await queries.release_quarantine(tx, since=run.started_at)
 
 
 async def _record_end_by(db: Database, run: Run, error: BaseException, *, now: datetime) -> None:

@@ -53,6 +53,7 @@ async def _write(db: Database, run: Run, batch: Batch, *, now: datetime) -> Run:
         refused = _refused(batch, merged, run.kind)
         counted = _count(run, batch, merged, refused)
         await _record(tx, counted, batch, refused, now=now)
+        await queries.release_answered(tx, run.id, _judged(batch, merged, run.kind))
     return replace(counted, write_seconds=run.write_seconds + perf_counter() - began)
 
 
@@ -65,6 +66,14 @@ def _refused(batch: Batch, merged: Merged, kind: RunKind) -> list[tuple[int | No
             for id_ in merged.unknown
         ]
     return refused
+
+
+def _judged(batch: Batch, merged: Merged, kind: RunKind) -> list[str]:
+    """Return the products about which the batch knows all: no earlier word on them counts."""
+    # A stock check does not ask whether an unknown product could become a game.
+    unjudged = set() if kind is RunKind.FULL else set(merged.unknown)
+    refused = {entry.product_id for _, entry in batch.refused if entry.product_id}
+    return sorted((batch.games.keys() - unjudged) | refused)
 
 
 def _count(
