@@ -1,0 +1,1 @@
+"""Stories of many steps through the whole shop."""

@@ -1,0 +1,1 @@
+"""The sync, against real PostgreSQL and the simulator over HTTP."""

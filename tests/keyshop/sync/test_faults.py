@@ -1,0 +1,258 @@
+"""A supplier with troubles: nothing is believed that a valid answer did not say."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from keyshop.kit.database import Database
+from keyshop.sync.rules import RunKind, RunState
+from tests.keyshop.sync.syncing import (
+    change,
+    connected,
+    count,
+    failed_pages,
+    read_game,
+    read_games,
+    read_versions,
+    sync,
+)
+
+# Every way in which a page is lost; "hang" is a matter of time and has a test of its own.
+LOST: Final = [
+    "server_error",
+    "internal_failure",
+    "bad_gateway",
+    "rate_limited",
+    "garbage",
+    "cut_body",
+    "lost_answer",
+    "reset",
+    "AUTH02",
+]
+EVERYTHING: Final = ("games", "keyshop.supplier_games", "game_genres", "game_platforms")
+
+
+@pytest_asyncio.fixture
+async def stocked(db: Database, supplier, market) -> list[dict[str, tuple[str, str]]]:
+    """The catalogue after a first sync, before the supplier changes everything and fails."""
+    for product_id in market.product_ids():
+        market.set_product(product_id, qty=5, availableToBuy=True)
+    await sync(db, supplier)
+    return [await read_versions(db, table) for table in EVERYTHING]
+
+
+@pytest_asyncio.fixture
+async def impatient(simulator_url) -> AsyncIterator[object]:
+    """A client that does not wait as long as a shop would."""
+    async with connected(simulator_url, patience=0.3) as client:
+        yield client
+
+
+class TestSupplierAway:
+    @pytest.mark.parametrize("fault", LOST)
+    async def test_changes_nothing_and_says_why(self, db, supplier, market, stocked, fault) -> None:
+        change_everything(market)
+        market.ledger.clear()
+        market.faults.rate("products", fault, 1)
+
+        runs = [await sync(db, supplier, kind) for kind in RunKind]
+
+        assert [await read_versions(db, table) for table in EVERYTHING] == stocked
+        for run in runs:
+            assert (run.state, run.products, run.updated) == (RunState.INCOMPLETE, 0, 0)
+            assert run.reason == "The supplier's list could not be read; nothing was changed."
+            assert run.unseen is None
+            assert list(await failed_pages(db, run)) == [1]
+        # A run asks for one page, twice at most: nobody hammers a supplier who is away.
+        assert market.ledger.count("products") <= 4
+
+    async def test_is_given_up_after_some_time_of_silence(
+        self, db, market, stocked, impatient
+    ) -> None:
+        change_everything(market)
+        market.faults.rate("products", "hang", 1)
+
+        run = await asyncio.wait_for(sync(db, impatient), 5)
+
+        assert [await read_versions(db, table) for table in EVERYTHING] == stocked
+        assert run.state is RunState.INCOMPLETE
+        assert "no answer in time" in (await failed_pages(db, run))[1]
+
+    async def test_is_noticed_when_nobody_listens(self, db, stocked) -> None:
+        async with connected("http://127.0.0.1:1") as nobody:
+            run = await sync(db, nobody)
+
+        assert [await read_versions(db, table) for table in EVERYTHING] == stocked
+        assert (run.state, run.pages_failed) == (RunState.INCOMPLETE, 1)
+
+    async def test_makes_no_games_up(self, db, supplier, market) -> None:
+        market.faults.rate("products", "server_error", 1)
+
+        run = await sync(db, supplier)
+
+        assert (run.state, run.total) == (RunState.INCOMPLETE, None)
+        assert await count(db, "games") == 0
+
+    async def test_in_the_middle_ends_the_run_soon(self, db, supplier, market) -> None:
+        for number in range(400):
+            market.add_product(str(50_000_000_000_000 + number), minPrice=5)
+        market.faults.rate("products", "server_error", 1)
+        # The first page is had; from then on the supplier is away.
+        market.faults.next("products", "slow", seconds=0)
+
+        run = await sync(db, supplier)
+
+        assert (run.state, run.pages, run.added) == (RunState.INCOMPLETE, 1, 20)
+        assert run.pages_failed == 5
+        assert run.reason == "5 of 23 pages could not be read, and 17 were not asked for any more."
+        assert market.ledger.count("products") < 23
+
+
+class TestBrokenPage:
+    @pytest.mark.parametrize(
+        ("fault", "kind"),
+        [*((fault, RunKind.FULL) for fault in LOST), ("server_error", RunKind.STOCK)],
+    )
+    async def test_costs_no_other_page(self, db, supplier, market, stocked, fault, kind) -> None:
+        before = await read_games(db)
+        change_everything(market)
+        # One page at a time: the second one fails for good.
+        market.faults.next("products", "slow", seconds=0)
+        market.faults.next("products", fault, calls=1 if fault == "AUTH02" else 2)
+
+        run = await sync(db, supplier, kind, pages_at_once=1)
+
+        after, ids = await read_games(db), market.product_ids()
+        assert (run.state, run.pages, run.pages_failed) == (RunState.INCOMPLETE, 2, 1)
+        assert run.reason == "1 of 3 pages could not be read."
+        assert list(await failed_pages(db, run)) == [2]
+        assert (run.updated, run.unseen) == (40, 20)
+        # What the lost page would have said is not known: its games stay on sale at their price.
+        assert {id_: after[id_] for id_ in ids[20:40]} == {id_: before[id_] for id_ in ids[20:40]}
+        assert not any(after[id_]["inStock"] for id_ in (*ids[:20], *ids[40:]))
+        assert await count(db, "keyshop.sync_missing") == 0
+
+    async def test_is_read_at_the_second_attempt(self, db, supplier, market, stocked) -> None:
+        change_everything(market)
+        market.faults.next("products", "cut_body")
+
+        run = await sync(db, supplier)
+
+        assert (run.state, run.updated) == (RunState.COMPLETE, 60)
+
+    async def test_that_hangs_costs_no_other_page(self, db, market, stocked, impatient) -> None:
+        change_everything(market)
+        market.faults.next("products", "slow", seconds=0)
+        market.faults.next("products", "hang", calls=2)
+
+        run = await sync(db, impatient, pages_at_once=1)
+
+        assert (run.state, run.updated) == (RunState.INCOMPLETE, 40)
+        assert "no answer in time" in (await failed_pages(db, run))[2]
+
+    async def test_may_be_slow(self, db, supplier, market, stocked) -> None:
+        change_everything(market)
+        market.faults.next("products", "slow", calls=3, seconds=0.2)
+
+        run = await sync(db, supplier)
+
+        assert (run.state, run.updated) == (RunState.COMPLETE, 60)
+
+
+class TestShortPage:
+    async def test_takes_nothing_out_of_stock_and_is_noticed(
+        self, db, supplier, market, stocked
+    ) -> None:
+        market.faults.next("products", "short_page", calls=1)
+
+        run = await sync(db, supplier)
+
+        assert [await read_versions(db, table) for table in EVERYTHING] == stocked
+        assert run.state is RunState.INCOMPLETE
+        assert run.reason == f"The supplier counts 60 products, but listed only {run.products}."
+        assert run.unseen == 60 - run.products > 0
+        assert await count(db, "keyshop.sync_missing") == 0
+
+    async def test_is_not_taken_for_a_small_catalogue(self, db, supplier, market) -> None:
+        market.faults.rate("products", "short_page", 1)
+
+        run = await sync(db, supplier)
+
+        assert run.state is RunState.INCOMPLETE
+        assert run.added == await count(db, "games") < 60
+
+
+class TestUnlistedProducts:
+    async def test_are_counted_and_left_as_they_are(self, db, supplier, market, stocked) -> None:
+        gone = market.first_ids(1)[0]
+        before = await read_game(db, gone)
+        market.remove_product(gone)
+
+        runs = [await sync(db, supplier), await sync(db, supplier, RunKind.STOCK)]
+
+        assert [(run.state, run.unseen) for run in runs] == [(RunState.COMPLETE, 1)] * 2
+        assert await read_game(db, gone) == before
+        assert await missing_since(db) == {gone: run_time(runs[0])}
+
+    async def test_are_no_longer_missing_when_they_come_back(self, db, supplier, market, stocked):
+        gone = market.first_ids(1)[0]
+        market.remove_product(gone)
+        await sync(db, supplier)
+        market.add_product(gone)
+
+        run = await sync(db, supplier)
+
+        assert run.unseen == 0
+        assert await missing_since(db) == {}
+
+    async def test_are_nobody_elses_games(self, db, supplier, market, stocked) -> None:
+        await change(
+            db,
+            'UPDATE games SET "g2aProductId" = NULL WHERE "g2aProductId" = $1',
+            market.first_ids(1)[0],
+        )
+
+        run = await sync(db, supplier)
+
+        # The product is sold again as a new game, and the shop's own game is not counted.
+        assert (run.added, run.unseen) == (1, 0)
+
+
+class TestCeiling:
+    async def test_makes_a_run_incomplete(self, db, supplier, market) -> None:
+        run = await sync(db, supplier, last_page=2)
+
+        assert (run.state, run.added, run.pages) == (RunState.INCOMPLETE, 40, 2)
+        assert run.reason == (
+            "The supplier counts 60 products, and its list shows no more than 40 of them."
+        )
+        assert market.ledger.count("products") == 2
+
+    async def test_of_the_supplier_is_noticed_as_well(self, db, supplier, market) -> None:
+        market.settings.page_ceiling = 2
+
+        run = await sync(db, supplier)
+
+        assert run.state is RunState.INCOMPLETE
+        assert run.added == 40
+
+
+def change_everything(market) -> None:
+    """Let the supplier sell out of everything, at other prices."""
+    for product_id in market.product_ids():
+        market.set_product(product_id, qty=0, minPrice=123.45)
+
+
+async def missing_since(db: Database) -> dict[str, object]:
+    async with db.read() as reader:
+        records = await reader.fetch("SELECT product_id, since FROM keyshop.sync_missing")
+    return {record["product_id"]: record["since"] for record in records}
+
+
+def run_time(run) -> object:
+    """Return the end of a run as a column holds it."""
+    finished = run.finished_at
+    return finished.replace(microsecond=round(finished.microsecond, -3))
