@@ -1,0 +1,104 @@
+"""The command `python -m bench`: prints how fast the shop is; it fails only if something is broken."""
+
+import argparse
+import asyncio
+import os
+import platform
+import signal
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Final
+
+import asyncpg
+
+from bench.catalogue import fill
+from bench.compare_api import compare_api
+from bench.compare_writes import compare_writes
+from bench.machine import EMPTY, Machine, copy_database, open_home
+from bench.report import Report
+from bench.time_search import time_search
+from bench.time_start import time_start
+from bench.time_sync import time_sync
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.kit.migrate import upgrade
+
+_SECTIONS: Final = ("start", "api", "search", "write", "sync")
+
+
+def main() -> None:
+    """Run the sections that are named, or all of them."""
+    wanted = _arguments()
+    # So that a run that is told to stop takes its servers along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    begun = perf_counter()
+    with ExitStack() as stack:
+        home = stack.enter_context(open_home())
+        postgres = stack.enter_context(PostgresServer(home))
+        machine = Machine(home, postgres, Report(), wanted.quick)
+        try:
+            asyncio.run(_run(machine, set(wanted.sections or _SECTIONS)))
+        except KeyboardInterrupt:
+            machine.report.note("Stopped.")
+        machine.report.summary()
+        machine.report.note(f"\nIn {perf_counter() - begun:.0f} s.")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="|".join(_SECTIONS), help="all unless named")
+    parser.add_argument("--quick", action="store_true", help="small catalogues, few runs")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.sections) - set(_SECTIONS):
+        parser.error(f"there is no section {', '.join(sorted(unknown))}")
+    return wanted
+
+
+async def _run(machine: Machine, sections: set[str]) -> None:
+    await _prepare(machine)
+    if "start" in sections:
+        time_start(machine)
+    if sections & {"api", "search"}:
+        games = 10_000 if machine.quick else 100_000
+        database_url = await _fill(machine, games)
+        if "api" in sections:
+            await compare_api(machine, database_url)
+        if "search" in sections:
+            time_search(machine, database_url, games=games)
+    if "write" in sections:
+        await compare_writes(machine)
+    if "sync" in sections:
+        await time_sync(machine)
+
+
+async def _prepare(machine: Machine) -> None:
+    connection = await asyncpg.connect(machine.postgres.url_of("postgres"), ssl=False)
+    try:
+        await connection.execute(f'CREATE DATABASE "{EMPTY}"')
+        version = await connection.fetchval("SHOW server_version")
+    finally:
+        await connection.close()
+    await asyncio.to_thread(upgrade, machine.postgres.url_of(EMPTY))
+    machine.report.note(
+        f"keyshop, {utc_now():%Y-%m-%d %H:%M} UTC: {os.cpu_count()} cores, load"
+        f" {os.getloadavg()[0]:.1f} before; Python {platform.python_version()},"
+        f" PostgreSQL {version}"
+    )
+
+
+async def _fill(machine: Machine, games: int) -> str:
+    database_url = await copy_database(machine.postgres, "bench_games")
+    db = Database(database_url)
+    await db.open()
+    try:
+        begun = perf_counter()
+        await fill(db, games)
+        machine.report.note(f"Made {games:,} games in {perf_counter() - begun:.0f} s.")
+    finally:
+        await db.close()
+    return database_url
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The API beside the servers of `rivals`: processor time of the server process for a request."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from statistics import median
+from typing import Any, Final
+
+from msgspec import Struct
+
+from bench.load import Visitors
+from bench.machine import Machine, Process, keyshop_api
+from bench.report import Goal
+from bench.rivals import Recorder, Told, rival
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.storefront.browse_catalogue import browse_catalogue
+from keyshop.storefront.list_games import list_best_sellers
+from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.show_game import show_game
+
+_CONNECTIONS: Final = 8
+_GAMES: Final = 200  # different games that are asked for by id
+
+_SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
+
+Read = Callable[[Database], Coroutine[Any, Any, bytes]]
+
+
+class _Endpoint(Struct, frozen=True):
+    name: str
+    reads: dict[str, Read]
+    requests: int
+
+
+class _Server(Struct, frozen=True):
+    name: str
+    process: Process
+    port: int
+
+
+async def compare_api(machine: Machine, database_url: str) -> None:
+    """Measure all servers in turns, several times, and print the medians."""
+    db = Recorder(database_url)
+    await db.open()
+    try:
+        endpoints = await _endpoints(db, quick=machine.quick)
+        told = {
+            target: await _record(db, read)
+            for endpoint in endpoints
+            for target, read in endpoint.reads.items()
+        }
+    finally:
+        await db.close()
+    with ExitStack() as stack:
+        servers = [
+            _Server("bare", *stack.enter_context(rival(machine, "bare", told, database_url))),
+            _Server("raw", *stack.enter_context(rival(machine, "raw", told, database_url))),
+            _Server("keyshop", *stack.enter_context(keyshop_api(machine, database_url))),
+        ]
+        visitors = stack.enter_context(Visitors(machine))
+        _compare(machine, endpoints, servers, visitors)
+
+
+async def _endpoints(db: Database, *, quick: bool) -> list[_Endpoint]:
+    async with db.read() as reader:
+        ids = [record[0] for record in await reader.fetch(_SOME_GAMES, _GAMES)]
+    share = 3 if quick else 1
+    wanted = CatalogueFilter(in_stock_only=True, genres=["action"], platforms=["steam"])
+    return [
+        _Endpoint(
+            "game by id", {f"/api/games/{id_}": _game_read(id_) for id_ in ids}, 6000 // share
+        ),
+        _Endpoint(
+            "best sellers",
+            {
+                "/api/games/best-sellers": lambda db: list_best_sellers(
+                    db, genre=None, now=utc_now()
+                )
+            },
+            1800 // share,
+        ),
+        _Endpoint(
+            "catalogue page, 36 of two filters",
+            {
+                "/api/games?inStockOnly=true&genres=action&platforms=steam&sort=price-asc": (
+                    lambda db: browse_catalogue(
+                        db,
+                        wanted,
+                        sort=Sort.PRICE_ASCENDING,
+                        page=1,
+                        page_size=36,
+                        now=utc_now(),
+                    )
+                )
+            },
+            1500 // share,
+        ),
+    ]
+
+
+def _game_read(game_id: str) -> Read:
+    return lambda db: show_game(db, game_id=game_id, now=utc_now())
+
+
+async def _record(db: Recorder, read: Read) -> Told:
+    db.statements.clear()
+    body = await read(db)
+    return Told(list(db.statements), body)
+
+
+def _compare(
+    machine: Machine, endpoints: list[_Endpoint], servers: list[_Server], visitors: Visitors
+) -> None:
+    report, rounds = machine.report, 3 if machine.quick else 5
+    report.title(
+        f"api: {_CONNECTIONS} connections, medians of {rounds} runs in turns;"
+        " processor time of the server process alone"
+    )
+    report.line("", *(server.name for server in servers), "raw/keyshop", "bare/keyshop")
+    for endpoint in endpoints:
+        costs, rates = _measure(endpoint, servers, visitors, rounds=rounds)
+        bare, raw, ours = (median(costs[server.name]) for server in servers)
+        report.line(f"{endpoint.name}, µs/request", bare, raw, ours, raw / ours, bare / ours)
+        report.line("  requests/s", *(median(rates[server.name]) for server in servers))
+        report.goals(
+            Goal(text=f"  {endpoint.name}: speed of raw reached", value=raw / ours, least=0.6)
+        )
+
+
+def _measure(
+    endpoint: _Endpoint, servers: list[_Server], visitors: Visitors, *, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    targets = list(endpoint.reads)
+    asked = (targets * (endpoint.requests // len(targets) + 1))[: endpoint.requests]
+    costs: dict[str, list[float]] = {server.name: [] for server in servers}
+    rates: dict[str, list[float]] = {server.name: [] for server in servers}
+    for server in servers:
+        # Every connection of the pools is open and has the statements prepared.
+        visitors.send(server.port, asked[: len(asked) // 4], connections=_CONNECTIONS)
+    for _ in range(rounds):
+        for server in servers:
+            before = server.process.cpu_seconds
+            figures = visitors.send(server.port, asked, connections=_CONNECTIONS)
+            costs[server.name].append((server.process.cpu_seconds - before) / len(asked) * 1e6)
+            rates[server.name].append(figures.rate)
+    return costs, rates

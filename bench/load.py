@@ -1,0 +1,150 @@
+"""
+The visitors: requests over raw sockets, one at a time on each kept connection.
+
+A process of its own, so that its work is not counted as the server's. It reads one order a line from
+standard input and answers with one line of figures.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+from typing import Final, cast
+
+import msgspec
+import uvloop
+
+from bench.machine import Machine, Process, python
+from keyshop.entrypoints.cli.parent import end_with
+
+_END: Final = b"\r\n\r\n"
+_LENGTH: Final = b"content-length:"
+_LONGEST: Final = 120.0  # seconds for one order; then something hangs
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Ask for these targets, in this order, over so many connections."""
+
+    port: int
+    targets: list[str]
+    connections: int
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """How long it took: in all, and for each target in its place."""
+
+    seconds: float
+    milliseconds: list[float]
+    refused: list[str]
+
+    @property
+    def rate(self) -> float:
+        """Return the requests a second."""
+        return len(self.milliseconds) / self.seconds
+
+
+class Visitors(Process):
+    """The process that makes the load."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(python("bench.load"), log=machine.home / "load.log", talks=True)
+
+    def send(self, port: int, targets: Sequence[str], *, connections: int) -> Figures:
+        """
+        Ask for every target, and return the figures.
+
+        Raises:
+            RuntimeError: a target was answered with another status than 200.
+        """
+        order = msgspec.json.encode(Order(port, list(targets), connections))
+        self.input.write(order.decode() + "\n")
+        self.input.flush()
+        figures = msgspec.json.decode(self.read_line(), type=Figures)
+        if figures.refused:
+            raise RuntimeError(f"Not answered with 200: {figures.refused[:3]}.")
+        return figures
+
+
+class _Visitor(asyncio.Protocol):
+    """One connection: sends the next request when the answer to the last one is whole."""
+
+    def __init__(self, targets: Iterator[tuple[int, str]], figures: Figures) -> None:
+        self._targets = targets
+        self._figures = figures
+        self._buffer = bytearray()
+        self._missing = 0
+        self._place, self._target, self._begun = 0, "", 0.0
+        self._transport: asyncio.Transport | None = None
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are of no such class, they only have its methods.
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._missing:
+            self._missing = _length_of(self._buffer)
+        if self._missing and len(self._buffer) >= self._missing:
+            self._figures.milliseconds[self._place] = (perf_counter() - self._begun) * 1000
+            if self._buffer[9:12] != b"200":
+                self._figures.refused.append(f"{self._target} {bytes(self._buffer[9:12])!r}")
+            self._buffer.clear()
+            self._missing = 0
+            self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self._figures.refused.append(f"{self._target}: connection lost, {exc!r}")
+            self.done.set_result(None)
+
+    def _ask(self) -> None:
+        assert self._transport is not None
+        self._place, self._target = next(self._targets, (-1, ""))
+        if self._place < 0:
+            self.done.set_result(None)
+            self._transport.close()
+            return
+        self._begun = perf_counter()
+        self._transport.write(
+            f"GET {self._target} HTTP/1.1\r\nHost: shop\r\nAccept: application/json\r\n\r\n".encode()
+        )
+
+
+def _length_of(buffer: bytearray) -> int:
+    """Return the bytes of the whole answer; 0 while its head has not arrived."""
+    end = buffer.find(_END)
+    if end < 0:
+        return 0
+    head = bytes(buffer[:end]).lower()
+    begin = head.index(_LENGTH) + len(_LENGTH)
+    return end + len(_END) + int(head[begin:].split(b"\r\n", 1)[0])
+
+
+async def _visit(order: Order) -> Figures:
+    figures = Figures(0.0, [0.0] * len(order.targets), [])
+    targets = iter(enumerate(order.targets))
+    loop = asyncio.get_running_loop()
+    begun = perf_counter()
+    made = [
+        await loop.create_connection(lambda: _Visitor(targets, figures), "127.0.0.1", order.port)
+        for _ in range(order.connections)
+    ]
+    async with asyncio.timeout(_LONGEST):
+        await asyncio.gather(*(visitor.done for _, visitor in made))
+    return msgspec.structs.replace(figures, seconds=perf_counter() - begun)
+
+
+def main() -> None:
+    """Carry out orders until there are no more."""
+    end_with(os.getppid())
+    for line in sys.stdin:
+        figures = uvloop.run(_visit(msgspec.json.decode(line, type=Order)))
+        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

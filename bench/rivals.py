@@ -1,0 +1,174 @@
+"""
+What the API is compared with: servers that do less.
+
+`bare` is an ASGI application that returns the API's own bytes; `raw` is a Litestar handler that runs
+the API's own statements with the bare driver and encodes the rows as they come.
+"""
+
+import asyncio
+import os
+import pickle
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+import uvicorn
+import uvloop
+from asyncpg import Record
+from litestar import Litestar, MediaType, Request, get
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from bench.machine import Machine, Process, python
+from keyshop.entrypoints.cli.parent import end_with
+from keyshop.kit.database import Database, Reader
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class Told(msgspec.Struct):
+    """What the API does for one target: its statements with their arguments, and its answer."""
+
+    statements: list[tuple[str, tuple[object, ...]]]
+    body: bytes = b""
+
+
+class Recorder(Database):
+    """A database that keeps what is asked of it."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
+        self.statements: list[tuple[str, tuple[object, ...]]] = []
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        """Lend a connection whose statements are kept."""
+        async with super().read() as reader:
+            yield _RecordingReader(reader, self.statements)
+
+
+class _RecordingReader(Reader):
+    def __init__(self, reader: Reader, statements: list[tuple[str, tuple[object, ...]]]) -> None:
+        self._reader = reader
+        self._statements = statements
+
+    async def fetch(self, sql: str, *args: object) -> list[Record]:
+        self._statements.append((sql, args))
+        return await self._reader.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Record | None:
+        self._statements.append((sql, args))
+        return await self._reader.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        self._statements.append((sql, args))
+        return await self._reader.fetchval(sql, *args)
+
+
+@contextmanager
+def rival(
+    machine: Machine, name: str, told: dict[str, Told], database_url: str
+) -> Iterator[tuple[Process, int]]:
+    """Run one of the servers, and give the process and its port."""
+    file = machine.home / f"{name}.pickle"
+    file.write_bytes(pickle.dumps(told))
+    command = python("bench.rivals", name, str(file), database_url)
+    with Process(command, log=machine.home / f"{name}.log", talks=True) as process:
+        yield process, int(process.read_line())
+
+
+def bare(told: dict[str, Told]) -> ASGIApp:
+    """Return an application that knows every answer beforehand."""
+    bodies = {target: found.body for target, found in told.items()}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        body = bodies[_target(scope)]
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    (b"content-type", b"application/json"),
+                    (b"content-length", str(len(body)).encode()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    return app
+
+
+def raw(told: dict[str, Told], pool: "asyncpg.Pool[Record]") -> ASGIApp:
+    """Return an application that runs the statements and encodes the rows."""
+
+    async def answer(request: Request[Any, Any, Any]) -> bytes:
+        found: list[Record] = []
+        async with pool.acquire() as connection:
+            for sql, args in told[_target(request.scope)].statements:
+                found = await connection.fetch(sql, *args)
+        return _ENCODER.encode({"success": True, "data": [dict(record) for record in found]})
+
+    @get("/api/games", media_type=MediaType.JSON)
+    async def page(request: Request[Any, Any, Any]) -> bytes:
+        return await answer(request)
+
+    @get("/api/games/{game_id:str}", media_type=MediaType.JSON)
+    async def game(request: Request[Any, Any, Any], game_id: str) -> bytes:
+        del game_id
+        return await answer(request)
+
+    return Litestar([page, game], openapi_config=None, logging_config=None)
+
+
+def _target(scope: Scope) -> str:
+    path: str = scope["path"]
+    query: bytes = scope["query_string"]
+    return f"{path}?{query.decode()}" if query else path
+
+
+async def _serve(name: str, told: dict[str, Told], database_url: str) -> None:
+    if name == "bare":
+        await _listen(bare(told))
+        return
+    async with asyncpg.create_pool(
+        database_url, min_size=1, max_size=10, statement_cache_size=1024, reset=_reset_nothing
+    ) as pool:
+        await _listen(raw(told, pool))
+
+
+async def _listen(app: ASGIApp) -> None:
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    listening = config.bind_socket()
+    listening.listen()
+    sys.stdout.write(f"{listening.getsockname()[1]}\n")
+    sys.stdout.flush()
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
+async def _reset_nothing(connection: object) -> None:
+    del connection
+
+
+def main() -> None:
+    """Serve as the rival that the first argument names."""
+    end_with(os.getppid())
+    name, file, database_url = sys.argv[1:]
+    told = pickle.loads(Path(file).read_bytes())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(name, told, database_url))
+
+
+if __name__ == "__main__":
+    main()

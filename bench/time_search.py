@@ -1,0 +1,80 @@
+"""Search, suggestions and filters over a large catalogue: how long one visitor waits."""
+
+from random import Random
+from typing import Final
+from urllib.parse import urlencode
+
+from bench.load import Visitors
+from bench.machine import Machine, keyshop_api
+from bench.report import Goal, percentile
+
+_SEED: Final = 7
+_WARM_UP: Final = 40  # requests
+
+_ADJECTIVES: Final = ("dark", "lost", "iron", "silent", "crimson", "eternal", "cyber", "stellar")
+_NOUNS: Final = ("kingdom", "horizon", "legends", "empire", "odyssey", "dungeon", "dragon", "quest")
+# Half of all titles hold "the"; the verbs stand in descriptions alone; nothing holds the last ones.
+_COMMON: Final = ("the", "er", "game", "build", "conquer", "pirates", "publisher 1", "zzz", "qx")
+_GENRES: Final = ("action", "adventure", "rpg", "strategy", "indie", "noir", "Co-op", "sandbox")
+_PLATFORMS: Final = ("steam", "xbox-live", "psn", "nintendo", "GOG.COM", "uplay")
+_REGIONS: Final = ("GLOBAL", "EUROPE", "NORTH AMERICA", "ASIA")
+_PRESETS: Final = ("under-10", "10-25", "25-50", "50-100", "over-100")
+_SORTS: Final = ("popular", "newest", "price-asc", "price-desc", "")
+
+
+def time_search(machine: Machine, database_url: str, *, games: int) -> None:
+    """Ask for hundreds of different things over one connection, and print how long it took."""
+    report, number = machine.report, 120 if machine.quick else 500
+    report.title(f"search: {games:,} games, one connection, {number} different requests each, ms")
+    report.line("", "p50", "p99", "max")
+    kinds = [
+        ("catalogue page of 36 with filters", _page, 40),
+        ("search", _search, 50),
+        ("autocomplete", _autocomplete, 50),
+    ]
+    with keyshop_api(machine, database_url) as (_, port), Visitors(machine) as visitors:
+        for name, target, most in kinds:
+            chance = Random(_SEED)
+            targets = [target(chance) for _ in range(_WARM_UP + number)]
+            visitors.send(port, targets[:_WARM_UP], connections=1)
+            times = visitors.send(port, targets[_WARM_UP:], connections=1).milliseconds
+            p99 = percentile(times, 0.99)
+            report.line(name, percentile(times, 0.5), p99, max(times))
+            slowest = sorted(zip(times, targets[_WARM_UP:], strict=True), reverse=True)[:3]
+            for milliseconds, asked in slowest:
+                report.note(f"  {milliseconds:6.1f} ms  {asked}")
+            report.goals(Goal(text=f"  {name}, p99", value=p99, most=most, unit=" ms"))
+
+
+def _page(chance: Random) -> str:
+    asked: dict[str, object] = {"pageSize": 36, "sort": chance.choice(_SORTS)}
+    filters: list[tuple[str, object]] = [
+        ("genres", ",".join(chance.sample(_GENRES, chance.randint(1, 3)))),
+        ("platforms", ",".join(chance.sample(_PLATFORMS, chance.randint(1, 2)))),
+        ("regions", chance.choice(_REGIONS)),
+        ("pricePreset", chance.choice(_PRESETS)),
+        ("inStockOnly", "true"),
+        ("activationServices", "Steam"),
+        ("publishers", f"Publisher {chance.randint(0, 60)}"),
+        ("multiplayer", "true"),
+        ("search", _term(chance)),
+    ]
+    asked |= dict(chance.sample(filters, chance.randint(1, 4)))
+    asked["page"] = chance.choice((1, 1, 1, 2, 3, 10, 50))
+    return f"/api/games?{urlencode(asked)}"
+
+
+def _search(chance: Random) -> str:
+    return f"/api/games/search?{urlencode({'q': _term(chance)})}"
+
+
+def _autocomplete(chance: Random) -> str:
+    term = _term(chance)
+    return f"/api/games/autocomplete?{urlencode({'q': term[: chance.randint(2, 12)]})}"
+
+
+def _term(chance: Random) -> str:
+    if chance.random() < 0.15:
+        return chance.choice(_COMMON)
+    words = [chance.choice(_ADJECTIVES), chance.choice(_NOUNS), str(chance.randint(1, 99_999))]
+    return " ".join(chance.sample(words, chance.randint(1, 2)))
