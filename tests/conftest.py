@@ -10,7 +10,15 @@ import pytest_asyncio
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.valkey import ValkeyServer
-from tests.servers import FAST, copied_database, end_with_parent, ensure_template, open_run_home
+from tests.other_postgres import other_postgres
+from tests.servers import (
+    FAST,
+    Postgres,
+    copied_database,
+    end_with_parent,
+    ensure_template,
+    open_run_home,
+)
 
 if TYPE_CHECKING:
     from g2a_simulator.market import Market
@@ -25,6 +33,12 @@ class _WorkerNode(Protocol):
 
     config: pytest.Config
     workerinput: dict[str, str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgresql", type=Path, metavar="DIR", help="Use the PostgreSQL whose programs are here."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,14 +63,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """The PostgreSQL of this run."""
+    programs: Path | None = request.config.getoption("--postgresql")
+    if programs is not None:
+        with other_postgres(programs) as other:
+            yield other
+        return
     with PostgresServer(request.config.stash[_RUN_HOME], settings=FAST) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgres_url(postgres_server: PostgresServer) -> str:
+def postgres_url(postgres_server: Postgres) -> str:
     """The address of the maintenance database of this run's PostgreSQL."""
     return postgres_server.url_of("postgres")
 
@@ -69,15 +88,13 @@ def valkey_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def template_database(postgres_server: PostgresServer) -> str:
+async def template_database(postgres_server: Postgres) -> str:
     """The name of a database at the newest revision, for `CREATE DATABASE ... TEMPLATE`."""
     return await ensure_template(postgres_server)
 
 
 @pytest_asyncio.fixture
-async def database_url(
-    postgres_server: PostgresServer, template_database: str
-) -> AsyncIterator[str]:
+async def database_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
     """The address of a fresh, migrated database of this test alone."""
     async with copied_database(postgres_server, template_database) as url:
         yield url

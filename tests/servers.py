@@ -10,11 +10,11 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import asyncpg
 
 from keyshop.embedded.locks import held_alone, may_take_alone, open_lock
-from keyshop.embedded.postgres import PostgresServer
 
 TEMPLATE = "shop_template"
 
@@ -23,6 +23,19 @@ FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
 
 _PREFIX = "keyshop-tests-"
 _AN_HOUR = 3600
+
+
+class Postgres(Protocol):
+    """What tests ask of a server, whoever started it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where files about it may be kept."""
+        ...
+
+    def url_of(self, database: str) -> str:
+        """Return the address of any of its databases."""
+        ...
 
 
 @contextmanager
@@ -59,7 +72,7 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
 
 
-async def ensure_template(server: PostgresServer) -> str:
+async def ensure_template(server: Postgres) -> str:
     """Create the migrated database that tests copy, unless another process of the run has."""
     from keyshop.kit.migrate import upgrade
 
@@ -75,7 +88,7 @@ async def ensure_template(server: PostgresServer) -> str:
 
 
 @asynccontextmanager
-async def copied_database(server: PostgresServer, template: str) -> AsyncIterator[str]:
+async def copied_database(server: Postgres, template: str) -> AsyncIterator[str]:
     """Make a copy of a database, say its address, and drop it at the end."""
     name = f"test_{uuid.uuid4().hex}"
     async with connected(server.url_of("postgres")) as admin:

@@ -1,0 +1,70 @@
+"""An installed PostgreSQL of another version, for a run of the suite on it (`--postgresql`)."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from keyshop.embedded.folder import open_log
+from keyshop.embedded.ports import choose_port
+from keyshop.embedded.processes import spawn_detached
+from keyshop.embedded.run_as import choose_account, plain_environment
+from tests.servers import FAST, connected, open_home
+
+_USER = "keyshop"
+
+
+class OtherPostgres:
+    """A server that one test process has to itself; it asks its loopback clients nothing."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self._port = port
+
+    def url_of(self, database: str) -> str:
+        """Return the address of any database of this server."""
+        return f"postgresql://{_USER}@127.0.0.1:{self._port}/{database}"
+
+
+@contextmanager
+def other_postgres(programs: Path) -> Iterator[OtherPostgres]:
+    """Run the server whose programs lie in this folder, on data of its own, for the block."""
+    with open_home() as home:
+        data = home / "data"
+        account = choose_account(data=data, program=programs / "postgres")
+        data.mkdir(mode=0o700)
+        account.give(data)
+        made = account.run(
+            [programs / "initdb", "-D", data, "-U", _USER, "-E", "UTF8", "--locale=C.UTF-8",
+             "--auth=trust"]
+        )  # fmt: skip
+        assert made.returncode == 0, made.stderr
+        server = OtherPostgres(home, choose_port(home / "port"))
+        options = {**FAST, "port": str(server._port), "listen_addresses": "127.0.0.1",
+                   "unix_socket_directories": "", "timezone": "UTC", "jit": "off"}  # fmt: skip
+        log = open_log(home / "log")
+        process = spawn_detached(
+            [programs / "postgres", "-D", data, *(f"--{k}={v}" for k, v in options.items())],
+            account=account, log=log, environment=plain_environment(),
+        )  # fmt: skip
+        os.close(log)
+        try:
+            asyncio.run(_answers(server))
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+async def _answers(server: OtherPostgres) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with connected(server.url_of("postgres")):
+                    return
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.05)
