@@ -13,7 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -46,6 +46,7 @@ class Environment(StrEnum):
 _DURATION: Final = re.compile(r"(\d+)\s*(s|m|h|d)?")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SECRET_LENGTH: Final = 32  # characters
+_LONGEST: Final = timedelta(days=3650)
 
 
 def _split(value: object) -> object:
@@ -60,9 +61,10 @@ def _duration(value: object) -> object:
     if not isinstance(value, str):
         return value
     match = _DURATION.fullmatch(value.strip().lower())
-    if match is None:
-        raise ValueError("give a duration such as 90s, 15m, 1h or 30d")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2] or "s"])
+    seconds = int(match[1]) * _SECONDS[match[2] or "s"] if match else 0
+    if not 0 < seconds <= _LONGEST.total_seconds():
+        raise ValueError("give a duration such as 90s, 15m, 1h or 30d, of ten years at most")
+    return timedelta(seconds=seconds)
 
 
 def _database_url(value: str) -> str:
@@ -73,23 +75,34 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _parts(address: str) -> SplitResult:
+    """Split an address, without repeating it in the sentence that refuses it."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # looked at only when asked for
+    except ValueError:
+        raise ValueError("give an address; this is none") from None
+    return parts
+
+
 def _redis_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+    if _parts(value).scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("give an address that begins with redis://, rediss:// or unix://")
     return value
 
 
 def _web_address(value: str) -> str:
-    parts = urlsplit(value)
+    parts = _parts(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
         raise ValueError("give an address such as https://shop.example")
     return value.rstrip("/")
 
 
 def _origin(value: str) -> str:
-    if urlsplit(_web_address(value)).path:
+    address = _web_address(value)
+    if urlsplit(address).path:
         raise ValueError("give exact origins such as https://shop.example, without a path")
-    return value.rstrip("/")
+    return address.lower()  # as browsers name them
 
 
 def _long_secret(value: SecretStr) -> SecretStr:
@@ -110,15 +123,31 @@ def _encryption_key(value: str) -> str:
 
 
 def _mail_address(value: SecretStr) -> SecretStr:
-    if urlsplit(value.get_secret_value()).scheme not in {"smtp", "smtps"}:
+    if _parts(value.get_secret_value()).scheme not in {"smtp", "smtps"}:
         raise ValueError("give an address that begins with smtp:// or smtps://")
     return value
+
+
+def _network(value: object) -> object:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError("give addresses such as 10.0.0.7 or networks such as 10.0.0.0/8") from None
+
+
+def _folder(value: Path) -> Path:
+    # `.env` is read by no shell that would put the user's folder in the place of ~.
+    try:
+        return value.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("names the home of an account that does not exist") from None
 
 
 _Secret = Annotated[SecretStr, AfterValidator(_long_secret)]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
 _WebAddress = Annotated[str, AfterValidator(_web_address)]
-_Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)]
+_Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+_Folder = Annotated[Path, AfterValidator(_folder)]
 _Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -134,13 +163,18 @@ class Settings(BaseSettings):
     )
 
     keyshop_env: Environment = Environment.DEVELOPMENT
-    keyshop_home: Path = Field(default_factory=lambda: user_data_path("keyshop", appauthor=False))
+    keyshop_home: _Folder = Field(
+        default_factory=lambda: user_data_path("keyshop", appauthor=False)
+    )
     keyshop_host: str = "127.0.0.1"
     keyshop_port: _Port = 8000
     keyshop_workers: Annotated[int, Field(ge=1, le=256)] = 1
 
-    database_url: Annotated[str, AfterValidator(_database_url)] | None = None
-    redis_url: Annotated[str, AfterValidator(_redis_url)] | None = None
+    # Both may hold a password.
+    database_url: Annotated[str, AfterValidator(_database_url)] | None = Field(
+        default=None, repr=False
+    )
+    redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(default=None, repr=False)
     cache_mode: Literal["on", "off"] = "on"
 
     g2a_api_url: _WebAddress | None = None
@@ -175,7 +209,7 @@ class Settings(BaseSettings):
         tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
     ] = ()
     trusted_proxies: Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_split)] = ()
-    storefront_dir: Path | None = None
+    storefront_dir: _Folder | None = None
 
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -208,6 +242,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _supplier_is_given_whole_or_not_at_all(self) -> Self:
         _refuse_parts(self)
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.uses_simulator and self.simulator_port == self.keyshop_port:
+            raise ValueError("SIMULATOR_PORT and KEYSHOP_PORT must differ")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Puts the API together."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from litestar import Litestar
@@ -15,6 +16,7 @@ from keyshop.entrypoints.api.games import games_router
 from keyshop.entrypoints.api.health import Checks, health_handlers
 from keyshop.entrypoints.api.metrics import Gauges, metrics_handler
 from keyshop.entrypoints.api.start_page import start_page_handler
+from keyshop.entrypoints.api.storefront_files import StorefrontFiles
 from keyshop.kit.database import Database
 
 _VERSION: Final = "0.1.0"
@@ -28,6 +30,7 @@ def create_app(
     metrics_folder: str | None = None,
     gauges: Gauges | None = None,
     simulator_url: str | None = None,
+    storefront_dir: Path | None = None,
     extra_routes: Sequence[ControllerRouterHandler] = (),
 ) -> ASGIApp:
     """
@@ -40,6 +43,7 @@ def create_app(
         metrics_folder: Where all processes count, when there are several.
         gauges: Figures that are read when somebody looks at /metrics.
         simulator_url: The address of the supplier's stand-in, for the start page.
+        storefront_dir: A built storefront, for / and whatever address is not ours.
         extra_routes: Handlers of other doors.
     """
     inner = Litestar(
@@ -61,4 +65,7 @@ def create_app(
         plugins=[MoneySchema()],
         logging_config=None,
     )
-    return Edge(inner, allowed_origins)
+    if storefront_dir is None:
+        return Edge(inner, allowed_origins)
+    ours = [route.path for route in inner.routes]
+    return Edge(StorefrontFiles(inner, storefront_dir, ours), allowed_origins)

@@ -1,7 +1,6 @@
 """`keyshop api`: the JSON API, in one process or several."""
 
 import asyncio
-import signal
 import socket
 import time
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.api.figures import read_figures
 from keyshop.entrypoints.api.health import CheckResult
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
-from keyshop.entrypoints.cli.parent import ExitWith, end_with
+from keyshop.entrypoints.cli.parent import ExitWith, end_with, until_told
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.cache.ping import ping_redis
 from keyshop.kit.errors import Conflict
@@ -40,12 +39,14 @@ def api(
     """Run the API alone, in as many processes as KEYSHOP_WORKERS says."""
     end_with(exit_with)
     settings = read_settings()
-    if socket_fd is not None:
-        _serve(settings, socket.socket(fileno=socket_fd))
-    elif settings.keyshop_workers == 1:
-        _serve(settings, _listen(settings))
-    else:
-        _serve_together(settings, _listen(settings))
+    # The web server passes on the signal that stopped it, when it has stopped.
+    with until_told():
+        if socket_fd is not None:
+            _serve(settings, socket.socket(fileno=socket_fd))
+        elif settings.keyshop_workers == 1:
+            _serve(settings, _listen(settings))
+        else:
+            _serve_together(settings, _listen(settings))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -62,17 +63,13 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _serve_together(settings: Settings, listening: socket.socket) -> None:
     """Share the socket among processes of one role, and keep them running."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     command = keyshop_command("api", "--socket", str(listening.fileno()))
-    try:
-        with Children() as children:
-            for number in range(1, settings.keyshop_workers + 1):
-                children.start(Child(f"api {number}", command, pass_fds=[listening.fileno()]))
-            while True:
-                time.sleep(_LOOK_EVERY)
-                children.revive()
-    except KeyboardInterrupt:
-        return
+    with Children() as children:
+        for number in range(1, settings.keyshop_workers + 1):
+            children.start(Child(f"api {number}", command, pass_fds=[listening.fileno()]))
+        while True:
+            time.sleep(_LOOK_EVERY)
+            children.revive()
 
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
@@ -94,6 +91,7 @@ async def _answer(
             metrics_folder=str(settings.metrics_folder),
             gauges=lambda: read_figures(shop.db),
             simulator_url=supplier_url(settings) if settings.uses_simulator else None,
+            storefront_dir=settings.storefront_dir,
         )
         config = uvicorn.Config(
             asgi,

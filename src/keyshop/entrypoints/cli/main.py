@@ -7,7 +7,8 @@ from typing import Final
 
 import typer
 
-from keyshop.kit.errors import ShopError, Unavailable
+from keyshop.embedded.folder import make_home
+from keyshop.kit.errors import ShopError
 from keyshop.kit.metrics import share_metrics
 from keyshop.supplier.errors import SupplierError
 
@@ -54,13 +55,8 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 
 def _count_with_the_others() -> None:
     settings = import_module("keyshop.settings").load_settings()
-    try:
-        share_metrics(settings.metrics_folder)
-    except OSError as error:
-        raise Unavailable(
-            f"KEYSHOP_HOME: {settings.keyshop_home} cannot be written ({error.strerror});"
-            " name a folder of your own."
-        ) from error
+    make_home(settings.keyshop_home)
+    share_metrics(settings.metrics_folder)
 
 
 def _load(name: str) -> typer.Typer:

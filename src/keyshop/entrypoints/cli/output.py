@@ -18,8 +18,9 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print the rows under the title; cells are printed as they are, never as markup."""
     table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        # The first says which row it is, and is read and copied whole.
+        table.add_column(column, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(_plain("" if cell is None else str(cell)) for cell in row))
     Console().print(table if rows else Text(f"{title}: none."))
@@ -27,12 +28,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 def print_record(title: str, facts: Sequence[tuple[str, object]]) -> None:
     """Print one thing, a line for each of its facts that is known; times to the second."""
-    shown = [
-        (name, f"{value:%F %T} UTC" if isinstance(value, datetime) else value)
-        for name, value in facts
-        if value is not None
-    ]
+    shown = [(name, _shown(value)) for name, value in facts if value is not None]
     print_table(title, ("", ""), shown)
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, datetime):
+        return f"{value:%F %T} UTC"
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def print_json(document: object) -> None:

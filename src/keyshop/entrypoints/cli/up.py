@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from keyshop.embedded.locks import may_take_alone, open_lock
 from keyshop.embedded.ports import is_free
 from keyshop.embedded.shared_server import SharedServer
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
+from keyshop.entrypoints.cli.parent import until_told
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit import migrate
@@ -46,15 +46,10 @@ def up(
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave demo data out.")] = False,
 ) -> None:
     """Run the whole shop in this terminal; Ctrl-C stops it, a second start goes on with the data."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # A shell that starts a command in the background has it ignore Ctrl-C.
-        signal.signal(number, signal.default_int_handler)
     settings = read_settings()
-    try:
-        with ExitStack() as stack:
-            _run(settings, stack, seed=not no_seed)
-    except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
+    with until_told(), ExitStack() as stack:
+        _run(settings, stack, seed=not no_seed)
+    typer.echo("Stopped.", err=True)
 
 
 def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
@@ -79,7 +74,6 @@ def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Refuse to run twice on one home."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = open_lock(home / "up.lock")
     if not may_take_alone(lock):
         raise Conflict(
