@@ -10,6 +10,7 @@ from litestar._openapi.schema_generation import SchemaCreator
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import OpenAPIType, Schema
+from litestar.params import FromPath
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.serialization import encode_json
 from litestar.typing import FieldDefinition
@@ -85,7 +86,7 @@ def _document(app: Litestar) -> bytes:
 
 
 @get("/docs/files/{name:str}", include_in_schema=False)
-async def docs_file(name: str) -> Response[bytes]:
+async def docs_file(name: FromPath[str]) -> Response[bytes]:
     """Return a script or style sheet of the documentation."""
     if name not in _MEDIA_TYPES:
         raise NotFoundException

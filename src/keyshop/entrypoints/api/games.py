@@ -3,15 +3,18 @@
 from typing import Annotated
 
 from litestar import MediaType, Router, get
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 
+from keyshop.entrypoints.api.dependencies import Db
 from keyshop.entrypoints.api.errors import described
 from keyshop.entrypoints.api.parameters import (
     Count,
+    Genre,
     Limit,
-    Name,
+    Option,
     Page,
     PageSize,
+    PathText,
     Text,
     Values,
     clamp_count,
@@ -24,7 +27,6 @@ from keyshop.entrypoints.api.parameters import (
     split_values,
 )
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
@@ -57,19 +59,21 @@ _NAMES = described(Envelope[list[NamedSlug]])
 
 @get("/", responses=described(Envelope[GamePage]), media_type=MediaType.JSON)
 async def browse(
-    db: Database,
-    search: str | None = None,
-    min_price: Annotated[str | None, Parameter(query="minPrice")] = None,
-    max_price: Annotated[str | None, Parameter(query="maxPrice")] = None,
-    price_preset: Annotated[str | None, Parameter(query="pricePreset")] = None,
-    in_stock_only: Annotated[str | None, Parameter(query="inStockOnly")] = None,
+    db: Db,
+    search: Option = None,
+    min_price: Annotated[str | None, QueryParameter(name="minPrice")] = None,
+    max_price: Annotated[str | None, QueryParameter(name="maxPrice")] = None,
+    price_preset: Annotated[str | None, QueryParameter(name="pricePreset")] = None,
+    in_stock_only: Annotated[str | None, QueryParameter(name="inStockOnly")] = None,
     platforms: Values = None,
     genres: Values = None,
-    activation_services: Annotated[Values, Parameter(query="activationServices")] = None,
+    activation_services: Annotated[
+        list[str] | None, QueryParameter(name="activationServices")
+    ] = None,
     regions: Values = None,
     publishers: Values = None,
-    multiplayer: bool | None = None,
-    sort: str | None = None,
+    multiplayer: FromQuery[bool | None] = None,
+    sort: Option = None,
     page: Page = 1,
     page_size: PageSize = 36,
 ) -> bytes:
@@ -95,91 +99,91 @@ async def browse(
 
 
 @get("/autocomplete", responses=described(Envelope[list[Suggestion]]), media_type=MediaType.JSON)
-async def autocomplete(db: Database, q: Text = "", limit: Limit = 10) -> bytes:
+async def autocomplete(db: Db, q: Text = "", limit: Limit = 10) -> bytes:
     """Games that answer what was typed so far."""
     return await suggest_games(db, text=q, limit=limit)
 
 
 @get("/search", responses=_GAMES, media_type=MediaType.JSON)
-async def search(db: Database, q: Text = "") -> bytes:
+async def search(db: Db, q: Text = "") -> bytes:
     """Games in stock whose title, publisher or description holds the text."""
     return await search_games(db, text=q, now=utc_now())
 
 
 @get("/best-sellers", responses=_GAMES, media_type=MediaType.JSON)
-async def best_sellers(db: Database, genre: Name | None = None) -> bytes:
+async def best_sellers(db: Db, genre: Genre = None) -> bytes:
     """What sells best, of all games or of a genre by name or slug."""
     return await list_best_sellers(db, genre=genre or None, now=utc_now())
 
 
 @get("/new-in-catalog", responses=_GAMES, media_type=MediaType.JSON)
-async def new_in_catalogue(db: Database) -> bytes:
+async def new_in_catalogue(db: Db) -> bytes:
     """What came out in the last two weeks or will come out."""
     return await list_new_in_catalogue(db, now=utc_now())
 
 
 @get("/preorders", responses=_GAMES, media_type=MediaType.JSON)
-async def preorders(db: Database) -> bytes:
+async def preorders(db: Db) -> bytes:
     """What can be ordered ahead, the next release first."""
     return await list_preorders(db, now=utc_now())
 
 
 @get("/new", responses=_GAMES, media_type=MediaType.JSON)
-async def new(db: Database) -> bytes:
+async def new(db: Db) -> bytes:
     """What came out in the last two weeks and can be played at once."""
     return await list_new(db, now=utc_now())
 
 
 @get("/by-genre/{genre:str}", responses=_GAMES, media_type=MediaType.JSON)
-async def by_genre(db: Database, genre: Name) -> bytes:
+async def by_genre(db: Db, genre: PathText) -> bytes:
     """The popular games of a genre by name or slug; best sellers when it has none."""
     return await list_by_genre(db, genre=genre, now=utc_now())
 
 
 @get("/random", responses=_GAMES, media_type=MediaType.JSON)
-async def random(db: Database, count: Count = 10) -> bytes:
+async def random(db: Db, count: Count = 10) -> bytes:
     """Games in stock, others at every call."""
     return await list_random(db, count=clamp_count(count), now=utc_now())
 
 
 @get("/genres", responses=_NAMES, media_type=MediaType.JSON)
-async def genres(db: Database) -> bytes:
+async def genres(db: Db) -> bytes:
     """All genres by name."""
     return await list_genres(db)
 
 
 @get("/platforms", responses=_NAMES, media_type=MediaType.JSON)
-async def platforms(db: Database) -> bytes:
+async def platforms(db: Db) -> bytes:
     """All platforms by name."""
     return await list_platforms(db)
 
 
 @get("/filter-options", responses=described(Envelope[FilterOptions]), media_type=MediaType.JSON)
-async def filter_options(db: Database) -> bytes:
+async def filter_options(db: Db) -> bytes:
     """Every value of every filter."""
     return await list_filter_options(db)
 
 
 @get("/collections", responses=described(Envelope[list[Collection]]), media_type=MediaType.JSON)
-async def collections(db: Database) -> bytes:
+async def collections(db: Db) -> bytes:
     """The largest genres and publishers with their popular games."""
     return await list_collections(db, now=utc_now())
 
 
 @get("/{game_id:str}/similar", responses=_GAMES, media_type=MediaType.JSON)
-async def similar(db: Database, game_id: Name, count: Count = 10) -> bytes:
+async def similar(db: Db, game_id: PathText, count: Count = 10) -> bytes:
     """Games that have much in common with this one."""
     return await list_similar(db, game_id=game_id, count=clamp_count(count), now=utc_now())
 
 
 @get("/slug/{slug:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game_by_slug(db: Database, slug: str) -> bytes:
+async def game_by_slug(db: Db, slug: PathText) -> bytes:
     """The game of that slug."""
     return await show_game_by_slug(db, slug=slug, now=utc_now())
 
 
 @get("/{game_id:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game(db: Database, game_id: str) -> bytes:
+async def game(db: Db, game_id: PathText) -> bytes:
     """The game of that id."""
     return await show_game(db, game_id=game_id, now=utc_now())
 

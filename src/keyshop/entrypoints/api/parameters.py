@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Final
 
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 from msgspec.structs import replace
 
 from keyshop.storefront.errors import BadParameter
@@ -15,6 +15,7 @@ LARGEST_COUNT: Final = 50
 _FARTHEST_PAGE: Final = 1_000_000_000
 _HIGHEST_PRICE: Final = Decimal(100_000_000)
 _MOST_VALUES: Final = 100
+_MOST_PARTS: Final = 3  # of a name with commas
 
 # From (inclusive) to (exclusive).
 _PRESETS: Final[dict[str, tuple[Decimal | None, Decimal | None]]] = {
@@ -26,20 +27,25 @@ _PRESETS: Final[dict[str, tuple[Decimal | None, Decimal | None]]] = {
 }
 
 Count = Annotated[
-    int, Parameter(description=f"How many; taken for 1 or {LARGEST_COUNT} when out of that range.")
+    int,
+    QueryParameter(description=f"How many; taken for 1 or {LARGEST_COUNT} when out of that range."),
 ]
-Limit = Annotated[int, Parameter(ge=1, le=20, description="How many at most.")]
-Page = Annotated[int, Parameter(ge=1, description="From 1; a page behind the last one is empty.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=20, description="How many at most.")]
+Page = Annotated[
+    int, QueryParameter(ge=1, description="From 1; a page behind the last one is empty.")
+]
 PageSize = Annotated[
     int,
-    Parameter(
-        query="pageSize",
+    QueryParameter(
+        name="pageSize",
         description=f"Games on a page; taken for 1 or {LARGEST_PAGE} when out of that range.",
     ),
 ]
-Text = Annotated[str, Parameter(max_length=LONGEST_TERM, description="What to look for.")]
-Name = Annotated[str, Parameter(max_length=LONGEST_TERM)]
-Values = list[str] | None
+Text = Annotated[str, QueryParameter(max_length=LONGEST_TERM, description="What to look for.")]
+Genre = Annotated[str | None, QueryParameter(max_length=LONGEST_TERM)]
+PathText = Annotated[str, PathParameter(max_length=LONGEST_TERM)]
+Option = Annotated[str | None, QueryParameter()]
+Values = Annotated[list[str] | None, QueryParameter()]
 """Each value may be a comma list; the value as a whole is tried too, since names hold commas."""
 
 
@@ -58,19 +64,27 @@ def clamp_page(page: int) -> int:
     return min(page, _FARTHEST_PAGE)
 
 
-def split_values(values: Values) -> list[str]:
+def split_values(values: list[str] | None) -> list[str]:
     """
-    Return every value of a list parameter, repeated or joined by commas.
+    Return every value that a list parameter may mean, repeated or joined by commas.
+
+    A name may itself hold commas, so neighbours that the split has parted are tried together too.
 
     Raises:
         BadParameter: there are more than anybody selects.
     """
-    if not values:
-        return []
-    split = {part.strip() for value in values for part in (value, *value.split(","))}
-    if len(split) > _MOST_VALUES:
-        raise BadParameter(f"A filter takes at most {_MOST_VALUES} values.")
-    return sorted(split - {""})
+    meant: set[str] = set()
+    for value in values or ():
+        parts = value.split(",")
+        if len(parts) > _MOST_VALUES or len(meant) > _MOST_VALUES * _MOST_PARTS:
+            raise BadParameter(f"A filter takes at most {_MOST_VALUES} values.")
+        meant.add(value.strip())
+        meant.update(
+            ",".join(parts[begin : begin + length]).strip()
+            for length in range(1, _MOST_PARTS + 1)
+            for begin in range(len(parts))
+        )
+    return sorted(value for value in meant if value.strip(", "))
 
 
 def read_sort(name: str | None) -> Sort:

@@ -1,0 +1,9 @@
+"""What handlers are given by name."""
+
+from typing import TypeAlias
+
+from litestar.di import NamedDependency
+
+from keyshop.kit.database import Database
+
+Db: TypeAlias = NamedDependency[Database]

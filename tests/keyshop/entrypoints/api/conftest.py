@@ -1,0 +1,84 @@
+"""The API over a stocked shop, called over HTTP without a network."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import httpx2
+import pytest_asyncio
+from litestar import post
+from litestar.params import Body
+from litestar.types import ASGIApp
+from msgspec import Struct
+
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.entrypoints.api.app import create_app
+from keyshop.entrypoints.api.body import read_body
+from keyshop.entrypoints.api.errors import ApiRequest
+from keyshop.kit.database import Database
+from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
+from tests.servers import copied_database
+from tests.shop import make_game
+
+ORIGIN = "https://shop.example"
+
+
+class Wish(Struct, forbid_unknown_fields=True):
+    """A body, since the catalogue has no endpoint that takes one."""
+
+    title: str
+    copies: int
+
+
+@post("/tests/wishes", status_code=200, include_in_schema=False)
+async def wish(request: ApiRequest) -> dict[str, int]:
+    """Answer with what was understood."""
+    return {"copies": (await read_body(request, Wish)).copies}
+
+
+@post("/tests/framework", status_code=200, include_in_schema=False)
+async def framework(data: Annotated[dict[str, int], Body()]) -> int:
+    """Read the body as the framework does."""
+    return len(data)
+
+
+@post("/tests/faults", include_in_schema=False)
+async def fault() -> None:
+    """Fail as only a fault of ours does."""
+    raise RuntimeError("secret-of-the-house")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stocked(
+    postgres_server: PostgresServer, template_database: str
+) -> AsyncIterator[Database]:
+    """The catalogue of thirty, and one game whose slug is a word of the API."""
+    async with copied_database(postgres_server, template_database) as url:
+        database = Database(url)
+        await database.open()
+        await stock_catalogue(database)
+        await make_game(database, title="Similar", slug="similar", publisher="A, B & Co., Ltd")
+        yield database
+        await database.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def app(stocked: Database) -> ASGIApp:
+    """The API of that shop."""
+    return create_app(
+        db=stocked, checks={}, allowed_origins=[ORIGIN], extra_routes=[wish, framework, fault]
+    )
+
+
+@pytest_asyncio.fixture(scope="session")
+async def client(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody who calls the API."""
+    async with client_of(app) as caller:
+        yield caller
+
+
+def client_of(app: ASGIApp) -> httpx2.AsyncClient:
+    """Return a caller of the API."""
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app),  # type: ignore[arg-type] # both name ASGI anew
+        base_url="http://shop.test",
+    )

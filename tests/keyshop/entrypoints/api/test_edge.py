@@ -1,0 +1,227 @@
+import json
+
+import pytest
+from httpx2 import AsyncClient
+
+from keyshop.entrypoints.api.app import create_app
+from keyshop.entrypoints.api.errors import STATUS_OF, status_of
+from keyshop.kit.database import Database
+from keyshop.kit.errors import ShopError
+from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
+
+
+def families(kind: type[ShopError]) -> list[type[ShopError]]:
+    return [kind, *(deeper for child in kind.__subclasses__() for deeper in families(child))]
+
+
+class TestErrors:
+    async def test_name_an_unknown_route_as_it_was_asked_for(self, client: AsyncClient):
+        response = await client.get("/api/nothing/here?a=1&b=%20")
+
+        assert response.status_code == 404
+        assert response.json()["error"]["message"] == "Route /api/nothing/here?a=1&b=%20 not found"
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
+    async def test_tell_which_methods_are_possible(self, client: AsyncClient, method: str):
+        response = await client.request(method, "/api/games/genres")
+
+        assert response.status_code == 405
+        assert "GET" in response.headers["allow"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{",
+            b"[]",
+            b'{"title": "x"}',
+            b'{"title": "x", "copies": "2"}',
+            b'{"title": "x", "copies": 2, "more": 1}',
+            b'{"title": "\xff\xfe", "copies": 1}',
+            b'{"title": "\\u0000", "copies": 1}',
+            b"\xff\xfe",
+            b"[" * 5_000,
+            b'{"title": ' * 5_000,
+            b"",
+        ],
+        ids=str,
+    )
+    async def test_refuse_a_body_that_makes_no_sense(self, client: AsyncClient, body: bytes):
+        response = await client.post(
+            "/tests/wishes", content=body, headers={"Content-Type": "application/json"}
+        )
+
+        assert response.status_code == 400
+        assert response.json()["success"] is False
+
+    @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 5_000, b'{"a": "secret"}'])
+    async def test_refuse_such_a_body_where_the_framework_reads_it(
+        self, client: AsyncClient, body: bytes
+    ):
+        response = await client.post(
+            "/tests/framework", content=body, headers={"Content-Type": "application/json"}
+        )
+
+        assert response.status_code == 400
+        assert response.json()["success"] is False
+        assert "secret" not in response.text
+
+    async def test_refuse_a_body_over_100_kilobytes(self, client: AsyncClient):
+        fits = json.dumps({"title": "x" * 100_000, "copies": 2}).encode()
+        too_large = json.dumps({"title": "x" * 103_000, "copies": 2}).encode()
+
+        assert (await client.post("/tests/wishes", content=fits)).json() == {"copies": 2}
+        response = await client.post("/tests/wishes", content=too_large)
+
+        assert response.status_code == 413
+        assert response.json()["error"]["message"] == "The request's body is larger than 100 kB."
+
+    async def test_never_show_an_exceptions_own_text(self, client: AsyncClient):
+        response = await client.post("/tests/faults")
+
+        assert response.status_code == 500
+        assert "secret-of-the-house" not in response.text
+        assert "The error's id is" in response.json()["error"]["message"]
+
+    async def test_say_when_the_database_is_away(self):
+        app = create_app(db=Database("postgresql://nobody@127.0.0.1:1/nothing"), checks={})
+
+        async with client_of(app) as client:
+            response = await client.get("/api/games/genres")
+
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "5"
+        assert response.json()["success"] is False
+
+    def test_have_a_status_each(self):
+        """Nothing the shop can say no with reaches a customer as a bare 500."""
+        for kind in families(ShopError):
+            if kind is not ShopError:
+                assert status_of(kind.__new__(kind)) in STATUS_OF.values()
+
+
+class TestOrigins:
+    @pytest.mark.parametrize("path", ["/api/games", "/api/nothing", "/"])
+    async def test_are_answered_a_preflight_at_any_path(self, client: AsyncClient, path: str):
+        response = await client.options(
+            path, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}
+        )
+
+        assert (response.status_code, response.content) == (200, b"")
+        assert response.headers["access-control-allow-origin"] == ORIGIN
+        assert response.headers["access-control-allow-credentials"] == "true"
+        assert "DELETE" in response.headers["access-control-allow-methods"]
+        assert "Authorization" in response.headers["access-control-allow-headers"]
+
+    async def test_that_are_allowed_may_read_answers_and_refusals(self, client: AsyncClient):
+        for path in ("/api/games/genres", "/api/games/nobody", "/api/nothing"):
+            response = await client.get(path, headers={"Origin": ORIGIN})
+
+            assert response.headers["access-control-allow-origin"] == ORIGIN
+            assert response.headers["vary"] == "Origin"
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "https://evil.example",
+            "https://shop.example.evil.example",
+            "http://shop.example",
+            "https://localhost",
+            "null",
+        ],
+    )
+    async def test_that_are_not_named_exactly_get_no_leave(self, client: AsyncClient, origin: str):
+        for response in (
+            await client.get("/api/games/genres", headers={"Origin": origin}),
+            await client.options("/api/games", headers={"Origin": origin}),
+        ):
+            assert response.status_code == 200
+            assert "access-control-allow-origin" not in response.headers
+
+
+class TestEveryAnswer:
+    @pytest.mark.parametrize("path", ["/api/games/genres", "/api/nothing", "/", "/live"])
+    async def test_forbids_guessing_its_type_and_framing(self, client: AsyncClient, path: str):
+        response = await client.get(path)
+
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert response.headers["x-request-id"]
+
+
+class TestHealth:
+    @pytest.mark.parametrize("path", ["/health", "/api/health"])
+    async def test_is_told_of_every_part(self, client: AsyncClient, path: str):
+        response = await client.get(path)
+
+        assert response.status_code == 200
+        assert response.json()["status"] == "ok"
+        assert response.json()["checks"] == {"database": "ok"}
+        assert response.json()["timestamp"].endswith("Z")
+
+    async def test_is_degraded_without_the_supplier(self, stocked: Database):
+        async def is_away() -> str:
+            raise ConnectionError("secret-of-the-house")
+
+        app = create_app(db=stocked, checks={"g2a": is_away})
+        async with client_of(app) as client:
+            response = await client.get("/health")
+
+        assert response.status_code == 200
+        assert response.json()["status"] == "degraded"
+        assert response.json()["checks"] == {"database": "ok", "g2a": "error"}
+
+    async def test_is_bad_without_the_database(self):
+        app = create_app(db=Database("postgresql://nobody@127.0.0.1:1/nothing"), checks={})
+
+        async with client_of(app) as client:
+            response = await client.get("/health")
+            alive = await client.get("/live")
+
+        assert response.status_code == 503
+        assert response.json()["checks"] == {"database": "error"}
+        assert alive.json() == {"status": "ok"}
+
+
+class TestMetrics:
+    async def test_count_requests_by_route_and_not_by_address(self, client: AsyncClient):
+        await client.get("/api/games/slug/some-address-of-a-game")
+
+        figures = (await client.get("/metrics")).text
+
+        assert (
+            'keyshop_http_requests_total{method="GET",operation="/api/games/slug/{slug:str}"'
+            in figures.replace("{slug}", "{slug:str}")
+        )
+        assert "some-address-of-a-game" not in figures
+        assert "keyshop_http_request_seconds_bucket" in figures
+
+
+class TestPages:
+    async def test_start_page_links_only_what_is_there(self, client: AsyncClient):
+        page = (await client.get("/")).text
+
+        links = [part.partition('"')[0] for part in page.split('href="')[1:]]
+        for link in links:
+            if not link.startswith("data:"):
+                assert (await client.get(link.replace("&amp;", "&"))).status_code == 200
+
+    async def test_documentation_needs_nothing_from_elsewhere(self, client: AsyncClient):
+        page = (await client.get("/docs")).text
+
+        assert "://" not in page
+        for file in ("swagger-ui-bundle.js", "swagger-ui.css"):
+            assert f"/docs/files/{file}" in page
+            assert (await client.get(f"/docs/files/{file}")).status_code == 200
+
+    async def test_documentation_gives_no_other_file(self, client: AsyncClient):
+        for name in ("docs.py", "..%2Fdocs.py", "swagger-ui.LICENSE"):
+            assert (await client.get(f"/docs/files/{name}")).status_code == 404
+
+    async def test_openapi_document_describes_every_endpoint(self, client: AsyncClient):
+        document = (await client.get("/openapi.json")).json()
+
+        games = [path for path in document["paths"] if path.startswith("/api/games")]
+        assert len(games) == 16
+        assert document["components"]["schemas"]["Game"]["properties"]["price"] == {
+            "type": "number"
+        }

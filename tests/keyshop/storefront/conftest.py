@@ -1,0 +1,50 @@
+"""The catalogue of thirty games, and answers as Python values."""
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import msgspec
+import pytest_asyncio
+
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.database import Database
+from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
+from tests.servers import copied_database
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stocked(
+    postgres_server: PostgresServer, template_database: str
+) -> AsyncIterator[Database]:
+    """The catalogue in a database of its own, for tests that change nothing."""
+    async with copied_database(postgres_server, template_database) as url:
+        database = Database(url)
+        await database.open()
+        await stock_catalogue(database)
+        yield database
+        await database.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def ids(stocked: Database) -> dict[str, str]:
+    """Ids of the catalogue's games by title."""
+    async with stocked.read() as reader:
+        return dict(await reader.fetch("SELECT title, id FROM games"))
+
+
+@pytest_asyncio.fixture
+async def fresh_ids(db: Database) -> dict[str, str]:
+    """The same catalogue in this test's own database; ids by title."""
+    return await stock_catalogue(db)
+
+
+async def data_of(answer: Awaitable[bytes]) -> Any:
+    """Return what an answer is about."""
+    envelope = msgspec.json.decode(await answer)
+    assert envelope["success"] is True
+    return envelope["data"]
+
+
+async def titles_of(answer: Awaitable[bytes]) -> list[str]:
+    """Return the titles of an answer's games."""
+    return [game["title"] for game in await data_of(answer)]

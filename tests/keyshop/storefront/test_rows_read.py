@@ -1,0 +1,110 @@
+"""How much of the database a visitor costs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+from asyncpg.connection import LoggedQuery
+
+from bench.catalogue import fill
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.database import Database
+from keyshop.storefront.browse_catalogue import browse_catalogue
+from keyshop.storefront.list_collections import list_collections
+from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
+from keyshop.storefront.list_games import (
+    list_best_sellers,
+    list_by_genre,
+    list_new,
+    list_new_in_catalogue,
+    list_preorders,
+    list_random,
+)
+from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.search_games import search_games, suggest_games
+from tests.servers import copied_database
+from tests.shop import NOON
+
+GAMES = 3_000
+
+
+@pytest_asyncio.fixture(scope="session")
+async def large(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Database]:
+    """A shop of three thousand games, on one connection."""
+    async with copied_database(postgres_server, template_database) as url:
+        database = Database(url, max_size=1)
+        await database.open()
+        await fill(database, GAMES)
+        yield database
+        await database.close()
+
+
+async def rows_read(db: Database) -> int:
+    """Return how many rows of `games` have been read so far, by scan or by index."""
+    async with db.read() as reader:
+        await reader.fetch("SELECT pg_stat_force_next_flush()")
+        return int(
+            await reader.fetchval(
+                "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
+                " WHERE relname = 'games'"
+            )
+        )
+
+
+LISTS: list[tuple[str, Callable[[Database], Awaitable[bytes]], int, int]] = [
+    # What is asked for, how, statements, rows of games.
+    (
+        "catalogue",
+        lambda db: browse_catalogue(
+            db,
+            CatalogueFilter(genres=["action"]),
+            sort=Sort.POPULAR,
+            page=1,
+            page_size=36,
+            now=NOON,
+        ),
+        2,
+        36,
+    ),
+    ("best sellers", lambda db: list_best_sellers(db, genre=None, now=NOON), 2, 400),
+    ("new in the catalogue", lambda db: list_new_in_catalogue(db, now=NOON), 2, 400),
+    ("new", lambda db: list_new(db, now=NOON), 2, 400),
+    ("preorders", lambda db: list_preorders(db, now=NOON), 2, 400),
+    ("genre", lambda db: list_by_genre(db, genre="Action", now=NOON), 3, 40),
+    ("random", lambda db: list_random(db, count=10, now=NOON), 2, 10),
+    ("search", lambda db: search_games(db, text="dragon", now=NOON), 2, 50),
+    ("suggestions", lambda db: suggest_games(db, text="dragon", limit=10), 1, 10),
+    ("genres", list_genres, 1, 0),
+    ("platforms", list_platforms, 1, 0),
+    ("filter options", list_filter_options, 5, 0),
+    ("collections", lambda db: list_collections(db, now=NOON), 3, 400),
+]
+
+
+class TestLists:
+    @pytest.mark.parametrize(
+        ("ask", "statements", "rows"), [one[1:] for one in LISTS], ids=[one[0] for one in LISTS]
+    )
+    async def test_never_read_the_whole_catalogue(
+        self,
+        large: Database,
+        ask: Callable[[Database], Awaitable[bytes]],
+        statements: int,
+        rows: int,
+    ):
+        seen: list[str] = []
+
+        def note(query: LoggedQuery) -> None:
+            seen.append(query.query)
+
+        # A first call, since the driver asks a new connection about the types it meets.
+        await ask(large)
+        before = await rows_read(large)
+        async with large.read() as reader:
+            reader._connection.add_query_logger(note)
+        await ask(large)
+        async with large.read() as reader:
+            reader._connection.remove_query_logger(note)
+
+        assert await rows_read(large) - before <= rows
+        assert len(seen) <= statements
