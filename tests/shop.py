@@ -37,7 +37,7 @@ async def add_game(tx: Transaction, **overrides: Any) -> str:
     await tx.execute(f"INSERT INTO games ({columns}) VALUES ({places})", *game.values())
     for kind, names in links.items():
         await link_game(tx, game["id"], kind, names)
-    return game["id"]
+    return str(game["id"])
 
 
 def game_columns(**overrides: Any) -> dict[str, Any]:

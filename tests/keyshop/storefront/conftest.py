@@ -29,7 +29,7 @@ async def stocked(
 async def ids(stocked: Database) -> dict[str, str]:
     """Ids of the catalogue's games by title."""
     async with stocked.read() as reader:
-        return dict(await reader.fetch("SELECT title, id FROM games"))
+        return {game["title"]: game["id"] for game in await reader.fetch("SELECT * FROM games")}
 
 
 @pytest_asyncio.fixture

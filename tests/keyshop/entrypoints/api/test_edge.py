@@ -5,6 +5,7 @@ from httpx2 import AsyncClient
 
 from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.api.errors import STATUS_OF, status_of
+from keyshop.entrypoints.api.health import CheckResult
 from keyshop.kit.database import Database
 from keyshop.kit.errors import ShopError
 from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
@@ -159,7 +160,7 @@ class TestHealth:
         assert response.json()["timestamp"].endswith("Z")
 
     async def test_is_degraded_without_the_supplier(self, stocked: Database):
-        async def is_away() -> str:
+        async def is_away() -> CheckResult:
             raise ConnectionError("secret-of-the-house")
 
         app = create_app(db=stocked, checks={"g2a": is_away})

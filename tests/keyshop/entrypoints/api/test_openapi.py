@@ -1,0 +1,55 @@
+"""A stranger who reads the OpenAPI document and tries everything."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+import uvicorn
+from litestar.types import ASGIApp
+
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+]
+
+
+@pytest_asyncio.fixture
+async def address(app: ASGIApp) -> AsyncIterator[str]:
+    """The API on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))  # type: ignore[arg-type] # both name ASGI anew
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    await serving
+
+
+class TestOpenApiDocument:
+    async def test_is_true_whatever_is_asked(self, address: str, tmp_path: Path):
+        program = Path(sys.executable).with_name("schemathesis")
+
+        process = await asyncio.create_subprocess_exec(
+            program,
+            "run",
+            f"{address}/openapi.json",
+            f"--checks={','.join(CHECKS)}",
+            "--max-examples=10",
+            "--seed=1",
+            "--no-color",
+            cwd=tmp_path,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        async with asyncio.timeout(120):
+            report, _ = await process.communicate()
+
+        assert process.returncode == 0, report.decode()
