@@ -1,0 +1,75 @@
+"""Whatever part of a running shop is killed is running again soon, and nothing is lost."""
+
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.chaos.test_stop_and_start import has, write
+from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.users import kill, wait_until
+from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, running
+from tests.servers import open_home
+
+_RECOVERY_SECONDS = 60
+
+_PARTS = {
+    "PostgreSQL": ["postgres", "-D"],
+    "Valkey": ["valkey-server"],
+    "the API": ["-m", "keyshop", "api"],
+    "the worker": ["-m", "keyshop", "worker"],
+    "the simulator": ["-m", "g2a_simulator"],
+}
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[ShopProcess]:
+    with open_home() as folder, running(folder / "home", "up") as shop:
+        yield shop
+
+
+def find(shop: ShopProcess, part: str) -> psutil.Process | None:
+    """Return the process of the part, if it runs; not the guardian that names it."""
+    found = [
+        process for process in shop.list_processes(*_PARTS[part]) if not shop.is_guardian(process)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+class TestKilledPart:
+    @pytest.mark.parametrize("part", _PARTS)
+    def test_is_running_again_and_nothing_is_lost(self, shop, part):
+        write(shop, part)
+        killed = find(shop, part)
+        assert killed is not None
+        killed_at = time.monotonic()
+
+        kill(killed)
+
+        def is_back() -> bool:
+            successor = find(shop, part)
+            return successor is not None and successor.pid != killed.pid and shop.is_healthy()
+
+        wait_until(is_back, seconds=_RECOVERY_SECONDS)
+        print(f"{part} was back after {time.monotonic() - killed_at:.1f} s")
+        assert has(shop, part)
+        assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
+
+
+class TestKilledSync:
+    def test_is_told_of_by_the_next_command(self, shop):
+        shop.tell_simulator("PATCH", "settings", {"latency_ms": 500})
+        sync = ShopProcess(shop.home, **shop.variables)
+        sync.launch("sync", "full")
+        open_runs = "SELECT count(*) FROM keyshop.sync_runs WHERE state = 'RUNNING'"
+        wait_until(lambda: ask(shop.database_url, open_runs) == 1)
+
+        kill(sync.get_process("sync", "full"))
+        sync.end()
+        shop.tell_simulator("PATCH", "settings", {"latency_ms": 0})
+        told = shop.run("sync", "full")
+
+        assert told.returncode == 0, told.stderr
+        assert "was interrupted after" in told.stderr
+        assert '"INTERRUPTED"' in shop.run("sync", "runs", "--json").stdout

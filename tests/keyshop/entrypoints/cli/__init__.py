@@ -1,0 +1,1 @@
+"""Tests of the `keyshop` command, as processes of its own."""

@@ -1,0 +1,120 @@
+"""`keyshop up`: the whole shop on one command."""
+
+import socket
+
+import pytest
+
+from keyshop.embedded.postgres import PostgresServer
+from tests.keyshop.embedded.database import ask
+from tests.keyshop.entrypoints.cli.shop_process import fetch, free_port, run_keyshop, running
+
+_HOME_LISTS = ("best-sellers", "new", "new-in-catalog", "preorders", "collections", "random")
+
+
+class TestUp:
+    def test_serves_games_that_came_from_the_supplier_with_their_prices(self, shop):
+        games = shop.ask("/api/games?pageSize=36")["data"]["data"]
+
+        assert len(games) == 36
+        assert all(game["price"] > 0 for game in games)
+
+    @pytest.mark.parametrize("name", _HOME_LISTS)
+    def test_leaves_no_list_of_the_home_page_empty(self, shop, name):
+        assert shop.ask(f"/api/games/{name}")["data"]
+
+    def test_says_what_answers_where(self, shop):
+        told = shop.log.read_text()
+
+        for line in (shop.url, f"{shop.url}/docs", f"{shop.url}/health", shop.simulator):
+            assert line in told
+        assert str(shop.home) in told
+
+    def test_names_the_roles_in_their_command_lines(self, shop):
+        assert shop.get_process("keyshop", "api")
+        assert shop.get_process("keyshop", "worker")
+
+    def test_keeps_its_home_to_itself(self, shop):
+        assert shop.home.stat().st_mode & 0o077 in {0, 0o011}
+        assert (shop.home / "metrics").stat().st_mode & 0o077 == 0
+
+    def test_every_link_of_the_start_page_leads_somewhere(self, shop):
+        page = fetch(shop.url)[1].decode()
+
+        links = [part.partition('"')[0] for part in page.split('<a href="')[1:]]
+        assert len(links) > 5
+        for link in links:
+            status, _ = fetch(link if "://" in link else shop.url + link.replace("&amp;", "&"))
+            assert status == 200, link
+
+
+class TestRefusals:
+    def test_a_second_start_on_the_same_home(self, shop):
+        second = shop.run("up", KEYSHOP_PORT=free_port(), SIMULATOR_PORT=free_port())
+
+        assert second.returncode == 1
+        assert "keyshop is up already" in second.stderr
+        assert "KEYSHOP_HOME" in second.stderr
+        assert shop.is_healthy()
+
+    @pytest.mark.parametrize("variable", ["KEYSHOP_PORT", "SIMULATOR_PORT"])
+    def test_a_port_that_is_taken_is_named_with_its_variable(self, home, variable):
+        ports = {"KEYSHOP_PORT": free_port(), "SIMULATOR_PORT": free_port()}
+        with socket.create_server(("127.0.0.1", ports[variable])):
+            refused = run_keyshop("up", home=home, **ports)
+
+        assert refused.returncode == 1
+        assert refused.stderr.count("\n") == 1
+        assert f"Port {ports[variable]} is taken" in refused.stderr
+        assert variable in refused.stderr
+
+    def test_production_without_its_variables(self, home):
+        refused = run_keyshop("up", home=home, KEYSHOP_ENV="production")
+
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("keyshop: in production DATABASE_URL, G2A_API_URL")
+        assert refused.stderr.count("\n") == 1
+        assert not home.exists()
+
+    @pytest.mark.parametrize("command", [["up"], ["db", "upgrade"]])
+    async def test_a_database_with_tables_that_keyshop_did_not_make(
+        self, home, command, database_url, db
+    ):
+        async with db.transaction() as tx:
+            await tx.execute("DROP SCHEMA keyshop CASCADE")
+            tables = await tx.fetch(_TABLES)
+
+        refused = run_keyshop(
+            *command, home=home, DATABASE_URL=database_url, CACHE_MODE="off",
+            KEYSHOP_PORT=free_port(), SIMULATOR_PORT=free_port(),
+        )  # fmt: skip
+
+        assert refused.returncode == 1
+        assert refused.stderr.splitlines()[-1].startswith("keyshop: ")
+        assert "Traceback" not in refused.stderr
+        async with db.read() as reader:
+            assert await reader.fetch(_TABLES) == tables
+
+    @pytest.mark.parametrize(
+        "words", [["nonsense"], ["up", "--nonsense"], ["sync", "nonsense"], ["jobs", "retry", "x"]]
+    )
+    def test_wrong_usage_has_a_status_of_its_own(self, home, words):
+        assert run_keyshop(*words, home=home).returncode == 2
+
+
+class TestSideBySide:
+    def test_a_second_shop_with_a_home_and_ports_of_its_own(self, shop, home):
+        with running(home, "up", "--no-seed", SIMULATOR_PRODUCTS=40, CACHE_MODE="off") as second:
+            # Each has its own catalogue.
+            assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
+            assert second.ask("/api/games?pageSize=1")["data"]["total"] == 40
+
+            # Nothing was marked where nobody wanted demo data.
+            marked = 'SELECT count(*) FROM games WHERE "isBestSeller" OR "isPreorder"'
+            assert ask(PostgresServer(home).url, marked) == 0
+        assert shop.is_healthy()
+
+
+_TABLES = """
+    SELECT schemaname, relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables
+    ORDER BY 1, 2
+"""
