@@ -31,7 +31,8 @@ class Batch:
             self.lost.append(answer)
             return
         self.pages += 1
-        self.total = answer.total
+        # The largest counts: a list that shrank while it was read may have been read with gaps.
+        self.total = max(self.total or 0, answer.total)
         self._take_products(answer)
         self._take_rejected(answer)
 

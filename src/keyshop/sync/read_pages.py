@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from time import perf_counter
+
+import structlog
 
 from keyshop.supplier.errors import SupplierError
 from keyshop.supplier.models import ProductPage
@@ -12,6 +15,8 @@ from keyshop.sync.rules import pages_of
 
 Answer = ProductPage | PageLost
 
+_log = structlog.get_logger(__name__)
+
 
 async def read_pages(
     supplier: Supplier, *, last_page: int, at_once: int
@@ -19,7 +24,8 @@ async def read_pages(
     """
     Yield every page of the list, or what was lost of it, in the order of their numbers.
 
-    How many there are follows from the newest `total`, so a list that grows is read to its end.
+    How many there are follows from the largest `total` so far: a list that grows is read to its
+    end, and a single wrong answer cannot cut it short.
     The pages under way are dropped when the caller stops early.
     """
     first = await _read(supplier, 1)
@@ -45,7 +51,7 @@ async def _read_on(
                 return
             answer = await under_way.pop(0)
             if isinstance(answer, ProductPage):
-                total = answer.total
+                total = max(total, answer.total)
             yield answer
     finally:
         for task in under_way:
@@ -54,7 +60,21 @@ async def _read_on(
 
 
 async def _read(supplier: Supplier, number: int) -> Answer:
+    began = perf_counter()
     try:
-        return await supplier.list_products(number)
+        page = await supplier.list_products(number)
     except SupplierError as error:
+        _log.warning("sync.page_lost", page=number, reason=str(error), seconds=_since(began))
         return PageLost(number, str(error))
+    _log.info(
+        "sync.page_read",
+        page=number,
+        products=len(page.products),
+        rejected=len(page.rejected),
+        seconds=_since(began),
+    )
+    return page
+
+
+def _since(began: float) -> float:
+    return round(perf_counter() - began, 4)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 from msgspec.structs import replace
+from structlog.contextvars import bound_contextvars
 
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.ids import new_id
@@ -48,12 +49,13 @@ async def run_sync(
         if not held:
             raise SyncAlreadyRunning(kind)
         run = await _start(db, kind, now=clock())
-        try:
-            run = await _transfer(db, supplier, run, policy=policy, clock=clock, report=report)
-        except BaseException as error:
-            await _record_end_by(db, run, error, now=clock())
-            raise
-        _log.info("sync.run_finished", **_facts(run))
+        with bound_contextvars(operation=f"sync.{kind}", run_id=run.id):
+            try:
+                run = await _transfer(db, supplier, run, policy=policy, clock=clock, report=report)
+            except BaseException as error:
+                await _record_end_by(db, run, error, now=clock())
+                raise
+            _log.info("sync.run_finished", **_facts(run))
         return run
 
 

@@ -18,7 +18,8 @@ from keyshop.sync.rules import RunKind, Unsellable
 
 _log = structlog.get_logger(__name__)
 
-_ATTEMPTS = 3
+# A shop in which many write in any order may have to be met several times.
+_ATTEMPTS = 8
 # Somebody else wrote at the same moment: the same genre, the same slug, a row we waited for.
 _COLLISIONS = (
     asyncpg.UniqueViolationError,
@@ -81,7 +82,7 @@ def _count(
 ) -> Run:
     return replace(
         run,
-        total=batch.total if batch.total is not None else run.total,
+        total=_larger(run.total, batch.total),
         pages=run.pages + batch.pages,
         pages_failed=run.pages_failed + len(batch.lost),
         products=run.products + len(batch.games),
@@ -94,6 +95,10 @@ def _count(
         platforms_created=run.platforms_created + merged.platforms_created,
         categories_created=run.categories_created + merged.categories_created,
     )
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((total for total in (one, other) if total is not None), default=None)
 
 
 async def _record(

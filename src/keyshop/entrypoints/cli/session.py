@@ -1,5 +1,6 @@
 """What a command works with: settings, an open database, the shop."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,15 +10,18 @@ from keyshop.kit.logs import configure_logging
 from keyshop.settings import Settings, load_settings
 
 
-def read_settings() -> Settings:
+def read_settings(*, shows_progress: bool = False) -> Settings:
     """
     Read the settings and set up the log accordingly.
+
+    A command that shows its progress on a terminal leaves out the lines that say the same.
 
     Raises:
         SettingsError: a variable is missing or wrong.
     """
     settings = load_settings()
-    configure_logging(settings.log_format, settings.log_level)
+    told_twice = shows_progress and sys.stderr.isatty() and settings.log_level == "info"
+    configure_logging(settings.log_format, "warning" if told_twice else settings.log_level)
     return settings
 
 
@@ -30,9 +34,9 @@ async def database() -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def shop() -> AsyncIterator[Shop]:
+async def shop(*, shows_progress: bool = False) -> AsyncIterator[Shop]:
     """Lend the shop; an embedded database is started for the time being if need be."""
-    settings = read_settings()
+    settings = read_settings(shows_progress=shows_progress)
     with database_server(settings) as url:
         async with open_shop(settings, url) as parts:
             yield parts

@@ -82,7 +82,7 @@ def quarantine(as_json: AsJson = False, limit: Limit = 100) -> None:
 
 
 async def _run(kind: RunKind) -> Run:
-    async with shop() as parts:
+    async with shop(shows_progress=True) as parts:
         for earlier in await settle_interrupted(parts.db, now=utc_now()):
             typer.echo(f"The {earlier.kind.label} of {earlier.started_at:%F %T} UTC was interrupted"
                        f" after {earlier.products} products; what it wrote is kept.", err=True)  # fmt: skip

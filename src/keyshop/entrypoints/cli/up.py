@@ -46,7 +46,7 @@ def up(
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave demo data out.")] = False,
 ) -> None:
     """Run the whole shop in this terminal; Ctrl-C stops it, a second start goes on with the data."""
-    settings = read_settings()
+    settings = read_settings(shows_progress=True)
     with until_told(), ExitStack() as stack:
         _run(settings, stack, seed=not no_seed)
     typer.echo("Stopped.", err=True)
