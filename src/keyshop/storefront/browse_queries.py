@@ -8,7 +8,7 @@ from typing import Final
 
 from keyshop.kit.database import Reader
 from keyshop.storefront.models import CatalogueFilter, Sort
-from keyshop.storefront.queries import DESCRIBED, GRAMS, NEEDLE, POPULAR
+from keyshop.storefront.queries import DESCRIBED, GRAMS, IN_NAMES, POPULAR
 
 _ORDERS: Final = {
     Sort.POPULAR: POPULAR,
@@ -18,9 +18,18 @@ _ORDERS: Final = {
     Sort.LATEST_ENTRY: "created DESC, game_id",
 }
 
-# Counting and choosing read the same rows, one after the other: keeping the rows in between would
-# cost more than finding them twice, as soon as they do not fit into work_mem.
-_PAGE: Final = """
+# Counting and choosing read the same rows. Where a filter leaves few of them, they are found once.
+_PAGE_OF_FEW: Final = """
+    WITH matched AS MATERIALIZED (
+        SELECT game_id, rating, released, price, created FROM keyshop.game_facets WHERE {where}
+    )
+    SELECT (SELECT count(*) FROM matched) AS total,
+        ARRAY(SELECT game_id FROM matched ORDER BY {order} LIMIT $1 OFFSET $2) AS ids
+"""
+
+# Where most of the catalogue is left, keeping it in between would spill out of work_mem and cost
+# more than reading it twice.
+_PAGE_OF_MANY: Final = """
     SELECT (SELECT count(*) FROM keyshop.game_facets WHERE {where}) AS total,
         ARRAY(
             SELECT game_id FROM keyshop.game_facets WHERE {where}
@@ -41,7 +50,7 @@ _POPULAR_IN_STOCK: Final = """
 # The first line is the index's, the second one decides.
 _SEARCHED: Final = f"""
     (keyshop.name_grams(names) @> {GRAMS} OR game_id = ANY(ARRAY({DESCRIBED})))
-    AND (position({NEEDLE} IN names) > 0 OR game_id IN ({DESCRIBED}))
+    AND ({IN_NAMES} OR game_id IN ({DESCRIBED}))
 """.replace("$1", "$n")
 
 _PLATFORM_LINKS: Final = """
@@ -76,7 +85,8 @@ def page_statement(wanted: CatalogueFilter, sort: Sort) -> tuple[str, list[objec
             args.append(value)
             conditions.append(condition.replace("$n", f"${len(args) + 2}"))
     where = " AND ".join(conditions) or "true"
-    return _PAGE.format(where=where, order=_ORDERS[sort]), args
+    page = _PAGE_OF_FEW if _is_narrow(wanted) else _PAGE_OF_MANY
+    return page.format(where=where, order=_ORDERS[sort]), args
 
 
 def _conditions(wanted: CatalogueFilter) -> list[tuple[str, object]]:
@@ -92,6 +102,17 @@ def _conditions(wanted: CatalogueFilter) -> list[tuple[str, object]]:
         ("publisher = ANY($n::text[])", wanted.publishers or None),
         ("multiplayer = $n", wanted.multiplayer),
     ]
+
+
+def _is_narrow(wanted: CatalogueFilter) -> bool:
+    return bool(
+        wanted.search
+        or wanted.platforms
+        or wanted.genres
+        or wanted.activation_services
+        or wanted.regions
+        or wanted.publishers
+    )
 
 
 def _lower(names: list[str]) -> list[str] | None:

@@ -174,15 +174,22 @@ PUBLISHER_COLLECTIONS: Final = f"""
     FROM largest ORDER BY games DESC, name
 """
 
-# Sub-selects without a table are worked out once and not for every row.
-TERM: Final = "(SELECT lower($1))"
-NEEDLE: Final = "(SELECT CASE length($1) WHEN 1 THEN ' ' || lower($1) ELSE lower($1) END)"
+# Sub-selects without a table are worked out once and not for every row. The signs that mean
+# something to LIKE are made to mean themselves.
+_TERM: Final = r"(SELECT regexp_replace(lower($1), '([\\%_])', '\\\1', 'g'))"
+_PART: Final = f"CASE length($1) WHEN 1 THEN ' ' ELSE '' END || {_TERM}"
 GRAMS: Final = "(SELECT keyshop.sought_grams(lower($1)))"
 
-# The index finds names with the right letters, `position` those that have them in a row.
-NAMES_CONTAIN: Final = f"""
-    keyshop.name_grams(names) @> {GRAMS} AND position({NEEDLE} IN names) > 0
-"""
+# A name begins with a space; one letter stands for the beginning of a word.
+IN_NAMES: Final = f"names LIKE (SELECT '%' || {_PART} || '%')"
+
+# A title ends before the only line's end.
+_IN_TITLE: Final = f"names LIKE (SELECT '%' || {_PART} || E'%\\n%')"
+_BEGINS_TITLE: Final = f"names LIKE (SELECT ' ' || {_TERM} || '%')"
+_IS_TITLE: Final = f"names LIKE (SELECT ' ' || {_TERM} || E'\\n%')"
+
+# The index finds names with the right letters, LIKE those that have them in a row.
+_LETTERS: Final = f"keyshop.name_grams(names) @> {GRAMS}"
 
 # A word that stands in more descriptions than this says nothing about a game: which of them are
 # looked at then is left to chance, instead of reading them all.
@@ -195,30 +202,26 @@ DESCRIBED: Final = f"""
 
 # Names first; descriptions are looked at only when names leave room.
 _SEARCH: Final = f"""
-    (SELECT game_id FROM keyshop.game_facets WHERE in_stock AND {NAMES_CONTAIN}
+    (SELECT game_id FROM keyshop.game_facets WHERE in_stock AND {_LETTERS} AND {IN_NAMES}
      ORDER BY {POPULAR} LIMIT $2)
     UNION ALL
     (SELECT game_id FROM keyshop.game_facets
-     WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED})) AND position({NEEDLE} IN names) = 0
+     WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED})) AND NOT {IN_NAMES}
      ORDER BY {POPULAR} LIMIT $2)
     LIMIT $2
 """
 
-# The tiers of `rules.relevance` in its order; inside a tier best sellers, then new games. A title
-# begins at the second place of `names`, after a space, and ends before the line's end.
+# The tiers of `rules.relevance` in its order; inside a tier best sellers, then new games.
 _SUGGESTIONS: Final = f"""
     WITH found AS (
         (SELECT game_id FROM keyshop.game_facets
-         WHERE in_stock AND {NAMES_CONTAIN}
-            AND position({TERM} IN names) < position(E'\n' IN names)
-         ORDER BY starts_with(names, (SELECT ' ' || lower($1) || E'\n')) DESC,
-            starts_with(names, (SELECT ' ' || lower($1))) DESC,
+         WHERE in_stock AND {_LETTERS} AND {_IN_TITLE}
+         ORDER BY {_IS_TITLE} DESC, {_BEGINS_TITLE} DESC,
             is_best_seller DESC, is_marked_new DESC, {POPULAR}
          LIMIT $2)
         UNION ALL
         (SELECT game_id FROM keyshop.game_facets
-         WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED}))
-            AND position({TERM} IN split_part(names, E'\n', 1)) = 0
+         WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED})) AND NOT {_IN_TITLE}
          ORDER BY is_best_seller DESC, is_marked_new DESC, {POPULAR}
          LIMIT $2)
         LIMIT $2
