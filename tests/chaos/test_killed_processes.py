@@ -39,7 +39,7 @@ def find(shop: ShopProcess, part: str) -> psutil.Process | None:
 
 class TestKilledPart:
     @pytest.mark.parametrize("part", _PARTS)
-    def test_is_running_again_and_nothing_is_lost(self, shop, part):
+    def test_is_running_again_and_nothing_is_lost(self, shop, part, record_property):
         write(shop, part)
         killed = find(shop, part)
         assert killed is not None
@@ -52,7 +52,7 @@ class TestKilledPart:
             return successor is not None and successor.pid != killed.pid and shop.is_healthy()
 
         wait_until(is_back, seconds=_RECOVERY_SECONDS)
-        print(f"{part} was back after {time.monotonic() - killed_at:.1f} s")
+        record_property(f"seconds until {part} was back", time.monotonic() - killed_at)
         assert has(shop, part)
         assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
 
