@@ -1,6 +1,7 @@
 """A stranger who reads the OpenAPI document and tries everything."""
 
 import asyncio
+import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
@@ -22,12 +23,11 @@ CHECKS = [
 @pytest_asyncio.fixture
 async def address(app: ASGIApp) -> AsyncIterator[str]:
     """The API on a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))  # type: ignore[arg-type] # both name ASGI anew
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    # Callers wait in the listener's queue until the server is ready.
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await serving
