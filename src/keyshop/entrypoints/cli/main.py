@@ -8,7 +8,6 @@ from typing import Final
 import typer
 
 from keyshop.embedded.folder import make_home
-from keyshop.embedded.folder import make_home
 from keyshop.kit.errors import ShopError
 from keyshop.kit.metrics import share_metrics
 from keyshop.supplier.errors import SupplierError

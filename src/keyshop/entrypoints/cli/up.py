@@ -17,7 +17,6 @@ import typer
 from keyshop.assembly import embedded_servers, open_shop, supplier_url
 from keyshop.catalog.fill_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
-from keyshop.embedded.folder import make_home
 from keyshop.embedded.locks import may_take_alone, open_lock
 from keyshop.embedded.ports import is_free
 from keyshop.embedded.shared_server import SharedServer
