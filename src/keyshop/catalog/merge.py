@@ -33,17 +33,19 @@ async def merge_games(tx: Transaction, batch: Iterable[SupplierGame], *, now: da
     added = await _add(tx, new, now=now)
     updated = await _update(tx, differing, now=now)
     await _remember(tx, differing, added, now=now)
-    links = await relink(tx, games, _linked(differing) | added)
+    relinked = await relink(tx, games, _linked(differing) | added)
+    if relinked.links:
+        await queries.remember_links(tx, relinked.links)
 
     unknown = {game.offer.product_id for game in missing} - {game.product_id for game in new}
     return Merged(
         added=len(added),
         updated=updated,
-        relinked=links.games - len(added),
+        relinked=len(relinked.links) - len(added),
         unknown=tuple(sorted(unknown)),
-        genres_created=links.genres_created,
-        platforms_created=links.platforms_created,
-        categories_created=links.categories_created,
+        genres_created=relinked.genres_created,
+        platforms_created=relinked.platforms_created,
+        categories_created=relinked.categories_created,
     )
 
 

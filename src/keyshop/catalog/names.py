@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from keyshop.catalog.queries import Link
 from keyshop.catalog.rules import loses_letters, slugify
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id
@@ -15,12 +16,6 @@ _ADD = """
     INSERT INTO {names} (id, name, slug)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS n (id, name, slug)
     ON CONFLICT DO NOTHING
-"""
-_LINK = """
-    INSERT INTO {links} ("gameId", "{link}")
-    SELECT * FROM unnest($1::text[], $2::text[]) AS l (game_id, name_id)
-    ON CONFLICT DO NOTHING
-    RETURNING "gameId" AS game_id, "{link}" AS name_id
 """
 _UNLINK = """
     DELETE FROM {links} AS l USING unnest($1::text[], $2::text[]) AS gone (game_id, name_id)
@@ -33,25 +28,18 @@ class Names(Struct, frozen=True):
 
     find: str
     add: str
-    link: str
     unlink: str
 
 
 def _names(names: str, links: str, link: str) -> Names:
     return Names(
-        *(
-            text.format(names=names, links=links, link=link)
-            for text in (_FIND, _ADD, _LINK, _UNLINK)
-        )
+        *(text.format(names=names, links=links, link=link) for text in (_FIND, _ADD, _UNLINK))
     )
 
 
 PLATFORMS: Final = _names("platforms", "game_platforms", "platformId")
 GENRES: Final = _names("genres", "game_genres", "genreId")
 CATEGORIES: Final = _names("categories", "game_categories", "categoryId")
-
-Link = tuple[str, str]
-"""The ids of a game and of a name."""
 
 
 async def ensure_names(
@@ -88,15 +76,6 @@ def _slug(name: str) -> str:
     # Names in other alphabets differ in what an address cannot show.
     digest = sha256(name.encode()).hexdigest()[:12]
     return f"{slug}-{digest}" if slug else digest
-
-
-async def add_links(tx: Transaction, kind: Names, links: Iterable[Link]) -> set[Link]:
-    """Link games with names and return the links that were not there before."""
-    ordered = sorted(links)
-    if not ordered:
-        return set()
-    made = await tx.fetch(kind.link, [game for game, _ in ordered], [name for _, name in ordered])
-    return {(record["game_id"], record["name_id"]) for record in made}
 
 
 async def remove_links(tx: Transaction, kind: Names, links: Iterable[Link]) -> None:

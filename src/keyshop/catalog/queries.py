@@ -152,6 +152,27 @@ _GAME_COLUMNS = (
     "updatedAt",
 )
 
+# One statement, so that the triggers that keep the storefront's copy see all of a game's new links
+# at once, and write that copy once.
+_LINK: Final = """
+    WITH platform_links AS (
+        INSERT INTO game_platforms ("gameId", "platformId")
+        SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+        RETURNING "gameId" AS game_id, "platformId" AS name_id
+    ), genre_links AS (
+        INSERT INTO game_genres ("gameId", "genreId")
+        SELECT * FROM unnest($3::text[], $4::text[]) ON CONFLICT DO NOTHING
+        RETURNING "gameId" AS game_id, "genreId" AS name_id
+    ), category_links AS (
+        INSERT INTO game_categories ("gameId", "categoryId")
+        SELECT * FROM unnest($5::text[], $6::text[]) ON CONFLICT DO NOTHING
+        RETURNING "gameId" AS game_id, "categoryId" AS name_id
+    )
+    SELECT 0 AS kind, game_id, name_id FROM platform_links
+    UNION ALL SELECT 1, game_id, name_id FROM genre_links
+    UNION ALL SELECT 2, game_id, name_id FROM category_links
+"""
+
 _TAKEN_SLUGS = "SELECT slug FROM games WHERE slug = ANY($1::text[])"
 
 _LINKS = """
@@ -170,6 +191,10 @@ _REMEMBER_LINKS = """
         AS l (game_id, platforms, genres, categories), staged AS s
     WHERE m.game_id = l.game_id AND s.product_id = m.product_id
 """
+
+
+Link = tuple[str, str]
+"""The ids of a game and of a name."""
 
 
 class GameLinks(Struct):
@@ -228,6 +253,19 @@ async def list_taken_slugs(tx: Transaction, slugs: Iterable[str]) -> set[str]:
 async def add_games(tx: Transaction, games: Iterable[tuple[object, ...]]) -> None:
     """Insert new games; a tuple holds the values of `_GAME_COLUMNS`."""
     await tx.copy_records("games", columns=_GAME_COLUMNS, records=games)
+
+
+async def add_links(tx: Transaction, links: Sequence[Iterable[Link]]) -> tuple[set[Link], ...]:
+    """Link games with platforms, genres and categories; return the links that were not there."""
+    args: list[list[str]] = []
+    for kind in links:
+        ordered = sorted(kind)
+        args += [[game for game, _ in ordered], [name for _, name in ordered]]
+    made: tuple[set[Link], ...] = tuple(set() for _ in links)
+    if any(args):
+        for record in await tx.fetch(_LINK, *args):
+            made[record["kind"]].add((record["game_id"], record["name_id"]))
+    return made
 
 
 async def update_games(tx: Transaction, ids: Sequence[str], *, now: datetime) -> int:

@@ -1,30 +1,31 @@
 """Bring the links between games and platforms, genres and categories to the supplier's word."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from keyshop.catalog import queries
 from keyshop.catalog.models import SupplierGame
-from keyshop.catalog.names import (
-    CATEGORIES,
-    GENRES,
-    PLATFORMS,
-    Names,
-    add_links,
-    ensure_names,
-    remove_links,
-)
+from keyshop.catalog.names import CATEGORIES, GENRES, PLATFORMS, Names, ensure_names, remove_links
+from keyshop.catalog.queries import GameLinks, Link
 from keyshop.kit.database import Transaction
 
 
 class Relinked(Struct, frozen=True, kw_only=True):
-    """How many games were linked anew, and how many names had to be made."""
+    """The links that are the sync's own now, by game, and how many names had to be made."""
 
-    games: int = 0
+    links: Sequence[GameLinks] = ()
     platforms_created: int = 0
     genres_created: int = 0
     categories_created: int = 0
+
+
+class _Change(Struct, frozen=True):
+    """The links of one kind: what the sync made earlier, what should be, how many names are new."""
+
+    have: set[Link]
+    should: set[Link]
+    names_made: int
 
 
 async def relink(
@@ -45,29 +46,27 @@ async def relink(
             platforms[game_id] = {told.platform} if told.platform else set()
             categories[game_id] = set(told.categories)
 
-    links = await queries.list_links(tx, list(products))
-    mine = {game.game_id: game for game in links}
-    made_platforms, new_platforms = await _bring(
-        tx, PLATFORMS, {id_: game.platform_links for id_, game in mine.items()}, platforms
+    mine = await queries.list_links(tx, list(products))
+    changes = (
+        await _bring(
+            tx, PLATFORMS, {game.game_id: game.platform_links for game in mine}, platforms
+        ),
+        await _bring(tx, GENRES, {game.game_id: game.genre_links for game in mine}, categories),
+        await _bring(
+            tx, CATEGORIES, {game.game_id: game.category_links for game in mine}, categories
+        ),
     )
-    made_genres, new_genres = await _bring(
-        tx, GENRES, {id_: game.genre_links for id_, game in mine.items()}, categories
-    )
-    made_categories, new_categories = await _bring(
-        tx, CATEGORIES, {id_: game.category_links for id_, game in mine.items()}, categories
-    )
-    await queries.remember_links(
-        tx,
-        [
-            queries.GameLinks(id_, made_platforms[id_], made_genres[id_], made_categories[id_])
-            for id_ in mine
-        ],
-    )
+    made = await queries.add_links(tx, [change.should - change.have for change in changes])
+    # A link that is there without being ours was made by hand: it is not ours from now on either.
+    ours = [
+        _by_game(products, (change.have & change.should) | new)
+        for change, new in zip(changes, made, strict=True)
+    ]
     return Relinked(
-        games=len(mine),
-        platforms_created=new_platforms,
-        genres_created=new_genres,
-        categories_created=new_categories,
+        links=[GameLinks(id_, *(kind[id_] for kind in ours)) for id_ in products],
+        platforms_created=changes[0].names_made,
+        genres_created=changes[1].names_made,
+        categories_created=changes[2].names_made,
     )
 
 
@@ -76,15 +75,17 @@ async def _bring(
     kind: Names,
     mine: Mapping[str, list[str]],
     wanted: Mapping[str, Iterable[str]],
-) -> tuple[dict[str, list[str]], int]:
-    """Return which links are the sync's own now, by game, and how many names were made."""
+) -> _Change:
+    """Make the names that are missing, and take away the links that should not be."""
     ids, made = await ensure_names(tx, kind, {name for names in wanted.values() for name in names})
     should = {(game, ids[name]) for game, names in wanted.items() for name in names}
     have = {(game, name_id) for game, name_ids in mine.items() for name_id in name_ids}
     await remove_links(tx, kind, have - should)
-    # A link that is there without being ours was made by hand: it is not ours from now on either.
-    ours = (have & should) | await add_links(tx, kind, should - have)
-    by_game: dict[str, list[str]] = {game: [] for game in mine}
-    for game, name_id in sorted(ours):
+    return _Change(have, should, made)
+
+
+def _by_game(games: Iterable[str], links: Iterable[Link]) -> dict[str, list[str]]:
+    by_game: dict[str, list[str]] = {game: [] for game in games}
+    for game, name_id in sorted(links):
         by_game[game].append(name_id)
-    return by_game, made
+    return by_game
