@@ -16,6 +16,7 @@ from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.secrets import Secret
+from keyshop.supplier.models import EVERYTHING, ProductFilter, ProductPage
 from keyshop.supplier.protocol import Supplier
 from keyshop.sync import queries
 from keyshop.sync.models import Run
@@ -41,6 +42,33 @@ _LINKS: Final = {
 }
 
 
+class HeldClient(G2AClient):
+    """A client that stops before a page until it is let go, so that a test can act meanwhile."""
+
+    hold_at = 0  # no page has this number
+
+    def __init__(self, exchange: Exchange, *, retries: Retries) -> None:
+        super().__init__(exchange, retries=retries)
+        self.arrived = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.asked = 0
+        self.under_way = 0
+        self.most_under_way = 0
+
+    async def list_products(self, page: int, *, only: ProductFilter = EVERYTHING) -> ProductPage:
+        """Ask for the page, once it may be asked for."""
+        self.asked += 1
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            if page == self.hold_at:
+                self.arrived.set()
+                await self.go_on.wait()
+            return await super().list_products(page, only=only)
+        finally:
+            self.under_way -= 1
+
+
 class Impatient(httpx2.AsyncHTTPTransport):
     """Real HTTP that gives up sooner than a shop would."""
 
@@ -56,11 +84,15 @@ class Impatient(httpx2.AsyncHTTPTransport):
 
 
 @asynccontextmanager
-async def connected(url: str, *, patience: float = 10) -> AsyncIterator[G2AClient]:
-    """Lend a client that asks twice and waits so many seconds for each answer."""
+async def connected(
+    url: str, *, patience: float = 10, hold_at: int = 0
+) -> AsyncIterator[HeldClient]:
+    """Lend a client that asks twice, waits so many seconds for an answer, and stops at a page."""
     async with httpx2.AsyncClient(transport=Impatient(patience)) as http:
         exchange = Exchange(http, base_url=url, credentials=SANDBOX, budget=None)
-        yield G2AClient(exchange, retries=TWICE)
+        client = HeldClient(exchange, retries=TWICE)
+        client.hold_at = hold_at
+        yield client
 
 
 async def sync(

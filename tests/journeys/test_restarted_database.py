@@ -1,0 +1,72 @@
+"""PostgreSQL is killed while a sync runs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from g2a_simulator.market import Market
+from g2a_simulator.server import serve
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.database import Database, DatabaseUnavailable
+from keyshop.kit.migrate import upgrade
+from keyshop.sync import queries
+from keyshop.sync.models import Run
+from keyshop.sync.rules import RunState
+from tests.keyshop.embedded.users import get_server, kill
+from tests.keyshop.sync.syncing import asked_price, connected, count, read_games, sync
+from tests.servers import FAST, open_home
+
+# Handing back a lock whose connection was cut fails at present, and hides how the run ended.
+cut_connection = pytest.mark.xfail(reason="kit.database asks a connection that the pool took back")
+
+
+@pytest.fixture
+def market() -> Market:
+    """A supplier of more than one batch."""
+    market = Market(products=1200, seed=1)
+    market.settings.requests_per_minute = None
+    return market
+
+
+@pytest_asyncio.fixture
+async def own_server() -> AsyncIterator[PostgresServer]:
+    """A migrated PostgreSQL that no other test needs."""
+    with open_home() as home, PostgresServer(home, settings=FAST) as server:
+        await asyncio.to_thread(upgrade, server.url)
+        yield server
+
+
+class TestKilledDatabase:
+    @cut_connection
+    async def test_keeps_what_was_written_and_the_next_sync_finishes(
+        self, own_server: PostgresServer, market: Market
+    ) -> None:
+        db = Database(own_server.url)
+        await db.open()
+
+        async with serve(market) as url, connected(url, hold_at=40) as held:
+            running = asyncio.create_task(sync(db, held))
+            await held.arrived.wait()
+
+            # The first batch is in; the server dies and comes back.
+            assert await count(db, "games") == 500
+            kill(get_server(own_server.folder.parent, "postgres"))
+            await asyncio.to_thread(own_server.ensure)
+            held.go_on.set()
+            (ended,) = await asyncio.gather(running, return_exceptions=True)
+
+            # The run went on over new connections, or says that the database went away.
+            assert isinstance(ended, Run | DatabaseUnavailable)
+            games = await read_games(db)
+            assert len(games) in {500, 1000, 1200}
+            assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+
+            # The next one completes, and leaves no run open.
+            assert (await sync(db, held)).state is RunState.COMPLETE
+            assert await count(db, "games") == 1200
+        async with db.read() as reader:
+            states = [run.state for run in await queries.list_runs(reader, limit=5)]
+        assert RunState.RUNNING not in states
+        await db.close()

@@ -1,0 +1,108 @@
+"""`keyshop sync ...` by hand: what it says, how it ends, and what a kill leaves behind."""
+
+import json
+import signal
+
+import pytest
+
+from g2a_simulator.market import Market
+from keyshop.kit.database import Database
+from tests.journeys.terminal import Terminal, end_of
+from tests.keyshop.sync.syncing import asked_price, count, read_games, until
+
+
+@pytest.fixture
+def market() -> Market:
+    """A supplier of three batches."""
+    market = Market(products=1200, seed=1)
+    market.settings.requests_per_minute = None
+    return market
+
+
+async def two_batches(db: Database) -> None:
+    """Wait until some batches are written and the supplier has fallen silent."""
+
+    async def is_written() -> bool:
+        return await count(db, "games") == 1000
+
+    await until(is_written)
+
+
+def fall_silent_after(market: Market, pages: int) -> None:
+    market.faults.next("products", "slow", seconds=0, calls=pages)
+    market.faults.rate("products", "hang", 1)
+
+
+class TestSyncCommand:
+    async def test_tells_success_by_its_status(self, terminal: Terminal, db, market) -> None:
+        ended = await terminal.run("sync", "full", "--json")
+
+        run = json.loads(ended.out)
+        assert (ended.status, run["state"], run["added"]) == (0, "COMPLETE", 1200)
+        assert await count(db, "games") == 1200
+
+    async def test_ends_with_1_and_the_reason_when_something_was_not_read(
+        self, terminal, db, market
+    ) -> None:
+        market.settings.page_ceiling = 59
+
+        ended = await terminal.run("sync", "full", "--json")
+
+        run = json.loads(ended.out)
+        assert (ended.status, run["state"], run["added"]) == (1, "INCOMPLETE", 1180)
+        assert "keyshop: 1 of 60 pages could not be read." in ended.err
+        status = await terminal.run("sync", "status", "--json")
+        errors = json.loads(status.out)["errors"][run["id"]]
+        assert [error["page"] for error in errors] == [60]
+
+    async def test_is_refused_while_another_process_syncs(self, terminal, db, market) -> None:
+        fall_silent_after(market, pages=55)
+
+        async with terminal.start("sync", "full") as first:
+            await two_batches(db)
+            second = await terminal.run("sync", "full")
+            first.kill()
+
+        assert second.status == 1
+        assert "A full sync is running already" in second.err
+        assert await count(db, "keyshop.sync_runs") == 1
+
+
+class TestKilledSync:
+    async def test_leaves_whole_batches_and_the_next_one_finishes(
+        self, terminal, db, market
+    ) -> None:
+        fall_silent_after(market, pages=55)
+        async with terminal.start("sync", "full") as process:
+            await two_batches(db)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        market.faults.clear()
+
+        games = await read_games(db)
+        assert len(games) == 1000
+        assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+        assert await count(db, "keyshop.supplier_games") == 1000
+
+        again = await terminal.run("sync", "full", "--json")
+
+        run = json.loads(again.out)
+        assert (again.status, run["added"], run["updated"]) == (0, 200, 0)
+        assert "was interrupted after 1000 products; what it wrote is kept." in again.err
+        runs = json.loads((await terminal.run("sync", "runs", "--json")).out)["runs"]
+        assert [run["state"] for run in runs] == ["COMPLETE", "INTERRUPTED"]
+
+    async def test_by_ctrl_c_says_so_in_its_record(self, terminal, db, market) -> None:
+        fall_silent_after(market, pages=55)
+
+        async with terminal.start("sync", "full") as process:
+            await two_batches(db)
+            process.send_signal(signal.SIGINT)
+            ended = await end_of(process)
+
+        runs = json.loads((await terminal.run("sync", "runs", "--json")).out)["runs"]
+        assert ended.status not in {0, 1}
+        assert "Traceback" not in ended.err
+        assert [(run["state"], run["reason"]) for run in runs] == [
+            ("INTERRUPTED", "It was stopped; what it wrote stays.")
+        ]

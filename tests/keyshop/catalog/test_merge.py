@@ -1,0 +1,126 @@
+"""A batch of the supplier's products meets the catalogue."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from keyshop.catalog.merge import merge_games
+from keyshop.catalog.models import Description, Merged, Offer, SupplierGame
+from keyshop.kit.database import Database
+from tests.shop import make_game
+
+NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
+
+
+def make_product(product_id: str, *, described: bool = True, **overrides: Any) -> SupplierGame:
+    offer: dict[str, Any] = {
+        "product_id": product_id,
+        "price": Decimal("10.20"),
+        "in_stock": True,
+        "qty": 5,
+        "available_to_buy": True,
+        "min_price": Decimal(10),
+        "retail_min_price": None,
+        "retail_min_base_price": None,
+    }
+    told: dict[str, Any] = {
+        "title": f"Game {product_id}",
+        "image": None,
+        "images": (),
+        "region": None,
+        "publisher": None,
+        "release_date": None,
+        "platform": "Steam",
+        "categories": ("Action",),
+        "text": None,
+    }
+    return SupplierGame(
+        offer=Offer(**(offer | {k: v for k, v in overrides.items() if k in offer})),
+        description=Description(**(told | {k: v for k, v in overrides.items() if k in told}))
+        if described
+        else None,
+    )
+
+
+async def merge(db: Database, *products: SupplierGame) -> Merged:
+    async with db.transaction() as tx:
+        return await merge_games(tx, products, now=NOON)
+
+
+async def read_column(db: Database, column: str, product_id: str) -> list[object]:
+    async with db.read() as reader:
+        records = await reader.fetch(
+            f'SELECT {column} AS value FROM games WHERE "g2aProductId" = $1', product_id
+        )
+    return [record["value"] for record in records]
+
+
+class TestMergeGames:
+    async def test_of_nothing_does_nothing(self, db) -> None:
+        merged = await merge(db)
+
+        assert (merged.added, merged.updated, merged.unknown) == (0, 0, ())
+
+    async def test_believes_the_later_of_two_entries(self, db) -> None:
+        merged = await merge(
+            db, make_product("1"), make_product("1", title="Later", price=Decimal("5.10"))
+        )
+
+        assert merged.added == 1
+        assert await read_column(db, "title", "1") == ["Later"]
+        assert await read_column(db, "price", "1") == [Decimal("5.10")]
+
+    async def test_makes_no_game_of_a_mere_offer(self, db) -> None:
+        merged = await merge(db, make_product("1", described=False))
+
+        assert (merged.added, merged.unknown) == (0, ("1",))
+
+    async def test_brings_every_game_of_a_product_up_to_date(self, db) -> None:
+        for title in ("Portal", "Portal again"):
+            await make_game(db, title=title, g2aProductId="1")
+
+        merged = await merge(db, make_product("1", price=Decimal("5.10")))
+
+        assert (merged.added, merged.updated) == (0, 2)
+        assert await read_column(db, "price", "1") == [Decimal("5.10")] * 2
+
+    async def test_takes_a_game_over_that_was_made_by_hand(self, db) -> None:
+        await make_game(db, title="Portal", g2aProductId="1", genres=["Action"], slug="by-hand")
+
+        merged = await merge(db, make_product("1", title="Portal"))
+        await merge(db, make_product("1", title="Portal", categories=("Racing",)))
+
+        assert (merged.added, merged.relinked) == (0, 1)
+        assert await read_column(db, "slug", "1") == ["by-hand"]
+        async with db.read() as reader:
+            genres = await reader.fetch(
+                'SELECT name FROM game_genres JOIN genres ON id = "genreId" ORDER BY name'
+            )
+        assert [genre["name"] for genre in genres] == ["Action", "Racing"]
+
+    async def test_follows_a_game_to_another_product(self, db) -> None:
+        await merge(db, make_product("1", title="Portal"))
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE games SET \"g2aProductId\" = '2'")
+
+        # Over and over: the old product is a stranger again, and every address it had is taken.
+        for _ in range(3):
+            merged = await merge(db, make_product("1", title="Portal"))
+            assert merged.added == 1
+            async with db.transaction() as tx:
+                await tx.execute("UPDATE games SET \"g2aProductId\" = '2'")
+
+        assert sorted(map(str, await read_column(db, "slug", "2"))) == [
+            "portal",
+            "portal-1",
+            "portal-1-2",
+            "portal-1-3",
+        ]
+
+    async def test_writes_nothing_twice(self, db) -> None:
+        products = [make_product(str(number)) for number in range(20)]
+        await merge(db, *products)
+
+        merged = await merge(db, *reversed(products))
+
+        assert (merged.added, merged.updated, merged.relinked) == (0, 0, 0)

@@ -1,0 +1,246 @@
+"""One run of a kind at a time; both kinds at once; a run that lost its turn."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database, DatabaseUnavailable
+from keyshop.sync import queries
+from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
+from keyshop.sync.models import Run
+from keyshop.sync.rules import RunKind, RunState
+from keyshop.sync.run import settle_interrupted
+from tests.keyshop.sync.syncing import (
+    HeldClient,
+    asked_price,
+    change,
+    connected,
+    count,
+    read_games,
+    read_versions,
+    sync,
+    until,
+)
+
+_CUT_ALL = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_CUT_LOCK_HOLDERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_LOCK_HOLDERS = """
+    SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+# Handing back a lock whose connection was cut fails at present, and hides how the run ended.
+cut_connection = pytest.mark.xfail(reason="kit.database asks a connection that the pool took back")
+
+
+@pytest_asyncio.fixture
+async def held(simulator_url) -> AsyncIterator[HeldClient]:
+    """A client that stops before the second page."""
+    async with connected(simulator_url, hold_at=2) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def elsewhere(database_url) -> AsyncIterator[Database]:
+    """The same database, from another machine."""
+    other = Database(database_url)
+    await other.open()
+    yield other
+    await other.close()
+
+
+async def latest(db: Database) -> dict[RunKind, Run]:
+    async with db.read() as reader:
+        return {run.kind: run for run in await queries.list_latest_runs(reader)}
+
+
+async def cut(db: Database, sql: str) -> None:
+    """Cut connections of others and wait until their locks are free."""
+
+    async def is_free() -> bool:
+        async with db.read() as reader:
+            return not await reader.fetchval(_LOCK_HOLDERS)
+
+    async with db.read() as reader:
+        await reader.fetch(sql)
+    await until(is_free)
+
+
+class TestSecondRun:
+    @pytest.mark.parametrize("kind", list(RunKind))
+    async def test_of_the_same_kind_is_told_so(self, db, elsewhere, supplier, held, kind) -> None:
+        first = asyncio.create_task(sync(db, held, kind))
+        await held.arrived.wait()
+
+        with pytest.raises(SyncAlreadyRunning, match="is running already"):
+            await sync(elsewhere, supplier, kind)
+        held.go_on.set()
+
+        assert (await first).state is RunState.COMPLETE
+        assert await count(db, "keyshop.sync_runs") == 1
+
+    async def test_may_start_as_soon_as_the_first_has_ended(self, db, elsewhere, supplier) -> None:
+        await sync(db, supplier)
+
+        assert (await sync(elsewhere, supplier)).state is RunState.COMPLETE
+
+    async def test_of_the_other_kind_need_not_wait(self, db, elsewhere, supplier, market, held):
+        await sync(db, supplier)
+        product_id = market.first_ids(1)[0]
+        market.set_product(product_id, minPrice=66.6)
+        full = asyncio.create_task(sync(db, held))
+        await held.arrived.wait()
+
+        stock = await sync(elsewhere, supplier, RunKind.STOCK)
+        held.go_on.set()
+
+        assert (stock.state, stock.updated) == (RunState.COMPLETE, 1)
+        assert ((await full).state, (await full).updated) == (RunState.COMPLETE, 0)
+
+    async def test_is_not_turned_away_by_a_look_at_the_status(self, db, supplier) -> None:
+        async def look() -> None:
+            for _ in range(40):
+                await settle_interrupted(db, now=utc_now())
+
+        async def run_often() -> list[RunState]:
+            return [(await sync(db, supplier, RunKind.STOCK)).state for _ in range(5)]
+
+        _, states = await asyncio.gather(look(), run_often())
+
+        assert states == [RunState.COMPLETE] * 5
+
+
+class TestBothKinds:
+    async def test_go_on_together_without_a_deadlock(self, db, elsewhere, supplier, market) -> None:
+        await sync(db, supplier)
+
+        for round_ in range(6):
+            for product_id in market.product_ids():
+                market.set_product(product_id, minPrice=10 + round_, qty=round_ % 2)
+            full, stock = await asyncio.gather(
+                sync(db, supplier), sync(elsewhere, supplier, RunKind.STOCK)
+            )
+
+            assert (full.state, stock.state) == (RunState.COMPLETE, RunState.COMPLETE)
+            assert full.updated + stock.updated == 60
+            games = await read_games(db)
+            assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+
+
+class TestInterruptedRun:
+    async def test_is_recorded_when_it_is_stopped(self, db, held) -> None:
+        running = asyncio.create_task(sync(db, held))
+        await held.arrived.wait()
+
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+        run = (await latest(db))[RunKind.FULL]
+        assert run.state is RunState.INTERRUPTED
+        assert run.reason == "It was stopped; what it wrote stays."
+        assert run.finished_at is not None
+        assert held.under_way == 0
+
+    async def test_gives_its_turn_back(self, db, elsewhere, supplier, held) -> None:
+        running = asyncio.create_task(sync(db, held))
+        await held.arrived.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+        assert (await sync(elsewhere, supplier)).state is RunState.COMPLETE
+
+    async def test_is_settled_once_its_process_is_gone(self, db, supplier) -> None:
+        await change(
+            db,
+            """INSERT INTO keyshop.sync_runs (id, kind, state, started_at, products)
+               VALUES ('lost', 'full', 'RUNNING', now(), 500)""",
+        )
+
+        settled = await settle_interrupted(db, now=utc_now())
+
+        assert [(run.id, run.state, run.products) for run in settled] == [
+            ("lost", RunState.INTERRUPTED, 500)
+        ]
+        assert await settle_interrupted(db, now=utc_now()) == []
+
+    async def test_is_left_alone_while_it_goes_on(self, db, elsewhere, held) -> None:
+        running = asyncio.create_task(sync(db, held))
+        await held.arrived.wait()
+
+        assert await settle_interrupted(elsewhere, now=utc_now()) == []
+        held.go_on.set()
+
+        assert (await running).state is RunState.COMPLETE
+
+    @cut_connection
+    async def test_writes_nothing_once_another_one_took_its_turn(
+        self, db, elsewhere, supplier, market, held
+    ) -> None:
+        await sync(elsewhere, supplier)
+        market.set_product(market.first_ids(1)[0], minPrice=11.11)
+        forgotten = asyncio.create_task(sync(db, held))
+        await held.arrived.wait()
+        # Its lock goes with its connection; it does not know that yet.
+        await cut(elsewhere, _CUT_LOCK_HOLDERS)
+        market.set_product(market.first_ids(1)[0], minPrice=22.22)
+        successor = await sync(elsewhere, supplier)
+        before = await read_versions(elsewhere, "games")
+
+        held.go_on.set()
+        with pytest.raises(RunTakenOver, match="declared interrupted"):
+            await forgotten
+
+        assert successor.state is RunState.COMPLETE
+        assert await read_versions(elsewhere, "games") == before
+        async with elsewhere.read() as reader:
+            states = [run.state for run in await queries.list_runs(reader, limit=2)]
+        assert states == [RunState.COMPLETE, RunState.INTERRUPTED]
+
+    @cut_connection
+    async def test_may_lose_every_connection(self, db, elsewhere, supplier, held) -> None:
+        running = asyncio.create_task(sync(db, held))
+        await held.arrived.wait()
+        await cut(elsewhere, _CUT_ALL)
+
+        held.go_on.set()
+        (ended,) = await asyncio.gather(running, return_exceptions=True)
+
+        # It either goes on over new connections or says that the database went away.
+        assert isinstance(ended, Run | DatabaseUnavailable)
+        assert (await sync(elsewhere, supplier)).state is RunState.COMPLETE
+        assert await count(elsewhere, "games") == 60
+
+
+class TestBoundedReading:
+    async def test_never_asks_far_ahead_of_what_is_written(self, db, market, simulator_url):
+        market.settings.requests_per_minute = None
+        market.settings.page_ceiling = None
+        for number in range(12_000):
+            market.catalogue.add(50_000_000_000_000 + number, now=0)
+        ahead = []
+
+        async with connected(simulator_url) as supplier:
+            run = await sync(
+                db,
+                supplier,
+                RunKind.STOCK,
+                report=lambda run: ahead.append(supplier.asked - run.pages),
+                last_page=10_000,
+            )
+
+        assert (run.state, run.total, run.pages) == (RunState.COMPLETE, 12_060, 603)
+        assert len(ahead) == 603 // 25 + 1
+        assert max(ahead) <= 6
+        assert supplier.most_under_way <= 6
