@@ -80,26 +80,35 @@ _LINKS: Final = """
     FROM games,
         (SELECT array_agg(id ORDER BY name) AS ids FROM {things}) AS things,
         generate_series(1, {links})
-    WHERE games."g2aProductId" LIKE 'bulk-%'
+    WHERE games."g2aProductId" = ANY($1::text[])
     ON CONFLICT DO NOTHING
 """
+
+
+_LINKED: Final = (
+    _LINKS.format(table="game_genres", column="genreId", things="genres", links=2, slope=1.7),
+    _LINKS.format(
+        table="game_platforms", column="platformId", things="platforms", links=1, slope=3
+    ),
+    _LINKS.format(table="game_tags", column="tagId", things="tags", links=3, slope=1),
+)
+_PORTION: Final = 5_000  # games
 
 
 async def fill(db: Database, games: int) -> None:
     """Add that many games with their genres, platforms and tags, and gather statistics."""
     async with db.transaction() as tx:
-        await tx.execute("SELECT setseed(0.5)")
         for things in (_GENRES, _PLATFORMS, _TAGS):
             await tx.execute(things)
-        for begin in range(0, games, 5_000):
-            await tx.execute(_GAMES, begin, min(5_000, games - begin))
-        await tx.execute(_links("game_genres", "genreId", "genres", links=2, slope=1.7))
-        await tx.execute(_links("game_platforms", "platformId", "platforms", links=1, slope=3))
-        await tx.execute(_links("game_tags", "tagId", "tags", links=3, slope=1))
+    # In portions: the first links of all games in one statement take minutes.
+    for begin in range(0, games, _PORTION):
+        number = min(_PORTION, games - begin)
+        async with db.transaction() as tx:
+            await tx.execute("SELECT setseed($1)", begin / games)
+            await tx.execute(_GAMES, begin, number)
+            products = [f"bulk-{begin + place}" for place in range(1, number + 1)]
+            for links in _LINKED:
+                await tx.execute(links, products)
     async with db.read() as reader:
         # Statistics and the visibility map, as autovacuum would leave them after a while.
         await reader.fetch("VACUUM ANALYZE")
-
-
-def _links(table: str, column: str, things: str, *, links: int, slope: float) -> str:
-    return _LINKS.format(table=table, column=column, things=things, links=links, slope=slope)
