@@ -53,9 +53,7 @@ async def impatient(simulator_url) -> AsyncIterator[object]:
 
 
 class TestSupplierAway:
-    async def test_changes_nothing_whatever_its_trouble_and_says_why(
-        self, db, supplier, market, stocked
-    ) -> None:
+    async def test_changes_nothing_and_says_why(self, db, supplier, market, stocked) -> None:
         change_everything(market)
 
         for fault in LOST:
