@@ -1,0 +1,124 @@
+"""A built storefront beside the API: its files, its addresses, and nothing else of the disk."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.database import Database
+from tests.keyshop.entrypoints.api.conftest import client_of
+
+_INDEX = "<!doctype html><title>The storefront</title>"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a build leaves behind, in a folder beside things that are nobody's business."""
+    (tmp_path / "secret.txt").write_text("hush")
+    folder = tmp_path / "dist"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text(_INDEX)
+    (folder / "assets" / "index-B4xQ71_z.js").write_text("let x")
+    (folder / "assets" / "theme.css").write_text("a{}")
+    (folder / "logo.svg").write_text("<svg/>")
+    (folder / ".env").write_text("hush")
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    return folder
+
+
+@pytest_asyncio.fixture
+async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody who calls a shop whose database is of no interest here."""
+    db = Database("postgresql://nobody@localhost/nothing")
+    async with client_of(create_app(db=db, checks={}, storefront_dir=folder)) as caller:
+        yield caller
+
+
+class TestStorefront:
+    @pytest.mark.parametrize("path", ["/", "/index.html", "/game/some-slug", "/a/b?c=d", "/apis"])
+    async def test_its_page_answers_every_address_that_is_not_the_shops(self, storefront, path):
+        answer = await storefront.get(path)
+
+        assert answer.status_code == 200
+        assert answer.text == _INDEX
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-cache"
+
+    @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/api/api/nothing", "//api/nothing"])
+    async def test_an_unknown_address_of_the_api_stays_404(self, storefront, path):
+        answer = await storefront.get(f"http://shop.example{path}")
+
+        assert answer.status_code == 404
+        assert answer.json()["success"] is False
+
+    async def test_the_shops_own_pages_stay(self, storefront):
+        assert (await storefront.get("/live")).json() == {"status": "ok"}
+        assert (await storefront.get("/openapi.json")).json()["openapi"]
+        assert "The storefront" not in (await storefront.get("/docs")).text
+
+    async def test_only_reading_is_possible(self, storefront):
+        assert (await storefront.post("/game/some-slug")).status_code in {404, 405}
+        looked = await storefront.head("/game/some-slug")
+        assert looked.status_code == 200
+        assert looked.headers["content-length"] == str(len(_INDEX))
+        assert looked.content == b""
+
+    @pytest.mark.parametrize(
+        ("path", "media_type", "caching"),
+        [
+            (
+                "/assets/index-B4xQ71_z.js",
+                "text/javascript; charset=utf-8",
+                "public, max-age=31536000, immutable",
+            ),
+            ("/assets/theme.css", "text/css; charset=utf-8", "no-cache"),
+            ("/logo.svg", "image/svg+xml; charset=utf-8", "no-cache"),
+        ],
+    )
+    async def test_a_file_says_what_it_is_and_how_long_it_stays(
+        self, storefront, path, media_type, caching
+    ):
+        answer = await storefront.get(path)
+
+        assert answer.headers["content-type"] == media_type
+        assert answer.headers["cache-control"] == caching
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+        again = await storefront.get(path, headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/..%2fsecret.txt",
+            "/assets/..%2f..%2fsecret.txt",
+            "/%2e%2e/secret.txt",
+            "/..%5csecret.txt",
+            "//etc/passwd",
+            "/%2fetc/passwd",
+            "/link.txt",
+            "/.env",
+            "/assets",
+            "/" + "x" * 5000,
+        ],
+    )
+    async def test_nothing_beside_its_folder_is_shown(self, storefront, path):
+        answer = await storefront.get(f"http://shop.example{path}")
+
+        assert answer.status_code == 200
+        assert answer.text == _INDEX
+
+    async def test_a_new_build_is_there_at_once(self, storefront, folder):
+        await storefront.get("/")
+        (folder / "index.html").write_text("new")
+
+        assert (await storefront.get("/")).text == "new"
+
+
+class TestWithoutStorefront:
+    async def test_the_start_page_answers(self, client):
+        assert "keyshop" in (await client.get("/")).text
+        assert (await client.get("/game/some-slug")).status_code == 404

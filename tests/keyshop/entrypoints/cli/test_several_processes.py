@@ -1,0 +1,74 @@
+"""KEYSHOP_WORKERS=2: two processes answer at one address, and their figures are one."""
+
+import re
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from tests.keyshop.embedded.users import kill, wait_until
+from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, fetch, running
+
+_REQUESTS = 300
+_COUNT = re.compile(
+    r'^keyshop_http_requests_total\{method="GET",operation="/live",status="200"\} (\S+)$',
+    re.MULTILINE,
+)
+
+
+@pytest.fixture
+def shop(home, database_url) -> Iterator[ShopProcess]:
+    with running(
+        home, "api", KEYSHOP_WORKERS=2, DATABASE_URL=database_url, CACHE_MODE="off"
+    ) as shop:
+        wait_until(lambda: len(list_workers(shop)) == 2)
+        yield shop
+
+
+def list_workers(shop: ShopProcess) -> list[psutil.Process]:
+    return shop.list_processes("-m", "keyshop", "api", "--socket")
+
+
+def counted(shop: ShopProcess) -> int:
+    """Return how many requests the figures know of."""
+    found = _COUNT.search(fetch(f"{shop.url}/metrics")[1].decode())
+    return round(float(found[1])) if found else 0
+
+
+def request_live(shop: ShopProcess, times: int) -> None:
+    with ThreadPoolExecutor(max_workers=16) as callers:
+        answers = [callers.submit(fetch, f"{shop.url}/live") for _ in range(times)]
+    assert all(answer.result()[0] == 200 for answer in answers)
+
+
+class TestTwoProcesses:
+    def test_count_every_request_exactly_once(self, shop):
+        before = counted(shop)
+
+        # One of them at a time is held, so that each must have answered some.
+        for sleeper in list_workers(shop):
+            sleeper.send_signal(signal.SIGSTOP)
+            request_live(shop, _REQUESTS // 2)
+            sleeper.send_signal(signal.SIGCONT)
+        request_live(shop, _REQUESTS)
+
+        assert counted(shop) == before + 2 * _REQUESTS
+
+    def test_one_that_is_killed_is_started_again_and_its_count_stays(self, shop):
+        request_live(shop, 50)
+        before = counted(shop)
+        victim, survivor = list_workers(shop)
+
+        kill(victim)
+
+        wait_until(lambda: len(list_workers(shop)) == 2)
+        assert survivor.is_running()
+        assert counted(shop) == before
+        assert shop.is_up()
+
+    def test_both_end_when_their_parent_is_killed(self, shop):
+        shop.stop(signal.SIGKILL)
+
+        wait_until(lambda: not shop.list_processes())
