@@ -90,9 +90,7 @@ class Process:
     @property
     def cpu_seconds(self) -> float:
         """The processor time the process has used, its own and the system's for it."""
-        text = Path(f"/proc/{self._process.pid}/stat").read_text()
-        fields = text.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        return sum(_cpu_seconds(self._process.pid)[:2])
 
     @property
     def input(self) -> IO[str]:
@@ -143,6 +141,18 @@ class Process:
         for pipe in (self._process.stdin, self._process.stdout, self._log):
             if pipe is not None:
                 pipe.close()
+
+
+def postgres_cpu_seconds(machine: Machine) -> float:
+    """Return the processor time of all sessions that have ended, and of the server's first process."""
+    pid = (machine.postgres.data / "postmaster.pid").read_text().split("\n", 1)[0]
+    return sum(_cpu_seconds(int(pid)))
+
+
+def _cpu_seconds(pid: int) -> list[float]:
+    """Return the user's and the system's time of a process, then those of its ended children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return [int(ticks) / _TICK for ticks in fields[11:15]]
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -2,17 +2,14 @@
 
 import asyncio
 import os
-import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 import msgspec
 
-from bench.machine import Machine, Process, copy_database, python
+from bench.machine import Machine, Process, copy_database, postgres_cpu_seconds, python
 from bench.report import Goal
 from bench.sync_process import Outcome
 from keyshop.sync.rules import RunState
@@ -29,39 +26,41 @@ _LEAST_SAME: Final = 4_000
 _MOST_MEMORY: Final = 150  # MB
 
 
+class _Simulator(Process):
+    """The supplier's stand-in without its limits."""
+
+    def __init__(self, machine: Machine, products: int) -> None:
+        command = [
+            str(Path(sys.executable).with_name("g2a-simulator")),
+            *("--port", "0", "--products", str(products), "--page-ceiling", "0"),
+            *("--requests-per-minute", "0", "--exit-with", str(os.getpid())),
+        ]
+        super().__init__(command, log=machine.home / "simulator.log", talks=True)
+        self.url = self.read_line().split(" at ")[1].split()[0]
+
+
 async def time_sync(machine: Machine) -> None:
     """Sync catalogues of two sizes twice each."""
     sizes = (2_000, 10_000) if machine.quick else (10_000, 100_000)
-    machine.report.title("sync: over HTTP from the simulator, its work and PostgreSQL's included")
+    machine.report.title(
+        "sync: over HTTP from the simulator, which works on the same cores, as PostgreSQL does"
+    )
     machine.report.line(
-        "", "seconds", "products/s", "write s", "own CPU s", "peak MB", "rows written"
+        "", "seconds", "products/s", "write s", "CPU s: own", "PostgreSQL", "simulator", "peak MB"
     )
     for products in sizes:
         database_url = await copy_database(machine.postgres, "bench_sync")
-        with _simulator(machine, products) as supplier_url:
-            await _sync_twice(machine, database_url, supplier_url, products)
+        with _Simulator(machine, products) as supplier:
+            await _sync_twice(machine, database_url, supplier, products)
 
 
 async def _sync_twice(
-    machine: Machine, database_url: str, supplier_url: str, products: int
+    machine: Machine, database_url: str, supplier: _Simulator, products: int
 ) -> None:
-    first, written_first = await _sync(machine, database_url, supplier_url)
-    again, written_again = await _sync(machine, database_url, supplier_url)
-    for name, outcome, written in (
-        (f"{products:,} products, first sync", first, written_first),
-        (f"{products:,} products, nothing changed", again, written_again),
-    ):
-        if outcome.run.state is not RunState.COMPLETE:
-            raise RuntimeError(f"The sync is {outcome.run.state}: {outcome.run.reason}")
-        machine.report.line(
-            name,
-            outcome.seconds,
-            products / outcome.seconds,
-            outcome.run.write_seconds,
-            outcome.cpu_seconds,
-            outcome.peak_megabytes,
-            written,
-        )
+    first = await _sync(machine, database_url, supplier, f"{products:,} products, first sync")
+    before = await _rows_written(database_url)
+    again = await _sync(machine, database_url, supplier, f"{products:,} products, nothing changed")
+    written = await _rows_written(database_url) - before
     peak = max(first.peak_megabytes, again.peak_megabytes)
     share = again.run.write_seconds / first.run.write_seconds
     machine.report.goals(
@@ -69,41 +68,47 @@ async def _sync_twice(
         Goal(text="  unchanged, products/s", value=products / again.seconds, least=_LEAST_SAME),
         Goal(text="  peak memory", value=peak, most=_MOST_MEMORY, unit=" MB"),
         Goal(text="  write path, share of the first run's", value=share, most=0.2),
-        Goal(text="  rows written though nothing changed", value=written_again, most=0),
+        Goal(text="  rows written though nothing changed", value=written, most=0),
     )
 
 
-async def _sync(machine: Machine, database_url: str, supplier_url: str) -> tuple[Outcome, int]:
-    before = await _rows_written(database_url)
-    command = python("bench.sync_process", database_url, supplier_url)
+async def _sync(machine: Machine, database_url: str, supplier: _Simulator, name: str) -> Outcome:
+    before = (postgres_cpu_seconds(machine), supplier.cpu_seconds)
+    command = python("bench.sync_process", database_url, supplier.url)
     with Process(command, log=machine.home / "sync.log", talks=True) as process:
         line = await asyncio.to_thread(process.read_line)
     outcome = msgspec.json.decode(line, type=Outcome)
-    return outcome, await _rows_written(database_url) - before
+    if outcome.run.state is not RunState.COMPLETE:
+        raise RuntimeError(f"The sync is {outcome.run.state}: {outcome.run.reason}")
+    await _sessions_end(database_url)
+    machine.report.line(
+        name,
+        outcome.seconds,
+        outcome.run.products / outcome.seconds,
+        outcome.run.write_seconds,
+        outcome.cpu_seconds,
+        postgres_cpu_seconds(machine) - before[0],
+        supplier.cpu_seconds - before[1],
+        outcome.peak_megabytes,
+    )
+    return outcome
 
 
 async def _rows_written(database_url: str) -> int:
     connection = await asyncpg.connect(database_url, ssl=False)
     try:
-        # A session hands in its figures when it ends, which may be a moment after its process.
-        for _ in range(100):
-            if not await connection.fetchval(_OTHERS):
-                break
-            await asyncio.sleep(0.05)
         return int(await connection.fetchval(_ROWS_WRITTEN))
     finally:
         await connection.close()
 
 
-@contextmanager
-def _simulator(machine: Machine, products: int) -> Iterator[str]:
-    command = [
-        str(Path(sys.executable).with_name("g2a-simulator")),
-        *("--port", "0", "--products", str(products), "--page-ceiling", "0"),
-        *("--requests-per-minute", "0", "--exit-with", str(os.getpid())),
-    ]
-    with Process(command, log=machine.home / "simulator.log", talks=True) as process:
-        found = re.search(r"http://\S+", process.read_line())
-        if found is None:
-            raise RuntimeError("The simulator did not say its address.")
-        yield found[0]
+async def _sessions_end(database_url: str) -> None:
+    """Wait a moment: a session hands in its figures when it ends, which is after its process."""
+    connection = await asyncpg.connect(database_url, ssl=False)
+    try:
+        for _ in range(100):
+            if not await connection.fetchval(_OTHERS):
+                return
+            await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
