@@ -107,7 +107,7 @@ class Transaction(Reader):
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Undo what happens inside when it fails, and only that."""
-        async with self._connection.transaction():
+        async with _block(self._connection):
             yield
 
     @property
@@ -192,15 +192,8 @@ class Database:
             raise RuntimeError("A transaction is open already: pass it on, or use a savepoint.")
         token = _in_transaction.set(True)
         try:
-            async with self._acquire() as connection:
-                block = connection.transaction()
-                await _told(connection, block.start())
-                try:
-                    yield Transaction(connection)
-                except BaseException:
-                    await _roll_back(connection, block)
-                    raise
-                await _told(connection, block.commit())
+            async with self._acquire() as connection, _block(connection):
+                yield Transaction(connection)
         finally:
             _in_transaction.reset(token)
 
@@ -220,7 +213,7 @@ class Database:
             try:
                 yield held
             finally:
-                if held and not connection.is_closed():
+                if held and not _is_lost(connection):
                     # Cut in this very moment: the lock is free as well.
                     with suppress(DatabaseUnavailable):
                         await _told(connection, connection.fetchval(_UNLOCK, name))
@@ -247,13 +240,38 @@ async def _told(connection: _Connection, statement: Awaitable[_Result]) -> _Resu
         raise DatabaseUnavailable from error
     except asyncpg.InterfaceError as error:
         # The driver says so when the server went away between two statements.
-        if connection.is_closed():
+        if _is_lost(connection):
             raise DatabaseUnavailable from error
         raise
+    except asyncpg.InternalClientError as error:
+        # The server's last words came amid the messages of a statement, and the driver is lost.
+        if not _is_lost(connection):
+            connection.terminate()
+        raise DatabaseUnavailable from error
+
+
+def _is_lost(connection: _Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already, as it does when one is cut
+
+
+@asynccontextmanager
+async def _block(connection: _Connection) -> AsyncIterator[None]:
+    """Open a transaction, or a savepoint inside one; commit at the end, roll back a failure."""
+    block = connection.transaction()
+    await _told(connection, block.start())
+    try:
+        yield
+    except BaseException:
+        await _roll_back(connection, block)
+        raise
+    await _told(connection, block.commit())
 
 
 async def _roll_back(connection: _Connection, block: asyncpg.transaction.Transaction) -> None:
-    if not connection.is_closed():
+    if not _is_lost(connection):
         # Cut in this very moment: PostgreSQL rolls back by itself.
         with suppress(DatabaseUnavailable):
             await _told(connection, block.rollback())

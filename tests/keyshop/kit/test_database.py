@@ -1,0 +1,378 @@
+"""The one way to PostgreSQL: times, transactions, locks, and servers that go away."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.database import (
+    Database,
+    DatabaseUnavailable,
+    Transaction,
+    _decode_timestamp,
+    _encode_timestamp,
+    row,
+    rows,
+)
+from keyshop.kit.errors import Invalid
+from tests.keyshop.embedded.users import get_server, kill
+from tests.keyshop.entrypoints.worker.conftest import until
+from tests.servers import FAST, connected, open_home
+
+NOON = datetime(2026, 6, 15, 12, 0, 0, 123000, tzinfo=UTC)
+
+
+class Tag(Struct, frozen=True):
+    id: str
+    name: str
+
+
+@pytest_asyncio.fixture
+async def notes(db: Database) -> Database:
+    """A database with a table for what these tests write."""
+    async with db.transaction() as tx:
+        await tx.execute(
+            "CREATE TABLE notes (id TEXT PRIMARY KEY, at TIMESTAMP(3), price NUMERIC(10, 2))"
+        )
+    return db
+
+
+async def add(db: Database, note: str) -> None:
+    async with db.transaction() as tx:
+        await tx.execute("INSERT INTO notes (id) VALUES ($1)", note)
+
+
+async def ids(db: Database) -> list[str]:
+    async with db.read() as reader:
+        return [found["id"] for found in await reader.fetch("SELECT id FROM notes ORDER BY id")]
+
+
+class TestTimes:
+    @given(st.datetimes(timezones=st.just(UTC)))
+    def test_come_back_as_they_went(self, moment):
+        assert _decode_timestamp(_encode_timestamp(moment)) == moment
+
+    async def test_go_and_come_as_aware_utc(self, notes):
+        elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
+        async with notes.transaction() as tx:
+            await tx.execute("INSERT INTO notes (id, at) VALUES ('one', $1)", elsewhere)
+            await tx.copy_records("notes", columns=["id", "at"], records=[("two", elsewhere)])
+
+        async with notes.read() as reader:
+            found = await reader.fetch("SELECT at, at::text AS text FROM notes")
+
+        assert [record["at"] for record in found] == [NOON, NOON]
+        assert all(record["at"].tzinfo is UTC for record in found)
+        assert {record["text"] for record in found} == {"2026-06-15 12:00:00.123"}
+
+    async def test_without_a_zone_are_refused(self, notes):
+        with pytest.raises(asyncpg.DataError):
+            async with notes.transaction() as tx:
+                await tx.execute(
+                    "INSERT INTO notes (id, at) VALUES ('one', $1)", NOON.replace(tzinfo=None)
+                )
+
+        assert await ids(notes) == []
+
+    async def test_of_the_server_are_utc_whatever_its_own_zone_is(self, db):
+        async with db.read() as reader:
+            assert await reader.fetchval("SHOW timezone") == "UTC"
+
+
+class TestTransaction:
+    async def test_commits_when_its_block_ends(self, notes):
+        async with notes.transaction() as tx:
+            touched = await tx.execute("INSERT INTO notes (id) VALUES ('one'), ('two')")
+
+        assert touched == 2
+        assert await ids(notes) == ["one", "two"]
+
+    async def test_leaves_nothing_behind_when_its_block_raises(self, notes):
+        async def fail() -> None:
+            async with notes.transaction() as tx:
+                await tx.execute("INSERT INTO notes (id) VALUES ('one')")
+                _ = 1 / 0
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+        assert await ids(notes) == []
+
+    async def test_refuses_another_inside_it(self, notes):
+        with pytest.raises(RuntimeError, match="open already"):
+            async with notes.transaction():
+                await add(notes, "inner")
+
+        assert await ids(notes) == []
+        # The refusal holds no longer than the outer one.
+        await add(notes, "after")
+
+    async def test_goes_on_after_a_savepoint_that_failed(self, notes):
+        async def fail(tx: Transaction) -> None:
+            async with tx.savepoint():
+                await tx.execute("INSERT INTO notes (id) VALUES ('lost')")
+                await tx.execute("INSERT INTO notes (id) VALUES ('one')")
+
+        async with notes.transaction() as tx:
+            await tx.execute("INSERT INTO notes (id) VALUES ('one')")
+            with pytest.raises(asyncpg.UniqueViolationError):
+                await fail(tx)
+            await tx.execute("INSERT INTO notes (id) VALUES ('two')")
+
+        assert await ids(notes) == ["one", "two"]
+
+    async def test_that_is_cancelled_leaves_no_open_transaction(self, notes, database_url):
+        written = asyncio.Event()
+
+        async def write() -> None:
+            async with notes.transaction() as tx:
+                await tx.execute("INSERT INTO notes (id) VALUES ('one')")
+                written.set()
+                await tx.fetchval("SELECT pg_sleep(60)")
+
+        writing = asyncio.create_task(write())
+        await written.wait()
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+
+        async with connected(database_url) as admin:
+            open_ones = await admin.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+            )
+        assert open_ones == 0
+        assert await ids(notes) == []
+        # Its connection is of use to others again.
+        await asyncio.gather(*(add(notes, str(number)) for number in range(20)))
+        assert len(await ids(notes)) == 20
+
+    async def test_of_several_rows_is_one_round_trip_that_counts(self, notes):
+        async with notes.transaction() as tx:
+            await tx.execute_many("INSERT INTO notes (id) VALUES ($1)", [("a",), ("b",)])
+            assert await tx.execute("UPDATE notes SET at = NULL WHERE id = 'a'") == 1
+            assert await tx.execute("DELETE FROM notes WHERE id = 'nobody'") == 0
+            assert await tx.execute("CREATE TEMPORARY TABLE t (i INT)") == 0
+
+
+class TestRows:
+    async def test_become_structs_by_the_names_of_their_columns(self, db):
+        async with db.read() as reader:
+            found = await reader.fetch("SELECT '2' AS id, 'b' AS name UNION ALL SELECT '1', 'a'")
+
+        assert rows(Tag, found) == [Tag("2", "b"), Tag("1", "a")]
+        assert row(Tag, found[0]) == Tag("2", "b")
+
+    async def test_hold_money_as_decimal(self, notes):
+        async with notes.transaction() as tx:
+            await tx.execute("INSERT INTO notes (id, price) VALUES ('a', $1)", Decimal("0.10"))
+            found = await tx.fetchrow("SELECT price FROM notes")
+
+        assert found is not None
+        assert found["price"] == Decimal("0.10")
+        assert isinstance(found["price"], Decimal)
+
+
+class TestLock:
+    async def test_has_one_holder_among_all_pools(self, db, database_url):
+        other = Database(database_url)
+        await other.open()
+        async with (
+            db.hold_lock("sync") as first,
+            other.hold_lock("sync") as second,
+            other.hold_lock("another name") as third,
+        ):
+            assert (first, second, third) == (True, False, True)
+
+        async with other.hold_lock("sync") as freed:
+            assert freed
+        await other.close()
+
+    async def test_is_free_after_a_failure(self, db):
+        with pytest.raises(ZeroDivisionError):
+            async with db.hold_lock("sync"):
+                _ = 1 / 0
+
+        async with db.hold_lock("sync") as again:
+            assert again
+
+    async def test_of_another_process_is_free_once_that_is_killed(self, db, database_url):
+        holder = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _HOLDER, database_url, stdout=asyncio.subprocess.PIPE
+        )
+        assert holder.stdout is not None
+        assert await holder.stdout.readline() == b"True\n"
+        async with db.hold_lock("sync") as held:
+            assert not held
+
+        holder.kill()
+        await holder.wait()
+
+        async def is_free() -> bool:
+            async with db.hold_lock("sync") as held:
+                return bool(held)
+
+        await until(is_free)
+
+
+_HOLDER = """
+import asyncio, sys
+from keyshop.kit.database import Database
+
+async def hold():
+    db = Database(sys.argv[1])
+    await db.open()
+    async with db.hold_lock("sync") as held:
+        print(held, flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(hold())
+"""
+
+
+@pytest.fixture(scope="module")
+def own_server():
+    """A PostgreSQL that these tests may kill."""
+    with open_home() as folder, PostgresServer(folder / "home", settings=FAST) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def fragile(own_server: PostgresServer) -> AsyncIterator[Database]:
+    database = Database(own_server.url, min_size=2)
+    await database.open()
+    yield database
+    await database.close()
+    own_server.ensure()
+
+
+def kill_server(server: PostgresServer) -> None:
+    kill(get_server(server.folder.parent, "postgres"))
+
+
+class TestLostServer:
+    async def test_is_told_by_reads_and_new_transactions(self, fragile, own_server):
+        kill_server(own_server)
+
+        with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
+            async with fragile.read() as reader:
+                await reader.fetchval("SELECT 1")
+        with pytest.raises(DatabaseUnavailable):
+            async with fragile.transaction() as tx:
+                await tx.execute("SELECT 1")
+        with pytest.raises(DatabaseUnavailable):
+            async with fragile.hold_lock("sync"):
+                pass
+
+    async def test_is_told_by_a_statement_in_the_middle(self, fragile, own_server):
+        async def work() -> None:
+            async with fragile.transaction() as tx:
+                await tx.fetchval("SELECT 1")
+                kill_server(own_server)
+                await tx.fetchval("SELECT 2")
+
+        with pytest.raises(DatabaseUnavailable):
+            await work()
+
+    async def test_is_told_by_a_savepoint(self, fragile, own_server):
+        async def work() -> None:
+            async with fragile.transaction() as tx, tx.savepoint():
+                await tx.fetchval("SELECT 1")
+                kill_server(own_server)
+                await tx.fetchval("SELECT 2")
+
+        with pytest.raises(DatabaseUnavailable):
+            await work()
+
+    async def test_is_told_by_a_lock_at_its_end(self, fragile, own_server):
+        async with fragile.hold_lock("sync") as held:
+            kill_server(own_server)
+
+        assert held
+
+    async def test_is_told_by_a_statement_under_way(self, fragile, own_server):
+        async with fragile.read() as reader:
+            waiting = asyncio.create_task(reader.fetchval("SELECT pg_sleep(60)"))
+            await asyncio.sleep(0)
+            kill_server(own_server)
+
+            with pytest.raises(DatabaseUnavailable):
+                await waiting
+
+    async def test_is_told_by_the_commit(self, fragile, own_server):
+        async def work() -> None:
+            async with fragile.transaction() as tx:
+                await tx.fetchval("SELECT 1")
+                kill_server(own_server)
+
+        with pytest.raises(DatabaseUnavailable):
+            await work()
+
+    async def test_does_not_hide_what_failed_before(self, fragile, own_server):
+        async def work() -> None:
+            async with fragile.transaction():
+                kill_server(own_server)
+                _ = 1 / 0
+
+        with pytest.raises(ZeroDivisionError):
+            await work()
+        with pytest.raises(DatabaseUnavailable):
+            async with fragile.read() as reader:
+                await reader.fetchval("SELECT 1")
+
+    async def test_is_used_again_when_it_is_back(self, fragile, own_server):
+        kill_server(own_server)
+        with pytest.raises(DatabaseUnavailable):
+            async with fragile.read() as reader:
+                await reader.fetchval("SELECT 1")
+
+        await asyncio.to_thread(own_server.ensure)
+
+        async def works() -> int:
+            async with fragile.transaction() as tx:
+                answer: int = await tx.fetchval("SELECT 1")
+                return answer
+
+        assert await asyncio.gather(*(works() for _ in range(20))) == [1] * 20
+
+    async def test_lets_the_pool_close(self, fragile, own_server):
+        kill_server(own_server)
+
+        async with asyncio.timeout(8):
+            await fragile.close()
+
+
+class TestDatabase:
+    async def test_that_does_not_answer_is_told_at_opening(self):
+        with pytest.raises(DatabaseUnavailable):
+            await Database("postgresql://nobody@127.0.0.1:1/nothing").open()
+
+    async def test_that_was_not_opened_is_away(self):
+        with pytest.raises(DatabaseUnavailable):
+            async with Database("postgresql://nobody@127.0.0.1:1/nothing").read():
+                pass
+
+    def test_refuses_what_is_no_address(self):
+        with pytest.raises(Invalid, match="DATABASE_URL"):
+            Database("nonsense")
+
+    async def test_takes_no_more_connections_than_its_address_allows(self, database_url):
+        db = Database(f"{database_url}?connection_limit=2")
+        await db.open()
+
+        async def backend() -> int:
+            async with db.read() as reader:
+                pid: int = await reader.fetchval("SELECT pg_backend_pid() FROM pg_sleep(0.01)")
+                return pid
+
+        assert len(set(await asyncio.gather(*(backend() for _ in range(10))))) <= 2
+        await db.close()

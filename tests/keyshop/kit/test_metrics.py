@@ -1,0 +1,62 @@
+"""Counters that several processes share, none of which loses a count."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_COUNT = """
+import sys
+from pathlib import Path
+from keyshop.kit.metrics import share_metrics
+share_metrics(Path(sys.argv[1]))
+from prometheus_client import Counter
+counter = Counter("sold", "Keys sold.", ["game"])
+for _ in range(int(sys.argv[2])):
+    counter.labels("chess").inc()
+"""
+
+_READ = """
+import sys
+from pathlib import Path
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+registry = CollectorRegistry()
+MultiProcessCollector(registry, sys.argv[1])
+print(registry.get_sample_value("sold_total", {"game": "chess"}))
+"""
+
+
+def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def outcome_of(process: subprocess.Popen[str]) -> tuple[str, str]:
+    with process:
+        out, err = process.communicate(timeout=60)
+    return out, err
+
+
+class TestSharedMetrics:
+    def test_are_the_sum_of_all_processes_also_of_those_that_ended(self, tmp_path: Path):
+        folder = tmp_path / "metrics"
+        counting = [start(_COUNT, folder, 1000 + number) for number in range(4)]
+        assert all(outcome_of(process) == ("", "") for process in counting)
+
+        told, _ = outcome_of(start(_READ, folder))
+
+        assert float(told) == 4006
+
+    def test_are_nobody_elses_business(self, tmp_path: Path):
+        outcome_of(start(_COUNT, tmp_path / "metrics", 1))
+
+        assert (tmp_path / "metrics").stat().st_mode & 0o777 == 0o700
+
+    def test_cannot_be_shared_by_a_process_that_counts_already(self, tmp_path: Path):
+        _, told = outcome_of(start("import prometheus_client\n" + _COUNT, tmp_path, 1))
+
+        assert "was imported before its folder was chosen" in told
