@@ -18,9 +18,6 @@ from tests.keyshop.embedded.users import get_server, kill
 from tests.keyshop.sync.syncing import asked_price, connected, count, read_games, sync
 from tests.servers import FAST, open_home
 
-# Handing back a lock whose connection was cut fails at present, and hides how the run ended.
-cut_connection = pytest.mark.xfail(reason="kit.database asks a connection that the pool took back")
-
 
 @pytest.fixture
 def market() -> Market:
@@ -39,7 +36,6 @@ async def own_server() -> AsyncIterator[PostgresServer]:
 
 
 class TestKilledDatabase:
-    @cut_connection
     async def test_keeps_what_was_written_and_the_next_sync_finishes(
         self, own_server: PostgresServer, market: Market
     ) -> None:

@@ -39,9 +39,6 @@ _LOCK_HOLDERS = """
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
-# Handing back a lock whose connection was cut fails at present, and hides how the run ended.
-cut_connection = pytest.mark.xfail(reason="kit.database asks a connection that the pool took back")
-
 
 @pytest_asyncio.fixture
 async def held(simulator_url) -> AsyncIterator[HeldClient]:
@@ -184,7 +181,6 @@ class TestInterruptedRun:
 
         assert (await running).state is RunState.COMPLETE
 
-    @cut_connection
     async def test_writes_nothing_once_another_one_took_its_turn(
         self, db, elsewhere, supplier, market, held
     ) -> None:
@@ -208,7 +204,6 @@ class TestInterruptedRun:
             states = [run.state for run in await queries.list_runs(reader, limit=2)]
         assert states == [RunState.COMPLETE, RunState.INTERRUPTED]
 
-    @cut_connection
     async def test_may_lose_every_connection(self, db, elsewhere, supplier, held) -> None:
         running = asyncio.create_task(sync(db, held))
         await held.arrived.wait()
