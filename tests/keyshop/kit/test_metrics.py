@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keyshop.kit.metrics import forget_ended
+
 _COUNT = """
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ print(registry.get_sample_value("sold_total", {"game": "chess"}))
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -50,6 +53,18 @@ class TestSharedMetrics:
         told, _ = outcome_of(start(_READ, folder))
 
         assert float(told) == 4006
+
+    def test_of_ended_processes_are_forgotten_when_a_shop_starts(self, tmp_path: Path):
+        outcome_of(start(_COUNT, tmp_path, 1))
+        living = start(f"{_COUNT}\nprint(flush=True)\nsys.stdin.read()", tmp_path, 7)
+        assert living.stdout is not None
+        living.stdout.readline()
+
+        forget_ended(tmp_path)
+
+        told, _ = outcome_of(start(_READ, tmp_path))
+        assert float(told) == 7
+        outcome_of(living)
 
     def test_are_nobody_elses_business(self, tmp_path: Path):
         outcome_of(start(_COUNT, tmp_path / "metrics", 1))

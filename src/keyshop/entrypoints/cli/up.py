@@ -28,6 +28,7 @@ from keyshop.kit import migrate
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.errors import Conflict, Unavailable
+from keyshop.kit.metrics import forget_ended
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
 from keyshop.sync.rules import RunKind, RunState
@@ -55,6 +56,7 @@ def up(
 def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
     stack.enter_context(_alone(settings.keyshop_home))
     _refuse_taken_ports(settings)
+    forget_ended(settings.metrics_folder)
     servers = [stack.enter_context(_started(server)) for server in embedded_servers(settings)]
     database_url = settings.database_url or servers[0].url
     for name in migrate.upgrade(database_url):
