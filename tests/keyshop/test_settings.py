@@ -5,8 +5,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -26,7 +27,7 @@ _SUPPLIER = {
     "G2A_EMAIL": "shop@example.com",
     "G2A_CLIENT_SECRET": "hush-hush-supplier",
 }
-_PRODUCTION = _SUPPLIER | {
+PRODUCTION = _SUPPLIER | {
     "KEYSHOP_ENV": "production",
     "DATABASE_URL": "postgresql://shop:hush-hush@db.example/shop",
     "JWT_SECRET": _LONG,
@@ -36,25 +37,28 @@ _PRODUCTION = _SUPPLIER | {
 }
 
 
-@pytest.fixture(autouse=True)
+def load_from(folder: Path, **variables: str) -> Settings:
+    """Read the settings where the folder's `.env` holds these variables, and nothing else does."""
+    lines = [f"{name}='{value}'\n" for name, value in variables.items()]
+    (folder / ".env").write_text("".join(lines))
+    with chdir(folder), _no_variables_from_outside():
+        return load_settings()
+
+
+@contextmanager
 def _no_variables_from_outside() -> Iterator[None]:
     names = {name.upper() for name in Settings.model_fields}
     kept = {name: os.environ.pop(name) for name in names if name in os.environ}
-    yield
-    os.environ.update(kept)
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 @pytest.fixture
 def load(tmp_path):
-    """Read the settings in a folder whose `.env` holds these variables."""
-
-    def load(**variables: str) -> Settings:
-        lines = [f"{name}='{value}'\n" for name, value in variables.items()]
-        (tmp_path / ".env").write_text("".join(lines))
-        with chdir(tmp_path):
-            return load_settings()
-
-    return load
+    """Read the settings from these variables alone."""
+    return partial(load_from, tmp_path)
 
 
 class TestDefaults:
@@ -233,27 +237,27 @@ class TestRefusals:
 
 class TestProduction:
     def test_starts_with_everything_it_needs(self, load):
-        settings = load(**_PRODUCTION)
+        settings = load(**PRODUCTION)
 
         assert settings.keyshop_env is Environment.PRODUCTION
         assert not settings.uses_simulator
 
-    @pytest.mark.parametrize("missing", [name for name in _PRODUCTION if name != "KEYSHOP_ENV"])
+    @pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "KEYSHOP_ENV"])
     def test_names_what_is_missing(self, load, missing):
         with pytest.raises(SettingsError, match=missing):
-            load(**{name: value for name, value in _PRODUCTION.items() if name != missing})
+            load(**{name: value for name, value in PRODUCTION.items() if name != missing})
 
     def test_names_all_that_is_missing_at_once(self, load):
         with pytest.raises(SettingsError) as refusal:
             load(KEYSHOP_ENV="production")
 
-        assert all(name in str(refusal.value) for name in _PRODUCTION if name != "KEYSHOP_ENV")
+        assert all(name in str(refusal.value) for name in PRODUCTION if name != "KEYSHOP_ENV")
 
 
 class TestPrinting:
     def test_shows_no_secret(self, load):
         secret = {
-            **_PRODUCTION,
+            **PRODUCTION,
             "REDIS_URL": "redis://:hush-hush-redis@cache.example",
             "SMTP_URL": "smtp://user:hush-hush-mail@mail.example",
             "JWT_PREVIOUS_SECRET": _LONG + "hush",
