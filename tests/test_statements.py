@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 import keyshop
-from keyshop.catalog.queries import CREATE_STAGED
+from keyshop.catalog.queries import CREATE_STAGED, CREATE_STAGED_NEW
 from keyshop.storefront.browse_queries import page_statement
 from keyshop.storefront.models import CatalogueFilter, Sort
 
@@ -24,6 +24,7 @@ class TestStatements:
 
         async with db.transaction() as tx:
             await tx.execute(CREATE_STAGED)
+            await tx.execute(CREATE_STAGED_NEW)
             for name, sql in statements.items():
                 try:
                     async with tx.savepoint():

@@ -30,10 +30,10 @@ async def merge_games(tx: Transaction, batch: Iterable[SupplierGame], *, now: da
     # In the supplier's order: of two products of one name, the earlier has the plain address.
     missing = [game for product_id, game in games.items() if product_id in strangers]
     new = [new for game in missing if (new := _as_new(game)) is not None]
-    added = await _add(tx, new, now=now)
+    added = await _stage_new(tx, new, now=now)
     updated = await _update(tx, differing, now=now)
+    relinked = await relink(tx, games, _linked(differing) | added, added=added)
     await _remember(tx, differing, added, now=now)
-    relinked = await relink(tx, games, _linked(differing) | added)
     if relinked.links:
         await queries.remember_links(tx, relinked.links)
 
@@ -74,13 +74,15 @@ def _linked(differing: Sequence[KnownGame]) -> dict[str, str]:
     }
 
 
-async def _add(tx: Transaction, games: Sequence[_NewGame], *, now: datetime) -> dict[str, str]:
-    """Insert the games and return the product behind each new id."""
+async def _stage_new(
+    tx: Transaction, games: Sequence[_NewGame], *, now: datetime
+) -> dict[str, str]:
+    """Put the games aside for `relink`, and return the product behind each new id."""
     if not games:
         return {}
     slugs = await _choose_slugs(tx, games)
     ids = {new_id(): game for game in games}
-    await queries.add_games(
+    await queries.stage_new(
         tx, (_row(id_, game, slug=slugs[game.product_id], now=now) for id_, game in ids.items())
     )
     return {id_: game.product_id for id_, game in ids.items()}
@@ -111,7 +113,7 @@ def _tell_apart(games: Sequence[_NewGame], taken: Iterable[str]) -> dict[str, st
 
 
 def _row(id_: str, game: _NewGame, *, slug: str, now: datetime) -> tuple[object, ...]:
-    """Return the game's values for `queries.add_games`."""
+    """Return the game's values for `queries.stage_new`."""
     told = game.told
     return (
         id_,

@@ -152,8 +152,15 @@ _GAME_COLUMNS = (
     "updatedAt",
 )
 
-# One statement, so that the triggers that keep the storefront's copy see all of a game's new links
-# at once, and write that copy once.
+_QUOTED = ", ".join(f'"{column}"' for column in _GAME_COLUMNS)
+
+CREATE_STAGED_NEW: Final = f"""
+    CREATE TEMPORARY TABLE staged_new ON COMMIT DROP AS
+    SELECT {_QUOTED} FROM games WITH NO DATA
+"""  # noqa: S608 - made of constants
+
+# One statement, so that the triggers that keep the storefront's copy see a new game with its links,
+# and write that copy once: its index of names is what a new game costs most.
 _LINK: Final = """
     WITH platform_links AS (
         INSERT INTO game_platforms ("gameId", "platformId")
@@ -172,6 +179,10 @@ _LINK: Final = """
     UNION ALL SELECT 1, game_id, name_id FROM genre_links
     UNION ALL SELECT 2, game_id, name_id FROM category_links
 """
+_ADD_AND_LINK: Final = _LINK.replace(
+    "WITH ",
+    f"WITH new_games AS (INSERT INTO games ({_QUOTED}) SELECT {_QUOTED} FROM staged_new), ",  # noqa: S608 - as above
+)
 
 _TAKEN_SLUGS = "SELECT slug FROM games WHERE slug = ANY($1::text[])"
 
@@ -250,21 +261,29 @@ async def list_taken_slugs(tx: Transaction, slugs: Iterable[str]) -> set[str]:
     return {record["slug"] for record in await tx.fetch(_TAKEN_SLUGS, list(slugs))}
 
 
-async def add_games(tx: Transaction, games: Iterable[tuple[object, ...]]) -> None:
-    """Insert new games; a tuple holds the values of `_GAME_COLUMNS`."""
-    await tx.copy_records("games", columns=_GAME_COLUMNS, records=games)
+async def stage_new(tx: Transaction, games: Iterable[tuple[object, ...]]) -> None:
+    """Put new games aside for `add_links`; a tuple holds the values of `_GAME_COLUMNS`."""
+    await tx.execute(CREATE_STAGED_NEW)
+    await tx.copy_records("staged_new", columns=_GAME_COLUMNS, records=games)
 
 
-async def add_links(tx: Transaction, links: Sequence[Iterable[Link]]) -> tuple[set[Link], ...]:
-    """Link games with platforms, genres and categories; return the links that were not there."""
+async def add_links(
+    tx: Transaction, links: Sequence[Iterable[Link]], *, with_new: bool
+) -> tuple[set[Link], ...]:
+    """
+    Link games with platforms, genres and categories, and return the links that were not there.
+
+    `with_new` inserts the games of `stage_new` at the same time.
+    """
     args: list[list[str]] = []
     for kind in links:
         ordered = sorted(kind)
         args += [[game for game, _ in ordered], [name for _, name in ordered]]
+    if not with_new and not any(args):
+        return tuple(set() for _ in links)
     made: tuple[set[Link], ...] = tuple(set() for _ in links)
-    if any(args):
-        for record in await tx.fetch(_LINK, *args):
-            made[record["kind"]].add((record["game_id"], record["name_id"]))
+    for record in await tx.fetch(_ADD_AND_LINK if with_new else _LINK, *args):
+        made[record["kind"]].add((record["game_id"], record["name_id"]))
     return made
 
 

@@ -1,6 +1,6 @@
 """Bring the links between games and platforms, genres and categories to the supplier's word."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -29,12 +29,17 @@ class _Change(Struct, frozen=True):
 
 
 async def relink(
-    tx: Transaction, games: Mapping[str, SupplierGame], products: Mapping[str, str]
+    tx: Transaction,
+    games: Mapping[str, SupplierGame],
+    products: Mapping[str, str],
+    *,
+    added: Collection[str],
 ) -> Relinked:
     """
     Link the games (id: product id) as the supplier's batch (by product id) says.
 
-    Only links that an earlier call made are removed, so what an operator linked by hand stays.
+    Those `added` are inserted with their links. Only links that an earlier call made are removed,
+    so what an operator linked by hand stays.
     """
     if not products:
         return Relinked()
@@ -56,7 +61,9 @@ async def relink(
             tx, CATEGORIES, {game.game_id: game.category_links for game in mine}, categories
         ),
     )
-    made = await queries.add_links(tx, [change.should - change.have for change in changes])
+    made = await queries.add_links(
+        tx, [change.should - change.have for change in changes], with_new=bool(added)
+    )
     # A link that is there without being ours was made by hand: it is not ours from now on either.
     ours = [
         _by_game(products, (change.have & change.should) | new)

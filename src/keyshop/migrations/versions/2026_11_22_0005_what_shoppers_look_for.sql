@@ -78,15 +78,25 @@ $$;
 -- Keeping them true. The functions run with their owner's rights, since who may write games need
 -- not know that this schema exists.
 
+-- The links as well: a statement that stores games and their links fires the links' triggers first,
+-- when there is no row yet that they could bring up to date.
 CREATE FUNCTION keyshop.add_game_facets() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.game_facets (game_id, names, price, rating, released, created, in_stock,
         is_preorder, is_best_seller, is_marked_new, multiplayer, activation_service, region,
-        publisher)
+        publisher, links)
     SELECT id, keyshop.searchable_names(title, publisher), price, "userRating", "releaseDate",
         "createdAt", "inStock", "isPreorder", "isBestSeller", "isNew", multiplayer,
-        "activationService", region, publisher
+        "activationService", region, publisher,
+        ARRAY(
+            SELECT hashtextextended("genreId", 0) FROM public.game_genres WHERE "gameId" = id
+            UNION ALL
+            SELECT hashtextextended("platformId", 0) FROM public.game_platforms WHERE "gameId" = id
+            UNION ALL
+            SELECT hashtextextended("tagId", 0) FROM public.game_tags WHERE "gameId" = id
+            ORDER BY 1
+        )
     FROM new_games;
 
     INSERT INTO keyshop.game_words (game_id, words)
