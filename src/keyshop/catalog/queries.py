@@ -53,7 +53,8 @@ CREATE_STAGED: Final = """
     ) ON COMMIT DROP
 """
 
-# An absent value is no value: it never differs, and never overwrites.
+# An absent value is no value: it never differs, and never overwrites. OFFSET 0 holds PostgreSQL to
+# the indexes: it knows nothing of the staged rows, and would read the whole catalogue for each batch.
 _COMPARE = """
     SELECT product_id, game_id, game_differs, memory_differs, links_differ
     FROM (
@@ -84,8 +85,12 @@ _COMPARE = """
             s.described AND ROW(m.platform, m.categories)
                 IS DISTINCT FROM ROW(s.platform, s.categories) AS links_differ
         FROM staged AS s
-        LEFT JOIN games AS g ON g."g2aProductId" = s.product_id
-        LEFT JOIN keyshop.supplier_games AS m ON m.game_id = g.id
+        LEFT JOIN LATERAL (
+            SELECT * FROM games WHERE games."g2aProductId" = s.product_id OFFSET 0
+        ) AS g ON true
+        LEFT JOIN LATERAL (
+            SELECT * FROM keyshop.supplier_games WHERE game_id = g.id OFFSET 0
+        ) AS m ON true
     ) AS compared
     WHERE game_id IS NULL OR game_differs OR memory_differs OR links_differ
 """
