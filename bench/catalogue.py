@@ -39,8 +39,7 @@ _GAMES: Final = """
                    'ocean', 'desert', 'friends', 'enemies', 'dragons', 'robots', 'pirates',
                    'knights', 'engines', 'weapons', 'secrets', 'stories', 'puzzles', 'worlds']
                    AS verbs
-    )
-    INSERT INTO games (id, title, slug, description, "shortDescription", price, "originalPrice",
+    ), new_games AS (INSERT INTO games (id, title, slug, description, "shortDescription", price, "originalPrice",
         discount, image, images, "inStock", "g2aProductId", "g2aStock", "g2aLastSync",
         "releaseDate", "metacriticScore", "userRating", "ageRating", multiplayer,
         "activationService", region, publisher, "isBestSeller", "isNew", "isPreorder",
@@ -71,20 +70,23 @@ _GAMES: Final = """
         random() < 0.003, n % 50 = 0, random() < 0.02, ARRAY['en', 'de'],
         (now() - n * interval '1 minute')::timestamp(3), now()::timestamp(3)
     FROM generate_series(1, $2::int) AS n, words
+    RETURNING id)
+    {links}
+    SELECT count(*) FROM new_games
 """
 
 # The first genre holds three games in ten, the first platform six; the rest falls off quickly.
 _LINKS: Final = """
-    INSERT INTO {table} ("gameId", "{column}")
-    SELECT games.id, things.ids[1 + floor(power(random(), {slope}) * cardinality(things.ids))::int]
-    FROM games,
-        (SELECT array_agg(id ORDER BY name) AS ids FROM {things}) AS things,
-        generate_series(1, {links})
-    WHERE games."g2aProductId" = ANY($1::text[])
-    ON CONFLICT DO NOTHING
+    , {table} AS (
+        INSERT INTO {table} ("gameId", "{column}")
+        SELECT new_games.id,
+            things.ids[1 + floor(power(random(), {slope}) * cardinality(things.ids))::int]
+        FROM new_games,
+            (SELECT array_agg(id ORDER BY name) AS ids FROM {things}) AS things,
+            generate_series(1, {links})
+        ON CONFLICT DO NOTHING
+    )
 """
-
-
 _LINKED: Final = (
     _LINKS.format(table="game_genres", column="genreId", things="genres", links=2, slope=1.7),
     _LINKS.format(
@@ -100,15 +102,12 @@ async def fill(db: Database, games: int) -> None:
     async with db.transaction() as tx:
         for things in (_GENRES, _PLATFORMS, _TAGS):
             await tx.execute(things)
-    # In portions: the first links of all games in one statement take minutes.
+    # In portions: all games in one statement take longer than a statement may.
     for begin in range(0, games, _PORTION):
         number = min(_PORTION, games - begin)
         async with db.transaction() as tx:
             await tx.execute("SELECT setseed($1)", begin / games)
-            await tx.execute(_GAMES, begin, number)
-            products = [f"bulk-{begin + place}" for place in range(1, number + 1)]
-            for links in _LINKED:
-                await tx.execute(links, products)
+            await tx.execute(_GAMES.format(links="".join(_LINKED)), begin, number)
     async with db.read() as reader:
         # Statistics and the visibility map, as autovacuum would leave them after a while.
         await reader.fetch("VACUUM ANALYZE")
