@@ -49,6 +49,8 @@ _AWAY: Final = (
     asyncpg.TooManyConnectionsError,
 )
 
+_LONGEST_WAIT: Final = 10.0  # seconds for a free connection
+
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
 
@@ -132,7 +134,8 @@ class Database:
         """
         self._dsn = clean_dsn(dsn)
         self._min_size = min_size
-        self._max_size = self._dsn.connection_limit or max_size
+        # Never one alone: whoever holds a lock on one connection works on another.
+        self._max_size = max(2, self._dsn.connection_limit or max_size)
         self._pool: asyncpg.Pool[Record] | None = None
 
     async def open(self) -> None:
@@ -223,7 +226,9 @@ class Database:
         if self._pool is None:
             raise DatabaseUnavailable
         try:
-            connection = await self._pool.acquire(timeout=10)
+            # Where one lies ready nobody waits, and a timer costs a tenth of a short read.
+            patience = None if self._pool.get_idle_size() else _LONGEST_WAIT
+            connection = await self._pool.acquire(timeout=patience)
         except _AWAY as error:
             raise DatabaseUnavailable from error
         try:

@@ -98,23 +98,24 @@ _COUNT_UNSEEN = """
     )
 """
 
+# An entry without an id (its place stands for it) may be any of the games that were not seen.
 _MARK_MISSING = """
+    WITH seen AS MATERIALIZED (
+        SELECT unnest(product_ids) AS id FROM keyshop.sync_seen WHERE run_id = $1
+    )
     INSERT INTO keyshop.sync_missing (product_id, since)
     SELECT DISTINCT g."g2aProductId", $2::timestamp(3) FROM games AS g
-    WHERE g."g2aProductId" IS NOT NULL AND NOT EXISTS (
-        SELECT FROM (
-            SELECT unnest(product_ids) AS id FROM keyshop.sync_seen WHERE run_id = $1
-        ) AS seen
-        WHERE seen.id = g."g2aProductId"
-    )
+    WHERE g."g2aProductId" IS NOT NULL
+        AND NOT EXISTS (SELECT FROM seen WHERE seen.id = g."g2aProductId")
+        AND NOT EXISTS (SELECT FROM seen WHERE seen.id LIKE '%/%')
     ON CONFLICT DO NOTHING
 """
 
 _UNMARK_MISSING = """
-    DELETE FROM keyshop.sync_missing AS m USING (
-        SELECT unnest(product_ids) AS id FROM keyshop.sync_seen WHERE run_id = $1
-    ) AS seen
-    WHERE seen.id = m.product_id
+    DELETE FROM keyshop.sync_missing AS m
+    WHERE m.product_id IN (
+        SELECT unnest(product_ids) FROM keyshop.sync_seen WHERE run_id = $1
+    ) OR NOT EXISTS (SELECT FROM games AS g WHERE g."g2aProductId" = m.product_id)
 """
 
 _FORGET_SEEN = """

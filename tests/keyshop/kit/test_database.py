@@ -183,6 +183,16 @@ class TestRows:
 
 
 class TestLock:
+    async def test_leaves_a_connection_to_work_on_where_only_one_is_allowed(self, database_url):
+        narrow = Database(f"{database_url}?connection_limit=1")
+        await narrow.open()
+
+        async with narrow.hold_lock("a run") as held, narrow.transaction() as tx:
+            found = await tx.fetchval("SELECT 1")
+
+        assert (held, found) == (True, 1)
+        await narrow.close()
+
     async def test_has_one_holder_among_all_pools(self, db, database_url):
         other = Database(database_url)
         await other.open()

@@ -209,6 +209,28 @@ class TestUnlistedProducts:
         assert run.unseen == 0
         assert await missing_since(db) == {}
 
+    async def test_are_not_concluded_upon_while_an_entry_has_no_id(
+        self, db, supplier, market, stocked
+    ) -> None:
+        nameless = market.first_ids(1)[0]
+        market.break_product(nameless, without=["id"])
+
+        run = await sync(db, supplier)
+
+        # The entry may be the very game that was not seen.
+        assert (run.state, run.unseen, run.rejected) == (RunState.COMPLETE, 1, 1)
+        assert await missing_since(db) == {}
+
+    async def test_are_forgotten_with_their_games(self, db, supplier, market, stocked) -> None:
+        gone = market.first_ids(1)[0]
+        market.remove_product(gone)
+        await sync(db, supplier)
+        await change(db, 'DELETE FROM games WHERE "g2aProductId" = $1', gone)
+
+        await sync(db, supplier)
+
+        assert await missing_since(db) == {}
+
     async def test_are_nobody_elses_games(self, db, supplier, market, stocked) -> None:
         await change(
             db,
