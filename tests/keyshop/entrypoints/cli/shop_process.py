@@ -131,10 +131,11 @@ class ShopProcess:
 
     def is_up(self) -> bool:
         """Test whether the API answers and has its database."""
-        try:
-            return fetch(f"{self.url}/health")[0] == 200
-        except (URLError, OSError):
-            return False
+        return _answers(f"{self.url}/health")
+
+    def has_supplier(self) -> bool:
+        """Test whether the simulator answers; /health may still tell of a minute ago."""
+        return _answers(f"{self.simulator}/_simulator/")
 
     def is_healthy(self) -> bool:
         """Test whether every part of the shop works."""
@@ -180,6 +181,13 @@ def running(home: Path, *arguments: str, **variables: object) -> Iterator[ShopPr
     finally:
         shop.end()
     assert shop.list_processes() == []
+
+
+def _answers(url: str) -> bool:
+    try:
+        return fetch(url)[0] == 200
+    except (URLError, OSError):
+        return False
 
 
 def _belongs_to(process: psutil.Process, home: Path) -> bool:

@@ -68,7 +68,7 @@ class TestTwoProcesses:
         assert counted(shop) == before
         assert shop.is_up()
 
-    def test_both_end_when_their_parent_is_killed(self, shop):
+        # Both end when their parent is killed.
         shop.stop(signal.SIGKILL)
 
         wait_until(lambda: not shop.list_processes())
