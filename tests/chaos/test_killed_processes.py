@@ -38,7 +38,7 @@ def find(shop: ShopProcess, part: str) -> psutil.Process | None:
 
 class TestKilledPart:
     @pytest.mark.parametrize("part", _PARTS)
-    def test_is_running_again_and_nothing_is_lost(self, shop, part):
+    def test_is_running_again_and_nothing_is_lost(self, shop: ShopProcess, part: str):
         write(shop, part)
         killed = find(shop, part)
         assert killed is not None
