@@ -68,7 +68,8 @@ async def examine(checks: Checks) -> Health:
     results = await asyncio.gather(*(_patiently(check()) for check in checks.values()))
     found = dict(zip(checks, results, strict=True))
     return Health(
-        status="ok" if set(results) == {"ok"} else "degraded",
+        # "disconnected" is a part that this shop does without, by its settings.
+        status="degraded" if "error" in results else "ok",
         timestamp=iso(utc_now()),
         checks=found,
     )

@@ -171,6 +171,17 @@ class TestHealth:
         assert response.json()["status"] == "degraded"
         assert response.json()["checks"] == {"database": "ok", "g2a": "error"}
 
+    async def test_is_good_in_a_shop_without_a_cache(self, stocked: Database):
+        async def is_not_wanted() -> CheckResult:
+            return "disconnected"
+
+        app = create_app(db=stocked, checks={"redis": is_not_wanted})
+        async with client_of(app) as client:
+            response = await client.get("/health")
+
+        assert response.json()["status"] == "ok"
+        assert response.json()["checks"]["redis"] == "disconnected"
+
     async def test_is_bad_without_the_database(self):
         app = create_app(db=Database("postgresql://nobody@127.0.0.1:1/nothing"), checks={})
 
