@@ -8,8 +8,9 @@ from pathlib import Path
 from keyshop.embedded.binaries import get_postgres_program
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.folder import write_private
-from keyshop.embedded.processes import Program, is_living, list_running
+from keyshop.embedded.processes import Program, list_running
 from keyshop.embedded.run_as import Account
+from keyshop.kit.processes import is_living
 
 MAJOR_VERSION = "18"
 

@@ -97,17 +97,6 @@ def has_ended(program: Program, *, within_seconds: float) -> bool:
     return True
 
 
-def is_living(pid: int) -> bool:
-    """Test whether any process, ours or not, has this pid now."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _matches(program: Program, command_line: str) -> bool:
     return f"{program.command} {program.argument} " in f"{command_line} "
 

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from keyshop.kit.processes import is_living
+
 _FILE: Final = re.compile(r"[a-z]+_(\d+)\.db")  # as the library names them: kind and process
 
 
@@ -30,15 +32,5 @@ def forget_ended(folder: Path) -> None:
     """
     for file in folder.glob("*.db"):
         name = _FILE.fullmatch(file.name)
-        if name and not _is_running(int(name[1])):
+        if name and not is_living(int(name[1])):
             file.unlink(missing_ok=True)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
