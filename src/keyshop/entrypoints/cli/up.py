@@ -138,9 +138,11 @@ async def _fill(settings: Settings, database_url: str, *, seed: bool) -> None:
 
 
 async def _was_filled(db: Database) -> bool:
+    """Test whether a full sync came to its end; what it missed is the schedule's to bring."""
     async with db.read() as reader:
         runs = await queries.list_latest_runs(reader)
-    return any(run.kind is RunKind.FULL and run.state is RunState.COMPLETE for run in runs)
+    ended = {RunState.COMPLETE, RunState.INCOMPLETE}
+    return any(run.kind is RunKind.FULL and run.state in ended and run.products for run in runs)
 
 
 def _wait_for(url: str, *, what: str, children: Children) -> None:
