@@ -15,7 +15,7 @@ from keyshop.sync import queries
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunState
 from tests.keyshop.embedded.users import get_server, kill
-from tests.keyshop.sync.syncing import asked_price, connected, count, read_games, sync
+from tests.keyshop.sync.syncing import asked_price, connected, count, read_games, sync, until
 from tests.servers import FAST, open_home
 
 
@@ -46,8 +46,11 @@ class TestKilledDatabase:
             running = asyncio.create_task(sync(db, held))
             await held.arrived.wait()
 
+            async def is_first_batch_in() -> bool:
+                return await count(db, "games") == 500
+
             # The first batch is in; the server dies and comes back.
-            assert await count(db, "games") == 500
+            await until(is_first_batch_in)
             kill(get_server(own_server.folder.parent, "postgres"))
             await asyncio.to_thread(own_server.ensure)
             held.go_on.set()

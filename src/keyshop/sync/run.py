@@ -100,23 +100,56 @@ async def _transfer(
     clock: Clock,
     report: Report | None,
 ) -> Run:
-    batch = Batch(run.kind, policy)
     answers = _until_away(
         read_pages(supplier, last_page=policy.last_page, at_once=policy.pages_at_once)
     )
+    batches = _batches(answers, run.kind, policy)
+    writing = asyncio.create_task(_as_it_is(run))
+    try:
+        async for batch in batches:
+            # One batch is read while the one before it is written, and nothing beyond.
+            run = await writing
+            writing = asyncio.create_task(_write(db, run, batch, now=clock(), report=report))
+        run = await _finish(db, await writing, policy=policy, now=clock())
+    finally:
+        await batches.aclose()
+        await _give_up(writing)
+    if report is not None:
+        report(run)
+    return run
+
+
+async def _as_it_is(run: Run) -> Run:
+    return run
+
+
+async def _write(
+    db: Database, run: Run, batch: Batch, *, now: datetime, report: Report | None
+) -> Run:
+    run = await write_batch(db, run, batch, now=now)
+    if report is not None:
+        report(run)
+    return run
+
+
+async def _give_up(writing: asyncio.Task[Run]) -> None:
+    """Stop a batch that is being written, and wait until it is rolled back."""
+    writing.cancel()
+    await asyncio.wait([writing])
+
+
+async def _batches(
+    answers: AsyncGenerator[Answer, None], kind: RunKind, policy: SyncPolicy
+) -> AsyncGenerator[Batch, None]:
+    """Yield the answers in batches; the last one may hold little, or nothing."""
+    batch = Batch(kind, policy)
     async with aclosing(answers):
         async for answer in answers:
             batch.add(answer)
             if batch.is_full:
-                run = await write_batch(db, run, batch, now=clock())
-                batch = Batch(run.kind, policy)
-                if report is not None:
-                    report(run)
-    run = await write_batch(db, run, batch, now=clock())
-    run = await _finish(db, run, policy=policy, now=clock())
-    if report is not None:
-        report(run)
-    return run
+                yield batch
+                batch = Batch(kind, policy)
+    yield batch
 
 
 async def _until_away(

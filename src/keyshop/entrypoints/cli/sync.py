@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, print_table
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import database, shop
@@ -25,13 +26,13 @@ _COLUMNS = ("started (UTC)", "kind", "state", "seconds", "products", "added", "u
 @app.command()
 def full(as_json: AsJson = False) -> None:
     """Read the supplier's whole catalogue; exits with 1 when it was not read to its end."""
-    _finish(asyncio.run(_run(RunKind.FULL)), as_json=as_json)
+    _finish(run_fast(_run(RunKind.FULL)), as_json=as_json)
 
 
 @app.command()
 def stock(as_json: AsJson = False) -> None:
     """Bring the supplier's prices and stock to the games that the shop has."""
-    _finish(asyncio.run(_run(RunKind.STOCK)), as_json=as_json)
+    _finish(run_fast(_run(RunKind.STOCK)), as_json=as_json)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """`keyshop up`: everything in one terminal."""
 
-import asyncio
 import os
 import sys
 import time
@@ -21,6 +20,7 @@ from keyshop.embedded.locks import may_take_alone, open_lock
 from keyshop.embedded.ports import is_free
 from keyshop.embedded.shared_server import SharedServer
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
+from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import until_told
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import read_settings
@@ -65,7 +65,7 @@ def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
     children = stack.enter_context(Children())
     if settings.uses_simulator:
         _start_simulator(settings, children)
-    asyncio.run(_fill(settings, database_url, seed=seed))
+    run_fast(_fill(settings, database_url, seed=seed))
     children.start(Child("api", keyshop_command("api")))
     children.start(Child("worker", keyshop_command("worker")))
     _wait_for(f"{_local_url(settings)}/live", what="The API", children=children)

@@ -1,10 +1,8 @@
 """`keyshop worker`: jobs and the schedule."""
 
-import asyncio
-
 import typer
-import uvloop
 
+from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import ExitWith, end_with
 from keyshop.entrypoints.cli.session import shop
 from keyshop.entrypoints.worker.run import run_worker
@@ -18,8 +16,7 @@ app = typer.Typer()
 def worker(exit_with: ExitWith = None) -> None:
     """Run the worker with its schedule alone; any number may run, on any number of machines."""
     end_with(exit_with)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work())
+    run_fast(_work())
 
 
 async def _work() -> None:
