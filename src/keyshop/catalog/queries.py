@@ -209,6 +209,19 @@ _REMEMBER_LINKS = """
 """
 
 
+_FORGET_LOST_NAMES = """
+    WITH lost AS (
+        (SELECT unnest(platform_links) AS id FROM keyshop.supplier_games
+            EXCEPT SELECT id FROM platforms)
+        UNION ALL
+        (SELECT unnest(genre_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM genres)
+        UNION ALL
+        (SELECT unnest(category_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM categories)
+    )
+    UPDATE keyshop.supplier_games SET platform = NULL, categories = NULL
+    WHERE (platform_links || genre_links || category_links) && ARRAY(SELECT id FROM lost)
+"""
+
 Link = tuple[str, str]
 """The ids of a game and of a name."""
 
@@ -307,6 +320,11 @@ async def remember_offers(tx: Transaction, ids: Sequence[str], *, now: datetime)
 async def list_links(tx: Transaction, ids: Sequence[str]) -> list[GameLinks]:
     """List the links that the sync made for the games."""
     return rows(GameLinks, await tx.fetch(_LINKS, ids))
+
+
+async def forget_lost_names(tx: Transaction) -> None:
+    """Forget what the supplier said of games that were linked to a name which is gone."""
+    await tx.execute(_FORGET_LOST_NAMES)
 
 
 async def remember_links(tx: Transaction, links: Sequence[GameLinks]) -> None:

@@ -77,6 +77,15 @@ async def relink(
     )
 
 
+async def see_lost_names(tx: Transaction) -> None:
+    """
+    Let the next batches link games anew whose platform, genre or category was deleted.
+
+    The supplier's words did not change, so nothing else would bring the links back.
+    """
+    await queries.forget_lost_names(tx)
+
+
 async def _bring(
     tx: Transaction,
     kind: Names,

@@ -30,10 +30,14 @@ _Result = TypeVar("_Result")
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 # A leader that stops between two statements must not hold its locks for ever.
 _SESSION_SETTINGS: Final = {
     "timezone": "UTC",
+    # The ids of a large catalogue, on their way to a page, stay in memory.
+    "work_mem": "16MB",
     "idle_in_transaction_session_timeout": "60000",
 }
 
@@ -312,7 +316,11 @@ def _encode_timestamp(moment: datetime) -> tuple[int]:
 
 
 def _decode_timestamp(value: tuple[int]) -> datetime:
-    return _EPOCH + timedelta(microseconds=value[0])
+    try:
+        return _EPOCH + timedelta(microseconds=value[0])
+    except OverflowError:
+        # PostgreSQL knows infinity, and years that a datetime does not.
+        return _LATEST if value[0] > 0 else _EARLIEST
 
 
 async def _reset_nothing(connection: _AnyConnection) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from keyshop.kit.database import Reader
 from keyshop.storefront.models import CatalogueFilter, Sort
-from keyshop.storefront.queries import DESCRIBED, GRAMS, IN_NAMES, POPULAR
+from keyshop.storefront.queries import DESCRIBED, GRAMS, IN_NAMES, POPULAR, POPULAR_GAMES
 
 _ORDERS: Final = {
     Sort.POPULAR: POPULAR,
@@ -37,15 +37,23 @@ _PAGE_OF_MANY: Final = """
         ) AS ids
 """
 
-# The page that every visit begins with. Its order is an index of games, so that no page of it, the
-# last one included, sorts anything.
-_POPULAR_IN_STOCK: Final = """
+# The pages that visits begin with. Their orders are indexes of games, so that nothing is sorted.
+_PAGE_IN_STOCK: Final = """
     SELECT (SELECT count(*) FROM keyshop.game_facets WHERE in_stock AND NOT is_preorder) AS total,
         ARRAY(
             SELECT id FROM games WHERE "inStock" AND NOT "isPreorder"
-            ORDER BY "userRating" DESC NULLS LAST, "releaseDate" DESC, id LIMIT $1 OFFSET $2
+            ORDER BY {order} LIMIT $1 OFFSET $2
         ) AS ids
 """
+_GAMES_ORDERS: Final = {
+    Sort.POPULAR: POPULAR_GAMES,
+    Sort.NEWEST: '"releaseDate" DESC, id',
+    Sort.PRICE_ASCENDING: "price, id",
+    Sort.PRICE_DESCENDING: "price DESC, id",
+}
+# Farther on, reading the wide rows on the way costs more than sorting the narrow ones; the order
+# of `popular` is in its index whole, and needs no rows on the way.
+_NEAR: Final = 5000
 
 # The first line is the index's, the second one decides.
 _SEARCHED: Final = f"""
@@ -67,17 +75,20 @@ async def find_page(
     reader: Reader, wanted: CatalogueFilter, *, sort: Sort, limit: int, offset: int
 ) -> tuple[int, list[str]]:
     """Return how many games match, and the ids of those on the page."""
-    statement, args = page_statement(wanted, sort)
+    statement, args = page_statement(wanted, sort, offset=offset)
     record = await reader.fetchrow(statement, limit, offset, *args)
     if record is None:
         return 0, []
     return record["total"], record["ids"]
 
 
-def page_statement(wanted: CatalogueFilter, sort: Sort) -> tuple[str, list[object]]:
+def page_statement(
+    wanted: CatalogueFilter, sort: Sort, *, offset: int = 0
+) -> tuple[str, list[object]]:
     """Return the statement for the filter and its arguments from the third on."""
-    if sort is Sort.POPULAR and wanted == CatalogueFilter(in_stock_only=True):
-        return _POPULAR_IN_STOCK, []
+    is_near = sort is Sort.POPULAR or offset <= _NEAR
+    if is_near and sort in _GAMES_ORDERS and wanted == CatalogueFilter(in_stock_only=True):
+        return _PAGE_IN_STOCK.format(order=_GAMES_ORDERS[sort]), []
     conditions = ["in_stock AND NOT is_preorder"] if wanted.in_stock_only else []
     args: list[object] = []
     for condition, value in _conditions(wanted):

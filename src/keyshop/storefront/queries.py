@@ -44,18 +44,18 @@ _GAMES_BY_IDS: Final = f"""
 
 POPULAR: Final = "rating DESC NULLS LAST, released DESC, game_id"
 
-_POPULAR_GAMES: Final = '"userRating" DESC NULLS LAST, "releaseDate" DESC, id'
+POPULAR_GAMES: Final = '"userRating" DESC NULLS LAST, "releaseDate" DESC, id'
 
 # Each half is read in the order of an index; together they are never more than twice the limit.
 _BEST_SELLERS: Final = f"""
     SELECT id FROM (
         (SELECT id, "isBestSeller", "userRating", "releaseDate" FROM games
-         WHERE "inStock" AND "isBestSeller" ORDER BY {_POPULAR_GAMES} LIMIT $1)
+         WHERE "inStock" AND "isBestSeller" ORDER BY {POPULAR_GAMES} LIMIT $1)
         UNION ALL
         (SELECT id, "isBestSeller", "userRating", "releaseDate" FROM games
-         WHERE "inStock" AND NOT "isBestSeller" ORDER BY {_POPULAR_GAMES} LIMIT $1)
+         WHERE "inStock" AND NOT "isBestSeller" ORDER BY {POPULAR_GAMES} LIMIT $1)
     ) AS candidates
-    ORDER BY "isBestSeller" DESC, {_POPULAR_GAMES} LIMIT $1
+    ORDER BY "isBestSeller" DESC, {POPULAR_GAMES} LIMIT $1
 """
 
 _GENRE_LINKS: Final = """

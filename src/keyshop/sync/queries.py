@@ -38,6 +38,13 @@ _HAS_OPEN_RUN = """
     SELECT EXISTS (SELECT FROM keyshop.sync_runs WHERE kind = $1 AND state = 'RUNNING')
 """
 
+_WAS_EVER_READ = """
+    SELECT EXISTS (
+        SELECT FROM keyshop.sync_runs
+        WHERE kind = $1 AND state IN ('COMPLETE', 'INCOMPLETE') AND products > 0
+    )
+"""
+
 _INTERRUPT_RUNS = """
     UPDATE keyshop.sync_runs SET state = 'INTERRUPTED', finished_at = $2,
         reason = 'Its process ended before the run did; what it wrote stays.'
@@ -171,6 +178,11 @@ async def start_run(tx: Transaction, run: Run) -> None:
 async def has_open_run(reader: Reader, kind: RunKind) -> bool:
     """Test whether a run of the kind counts as running."""
     return bool(await reader.fetchval(_HAS_OPEN_RUN, kind))
+
+
+async def was_ever_read(reader: Reader, kind: RunKind) -> bool:
+    """Test whether a run of the kind came to its end with products."""
+    return bool(await reader.fetchval(_WAS_EVER_READ, kind))
 
 
 async def interrupt_runs(tx: Transaction, kind: RunKind, *, now: datetime) -> list[Run]:

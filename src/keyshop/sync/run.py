@@ -9,6 +9,7 @@ import structlog
 from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
+from keyshop.catalog.relink import see_lost_names
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.ids import new_id
 from keyshop.supplier.protocol import Supplier
@@ -85,6 +86,9 @@ async def _start(db: Database, kind: RunKind, *, now: datetime) -> Run:
     async with db.transaction() as tx:
         interrupted = await queries.interrupt_runs(tx, kind, now=now)
         await queries.start_run(tx, run)
+        if kind is RunKind.FULL:
+            await queries.lock_writing(tx)
+            await see_lost_names(tx)
     for earlier in interrupted:
         _log.warning("sync.run_interrupted", **_facts(earlier))
     _log.info("sync.run_started", run_id=run.id, kind=kind)

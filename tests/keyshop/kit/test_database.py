@@ -74,6 +74,14 @@ class TestTimes:
         assert all(record["at"].tzinfo is UTC for record in found)
         assert {record["text"] for record in found} == {"2026-06-15 12:00:00.123"}
 
+    async def test_beyond_what_a_time_can_be_are_the_last_and_the_first(self, notes):
+        async with notes.read() as reader:
+            latest = await reader.fetchval("SELECT 'infinity'::timestamp")
+            earliest = await reader.fetchval("SELECT '-infinity'::timestamp")
+
+        assert latest == datetime.max.replace(tzinfo=UTC)
+        assert earliest == datetime.min.replace(tzinfo=UTC)
+
     async def test_without_a_zone_are_refused(self, notes):
         with pytest.raises(asyncpg.DataError):
             async with notes.transaction() as tx:

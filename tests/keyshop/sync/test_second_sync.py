@@ -182,6 +182,18 @@ class TestChangedSupplier:
         assert await count(db, "games") == 61
 
 
+class TestDeletedName:
+    async def test_comes_back_with_all_its_games(self, db, supplier, market) -> None:
+        await sync(db, supplier)
+        linked = {id_: await read_links(db, "genres", id_) for id_ in market.product_ids()}
+        genre = next(name for names in linked.values() for name in names)
+        await change(db, "DELETE FROM genres WHERE name = $1", genre)
+
+        await sync(db, supplier)
+
+        assert {id_: await read_links(db, "genres", id_) for id_ in linked} == linked
+
+
 class TestOperatorsWork:
     async def test_stays_whatever_the_supplier_changes(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]

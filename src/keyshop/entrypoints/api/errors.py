@@ -78,10 +78,16 @@ def fail(_: ApiRequest, error: Exception) -> Response[bytes]:
 
 def _wrong_parameters(error: ValidationException) -> str:
     found = error.extra if isinstance(error.extra, list) else []
-    names = sorted({str(wrong["key"]) for wrong in found if "key" in wrong})
+    names = sorted({_as_sent(str(wrong["key"])) for wrong in found if "key" in wrong})
     if not names:
         return _SENTENCES[400]
     return f"Wrong or missing in the request: {', '.join(names)}."
+
+
+def _as_sent(name: str) -> str:
+    """Return the parameter's name as callers write it: `pageSize`, not `page_size`."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _response(status: int, message: str, headers: dict[str, str] | None = None) -> Response[bytes]:

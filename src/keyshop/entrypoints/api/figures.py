@@ -1,6 +1,8 @@
 """Figures that are counted in PostgreSQL when somebody looks: runs, rows, jobs."""
 
+import asyncio
 from collections.abc import Iterable
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -8,13 +10,15 @@ from keyshop.kit.database import Database, DatabaseUnavailable, Reader
 from keyshop.kit.jobs import job_figures
 from keyshop.sync.queries import count_quarantined, list_run_figures
 
+_PATIENCE: Final = 2.0  # seconds
+
 
 async def read_figures(db: Database) -> Iterable[Metric]:
-    """Return the figures; none while the database is away, so that the others still show."""
+    """Return the figures; none while the database does not answer, so that the others show."""
     try:
-        async with db.read() as reader:
+        async with asyncio.timeout(_PATIENCE), db.read() as reader:
             return [*await _sync_figures(reader), *await _job_figures(reader)]
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, TimeoutError):
         return []
 
 

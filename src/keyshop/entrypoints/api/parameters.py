@@ -14,6 +14,8 @@ LARGEST_PAGE: Final = 100
 LARGEST_COUNT: Final = 50
 _FARTHEST_PAGE: Final = 1_000_000_000
 _HIGHEST_PRICE: Final = Decimal(100_000_000)
+_LONGEST_NUMBER: Final = 40  # characters
+_LEAST_PRICE: Final = Decimal("0.001")
 _MOST_VALUES: Final = 100
 _MOST_PARTS: Final = 3  # of a name with commas
 
@@ -119,10 +121,13 @@ def _price(text: str) -> Decimal:
         price = Decimal(text)
     except ArithmeticError:
         raise BadParameter("A price must be a number.") from None
-    if not price.is_finite():
+    if not price.is_finite() or len(text) > _LONGEST_NUMBER:
         raise BadParameter("A price must be a number.")
-    # A longer fraction or a larger number changes nothing for prices of two decimals.
-    return min(max(price, Decimal(0)), _HIGHEST_PRICE)
+    # A larger number, or one closer to zero than any price, changes nothing; and PostgreSQL knows
+    # no exponents as far out as Python does.
+    if price < _LEAST_PRICE:
+        return Decimal(0)
+    return min(price, _HIGHEST_PRICE)
 
 
 def read_search(text: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """From their shapes to ours, product by product: a bad entry is rejected, its neighbours stay."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -43,6 +44,8 @@ _NAME: Final = 500
 _WORD: Final = 200
 _ADDRESS: Final = 2_000
 _DESCRIPTION: Final = 100_000
+_FIRST_YEAR: Final = 1950
+_LAST_YEAR: Final = 2100
 _ENTRIES: Final = 50  # images or categories of one product
 
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
@@ -182,8 +185,8 @@ def _read_product(doc: ProductWire | None) -> Product:
         categories=_read_categories(doc.categories),
         release_date=_read_date(doc.release_date),
         updated_at=read_moment(doc.updated_at),
-        cover_image=clean_text(doc.cover_image, limit=_ADDRESS),
-        images=tuple(clean_texts(doc.images, limit=_ADDRESS))[:_ENTRIES],
+        cover_image=next(_read_images([doc.cover_image]), ""),
+        images=tuple(_read_images(doc.images))[:_ENTRIES],
         description=clean_text(doc.description, limit=_DESCRIPTION),
     )
 
@@ -196,9 +199,19 @@ def _read_categories(entries: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clean_texts(names, limit=_WORD)))[:_ENTRIES]
 
 
+def _read_images(addresses: object) -> Iterator[str]:
+    """Yield the addresses of the web; any other would be run, or read, by the visitor's browser."""
+    for address in clean_texts(addresses, limit=_ADDRESS):
+        if address.lower().startswith(("https://", "http://")):
+            yield address
+
+
 def _read_date(value: object) -> datetime | None:
+    """Return the day, or None for what only stands for one, such as 9999-12-31."""
     moment = read_moment(value)
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0) if moment else None
+    if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        return None
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _read_currency(value: object) -> str:

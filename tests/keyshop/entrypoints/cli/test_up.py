@@ -11,6 +11,11 @@ from tests.keyshop.entrypoints.cli.shop_process import fetch, free_port, run_key
 _HOME_LISTS = ("best-sellers", "new", "new-in-catalog", "preorders", "collections", "random")
 
 
+# A user's proxy leads nowhere from here, and is none of the shop's business.
+_PROXY = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "NO_PROXY": "",
+          "no_proxy": ""}  # fmt: skip
+
+
 class TestUp:
     def test_serves_games_that_came_from_the_supplier_with_their_prices(self, shop):
         games = shop.ask("/api/games?pageSize=36")["data"]["data"]
@@ -103,7 +108,9 @@ class TestRefusals:
 
 class TestSideBySide:
     def test_a_second_shop_with_a_home_and_ports_of_its_own(self, shop, home):
-        with running(home, "up", "--no-seed", SIMULATOR_PRODUCTS=40, CACHE_MODE="off") as second:
+        with running(
+            home, "up", "--no-seed", SIMULATOR_PRODUCTS=40, CACHE_MODE="off", **_PROXY
+        ) as second:
             # Each has its own catalogue.
             assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
             assert second.ask("/api/games?pageSize=1")["data"]["total"] == 40

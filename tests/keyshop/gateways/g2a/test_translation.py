@@ -170,6 +170,18 @@ class TestReadPage:
         assert (product.images, product.categories) == ((), ())
         assert (product.release_date, product.updated_at) == (None, None)
 
+    @pytest.mark.parametrize("stand_in", ["9999-12-31", "0001-01-01", "2101-01-01"])
+    def test_takes_a_stand_in_for_no_release_date(self, stand_in):
+        assert read_one(release_date=stand_in).release_date is None
+
+    def test_believes_only_images_of_the_web(self):
+        product = read_one(
+            coverImage="javascript:alert(1)",
+            images=["data:text/html,x", "https://images.example/a.jpg", "file:///etc/passwd"],
+        )
+
+        assert (product.cover_image, product.images) == ("", ("https://images.example/a.jpg",))
+
     @pytest.mark.parametrize(
         "found", ["0000-00-00", "2020-13-01", "soon", "0001-01-01T00:00:00+14:00", 2020]
     )
