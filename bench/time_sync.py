@@ -57,22 +57,22 @@ async def time_sync(machine: Machine) -> None:
 async def _sync_twice(
     machine: Machine, database_url: str, supplier: _Simulator, products: int
 ) -> None:
-    first = await _sync(machine, database_url, supplier, f"{products:,} products, first sync")
+    # The seconds of writing hold the reading that goes on meanwhile; PostgreSQL's own do not.
+    first, first_cost = await _sync(machine, database_url, supplier, f"{products:,} products, first sync")
     before = await _rows_written(database_url)
-    again = await _sync(machine, database_url, supplier, f"{products:,} products, nothing changed")
+    again, again_cost = await _sync(machine, database_url, supplier, f"{products:,} products, nothing changed")
     written = await _rows_written(database_url) - before
     peak = max(first.peak_megabytes, again.peak_megabytes)
-    share = again.run.write_seconds / first.run.write_seconds
     machine.report.goals(
         Goal(text="  first, products/s", value=products / first.seconds, least=_LEAST_NEW),
         Goal(text="  unchanged, products/s", value=products / again.seconds, least=_LEAST_SAME),
         Goal(text="  peak memory", value=peak, most=_MOST_MEMORY, unit=" MB"),
-        Goal(text="  write path, share of the first run's", value=share, most=0.2),
+        Goal(text="  PostgreSQL's part of it", value=again_cost / first_cost, most=0.2),
         Goal(text="  rows written though nothing changed", value=written, most=0),
     )
 
 
-async def _sync(machine: Machine, database_url: str, supplier: _Simulator, name: str) -> Outcome:
+async def _sync(machine: Machine, database_url: str, supplier: _Simulator, name: str) -> tuple[Outcome, float]:
     before = (postgres_cpu_seconds(machine), supplier.cpu_seconds)
     command = python("bench.sync_process", database_url, supplier.url)
     with Process(command, log=machine.home / "sync.log", talks=True) as process:
@@ -81,17 +81,18 @@ async def _sync(machine: Machine, database_url: str, supplier: _Simulator, name:
     if outcome.run.state is not RunState.COMPLETE:
         raise RuntimeError(f"The sync is {outcome.run.state}: {outcome.run.reason}")
     await _sessions_end(database_url)
+    cost = postgres_cpu_seconds(machine) - before[0]
     machine.report.line(
         name,
         outcome.seconds,
         outcome.run.products / outcome.seconds,
         outcome.run.write_seconds,
         outcome.cpu_seconds,
-        postgres_cpu_seconds(machine) - before[0],
+        cost,
         supplier.cpu_seconds - before[1],
         outcome.peak_megabytes,
     )
-    return outcome
+    return outcome, cost
 
 
 async def _rows_written(database_url: str) -> int:
