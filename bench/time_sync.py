@@ -58,9 +58,13 @@ async def _sync_twice(
     machine: Machine, database_url: str, supplier: _Simulator, products: int
 ) -> None:
     # The seconds of writing hold the reading that goes on meanwhile; PostgreSQL's own do not.
-    first, first_cost = await _sync(machine, database_url, supplier, f"{products:,} products, first sync")
+    first, first_cost = await _sync(
+        machine, database_url, supplier, f"{products:,} products, first sync"
+    )
     before = await _rows_written(database_url)
-    again, again_cost = await _sync(machine, database_url, supplier, f"{products:,} products, nothing changed")
+    again, again_cost = await _sync(
+        machine, database_url, supplier, f"{products:,} products, nothing changed"
+    )
     written = await _rows_written(database_url) - before
     peak = max(first.peak_megabytes, again.peak_megabytes)
     machine.report.goals(
@@ -72,7 +76,9 @@ async def _sync_twice(
     )
 
 
-async def _sync(machine: Machine, database_url: str, supplier: _Simulator, name: str) -> tuple[Outcome, float]:
+async def _sync(
+    machine: Machine, database_url: str, supplier: _Simulator, name: str
+) -> tuple[Outcome, float]:
     before = (postgres_cpu_seconds(machine), supplier.cpu_seconds)
     command = python("bench.sync_process", database_url, supplier.url)
     with Process(command, log=machine.home / "sync.log", talks=True) as process:
