@@ -37,7 +37,7 @@ test: lint       ## Linters, types, import contracts and the whole suite on serv
 test-all: .venv/test ## The slow tests, and the suite on PostgreSQL 15 where it is installed
 	.venv/bin/pytest -n auto -m slow
 	@if [ -x $(POSTGRESQL_15)/postgres ]; then \
-		.venv/bin/pytest -n auto --postgresql $(POSTGRESQL_15); \
+		.venv/bin/pytest -n auto --postgresql=$(POSTGRESQL_15) tests; \
 	else echo "PostgreSQL 15 is not installed in $(POSTGRESQL_15): its run is skipped."; fi
 
 bench: .venv/test ## How fast, against limits taken in the same run
