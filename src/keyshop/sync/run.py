@@ -163,10 +163,18 @@ async def _until_away(
     in_a_row = 0
     async with aclosing(answers):
         async for answer in answers:
+            _heed_cancellation()
             in_a_row = in_a_row + 1 if isinstance(answer, PageLost) else 0
             yield answer
             if in_a_row >= PAGES_LOST_IN_A_ROW:
                 return
+
+
+def _heed_cancellation() -> None:
+    """Stop when told to, even if a call on the way lost the word and answered all the same."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _finish(db: Database, run: Run, *, policy: SyncPolicy, now: datetime) -> Run:

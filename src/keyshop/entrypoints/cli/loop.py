@@ -1,6 +1,7 @@
 """The event loop of commands that have much to do."""
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from typing import TypeVar
 
@@ -11,5 +12,8 @@ _Result = TypeVar("_Result")
 
 def run_fast(work: Coroutine[None, None, _Result]) -> _Result:
     """Run the work to its end on uvloop: a sync spends half its time in the loop."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts a command in the background has it ignore Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
