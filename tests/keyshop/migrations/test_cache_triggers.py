@@ -1,0 +1,36 @@
+import asyncpg
+
+from tests.keyshop.migrations.cache_triggers import triggers
+
+_FUNCTIONS = """
+    SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+    WHERE pronamespace = 'keyshop'::regnamespace AND prorettype = 'trigger'::regtype
+        AND proname LIKE 'cache\\_%'
+"""
+
+_TRIGGERS = """
+    SELECT tgfoid::regproc::text, pg_get_triggerdef(oid), tgenabled FROM pg_trigger
+    WHERE tgname LIKE 'keyshop\\_cache\\_%'
+"""
+
+
+class TestTriggers:
+    async def test_run_what_the_page_of_cache_keys_says(
+        self, connection: asyncpg.Connection
+    ) -> None:
+        found = dict(await connection.fetch(_FUNCTIONS))
+
+        assert found == {trigger.function: trigger.function_definition for trigger in triggers()}
+
+    async def test_stand_on_the_tables_of_the_page_whatever_a_session_switches_off(
+        self, connection: asyncpg.Connection
+    ) -> None:
+        # Names are then printed with their schemas, whatever the role is called.
+        await connection.execute("SET search_path = pg_catalog")
+
+        found = {tuple(record) for record in await connection.fetch(_TRIGGERS)}
+
+        assert found == {
+            (f"keyshop.{trigger.function}", trigger.trigger_definition, b"A")
+            for trigger in triggers()
+        }
