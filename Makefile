@@ -4,7 +4,7 @@ POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all lint types format bench lock clean
+.PHONY: help up test test-all lint types format bench model lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 22
@@ -42,6 +42,10 @@ test-all: .venv/test ## The slow tests, and the suite on PostgreSQL 15 where it 
 
 bench: .venv/test ## How fast, against limits taken in the same run
 	.venv/bin/python -m bench
+
+model: .venv/test ## The cache protocol's model: its large configurations and every weakened variant
+	.venv/bin/python -m tests.consistency.model large
+	.venv/bin/python -m tests.consistency.model weak
 
 clean:           ## Remove the environment and everything built here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

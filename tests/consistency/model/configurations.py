@@ -1,0 +1,152 @@
+"""What is searched: who takes part, which faults may happen and how many."""
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from tests.consistency.model.rules import Rules
+from tests.consistency.model.states import Target
+
+Fault = Literal["flush", "restart", "snapshot", "failover", "partition", "lost", "late", "unknown"]
+
+EVERY_FAULT: frozenset[Fault] = frozenset(
+    {"flush", "restart", "snapshot", "failover", "partition", "lost", "late", "unknown"}
+)
+
+
+class WriterKind(NamedTuple):
+    """
+    How a writer reaches Redis and what it invalidates.
+
+    `off` runs with `CACHE_MODE=off` or is cut from Redis for good; `foreign` knows nothing of
+    keyshop: no INTENT, no guard, no waiting, and its COMMIT is its acknowledgement.
+    """
+
+    path: Literal["guarded", "off", "foreign"]
+    target: Target = "key"
+
+
+GUARDED = WriterKind("guarded")
+GUARDED_GROUP = WriterKind("guarded", "group")
+OFF = WriterKind("off")
+OFF_GROUP = WriterKind("off", "group")
+FOREIGN = WriterKind("foreign")
+FOREIGN_GROUP = WriterKind("foreign", "group")
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """`stopped_workers` of the workers, the last ones, may stop for ever at any step."""
+
+    name: str
+    writers: tuple[WriterKind, ...] = (GUARDED,)
+    readers: int = 1
+    workers: int = 1
+    stopped_workers: int = 0
+    faults: int = 1
+    kinds: frozenset[Fault] = EVERY_FAULT
+    other_shop: int = 0
+    rules: Rules = Rules()
+    limit: int = 9_000_000
+
+    @property
+    def has_foreign_writers(self) -> bool:
+        """Say whether anyone writes who knows nothing of keyshop."""
+        return any(kind.path == "foreign" for kind in self.writers)
+
+
+def _kinds(*kinds: Fault) -> frozenset[Fault]:
+    return frozenset(kinds)
+
+
+SMALL = [
+    Configuration(name="a guarded writer of the key, any fault"),
+    Configuration(name="a guarded writer of the group, any fault", writers=(GUARDED_GROUP,)),
+    Configuration(name="an unguarded writer, any fault", writers=(OFF,)),
+    Configuration(name="a foreign writer, any fault", writers=(FOREIGN,)),
+    Configuration(name="a guarded and an unguarded writer", writers=(GUARDED, OFF), faults=0),
+    Configuration(name="a foreign and a guarded writer", writers=(FOREIGN, GUARDED), faults=0),
+    Configuration(
+        name="an unguarded writer, two workers, one may stop for ever",
+        writers=(OFF,),
+        workers=2,
+        stopped_workers=1,
+        faults=0,
+    ),
+    Configuration(
+        name="a foreign writer, two workers, one may stop for ever",
+        writers=(FOREIGN,),
+        workers=2,
+        stopped_workers=1,
+        faults=0,
+    ),
+    Configuration(
+        name="another shop on the same Redis, FLUSHALL", kinds=_kinds("flush"), other_shop=2
+    ),
+]
+
+LARGE = [
+    *SMALL,
+    Configuration(
+        name="a guarded and an unguarded writer, FLUSHALL",
+        writers=(GUARDED, OFF),
+        kinds=_kinds("flush"),
+    ),
+    Configuration(
+        name="a guarded and an unguarded writer, any fault but a snapshot",
+        writers=(GUARDED, OFF),
+        kinds=EVERY_FAULT - {"snapshot"},
+    ),
+    Configuration(
+        name="a guarded writer, any two faults but failover",
+        faults=2,
+        kinds=EVERY_FAULT - {"failover"},
+    ),
+    Configuration(
+        name="a guarded writer, two of failover, FLUSHALL, late script",
+        faults=2,
+        kinds=_kinds("failover", "flush", "late"),
+    ),
+    Configuration(
+        name="a guarded writer, three times FLUSHALL or a late script",
+        faults=3,
+        kinds=_kinds("flush", "late"),
+    ),
+    Configuration(name="a guarded writer, two workers, FLUSHALL", workers=2, kinds=_kinds("flush")),
+    Configuration(name="a guarded writer, two readers, FLUSHALL", readers=2, kinds=_kinds("flush")),
+    Configuration(name="an unguarded writer of the group, any fault", writers=(OFF_GROUP,)),
+    Configuration(
+        name="an unguarded writer, two workers, failover",
+        writers=(OFF,),
+        workers=2,
+        kinds=_kinds("failover"),
+    ),
+    Configuration(
+        name="an unguarded writer, two workers, one may stop for ever, FLUSHALL",
+        writers=(OFF,),
+        workers=2,
+        stopped_workers=1,
+        kinds=_kinds("flush"),
+    ),
+    Configuration(name="a foreign writer of the group, any fault", writers=(FOREIGN_GROUP,)),
+    Configuration(name="two foreign writers", writers=(FOREIGN, FOREIGN), faults=0),
+    Configuration(name="a foreign and an unguarded writer", writers=(FOREIGN, OFF), faults=0),
+    Configuration(
+        name="a foreign and a guarded writer, FLUSHALL",
+        writers=(FOREIGN, GUARDED),
+        kinds=_kinds("flush"),
+    ),
+    Configuration(
+        name="a foreign writer, two workers, one may stop for ever, FLUSHALL or partition",
+        writers=(FOREIGN,),
+        workers=2,
+        stopped_workers=1,
+        kinds=_kinds("flush", "partition"),
+    ),
+    Configuration(
+        name="a foreign writer, two readers, partition",
+        writers=(FOREIGN,),
+        readers=2,
+        kinds=_kinds("partition"),
+    ),
+    Configuration(name="another shop on the same Redis, any fault", other_shop=2),
+]

@@ -1,0 +1,208 @@
+"""
+The steps of the reader processes: POLL, RECONNECT, GET, ACQUIRE, the load, FILL, and joiners.
+
+Reads answered from PostgreSQL are always right and change nothing: they are no steps. A read starts
+when its GET runs; that is the strictest moment, an earlier start lowers what it must return.
+"""
+
+from tests.consistency.model.moment import Moment
+from tests.consistency.model.scripts import acquire, fill
+from tests.consistency.model.states import (
+    FRESH,
+    OTHER_SHOP,
+    Incarnation,
+    Load,
+    Read,
+    Reader,
+    Redis,
+    State,
+    Stored,
+    replaced,
+)
+
+
+def steps_of_readers(moment: Moment) -> None:
+    """Add every step that a reader process can make."""
+    for index, reader in enumerate(moment.state.readers):
+        _look_around(moment, index, reader)
+        redis = moment.reached_by(reader.connection)
+        if reader.read is None and redis is not None:
+            _ask(moment, index, reader, redis)
+        elif reader.read is not None and not reader.read.joined:
+            _answer_hit(moment, index, reader, reader.read)
+        if reader.load is not None:
+            _load(moment, index, reader, reader.load)
+
+
+def _step(
+    moment: Moment,
+    index: int,
+    label: str,
+    reader: Reader,
+    *,
+    state: State | None = None,
+    helps: bool = False,
+    violation: str | None = None,
+) -> None:
+    state = moment.state if state is None else state
+    state = state._replace(readers=replaced(state.readers, index, reader))
+    moment.add(f"R{index} {label}", state, helps=helps, violation=violation)
+
+
+def _view_is_good(moment: Moment, reader: Reader) -> bool:
+    return reader.view.open and moment.agree(reader.connection, reader.view.incarnation)
+
+
+def _trusts(moment: Moment, reader: Reader) -> bool:
+    """TRUST; a beat is too old when it began before a foreign COMMIT of over 1 s ago."""
+    if reader.beat < moment.state.matured and moment.rules.trust_needs_beat:
+        return False
+    return _view_is_good(moment, reader)
+
+
+def _look_around(moment: Moment, index: int, reader: Reader) -> None:
+    state = moment.state
+    if reader.view != state.control or reader.beat != state.beat:
+        polled = reader._replace(view=state.control, beat=state.beat)
+        _step(moment, index, "POLL", polled, helps=True)
+    if reader.cut or moment.agree(reader.connection, reader.view.incarnation):
+        return
+    address = moment.address()
+    if reader.connection != address:
+        _step(moment, index, "RECONNECT", reader._replace(connection=address), helps=True)
+
+
+def _ask(moment: Moment, index: int, reader: Reader, redis: Redis) -> None:
+    """MGET of value, generation and token; and ACQUIRE, which answers HIT by the same test."""
+    trusted = _trusts(moment, reader)
+    if not trusted and moment.rules.trusted_before:
+        return
+    assert reader.connection is not None
+    token = reader.connection.token
+    stored = redis.stored
+    is_current = stored is not None and stored.generation == redis.generation != 0
+    if stored is not None and is_current and moment.accepts(redis, token, "GET"):
+        read = _started(moment, joined=False, value=stored.value, epoch=stored.epoch)
+        _step(moment, index, f"GET {stored.value}", reader._replace(read=read))
+    if not trusted or reader.load is not None:
+        return
+    if stored is not None and is_current and stored.epoch == reader.view.epoch:
+        return
+    if moment.accepts(redis, token, "ACQUIRE"):
+        _acquire(moment, index, reader, redis, reader.connection)
+
+
+def _started(moment: Moment, *, joined: bool, value: int = 0, epoch: int = 0) -> Read:
+    state = moment.state
+    return Read(state.acknowledged, state.visible, state.matured, joined, value, epoch)
+
+
+def _acquire(
+    moment: Moment, index: int, reader: Reader, redis: Redis, connection: Incarnation
+) -> None:
+    leased = acquire(moment, redis)
+    if leased is None:
+        return
+    view = reader.view
+    load = Load("reading", FRESH, view.epoch, leased.generation, connection, 0, view.seq)
+    state = moment.with_server(leased)
+    _step(moment, index, "ACQUIRE gives LEASE", reader._replace(load=load), state=state)
+
+
+def _answer_hit(moment: Moment, index: int, reader: Reader, read: Read) -> None:
+    free = reader._replace(read=None)
+    trusted = not moment.rules.trusted_after or _trusts(moment, reader)
+    if trusted and read.epoch == reader.view.epoch:
+        violation = _violated(read, read.value)
+        _step(moment, index, f"HIT {read.value}", free, violation=violation)
+    else:
+        _step(moment, index, "does not trust its hit", free)
+
+
+def _violated(read: Read, value: int) -> str | None:
+    """Return the promise that an answer with this value breaks."""
+    if value == OTHER_SHOP:
+        return "SHOP"
+    if value < read.acknowledged:
+        return "G1"
+    if value < read.matured:
+        return "G1F"
+    return "L1" if value < read.visible else None
+
+
+def _load(moment: Moment, index: int, reader: Reader, load: Load) -> None:
+    joined = reader.read is not None and reader.read.joined
+    if load.at == "reading":
+        value = moment.state.value
+        read = reader._replace(load=load._replace(at="read", value=value))
+        _step(moment, index, f"reads {value} from the database, answers", read)
+    if load.at in {"read", "sent"} and reader.read is None and _may_join(moment, reader):
+        joining = reader._replace(read=_started(moment, joined=True))
+        _step(moment, index, "JOIN", joining)
+    if load.at == "read" and (_may_fill(moment, reader, load)):
+        _send_fill(moment, index, reader, load)
+    if load.at == "sent":
+        _fill(moment, index, reader, load, joined=joined)
+    if load.at != "filled":
+        rest = reader._replace(load=None, read=None if joined else reader.read)
+        _step(moment, index, "drops its load", rest, helps=True)
+    if joined and reader.read is not None:
+        _answer_joiner(moment, index, reader, load, reader.read)
+
+
+def _may_join(moment: Moment, reader: Reader) -> bool:
+    """A beat may lapse and come back under the same `seq`, so a joiner trusts before and after."""
+    return _trusts(moment, reader) or not moment.rules.joiner_trusts_before
+
+
+def _may_fill(moment: Moment, reader: Reader, load: Load) -> bool:
+    if not moment.rules.fill_compares_view:
+        return True
+    return (
+        reader.connection == load.connection
+        and reader.view.epoch == load.epoch
+        and _view_is_good(moment, reader)
+    )
+
+
+def _send_fill(moment: Moment, index: int, reader: Reader, load: Load) -> None:
+    if not moment.rules.fill_keeps_tag:
+        load = load._replace(epoch=reader.view.epoch)
+    if not moment.rules.fill_compares_view and reader.connection is not None:
+        load = load._replace(connection=reader.connection)
+    _step(moment, index, "FILL sent", reader._replace(load=load._replace(at="sent")))
+
+
+def _fill(moment: Moment, index: int, reader: Reader, load: Load, *, joined: bool) -> None:
+    redis = moment.reached_by(load.connection)
+    if redis is None:
+        return
+    stored = Stored(load.value, load.epoch, load.generation)
+    token = load.connection.token
+    filled = fill(moment, redis, lease=load.lease, token=token, stored=stored)
+    if filled is None:
+        return
+    rest = reader._replace(load=load._replace(at="filled") if joined else None)
+    _step(moment, index, f"FILL {load.value}", rest, state=moment.with_server(filled))
+
+
+def _answer_joiner(moment: Moment, index: int, reader: Reader, load: Load, read: Read) -> None:
+    """Hand the load's result to the read that joined it, once the FILL was answered."""
+    answer, violation = f"joiner answers {load.value}", _violated(read, load.value)
+    if load.at in {"read", "sent"} and not moment.rules.joiner_waits_for_fill:
+        _step(moment, index, answer, reader._replace(read=None), violation=violation)
+    if load.at != "filled":
+        return
+    free = reader._replace(read=None, load=None)
+    if _joiner_trusts(moment, reader, load):
+        _step(moment, index, answer, free, violation=violation)
+    else:
+        _step(moment, index, "joiner loads itself", free, helps=True)
+
+
+def _joiner_trusts(moment: Moment, reader: Reader, load: Load) -> bool:
+    if not moment.rules.joiner_trusts_after:
+        return True
+    if moment.rules.joiner_compares_seq and reader.view.seq != load.seq:
+        return False
+    return _trusts(moment, reader) and reader.view.epoch == load.epoch

@@ -1,0 +1,99 @@
+"""
+The relay: ROUND begins, LOCK row (compares the control row), PUBLISH, DELETE; LOOK, BEAT.
+
+A beat says: a round that began then has delivered every unguarded row that was visible, and none
+was left, also none that another worker has locked.
+"""
+
+from tests.consistency.model.moment import Moment, closed
+from tests.consistency.model.scripts import publish
+from tests.consistency.model.states import FRESH, Redis, Worker
+
+
+def drop_rows(moment: Moment, index: int, worker: Worker) -> None:
+    """Redis is out of reach: one transaction demands a cold recovery, then deletes the rows."""
+    state, rules = moment.state, moment.rules
+    waited = moment.views_waited_out() or not rules.drop_waits_out_views
+    if state.control.open or not state.rows or not waited:
+        return
+    control = state.control._replace(cold_next=rules.drop_demands_cold, seq=FRESH)
+    dropped = moment.with_control(control)
+    dropped = dropped._replace(rows=state.rows & moment.locked_rows())
+    worker = dropped.workers[index]
+    label = "demands a cold recovery, DELETE rows undelivered"
+    moment.add_of_worker(index, label, worker, state=dropped)
+
+
+def lock_row(moment: Moment, index: int, worker: Worker) -> None:
+    """FOR UPDATE SKIP LOCKED, in the transaction that compares the control row."""
+    state = moment.state
+    agree = moment.agree(worker.connection, state.control.incarnation)
+    if not agree and moment.rules.relay_compares_incarnation:
+        return
+    for row in sorted(state.rows - moment.locked_rows()):
+        moment.add_of_worker(index, f"LOCK row of W{row}", worker._replace(at="took", row=row))
+
+
+def deliver_row(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> None:
+    """PUBLISH, then DELETE; a transaction that PostgreSQL ended can only do the first."""
+    done = worker._replace(at="idle", row=None)
+    row, connection = worker.row, worker.connection
+    assert row is not None
+    if worker.at == "delivered":
+        state = moment.state._replace(rows=moment.state.rows - {row})
+        moment.add_of_worker(index, f"DELETE row of W{row}", done, state=state)
+    elif redis is not None and connection is not None:
+        _publish_row(moment, index, worker, redis, connection.token)
+    if worker.at != "ended" and moment.rules.idle_transactions_end:
+        ended = worker._replace(at="ended") if worker.at == "took" else done
+        label = "transaction ended by PostgreSQL"
+        moment.add_of_worker(index, label, ended, by_postgres=True)
+
+
+def _publish_row(moment: Moment, index: int, worker: Worker, redis: Redis, token: int) -> None:
+    row = worker.row
+    if row is None or not moment.accepts(redis, token, "PUBLISH"):
+        return
+    state = moment.with_server(publish(moment, redis, moment.config.writers[row].target, row))
+    then = worker._replace(at="delivered")
+    if worker.at == "ended":
+        then = worker._replace(at="idle", row=None)
+    moment.add_of_worker(index, f"PUBLISH row of W{row}", then, state=state)
+
+
+def close_for_old_row(moment: Moment, index: int, worker: Worker) -> None:
+    """CLOSE: a foreign writer's row is older than 1 s."""
+    state = moment.state
+    old = any(state.writers[row].at == "matured" for row in state.rows)
+    if old and state.control.open:
+        shut = moment.with_control(closed(state.control))
+        moment.add_of_worker(index, "CLOSE: an old row", shut.workers[index], state=shut)
+
+
+def watch_round(moment: Moment, index: int, worker: Worker) -> None:
+    """Note the time at which a round begins; at its end, look for rows, locked ones too."""
+    state, rules = moment.state, moment.rules
+    now = moment.newest_foreign()
+    if now > max(worker.since, state.beat) and rules.beat_is_stamped_at_start:
+        moment.add_of_worker(index, "ROUND begins", worker._replace(since=now))
+    if worker.since <= state.beat and rules.beat_is_stamped_at_start:
+        return
+    left = {row for row in state.rows if not moment.is_guarded(row)}
+    if not rules.beat_counts_locked_rows:
+        left -= moment.locked_rows()
+    if not left or not rules.beat_looks_for_rows:
+        moment.add_of_worker(index, "LOOK finds none left", worker._replace(at="clear"))
+
+
+def beat(moment: Moment, index: int, worker: Worker) -> None:
+    """BEAT: stamp the round's beginning. It is one statement, so that it locks no row for long."""
+    done = worker._replace(at="idle", since=0)
+    if worker.at == "clear" and not moment.rules.beat_is_one_statement:
+        moment.add_of_worker(index, "BEAT, not yet committed", worker._replace(at="beating"))
+        return
+    state = moment.state
+    since = worker.since
+    if not moment.rules.beat_is_stamped_at_start:
+        since = moment.newest_foreign()
+    state = state._replace(beat=max(state.beat, since))
+    moment.add_of_worker(index, "BEAT", done, state=state)

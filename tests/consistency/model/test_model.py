@@ -1,0 +1,56 @@
+"""The guarded cache keeps its promises in every interleaving, and only with all of its rules."""
+
+import pytest
+
+from tests.consistency.model.configurations import SMALL, Configuration
+from tests.consistency.model.search import search
+from tests.consistency.model.variants import VARIANTS, Variant
+
+_REPRESENTATIVE = {
+    "there is no INTENT: delete after commit",
+    "FILL needs no lease",
+    "there is no cl:token",
+    "CLOSE without the 500 ms",
+    "trust is tested after the reply only",
+    "a beat does not count rows that others have locked",
+    "a beat is stamped at the end of its round",
+    "a joiner needs no trust when it joins",
+    "OPEN waits for the lock without a limit",
+    "markers of dead transactions stay",
+    "an epoch is a counter",
+}
+
+
+def _named(case: Configuration | Variant) -> str:
+    return case.name
+
+
+class TestProtocol:
+    @pytest.mark.parametrize("configuration", SMALL, ids=_named)
+    def test_keeps_every_promise_in_every_interleaving(self, configuration):
+        outcome = search(configuration)
+
+        assert outcome.violations == {}
+
+
+class TestWeakenedProtocol:
+    @pytest.mark.parametrize(
+        "variant",
+        [variant for variant in VARIANTS if variant.name in _REPRESENTATIVE],
+        ids=_named,
+    )
+    def test_breaks_the_promise_that_its_rule_protects(self, variant):
+        outcome = variant.search()
+
+        assert variant.is_found(outcome), outcome.violations
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        "variant",
+        [variant for variant in VARIANTS if variant.name not in _REPRESENTATIVE],
+        ids=_named,
+    )
+    def test_breaks_its_promise_for_every_rule_taken_away(self, variant):
+        outcome = variant.search()
+
+        assert variant.is_found(outcome), outcome.violations
