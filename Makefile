@@ -4,7 +4,7 @@ POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all lint types format bench model lock clean
+.PHONY: help up test test-all lint types format bench consistency model lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 22
@@ -46,6 +46,10 @@ bench: .venv/test ## How fast, against limits taken in the same run
 model: .venv/test ## The cache protocol's model: its large configurations and every weakened variant
 	.venv/bin/python -m tests.consistency.model large
 	.venv/bin/python -m tests.consistency.model weak
+
+SECONDS ?= 1800
+consistency: .venv/test ## Try to catch the shop showing an old value, for SECONDS (half an hour)
+	.venv/bin/python -m tests.consistency --seconds $(SECONDS)
 
 clean:           ## Remove the environment and everything built here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -1,0 +1,65 @@
+"""The watched games in the shop's tables."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database, Transaction
+from tests.consistency.keys import FIRST_VERSION, KEYS, Key, Kind
+from tests.consistency.requests import GENRE
+from tests.shop import add_game
+
+_LINKS = [GENRE, f"{GENRE} Too"]
+_FIRST_PRICE = Decimal(FIRST_VERSION).scaleb(-2)
+_BEST = Decimal("5.0")
+
+_DELETE = "DELETE FROM games WHERE id LIKE 'chk-%'"
+_VERSIONS = "SELECT id, (price * 100)::bigint AS version FROM games WHERE id LIKE 'chk-%'"
+
+
+async def add_watched_games(db: Database, products: Mapping[str, str]) -> None:
+    """Store all games that are there from the beginning; `products` are the supplier's ids."""
+    async with db.transaction() as tx:
+        await tx.execute(_DELETE)
+        for key in KEYS:
+            if not key.comes_and_goes:
+                await add_watched_game(
+                    tx, key, price=_FIRST_PRICE, product=_product_of(key, products)
+                )
+
+
+async def remove_watched_games(db: Database) -> None:
+    """Leave the shop as it was."""
+    async with db.transaction() as tx:
+        await tx.execute(_DELETE)
+
+
+async def add_watched_game(
+    tx: Transaction, key: Key, *, price: Decimal, product: str | None = None
+) -> None:
+    """Store a game; a hot one so that every list shows it."""
+    yesterday = utc_now() - timedelta(days=1)
+    shown = {"isBestSeller": True, "userRating": _BEST, "releaseDate": yesterday, "genres": _LINKS}
+    await add_game(
+        tx,
+        id=key.id,
+        slug=key.slug,
+        title=f"Watched game {key.number}",
+        price=price,
+        g2aProductId=product,
+        **(shown if key.hot else {}),
+    )
+
+
+async def read_last_versions(db: Database) -> dict[int, int]:
+    """Return the version of every game as the database holds it now."""
+    async with db.read() as reader:
+        found = {record["id"]: record["version"] for record in await reader.fetch(_VERSIONS)}
+    return {key.number: found[key.id] for key in KEYS if key.id in found}
+
+
+def _product_of(key: Key, products: Mapping[str, str]) -> str | None:
+    if key.kind is Kind.SYNC:
+        return products[key.id]
+    return key.product_id if key.kind in {Kind.SHOP, Kind.BULK} else None

@@ -1,0 +1,35 @@
+"""A shop that somebody else started: it is read and written, and lent some games for the time."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.consistency.keys import Kind
+from tests.consistency.options import Options
+from tests.consistency.parts import PER_SECOND, Parts
+from tests.keyshop.entrypoints.cli.shop_process import shop_environment
+
+
+@contextmanager
+def foreign_world(options: Options) -> Iterator[Parts]:
+    """Bring writers to a running shop; its supplier is left alone, and so is the sync."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        notes = Path(folder)
+        parts = Parts(notes, database_url=options.database_url or "", seed=options.seed)
+        parts.base_urls = list(options.base_urls)
+        parts.redis_url = options.redis_url
+        env = shop_environment(
+            notes / "home",
+            KEYSHOP_ENV=os.environ.get("KEYSHOP_ENV", "test"),
+            DATABASE_URL=parts.database_url,
+            LOG_LEVEL="warning",
+            **({"REDIS_URL": options.redis_url} if options.redis_url else {"CACHE_MODE": "off"}),
+        )
+        for kind in PER_SECOND:
+            if kind is not Kind.SYNC:
+                parts.add_writer(kind, env=env, logs=notes)
+        for child in parts.children:
+            stack.callback(child.end)
+        yield parts

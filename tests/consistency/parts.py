@@ -1,0 +1,68 @@
+"""A shop as the checker sees it, whoever started it."""
+
+from pathlib import Path
+from time import monotonic_ns
+from typing import Final
+
+import msgspec
+
+from keyshop.embedded.postgres import PostgresServer
+from tests.consistency.keys import Kind
+from tests.consistency.network import Network
+from tests.consistency.processes import Child, python
+from tests.consistency.redis_server import RedisServer
+from tests.consistency.writers.order import Order
+
+PER_SECOND: Final = {
+    Kind.FOREIGN: 2.0,
+    Kind.SHOP: 3.0,
+    Kind.BULK: 0.2,
+    Kind.SYNC: 0.5,
+    Kind.SLOT: 1.5,
+}
+"""Writes of each kind of writer."""
+
+
+class Parts:
+    """What readers, writers and nemeses need of a shop."""
+
+    def __init__(self, notes: Path, *, database_url: str, seed: int) -> None:
+        self.notes = notes
+        self.database_url = database_url
+        self.seed = seed
+        self.began = monotonic_ns()
+        self.base_urls: list[str] = []
+        self.apis: list[Child] = []
+        self.workers: list[Child] = []
+        self.writers: list[Child] = []
+        self.products: dict[str, str] = {}
+        self.simulator_url: str | None = None
+        self.redis: RedisServer | None = None
+        self.redis_url: str | None = None
+        self.postgres: PostgresServer | None = None
+        self.network: Network | None = None
+
+    @property
+    def children(self) -> list[Child]:
+        """All processes that are started again when they end."""
+        return [*self.apis, *self.workers, *self.writers]
+
+    def add_writer(self, kind: Kind, *, env: dict[str, str], logs: Path) -> None:
+        """Plan a writer; every start of it has dice and notes of its own."""
+        name = f"writer-{kind.name.lower()}"
+
+        def command() -> list[str]:
+            order = Order(
+                kind=kind,
+                per_second=PER_SECOND[kind],
+                seed=self.seed * 1000 + child.starts,
+                log=str(self.notes / f"{name}-{child.starts}.writes"),
+                database_url=self.database_url,
+                began=self.began,
+                simulator_url=self.simulator_url,
+                products=self.products,
+            )
+            return python("tests.consistency.writers", msgspec.json.encode(order).decode())
+
+        child = Child(name, command, env=env, log=logs / f"{name}.log")
+        self.writers.append(child)

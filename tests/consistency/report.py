@@ -1,0 +1,175 @@
+"""The report of a run, as a page of Markdown."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from tests.consistency.faults import FAULTS
+from tests.consistency.findings import Findings, history_around
+from tests.consistency.journal import Journal
+from tests.consistency.keys import KEYS, Kind
+from tests.consistency.options import Options
+from tests.consistency.records import Answer, Outcome
+from tests.consistency.recovery import RecoveryWatch
+from tests.consistency.requests import PATHS
+
+_SHOWN_WITH_HISTORY: Final = 5
+
+
+class Result(Struct):
+    """All that is known after a run."""
+
+    command: str
+    options: Options
+    seconds: float
+    findings: Findings
+    journal: Journal
+    recovery: RecoveryWatch
+    cache: Counter[str]
+
+
+def write_report(result: Result) -> str:
+    """Return the report."""
+    return "\n".join(
+        [
+            f"# {_verdict(result.findings)}",
+            "",
+            f"`{result.command}` (seed {result.options.seed})",
+            "",
+            *_table(("", ""), _facts(result)),
+            "",
+            *_table(("asked for", "answers"), _paths(result.findings)),
+            "",
+            *_table(
+                ("writer", "acknowledged", "rolled back", "unknown"), _writers(result.findings)
+            ),
+            "",
+            *_table(("fault", "times"), _faults(result.journal)),
+            *_surprises(result.journal),
+            "",
+        ]
+    )
+
+
+def tell_violations(findings: Findings, notes: Path) -> str:
+    """Return the list of violations, the first ones with all that happened around them."""
+    lines: list[str] = []
+    for place, violation in enumerate(findings.shown):
+        read = violation.read
+        name = KEYS[read.key].id if read.key >= 0 else "(a list)"
+        lines.append(
+            f"{violation.fault}: {name}, asked as {PATHS[read.path]} of api {read.api}, showed"
+            f" {read.version}, at least {violation.expected} was promised"
+            f" ({Answer(read.answer).name.lower()}, began at {read.invoked / 1e9:.6f} s,"
+            f" took {(read.returned - read.invoked) / 1e6:.3f} ms)"
+        )
+        if place < _SHOWN_WITH_HISTORY:
+            around = history_around(notes, violation, findings.histories.get(read.key))
+            lines += [f"    {line}" for line in around]
+    hidden = len(findings.violations) - len(findings.shown)
+    return "\n".join([*lines, *([f"... and {hidden} more"] if hidden else [])])
+
+
+def _verdict(findings: Findings) -> str:
+    if not findings.violations:
+        return f"Consistent: 0 violations in {findings.requests:,} reads"
+    kinds = Counter(violation.fault.value for violation in findings.violations)
+    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    return (
+        f"CAUGHT: {len(findings.violations):,} violations in {findings.requests:,} reads ({told})"
+    )
+
+
+def _facts(result: Result) -> Iterator[tuple[str, str]]:
+    found = result.findings
+    yield "length", f"{result.seconds:.0f} s"
+    yield "reads", f"{found.requests:,} ({found.requests / result.seconds:,.0f} a second)"
+    yield "games judged in them", f"{found.observations:,}"
+    yield "violations", f"{len(found.violations):,}"
+    yield "faults", f"{len(result.journal.faults):,}"
+    yield "hit rate", _hit_rate(result.cache)
+    yield "cache reads by outcome", _outcomes(result.cache)
+    yield "answer times: half, 99 %, longest", _milliseconds(sorted(found.latencies), 0.5, 0.99)
+    yield (
+        "foreign writes, unseen for: 95 %, 99 %, longest",
+        _milliseconds(found.delays, 0.95, 0.99),
+    )
+    yield "hits again after: half, 95 %, longest", _recovery(result.recovery)
+    yield (
+        "failed while a process or PostgreSQL was down",
+        f"{sum(found.answers[each] for each in Answer if each != Answer.SHOWN):,}",
+    )
+    yield "processes disagreed before an acknowledgement", f"{found.disagreed:,} reads"
+
+
+def _hit_rate(cache: Counter[str]) -> str:
+    total = sum(cache.values())
+    return f"{cache['hit'] / total:.1%}" if total else "n/a (the shop tells of no cache)"
+
+
+def _outcomes(cache: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in cache.most_common()) or "n/a"
+
+
+def _milliseconds(figures: Sequence[int], *shares: float) -> str:
+    if not figures:
+        return "n/a"
+    told = [figures[int(share * (len(figures) - 1))] for share in shares] + [figures[-1]]
+    return " · ".join(f"{figure / 1e6:,.1f} ms" for figure in told)
+
+
+def _recovery(recovery: RecoveryWatch) -> str:
+    if not recovery.seconds:
+        return "n/a"
+    told = _milliseconds(sorted(int(each * 1e9) for each in recovery.seconds), 0.5, 0.95)
+    cut = recovery.cut_short
+    rest = (
+        f"; {len(cut)} times the next fault came first, after {max(cut):.1f} s at most"
+        if cut
+        else ""
+    )
+    return f"{told} ({len(recovery.seconds)} times{rest})"
+
+
+def _paths(findings: Findings) -> Iterator[tuple[str, str]]:
+    for path, count in findings.paths.most_common():
+        yield PATHS[path], f"{count:,}"
+
+
+def _writers(findings: Findings) -> Iterator[tuple[str, ...]]:
+    for kind in Kind:
+        if kind is not Kind.NOBODY:
+            counts = [
+                findings.writes[kind, outcome]
+                for outcome in (Outcome.ACKNOWLEDGED, Outcome.ROLLED_BACK, Outcome.UNKNOWN)
+            ]
+            # A killed writer could not note how its write went.
+            counts[2] += max(0, findings.writes[kind, Outcome.TRIED] - counts[0] - counts[2])
+            yield (kind.name.lower(), *(f"{count:,}" for count in counts))
+
+
+def _faults(journal: Journal) -> Iterator[tuple[str, str]]:
+    counts = journal.count()
+    for name, kind in FAULTS.items():
+        if counts[name]:
+            yield f"{name}: {kind.told}", f"{counts[name]:,}"
+    if not counts:
+        yield "none", "0"
+
+
+def _surprises(journal: Journal) -> list[str]:
+    if not journal.surprises:
+        return []
+    told = Counter(journal.surprises).most_common()
+    return ["", *(f"* {surprise}: {count} times" for surprise, count in told)]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]

@@ -1,0 +1,160 @@
+"""One run: build or borrow a shop, let readers, writers and nemeses loose, judge what they saw."""
+
+import asyncio
+import os
+import shlex
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from time import monotonic
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from keyshop.assembly import open_database
+from tests.consistency.faults import plan_strikes
+from tests.consistency.findings import judge_notes
+from tests.consistency.games import add_watched_games, read_last_versions, remove_watched_games
+from tests.consistency.journal import Journal
+from tests.consistency.metrics import read_cache_reads
+from tests.consistency.nemeses import Nemeses
+from tests.consistency.options import Options
+from tests.consistency.outside import foreign_world
+from tests.consistency.parts import Parts
+from tests.consistency.processes import Child, python
+from tests.consistency.read_shop import Order
+from tests.consistency.recovery import RecoveryWatch
+from tests.consistency.report import Result, tell_violations, write_report
+from tests.consistency.world import own_world, wait_for
+
+_EVERY: Final = 0.5  # seconds between looks at how far it is
+_CALM: Final = 3.0  # seconds at the end, in which everything has to be well again
+_UNKNOWN_TO_ALL: Final = 1.2  # seconds until a running shop has noticed our new games
+
+
+def check(options: Options, *, words: list[str]) -> bool:
+    """Run, print the report, and say whether the shop kept its promise."""
+    with foreign_world(options) if options.base_urls else own_world(options) as parts:
+        result = asyncio.run(_check(parts, options, command=_command(words)))
+        report = write_report(result)
+        sys.stdout.write(report)
+        if options.report is not None:
+            options.report.write_text(report)
+        if result.findings.violations:
+            sys.stdout.write("\n" + tell_violations(result.findings, parts.notes) + "\n")
+        if options.keep is not None:
+            shutil.copytree(parts.notes.parent, options.keep, dirs_exist_ok=True, ignore=_servers)
+        return not result.findings.violations
+
+
+def _command(words: list[str]) -> str:
+    return shlex.join(["python", "-m", "tests.consistency", *words])
+
+
+def _servers(folder: str, names: list[str]) -> list[str]:
+    del folder
+    return [name for name in names if name not in {"notes", "logs"} and "." not in name]
+
+
+async def _check(parts: Parts, options: Options, *, command: str) -> Result:
+    journal = Journal()
+    recovery = RecoveryWatch(parts.base_urls)
+    async with open_database(parts.database_url) as db:
+        await add_watched_games(db, parts.products)
+    try:
+        seconds = await _let_loose(parts, options, journal, recovery)
+        cache = await _count_cache_reads(parts)
+        async with open_database(parts.database_url) as db:
+            last = await read_last_versions(db)
+    finally:
+        for child in parts.children:
+            child.end()
+        if options.base_urls:
+            async with open_database(parts.database_url) as db:
+                await remove_watched_games(db)
+    findings = judge_notes(parts.notes, last=last, outages=journal.outages)
+    return Result(command, options, seconds, findings, journal, recovery, cache)
+
+
+async def _let_loose(
+    parts: Parts, options: Options, journal: Journal, recovery: RecoveryWatch
+) -> float:
+    """Run, and return how many seconds there were readers."""
+    for child in (*parts.apis, *parts.workers):
+        child.start()
+    for url in parts.base_urls:
+        await asyncio.to_thread(wait_for, f"{url}/live")
+    await asyncio.sleep(_UNKNOWN_TO_ALL)
+    readers = _readers(parts, options)
+    began = monotonic()
+    for child in (*parts.writers, *readers):
+        child.start()
+    nemeses = Nemeses(parts, journal, recovery)
+    keeping = asyncio.create_task(nemeses.keep_alive())
+    striking = asyncio.create_task(
+        nemeses.go_on(plan_strikes(options.seed, options.faults, every=options.fault_every))
+    )
+    try:
+        await _until_enough(readers, parts.notes, options, watched=(keeping, striking))
+        striking.cancel()
+        await nemeses.finish()
+        await asyncio.sleep(min(_CALM, options.seconds / 10))
+    finally:
+        striking.cancel()
+        keeping.cancel()
+        for child in (*readers, *parts.writers):
+            await asyncio.to_thread(child.end)
+    return monotonic() - began
+
+
+async def _until_enough(
+    readers: list[Child], notes: Path, options: Options, *, watched: tuple[asyncio.Task[None], ...]
+) -> None:
+    until = monotonic() + options.seconds
+    while monotonic() < until:
+        await asyncio.sleep(min(_EVERY, max(0.0, until - monotonic())))
+        for task in watched:
+            # A nemesis that fails is a fault of the checker's own.
+            if task.done() and task.exception() is not None:
+                task.result()
+        for child in readers:
+            if not child.is_running():
+                raise RuntimeError(f"{child.name} has ended; see its log.")
+        if options.reads is not None and _answers(readers, notes) >= options.reads:
+            return
+
+
+def _readers(parts: Parts, options: Options) -> list[Child]:
+    addresses = [(urlsplit(url).hostname, urlsplit(url).port or 80) for url in parts.base_urls]
+    made = []
+    for place in range(options.readers):
+        order = Order(
+            apis=[(str(host), port) for host, port in addresses],
+            connections=options.connections,
+            seed=options.seed + place,
+            log=str(parts.notes / f"reader{place}.reads"),
+        )
+        line = python("tests.consistency.read_shop", msgspec.json.encode(order).decode())
+        made.append(_reader(f"reader{place}", line, parts.notes))
+    return made
+
+
+def _reader(name: str, line: list[str], notes: Path) -> Child:
+    return Child(name, lambda: line, env=dict(os.environ), log=notes / f"{name}.count")
+
+
+def _answers(readers: list[Child], notes: Path) -> int:
+    total = 0
+    for child in readers:
+        lines = (notes / f"{child.name}.count").read_bytes().split()
+        total += int(lines[-1]) if lines else 0
+    return total
+
+
+async def _count_cache_reads(parts: Parts) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for url in parts.base_urls:
+        total += await asyncio.to_thread(read_cache_reads, url)
+    return total

@@ -1,0 +1,151 @@
+"""A whole shop in a folder of its own: servers, processes, and a network between them."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.migrate import upgrade
+from tests.consistency.keys import FIRST_VERSION, Kind, of_kind
+from tests.consistency.metrics import fetch
+from tests.consistency.network import Network
+from tests.consistency.options import Options
+from tests.consistency.parts import PER_SECOND, Parts
+from tests.consistency.processes import Child, python
+from tests.consistency.redis_server import RedisServer
+from tests.consistency.writers.sync import list_products, set_price
+from tests.keyshop.entrypoints.cli.shop_process import free_port, shop_environment
+from tests.servers import FAST, open_home
+
+_PRODUCTS: Final = 60  # at the simulator
+_SLOW_SHARE: Final = 0.05
+_LONGEST_START: Final = 60.0  # seconds
+
+
+@contextmanager
+def own_world(options: Options) -> Iterator[Parts]:
+    """Build a shop for this run alone, with nothing running yet but its servers and supplier."""
+    with open_home() as home, ExitStack() as stack:
+        logs, notes = home / "logs", home / "notes"
+        logs.mkdir()
+        notes.mkdir()
+        postgres = stack.enter_context(PostgresServer(home, settings=FAST))
+        upgrade(postgres.url)
+        parts = Parts(notes, database_url=postgres.url, seed=options.seed)
+        parts.postgres = postgres
+        parts.redis = _start_redis(home, options, stack)
+        parts.network = Network(logs, seed=options.seed)
+        _start_simulator(parts, home, logs, stack)
+        _plan_processes(parts, options, home=home, logs=logs)
+        parts.network.start()
+        stack.callback(parts.network.end)
+        for child in parts.children:
+            stack.callback(child.end)
+        yield parts
+
+
+def _start_redis(home: Path, options: Options, stack: ExitStack) -> RedisServer:
+    folder = home / "redis"
+    folder.mkdir()
+    server = RedisServer(
+        folder, port=free_port(), server=options.server, env=shop_environment(home)
+    )
+    server.start()
+    stack.callback(server.child.kill)
+    return server
+
+
+def _start_simulator(parts: Parts, home: Path, logs: Path, stack: ExitStack) -> None:
+    port = free_port()
+    parts.simulator_url = f"http://127.0.0.1:{port}"
+    command = python(
+        "g2a_simulator", "--port", str(port), "--products", str(_PRODUCTS),
+        "--requests-per-minute", "0",
+    )  # fmt: skip
+    simulator = Child(
+        "simulator", lambda: command, env=shop_environment(home), log=logs / "simulator.log"
+    )
+    simulator.start()
+    stack.callback(simulator.end)
+    wait_for(f"{parts.simulator_url}/_simulator/")
+    keys = of_kind(Kind.SYNC)
+    parts.products = dict(
+        zip(
+            [key.id for key in keys],
+            list_products(parts.simulator_url, limit=len(keys)),
+            strict=True,
+        )
+    )
+    for product in parts.products.values():
+        set_price(parts.simulator_url, product, FIRST_VERSION)
+
+
+def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -> None:
+    assert parts.network is not None
+    assert parts.redis is not None
+    slow_database = at_port(
+        parts.database_url,
+        parts.network.add(
+            "postgres", urlsplit(parts.database_url).port or 5432, slow_share=_SLOW_SHARE
+        ),
+    )
+
+    def environment(name: str, *, database_url: str, **more: object) -> dict[str, str]:
+        assert parts.network is not None
+        assert parts.redis is not None
+        redis_port = parts.network.add(name, parts.redis.port)
+        return shop_environment(
+            home / name,
+            KEYSHOP_ENV="test",
+            DATABASE_URL=database_url,
+            REDIS_URL=f"redis://127.0.0.1:{redis_port}/0",
+            SIMULATOR_PORT=urlsplit(parts.simulator_url or "").port,
+            G2A_REQUESTS_PER_MINUTE=1_000_000,
+            LOG_LEVEL="warning",
+            LOG_FORMAT="json",
+            **more,
+        )
+
+    for place in range(options.api_processes):
+        name, port = f"api{place}", free_port()
+        mode = "off" if place >= options.api_processes - options.uncached else "on"
+        env = environment(name, database_url=slow_database, KEYSHOP_PORT=port, CACHE_MODE=mode)
+        parts.base_urls.append(f"http://127.0.0.1:{port}")
+        parts.apis.append(_keyshop(name, "api", env=env, logs=logs))
+    for place in range(options.workers):
+        name = f"worker{place}"
+        env = environment(name, database_url=parts.database_url)
+        parts.workers.append(_keyshop(name, "worker", env=env, logs=logs))
+    for kind in PER_SECOND:
+        name = f"writer-{kind.name.lower()}"
+        mode = "off" if options.uncached and kind is Kind.SLOT else "on"
+        env = environment(name, database_url=slow_database, CACHE_MODE=mode)
+        parts.add_writer(kind, env=env, logs=logs)
+
+
+def _keyshop(name: str, command: str, *, env: dict[str, str], logs: Path) -> Child:
+    def line() -> list[str]:
+        return python("keyshop", command, "--exit-with", str(os.getpid()))
+
+    return Child(name, line, env=env, log=logs / f"{name}.log")
+
+
+def at_port(url: str, port: int) -> str:
+    """Return the address at another port of this machine."""
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{port}"))
+
+
+def wait_for(url: str, *, seconds: float = _LONGEST_START) -> None:
+    """Wait until the address answers with 200."""
+    until = monotonic() + seconds
+    while fetch(url) is None:
+        if monotonic() > until:
+            raise RuntimeError(f"{url} does not answer within {seconds:.0f} s.")
+        time.sleep(0.05)

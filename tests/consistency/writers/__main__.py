@@ -1,0 +1,84 @@
+"""A process that writes; its only argument is an order in JSON. It goes on until it is ended."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+import msgspec
+import structlog
+import uvloop
+
+from keyshop.assembly import Shop
+from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.session import shop
+from keyshop.kit.errors import ShopError
+from tests.consistency.keys import Kind
+from tests.consistency.records import WriteLog
+from tests.consistency.writers.foreign import ForeignWriter
+from tests.consistency.writers.merge import MergeWriter
+from tests.consistency.writers.order import Order, Writing
+from tests.consistency.writers.slots import SlotWriter
+from tests.consistency.writers.sync import SyncWriter
+
+# What the faults that the checker makes look like to a writer; anything else ends it.
+_EXPECTED = (ShopError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_REST = 0.1  # seconds after a failure
+
+_log = structlog.get_logger(__name__)
+
+
+class _Writer(Protocol):
+    async def write(self) -> None: ...
+
+
+@asynccontextmanager
+async def _writer(writing: Writing) -> AsyncIterator[_Writer]:
+    if writing.order.kind is Kind.FOREIGN:
+        yield ForeignWriter(writing)
+        return
+    async with shop() as parts:
+        yield _inside(writing, parts)
+
+
+def _inside(writing: Writing, parts: Shop) -> _Writer:
+    if writing.order.kind is Kind.SLOT:
+        return SlotWriter(writing, parts.db)
+    if writing.order.kind is Kind.SYNC:
+        return SyncWriter(writing, parts)
+    return MergeWriter(writing, parts.db)
+
+
+async def _write(order: Order) -> None:
+    writing = Writing(order, WriteLog(Path(order.log)))
+    while True:
+        try:
+            async with _writer(writing) as writer:
+                await _keep_writing(writing, writer)
+        except _EXPECTED as error:
+            _log.warning("writer.could_not_start", reason=str(error), kind=type(error).__name__)
+            await asyncio.sleep(_REST)
+
+
+async def _keep_writing(writing: Writing, writer: _Writer) -> None:
+    while True:
+        await asyncio.sleep(writing.dice.expovariate(writing.order.per_second))
+        try:
+            await writer.write()
+        except _EXPECTED as error:
+            _log.warning("writer.failed", reason=str(error), kind=type(error).__name__)
+            await asyncio.sleep(_REST)
+
+
+def main() -> None:
+    """Carry out the order."""
+    end_with(os.getppid())
+    uvloop.run(_write(msgspec.json.decode(sys.argv[1], type=Order)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What a writer is told, and what all kinds of writers share."""
+
+from decimal import Decimal
+from random import Random
+from time import monotonic_ns
+from typing import Final
+
+import msgspec
+
+from tests.consistency.keys import Kind
+from tests.consistency.records import Outcome, Write, WriteLog
+
+UNDONE_SHARE: Final = 0.03
+"""Of the writes so many are rolled back, which nobody may ever see."""
+
+NEVER_SEEN: Final = 1_000_000
+"""How far above the true version such a write goes."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Which games to write, how often, and where to note it."""
+
+    kind: Kind
+    per_second: float
+    seed: int
+    log: str
+    database_url: str
+    began: int
+    """When the run began; the versions of slots are milliseconds since."""
+
+    simulator_url: str | None = None
+    products: dict[str, str] = {}
+    """The supplier's id of each game that the sync writes."""
+
+
+class Writing:
+    """One writer's order, dice and notes."""
+
+    def __init__(self, order: Order, log: WriteLog) -> None:
+        self.order = order
+        self.log = log
+        self.dice = Random(order.seed)
+
+    def is_undone(self) -> bool:
+        """Decide whether this write is to be rolled back."""
+        return self.dice.random() < UNDONE_SHARE
+
+    def far_above(self, versions: dict[int, int]) -> dict[int, int]:
+        """Return versions that are to be rolled back in the place of these."""
+        return {key: version + NEVER_SEEN for key, version in versions.items()}
+
+    def note_tried(self, versions: dict[int, int], invoked: int) -> None:
+        """Note writes, by the game's number, before anything is sent."""
+        self._note(Outcome.TRIED, versions, invoked, 0)
+
+    def note_acknowledged(self, versions: dict[int, int], invoked: int) -> None:
+        """Note that the writes are promised as of now."""
+        self._note(Outcome.ACKNOWLEDGED, versions, invoked, monotonic_ns())
+
+    def note_unknown(self, versions: dict[int, int], invoked: int) -> None:
+        """Note that the writes may have happened."""
+        self._note(Outcome.UNKNOWN, versions, invoked, monotonic_ns())
+
+    def note_rolled_back(self, versions: dict[int, int], invoked: int) -> None:
+        """Note versions that nobody may see."""
+        self._note(Outcome.ROLLED_BACK, versions, invoked, monotonic_ns())
+
+    def _note(
+        self, outcome: Outcome, versions: dict[int, int], invoked: int, returned: int
+    ) -> None:
+        self.log.add(
+            *(Write(outcome, key, version, invoked, returned) for key, version in versions.items())
+        )
+
+
+def price_of(version: int) -> Decimal:
+    """Return the price that stands for the version."""
+    return Decimal(version).scaleb(-2)
+
+
+def version_of(price: Decimal) -> int:
+    """Return the version that the price stands for."""
+    return int(price.scaleb(2))
