@@ -21,6 +21,7 @@ from bench.time_start import time_start
 from bench.time_sync import time_sync
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.clock import utc_now
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from keyshop.kit.migrate import upgrade
 
@@ -89,7 +90,7 @@ async def _prepare(machine: Machine) -> None:
 
 async def _fill(machine: Machine, games: int) -> str:
     database_url = await copy_database(machine.postgres, "bench_games")
-    db = Database(database_url)
+    db = Database(database_url, guard=GuardedCommit(None))
     await db.open()
     try:
         begun = perf_counter()

@@ -14,6 +14,7 @@ from bench.report import Goal
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import Description, Offer, SupplierGame
 from keyshop.kit.clock import utc_now
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from keyshop.sync.rules import BATCH
 
@@ -69,7 +70,7 @@ _FEW: Final = "2 % changed"
 
 
 async def _round(machine: Machine, games: Sequence[SupplierGame]) -> dict[str, float]:
-    db = Database(await copy_database(machine.postgres, "bench_merge"))
+    db = Database(await copy_database(machine.postgres, "bench_merge"), guard=GuardedCommit(None))
     await db.open()
     try:
         dearer = [_dearer(game) for game in games]
@@ -106,7 +107,7 @@ async def _merge(
 
 
 async def _copy(machine: Machine, columns: list[str], rows: list[tuple[object, ...]]) -> float:
-    db = Database(await copy_database(machine.postgres, "bench_copy"))
+    db = Database(await copy_database(machine.postgres, "bench_copy"), guard=GuardedCommit(None))
     await db.open()
     try:
         await _checkpoint(db)

@@ -13,6 +13,7 @@ from keyshop.entrypoints.cli.parent import end_with
 from keyshop.gateways.g2a.connect import connect_g2a
 from keyshop.gateways.g2a.credentials import Credentials
 from keyshop.kit.clock import utc_now
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from keyshop.kit.logs import configure_logging
 from keyshop.kit.secrets import Secret
@@ -40,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 async def _sync(database_url: str, supplier_url: str) -> Outcome:
-    db = Database(database_url)
+    db = Database(database_url, guard=GuardedCommit(None))
     await db.open()
     begun = time.perf_counter()
     async with connect_g2a(base_url=supplier_url, credentials=_CREDENTIALS, budget=None) as g2a:

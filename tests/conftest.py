@@ -103,9 +103,10 @@ async def database_url(postgres_server: Postgres, template_database: str) -> Asy
 @pytest_asyncio.fixture
 async def db(database_url: str) -> "AsyncIterator[Database]":
     """An open `Database` on this test's own database."""
+    from keyshop.kit.cache.guard import GuardedCommit
     from keyshop.kit.database import Database
 
-    database = Database(database_url)
+    database = Database(database_url, guard=GuardedCommit(None))
     await database.open()
     yield database
     await database.close()

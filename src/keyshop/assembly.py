@@ -1,7 +1,12 @@
 """Builds the running shop out of its parts; the only reader of settings."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +17,9 @@ from keyshop.embedded.valkey import ValkeyServer
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.secrets import Secret
@@ -31,14 +39,32 @@ _SANDBOX: Final = Credentials(
 )
 
 
+class Servers(Struct, frozen=True, kw_only=True):
+    """Where the shop's data is."""
+
+    database_url: str
+    redis_url: str | None
+    """None: the shop works without a cache."""
+
+
 class Shop(Struct, frozen=True, kw_only=True):
     """The parts that doors use; whoever opened them closes them."""
 
     settings: Settings
-    database_url: str
+    servers: Servers
     db: Database
+    cache: Cache
     supplier: Supplier
     budget: Budget
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is, for those who need a connection of their own."""
+        return self.servers.database_url
+
+    def run_relay(self) -> AbstractAsyncContextManager[None]:
+        """Deliver to Redis what other writers change, for the length of a block."""
+        return run_relay(self.servers.database_url, self.servers.redis_url)
 
     async def run_full_sync(self, report: Report | None = None) -> Run:
         """Read the supplier's whole catalogue, as `sync.run.run_sync` does."""
@@ -58,17 +84,19 @@ class Shop(Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, database_url: str) -> AsyncIterator[Shop]:
+async def open_shop(settings: Settings, servers: Servers) -> AsyncIterator[Shop]:
     """
-    Open the shop's parts on a database that answers at `database_url`.
+    Open the shop's parts on a database that answers; Redis need not.
 
     Raises:
-        DatabaseUnavailable: it does not.
+        DatabaseUnavailable: the database does not answer.
     """
+    url = servers.database_url
     async with AsyncExitStack() as parts:
-        db = await parts.enter_async_context(open_database(database_url))
+        cached = await parts.enter_async_context(open_cache(url, servers.redis_url))
+        db = await parts.enter_async_context(open_database(url, cached.guard))
         budget = await parts.enter_async_context(
-            open_budget(database_url, requests_per_minute=settings.g2a_requests_per_minute)
+            open_budget(url, requests_per_minute=settings.g2a_requests_per_minute)
         )
         supplier = await parts.enter_async_context(
             connect_g2a(
@@ -76,19 +104,40 @@ async def open_shop(settings: Settings, database_url: str) -> AsyncIterator[Shop
             )
         )
         yield Shop(
-            settings=settings, database_url=database_url, db=db, supplier=supplier, budget=budget
+            settings=settings,
+            servers=servers,
+            db=db,
+            cache=cached.cache,
+            supplier=supplier,
+            budget=budget,
         )
 
 
 @asynccontextmanager
-async def open_database(database_url: str) -> AsyncIterator[Database]:
-    """Lend an open database."""
-    db = Database(database_url)
+async def open_database(
+    database_url: str, guard: GuardedCommit | None = None
+) -> AsyncIterator[Database]:
+    """Lend an open database; without a guard of its own, writers wait for the relay."""
+    guard = guard or GuardedCommit(None)
+    db = Database(database_url, guard=guard)
     await db.open()
     try:
-        yield db
+        async with keep_tidy(guard, db):
+            yield db
     finally:
         await db.close()
+
+
+@contextmanager
+def open_servers(settings: Settings) -> Iterator[Servers]:
+    """
+    Return where the data is; embedded servers run while the block lasts.
+
+    Raises:
+        EmbeddedServerError: a server cannot be started.
+    """
+    with database_server(settings) as database_url, cache_server(settings) as redis_url:
+        yield Servers(database_url=database_url, redis_url=redis_url)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest_asyncio
 from g2a_simulator.market import Market
 from g2a_simulator.server import serve
 from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database, DatabaseUnavailable
 from keyshop.kit.migrate import upgrade
 from keyshop.sync import queries
@@ -39,7 +40,7 @@ class TestKilledDatabase:
     async def test_keeps_what_was_written_and_the_next_sync_finishes(
         self, own_server: PostgresServer, market: Market
     ) -> None:
-        db = Database(own_server.url)
+        db = Database(own_server.url, guard=GuardedCommit(None))
         await db.open()
 
         async with serve(market) as url, connected(url, hold_at=40) as held:

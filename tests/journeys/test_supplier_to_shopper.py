@@ -8,6 +8,7 @@ import msgspec
 import pytest_asyncio
 
 from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.sync.rules import RunKind
 from tests.keyshop.entrypoints.api.conftest import client_of
 from tests.keyshop.sync.syncing import sync
@@ -15,7 +16,7 @@ from tests.keyshop.sync.syncing import sync
 
 @pytest_asyncio.fixture
 async def shopper(db):
-    async with client_of(create_app(db=db, checks={})) as caller:
+    async with client_of(create_app(cache=PassThrough(), db=db, checks={})) as caller:
         yield caller
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from keyshop.assembly import (
+    Servers,
     cache_server,
     database_server,
     embedded_servers,
@@ -66,7 +67,7 @@ class TestShop:
     ):
         settings = load_from(tmp_path, SIMULATOR_PORT=str(urlsplit(simulator_url).port))
 
-        async with open_shop(settings, database_url) as shop:
+        async with open_shop(settings, Servers(database_url=database_url, redis_url=None)) as shop:
             full, stock = await shop.run_full_sync(), await shop.run_stock_check()
 
         assert (full.state, full.added) == (RunState.COMPLETE, 60)
@@ -76,5 +77,8 @@ class TestShop:
 
     async def test_says_at_once_that_its_database_is_away(self, tmp_path: Path):
         with pytest.raises(DatabaseUnavailable):
-            async with open_shop(load_from(tmp_path), "postgresql://nobody@127.0.0.1:1/nothing"):
+            async with open_shop(
+                load_from(tmp_path),
+                Servers(database_url="postgresql://nobody@127.0.0.1:1/nothing", redis_url=None),
+            ):
                 pass

@@ -8,14 +8,16 @@ Database
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
+import structlog
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
@@ -38,7 +40,7 @@ _SESSION_SETTINGS: Final = {
     "timezone": "UTC",
     # The ids of a large catalogue, on their way to a page, stay in memory.
     "work_mem": "16MB",
-    "idle_in_transaction_session_timeout": "60000",
+    "idle_in_transaction_session_timeout": "5000",
 }
 
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
@@ -55,6 +57,19 @@ _AWAY: Final = (
 
 _LONGEST_WAIT: Final = 10.0  # seconds for a free connection
 
+# An interrupted COMMIT goes on inside the server for a moment.
+_OUTCOME: Final = """
+    SELECT pg_xact_status($1::text::xid8) AS outcome,
+        extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS uptime
+"""
+_OUTCOME_PATIENCE: Final = 3.0  # seconds
+_OUTCOME_EVERY: Final = 0.05
+_OUTCOME_MARGIN: Final = 1.0
+
+_AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+_log = structlog.get_logger(__name__)
+
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
 
@@ -63,6 +78,34 @@ class DatabaseUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The database cannot be reached at the moment. Please try again.")
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    """The connection broke during a COMMIT, and PostgreSQL cannot be asked what became of it."""
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction that is ready to be committed."""
+
+    xid: str | None
+    """PostgreSQL's id of it; None: it wrote nothing."""
+
+
+class CommitGuard(Protocol):
+    """What stands around every COMMIT, so that no cache outlives the truth."""
+
+    async def prepare(self, tx: "Transaction") -> Prepared:
+        """Do what must be done before the COMMIT, as the transaction's last statements."""
+        ...
+
+    async def settle(self, db: "Database", prepared: Prepared, *, committed: bool) -> None:
+        """Do what must be done before the COMMIT is acknowledged, or after it was undone."""
+        ...
+
+
+def in_transaction() -> bool:
+    """Test whether this task has a transaction open."""
+    return _in_transaction.get()
 
 
 class Reader:
@@ -129,14 +172,17 @@ class Transaction(Reader):
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
-    def __init__(self, dsn: str, *, min_size: int = 1, max_size: int = 10) -> None:
+    def __init__(
+        self, dsn: str, *, guard: CommitGuard, min_size: int = 1, max_size: int = 10
+    ) -> None:
         """
-        Remember where the database is; `open` connects.
+        Remember where the database is; `open` connects. Every transaction is committed by `guard`.
 
         Raises:
             Invalid: the address is none, or names a schema other than public.
         """
         self._dsn = clean_dsn(dsn)
+        self._guard = guard
         self._min_size = min_size
         # Never one alone: whoever holds a lock on one connection works on another.
         self._max_size = max(2, self._dsn.connection_limit or max_size)
@@ -191,18 +237,111 @@ class Database:
         """
         Open a transaction that commits when the block ends, and rolls back when it raises.
 
+        When this returns, nobody can be given an older value of what it changed.
+
         Raises:
-            DatabaseUnavailable: no connection can be had.
+            DatabaseUnavailable: no connection can be had, or it was cut: nothing has changed.
+            OutcomeUnknown: it was cut during the COMMIT, and PostgreSQL is away: look again later.
         """
         if _in_transaction.get():
             # The inner one would commit on another connection, whatever becomes of the outer one.
             raise RuntimeError("A transaction is open already: pass it on, or use a savepoint.")
         token = _in_transaction.set(True)
         try:
-            async with self._acquire() as connection, _block(connection):
-                yield Transaction(connection)
+            async with self._acquire() as connection:
+                block = connection.transaction()
+                await _told(connection, block.start())
+                try:
+                    tx = Transaction(connection)
+                    yield tx
+                    prepared = await self._guard.prepare(tx)
+                except BaseException:
+                    await _roll_back(connection, block)
+                    raise
+                known = await self._commit(connection, block, prepared)
         finally:
             _in_transaction.reset(token)
+        if not known:
+            await self._learn_outcome(prepared)
+        await self._guard.settle(self, prepared, committed=True)
+
+    async def run(
+        self,
+        work: Callable[[Transaction], Awaitable[_Result]],
+        *,
+        attempts: int,
+        again: tuple[type[asyncpg.PostgresError], ...] = _AGAIN,
+    ) -> _Result:
+        """
+        Do the work in a transaction, anew when it collides with others that write, up to `attempts`.
+
+        Only for work that does nothing outside the database.
+
+        Raises:
+            asyncpg.PostgresError: it collided every time, or failed otherwise.
+            DatabaseUnavailable: as `transaction`; that is not tried again.
+        """
+        for left in reversed(range(attempts)):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except again as error:
+                if not left:
+                    raise
+                _log.info("database.again", because=type(error).__name__)
+        raise AssertionError
+
+    async def _commit(
+        self,
+        connection: _Connection,
+        block: asyncpg.transaction.Transaction,
+        prepared: Prepared,
+    ) -> bool:
+        """Send COMMIT and return whether PostgreSQL is known to have done it."""
+        try:
+            await _told(connection, block.commit())
+        except DatabaseUnavailable:
+            return False
+        except asyncpg.PostgresError:
+            await self._guard.settle(self, prepared, committed=False)
+            raise
+        except BaseException:
+            # Stopped amid COMMIT: the connection may still be inside the transaction.
+            connection.terminate()
+            raise
+        return True
+
+    async def _learn_outcome(self, prepared: Prepared) -> None:
+        """
+        Ask PostgreSQL what became of a COMMIT that nobody answered.
+
+        Raises:
+            DatabaseUnavailable: it was undone.
+            OutcomeUnknown: PostgreSQL does not answer.
+        """
+        if prepared.xid is None:
+            return
+        broke = time.monotonic()
+        try:
+            async with asyncio.timeout(_OUTCOME_PATIENCE):
+                found = await self._outcome(prepared.xid)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            raise OutcomeUnknown from error
+        if found["outcome"] != "committed":
+            await self._guard.settle(self, prepared, committed=False)
+            raise DatabaseUnavailable
+        if found["uptime"] < time.monotonic() - broke + _OUTCOME_MARGIN:
+            # After a crash, ids of transactions that were lost are given to others.
+            raise OutcomeUnknown
+
+    async def _outcome(self, xid: str) -> Record:
+        """Return what became of the transaction; waits as long as the server is at it."""
+        while True:
+            async with self.read() as reader:
+                found = await reader.fetchrow(_OUTCOME, xid)
+            if found is not None and found["outcome"] != "in progress":
+                return found
+            await asyncio.sleep(_OUTCOME_EVERY)
 
     @asynccontextmanager
     async def hold_lock(self, name: str) -> AsyncIterator[bool]:

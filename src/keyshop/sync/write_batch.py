@@ -4,7 +4,6 @@ from datetime import datetime
 from time import perf_counter
 
 import asyncpg
-import structlog
 from msgspec.structs import replace
 
 from keyshop.catalog.merge import merge_games
@@ -15,8 +14,6 @@ from keyshop.sync.batch import Batch
 from keyshop.sync.errors import RunTakenOver
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, Unsellable
-
-_log = structlog.get_logger(__name__)
 
 # A shop in which many write in any order may have to be met several times.
 _ATTEMPTS = 8
@@ -36,26 +33,21 @@ async def write_batch(db: Database, run: Run, batch: Batch, *, now: datetime) ->
     Raises:
         RunTakenOver: the run was declared interrupted; the batch was not written.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return await _write(db, run, batch, now=now)
-        except _COLLISIONS as error:
-            if attempt == _ATTEMPTS:
-                raise
-            _log.info("sync.batch_again", run_id=run.id, because=type(error).__name__)
-    raise AssertionError
-
-
-async def _write(db: Database, run: Run, batch: Batch, *, now: datetime) -> Run:
     began = perf_counter()
-    async with db.transaction() as tx:
-        await queries.lock_writing(tx)
-        merged = await merge_games(tx, batch.games.values(), now=now)
-        refused = _refused(batch, merged, run.kind)
-        counted = _count(run, batch, merged, refused)
-        await _record(tx, counted, batch, refused, now=now)
-        await queries.release_answered(tx, run.id, _judged(batch, merged, run.kind))
+    counted = await db.run(
+        lambda tx: _write(tx, run, batch, now=now), attempts=_ATTEMPTS, again=_COLLISIONS
+    )
     return replace(counted, write_seconds=run.write_seconds + perf_counter() - began)
+
+
+async def _write(tx: Transaction, run: Run, batch: Batch, *, now: datetime) -> Run:
+    await queries.lock_writing(tx)
+    merged = await merge_games(tx, batch.games.values(), now=now)
+    refused = _refused(batch, merged, run.kind)
+    counted = _count(run, batch, merged, refused)
+    await _record(tx, counted, batch, refused, now=now)
+    await queries.release_answered(tx, run.id, _judged(batch, merged, run.kind))
+    return counted
 
 
 def _refused(batch: Batch, merged: Merged, kind: RunKind) -> list[tuple[int | None, Unsellable]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import (
     Database,
     DatabaseUnavailable,
@@ -24,6 +25,7 @@ from keyshop.kit.database import (
     rows,
 )
 from keyshop.kit.errors import Invalid
+from keyshop.kit.migrate import upgrade
 from tests.keyshop.embedded.users import get_server, kill
 from tests.keyshop.entrypoints.worker.conftest import until
 from tests.servers import FAST, connected, open_home
@@ -192,7 +194,7 @@ class TestRows:
 
 class TestLock:
     async def test_leaves_a_connection_to_work_on_where_only_one_is_allowed(self, database_url):
-        narrow = Database(f"{database_url}?connection_limit=1")
+        narrow = Database(f"{database_url}?connection_limit=1", guard=GuardedCommit(None))
         await narrow.open()
 
         async with narrow.hold_lock("a run") as held, narrow.transaction() as tx:
@@ -202,7 +204,7 @@ class TestLock:
         await narrow.close()
 
     async def test_has_one_holder_among_all_pools(self, db, database_url):
-        other = Database(database_url)
+        other = Database(database_url, guard=GuardedCommit(None))
         await other.open()
         async with (
             db.hold_lock("sync") as first,
@@ -244,10 +246,11 @@ class TestLock:
 
 _HOLDER = """
 import asyncio, sys
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 
 async def hold():
-    db = Database(sys.argv[1])
+    db = Database(sys.argv[1], guard=GuardedCommit(None))
     await db.open()
     async with db.hold_lock("sync") as held:
         print(held, flush=True)
@@ -261,12 +264,13 @@ asyncio.run(hold())
 def own_server():
     """A PostgreSQL that these tests may kill."""
     with open_home() as folder, PostgresServer(folder / "home", settings=FAST) as server:
+        upgrade(server.url)
         yield server
 
 
 @pytest_asyncio.fixture
 async def fragile(own_server: PostgresServer) -> AsyncIterator[Database]:
-    database = Database(own_server.url, min_size=2)
+    database = Database(own_server.url, min_size=2, guard=GuardedCommit(None))
     await database.open()
     yield database
     await database.close()
@@ -372,19 +376,23 @@ class TestLostServer:
 class TestDatabase:
     async def test_that_does_not_answer_is_told_at_opening(self):
         with pytest.raises(DatabaseUnavailable):
-            await Database("postgresql://nobody@127.0.0.1:1/nothing").open()
+            await Database(
+                "postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)
+            ).open()
 
     async def test_that_was_not_opened_is_away(self):
         with pytest.raises(DatabaseUnavailable):
-            async with Database("postgresql://nobody@127.0.0.1:1/nothing").read():
+            async with Database(
+                "postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)
+            ).read():
                 pass
 
     def test_refuses_what_is_no_address(self):
         with pytest.raises(Invalid, match="DATABASE_URL"):
-            Database("nonsense")
+            Database("nonsense", guard=GuardedCommit(None))
 
     async def test_takes_no_more_connections_than_its_address_allows(self, database_url):
-        db = Database(f"{database_url}?connection_limit=2")
+        db = Database(f"{database_url}?connection_limit=2", guard=GuardedCommit(None))
         await db.open()
 
         async def backend() -> int:

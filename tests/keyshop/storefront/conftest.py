@@ -7,6 +7,7 @@ import msgspec
 import pytest_asyncio
 
 from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
@@ -18,7 +19,7 @@ async def stocked(
 ) -> AsyncIterator[Database]:
     """The catalogue in a database of its own, for tests that change nothing."""
     async with copied_database(postgres_server, template_database) as url:
-        database = Database(url)
+        database = Database(url, guard=GuardedCommit(None))
         await database.open()
         await stock_catalogue(database)
         yield database

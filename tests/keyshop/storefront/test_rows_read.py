@@ -8,6 +8,7 @@ from asyncpg.connection import LoggedQuery
 
 from bench.catalogue import fill
 from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
@@ -32,7 +33,7 @@ GAMES = 3_000
 async def large(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Database]:
     """A shop of three thousand games, on one connection."""
     async with copied_database(postgres_server, template_database) as url:
-        database = Database(url, max_size=1)
+        database = Database(url, max_size=1, guard=GuardedCommit(None))
         await database.open()
         await fill(database, GAMES)
         yield database

@@ -1,6 +1,7 @@
 """A full sync into a shop that knows the supplier already."""
 
 from keyshop.kit.clock import utc_now
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from keyshop.sync.rules import RunKind, RunState
 from tests.keyshop.sync.syncing import (
@@ -50,7 +51,7 @@ class TestUnchangedSupplier:
         self, database_url, simulator_url
     ) -> None:
         async def run_once(kind: RunKind) -> None:
-            db = Database(database_url)
+            db = Database(database_url, guard=GuardedCommit(None))
             await db.open()
             async with connected(simulator_url) as supplier:
                 assert (await sync(db, supplier, kind)).state is RunState.COMPLETE

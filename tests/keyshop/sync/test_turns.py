@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from keyshop.kit.clock import utc_now
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database, DatabaseUnavailable
 from keyshop.sync import queries
 from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
@@ -50,7 +51,7 @@ async def held(simulator_url) -> AsyncIterator[HeldClient]:
 @pytest_asyncio.fixture
 async def elsewhere(database_url) -> AsyncIterator[Database]:
     """The same database, from another machine."""
-    other = Database(database_url)
+    other = Database(database_url, guard=GuardedCommit(None))
     await other.open()
     yield other
     await other.close()

@@ -17,6 +17,7 @@ from keyshop.entrypoints.api.health import Checks, health_handlers
 from keyshop.entrypoints.api.metrics import Gauges, metrics_handler
 from keyshop.entrypoints.api.start_page import start_page_handler
 from keyshop.entrypoints.api.storefront_files import StorefrontFiles
+from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database import Database
 
 _VERSION: Final = "0.1.0"
@@ -25,6 +26,7 @@ _VERSION: Final = "0.1.0"
 def create_app(
     *,
     db: Database,
+    cache: Cache,
     checks: Checks,
     allowed_origins: Sequence[str] = (),
     metrics_folder: str | None = None,
@@ -38,6 +40,7 @@ def create_app(
 
     Args:
         db: An open database; whoever opened it closes it.
+        cache: What answers are read through.
         checks: What /health asks, by name; "database" is added.
         allowed_origins: Pages that may call from another origin, exactly as browsers name them.
         metrics_folder: Where all processes count, when there are several.
@@ -56,7 +59,10 @@ def create_app(
             openapi_document,
             *extra_routes,
         ],
-        dependencies={"db": Provide(lambda: db, use_cache=True, sync_to_thread=False)},
+        dependencies={
+            "db": Provide(lambda: db, use_cache=True, sync_to_thread=False),
+            "cache": Provide(lambda: cache, use_cache=True, sync_to_thread=False),
+        },
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=LARGEST_BODY,
         openapi_config=OpenAPIConfig(

@@ -10,7 +10,7 @@ import typer
 import uvicorn
 import uvloop
 
-from keyshop.assembly import Shop, cache_server, database_server, open_shop, supplier_url
+from keyshop.assembly import Servers, Shop, open_servers, open_shop, supplier_url
 from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.api.figures import read_figures
 from keyshop.entrypoints.api.health import CheckResult
@@ -74,19 +74,16 @@ def _serve_together(settings: Settings, listening: socket.socket) -> None:
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
     with ExitStack() as servers, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        database_url = servers.enter_context(database_server(settings))
-        redis_url = servers.enter_context(cache_server(settings))
-        runner.run(_answer(settings, database_url, redis_url, listening))
+        runner.run(_answer(settings, servers.enter_context(open_servers(settings)), listening))
 
 
-async def _answer(
-    settings: Settings, database_url: str, redis_url: str | None, listening: socket.socket
-) -> None:
-    async with open_shop(settings, database_url) as shop:
+async def _answer(settings: Settings, servers: Servers, listening: socket.socket) -> None:
+    async with open_shop(settings, servers) as shop:
         supplier = Remembered(lambda: _ask_supplier(shop), seconds=_SUPPLIER_EVERY)
         asgi = create_app(
             db=shop.db,
-            checks={"redis": lambda: ping_redis(redis_url), "g2a": supplier},
+            cache=shop.cache,
+            checks={"redis": lambda: ping_redis(servers.redis_url), "g2a": supplier},
             allowed_origins=settings.allowed_origins,
             metrics_folder=str(settings.metrics_folder),
             gauges=lambda: read_figures(shop.db),

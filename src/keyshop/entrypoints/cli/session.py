@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from keyshop.assembly import Shop, database_server, open_database, open_shop
+from keyshop.assembly import Shop, database_server, open_database, open_servers, open_shop
 from keyshop.kit.database import Database
 from keyshop.kit.logs import configure_logging
 from keyshop.settings import Settings, load_settings
@@ -35,8 +35,8 @@ async def database() -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def shop(*, shows_progress: bool = False) -> AsyncIterator[Shop]:
-    """Lend the shop; an embedded database is started for the time being if need be."""
+    """Lend the shop; embedded servers are started for the time being if need be."""
     settings = read_settings(shows_progress=shows_progress)
-    with database_server(settings) as url:
-        async with open_shop(settings, url) as parts:
+    with open_servers(settings) as servers:
+        async with open_shop(settings, servers) as parts:
             yield parts

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 import structlog
 import typer
 
-from keyshop.assembly import embedded_servers, open_shop, supplier_url
+from keyshop.assembly import Servers, embedded_servers, open_servers, open_shop, supplier_url
 from keyshop.catalog.fill_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.locks import may_take_alone, open_lock
@@ -57,20 +57,20 @@ def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
     stack.enter_context(_alone(settings.keyshop_home))
     _refuse_taken_ports(settings)
     forget_ended(settings.metrics_folder)
-    servers = [stack.enter_context(_started(server)) for server in embedded_servers(settings)]
-    database_url = settings.database_url or servers[0].url
-    for name in migrate.upgrade(database_url):
+    embedded = [stack.enter_context(_started(server)) for server in embedded_servers(settings)]
+    servers = stack.enter_context(open_servers(settings))
+    for name in migrate.upgrade(servers.database_url):
         typer.echo(f"Migrated: {name}")
 
     children = stack.enter_context(Children())
     if settings.uses_simulator:
         _start_simulator(settings, children)
-    run_fast(_fill(settings, database_url, seed=seed))
+    run_fast(_fill(settings, servers, seed=seed))
     children.start(Child("api", keyshop_command("api")))
     children.start(Child("worker", keyshop_command("worker")))
     _wait_for(f"{_local_url(settings)}/live", what="The API", children=children)
     _tell(settings)
-    _keep_running(servers, children)
+    _keep_running(embedded, children)
 
 
 @contextmanager
@@ -123,8 +123,8 @@ def simulator_command(settings: Settings, *, state: Path) -> list[str]:
     ]  # fmt: skip
 
 
-async def _fill(settings: Settings, database_url: str, *, seed: bool) -> None:
-    async with open_shop(settings, database_url) as shop:
+async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> None:
+    async with open_shop(settings, servers) as shop:
         for run in await settle_interrupted(shop.db, now=utc_now()):
             typer.echo(f"A {run.kind.label} was interrupted after {run.products} products.")
         if not await _was_filled(shop.db):

@@ -20,6 +20,6 @@ def worker(exit_with: ExitWith = None) -> None:
 
 
 async def _work() -> None:
-    async with shop() as parts:
+    async with shop() as parts, parts.run_relay():
         await settle_interrupted(parts.db, now=utc_now())
         await run_worker(parts)

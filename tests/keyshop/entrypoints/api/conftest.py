@@ -14,6 +14,8 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.api.body import read_body
 from keyshop.entrypoints.api.errors import ApiRequest
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
@@ -53,7 +55,7 @@ async def stocked(
 ) -> AsyncIterator[Database]:
     """The catalogue of thirty, and one game whose slug is a word of the API."""
     async with copied_database(postgres_server, template_database) as url:
-        database = Database(url)
+        database = Database(url, guard=GuardedCommit(None))
         await database.open()
         await stock_catalogue(database)
         await make_game(database, title="Similar", slug="similar", publisher="A, B & Co., Ltd")
@@ -65,7 +67,11 @@ async def stocked(
 async def app(stocked: Database) -> ASGIApp:
     """The API of that shop."""
     return create_app(
-        db=stocked, checks={}, allowed_origins=[ORIGIN], extra_routes=[wish, framework, fault]
+        cache=PassThrough(),
+        db=stocked,
+        checks={},
+        allowed_origins=[ORIGIN],
+        extra_routes=[wish, framework, fault],
     )
 
 

@@ -6,6 +6,8 @@ from httpx2 import AsyncClient
 from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.api.errors import STATUS_OF, status_of
 from keyshop.entrypoints.api.health import CheckResult
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from keyshop.kit.errors import ShopError
 from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
@@ -84,7 +86,11 @@ class TestErrors:
         assert "The error's id is" in response.json()["error"]["message"]
 
     async def test_say_when_the_database_is_away(self):
-        app = create_app(db=Database("postgresql://nobody@127.0.0.1:1/nothing"), checks={})
+        app = create_app(
+            cache=PassThrough(),
+            db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
+            checks={},
+        )
 
         async with client_of(app) as client:
             response = await client.get("/api/games/genres")
@@ -163,7 +169,7 @@ class TestHealth:
         async def is_away() -> CheckResult:
             raise ConnectionError("secret-of-the-house")
 
-        app = create_app(db=stocked, checks={"g2a": is_away})
+        app = create_app(cache=PassThrough(), db=stocked, checks={"g2a": is_away})
         async with client_of(app) as client:
             response = await client.get("/health")
 
@@ -175,7 +181,7 @@ class TestHealth:
         async def is_not_wanted() -> CheckResult:
             return "disconnected"
 
-        app = create_app(db=stocked, checks={"redis": is_not_wanted})
+        app = create_app(cache=PassThrough(), db=stocked, checks={"redis": is_not_wanted})
         async with client_of(app) as client:
             response = await client.get("/health")
 
@@ -183,7 +189,11 @@ class TestHealth:
         assert response.json()["checks"]["redis"] == "disconnected"
 
     async def test_is_bad_without_the_database(self):
-        app = create_app(db=Database("postgresql://nobody@127.0.0.1:1/nothing"), checks={})
+        app = create_app(
+            cache=PassThrough(),
+            db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
+            checks={},
+        )
 
         async with client_of(app) as client:
             response = await client.get("/health")

@@ -12,12 +12,14 @@ from keyshop.kit.metrics import share_metrics
 from pathlib import Path
 share_metrics(Path(sys.argv[1]))
 from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
 
 async def main():
     app = create_app(
-        db=Database("postgresql://nobody@127.0.0.1:1/x"), checks={}, metrics_folder=sys.argv[1]
+        cache=PassThrough(), db=Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), checks={}, metrics_folder=sys.argv[1]
     )
     async with client_of(app) as client:
         for _ in range(3):

@@ -8,6 +8,8 @@ import pytest
 import pytest_asyncio
 
 from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
 
@@ -32,8 +34,10 @@ def folder(tmp_path: Path) -> Path:
 @pytest_asyncio.fixture
 async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody who calls a shop whose database is of no interest here."""
-    db = Database("postgresql://nobody@localhost/nothing")
-    async with client_of(create_app(db=db, checks={}, storefront_dir=folder)) as caller:
+    db = Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
+    async with client_of(
+        create_app(cache=PassThrough(), db=db, checks={}, storefront_dir=folder)
+    ) as caller:
         yield caller
 
 

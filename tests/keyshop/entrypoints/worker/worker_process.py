@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.entrypoints.worker.schedule import Schedule
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.worker.probes import HANDLERS, ProbeShop, Ticked
 
@@ -13,7 +14,7 @@ EVERY_SECOND = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=time
 
 
 async def main(database_url: str, *, tick: bool) -> None:
-    db = Database(database_url)
+    db = Database(database_url, guard=GuardedCommit(None))
     await db.open()
     schedules = (EVERY_SECOND,) if tick else ()
     await run_worker(ProbeShop(db, database_url), handlers=HANDLERS, schedules=schedules)

@@ -11,6 +11,7 @@ import msgspec
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.client import Retries
 from keyshop.gateways.g2a.connect import connect_g2a
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from keyshop.supplier.errors import SupplierError
 from tests.keyshop.gateways.g2a.canned import SANDBOX
@@ -30,7 +31,7 @@ class Orders(msgspec.Struct):
 async def call_for_a_while(orders: Orders) -> Counter[str]:
     told: Counter[str] = Counter()
     end = time.monotonic() + orders.seconds
-    db = Database(orders.database_url, max_size=1)
+    db = Database(orders.database_url, max_size=1, guard=GuardedCommit(None))
     await db.open()
     budget = Budget(db, limit=int(orders.budget["limit"]), **_pace(orders))
     connected = connect_g2a(

@@ -1,0 +1,330 @@
+"""
+Reading through the cache: GET, else ACQUIRE, load, answer, FILL.
+
+Whatever Redis does, a read ends with an answer of PostgreSQL's; what was kept is given only while
+trust holds before the first command and after its reply.
+"""
+
+import asyncio
+import random
+import secrets
+import time
+from datetime import datetime
+from typing import Final, TypeAlias
+
+import structlog
+from msgspec import Struct
+
+from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
+from keyshop.kit.cache.control import Control
+from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.flights import Flight, Flights
+from keyshop.kit.cache.link import Link
+from keyshop.kit.cache.markers import Markers
+from keyshop.kit.cache.metrics import FILLS, READS
+from keyshop.kit.cache.names import generation_name, lease_name, markers_name, token_name
+from keyshop.kit.cache.protocol import Load, Loaded
+from keyshop.kit.cache.scripts import ACQUIRE, FILL
+from keyshop.kit.cache.view import View
+from keyshop.kit.database import in_transaction
+
+_DEADLINE: Final = 0.06  # seconds for all cache calls of one read
+_FILLING: Final = 0.15  # seconds more while another process is filling the key
+_PAUSES: Final = (0.01, 0.02, 0.04, 0.08)
+_FILL_PATIENCE: Final = 0.25
+_ABSENT_FOR: Final = 30.0  # seconds
+_LARGEST: Final = 1024 * 1024  # bytes of an answer worth keeping
+_MOST_FILLS: Final = 256  # under way
+_SAY_EVERY: Final = 10.0  # seconds between log lines about reads without the cache
+
+_log = structlog.get_logger(__name__)
+
+
+class Lease(Struct, frozen=True):
+    """The right to fill a key, under the view and over the connection that it was had with."""
+
+    connection: RedisConnection
+    control: Control
+    token: str
+    generation: str
+
+
+class Kept(Struct, frozen=True):
+    """What Redis held; an empty payload stands for "there is none"."""
+
+    payload: bytes
+
+
+class Outcome(Struct, frozen=True):
+    """Why there was no answer in Redis."""
+
+    name: str
+
+
+Found: TypeAlias = Kept | Lease | Outcome
+
+MISS: Final = Outcome("miss")
+BUSY: Final = Outcome("busy")
+WAIT: Final = Outcome("wait")
+BYPASS: Final = Outcome("bypass")
+
+
+class GuardedCache:
+    """The `Cache` of a process that can reach Redis."""
+
+    def __init__(self, view: View, link: Link, markers: Markers) -> None:
+        self._view = view
+        self._link = link
+        self._markers = markers
+        self._flights = Flights()
+        self._fills: set[asyncio.Task[None]] = set()
+        self._said_at = float("-inf")
+        self._unsaid = 0
+
+    async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
+        """Return the answer of this key, as `Cache.read`."""
+        if in_transaction():
+            raise RuntimeError("A kept answer does not show what this transaction changed.")
+        if key is None:
+            return (await load()).payload
+        arrived = self._flights.arrive()
+        found = await self.get(key)
+        if isinstance(found, Kept):
+            return self._count(key, "hit", found.payload)
+        flight = self._flights.find(key.name)
+        if flight is not None:
+            joined = await self._join(key, flight, arrived)
+            if joined is not None:
+                return self._count(key, "joined", joined.payload)
+        return await self._fly(key, load, trying=found is MISS, now=now)
+
+    async def close(self) -> None:
+        """Let the fills under way end."""
+        if self._fills:
+            await asyncio.wait(self._fills, timeout=1)
+
+    # The steps.
+
+    async def get(self, key: CacheKey) -> Found:
+        """GET: return what Redis holds, if it may be believed."""
+        connection = self._link.connection
+        if connection is None:
+            return BYPASS
+        control = self.trust(connection)
+        if control is None:
+            return BYPASS
+        generation = generation_name(control.shop, key.family.group)
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                reply = await connection.call(
+                    "MGET", key.name, generation, token_name(control.shop)
+                )
+        except (RedisFault, TimeoutError):
+            return BYPASS
+        self._link.answered()
+        return self._judge(connection, control, key, reply)
+
+    def trust(self, connection: RedisConnection) -> Control | None:
+        """TRUST: return the control row if what this connection says may be believed now."""
+        return self._view.trusted(connection.incarnation)
+
+    async def acquire(self, key: CacheKey) -> Found:
+        """ACQUIRE: return the lease, or why there is none."""
+        connection = self._link.connection
+        control = None if connection is None else self.trust(connection)
+        if connection is None or control is None:
+            return BYPASS
+        token, generation = secrets.token_hex(8), secrets.token_hex(8)
+        head = f"{control.tag}|{key.name}|"
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                reply = await connection.run_script(
+                    ACQUIRE, _names(control, key), (connection.token, head, token, generation)
+                )
+        except (RedisFault, TimeoutError):
+            return BYPASS
+        return self._judge_lease(connection, control, key, token, reply)
+
+    async def fill(self, key: CacheKey, lease: Lease, loaded: Loaded, *, ttl: float) -> str:
+        """FILL: keep what was loaded under the lease, if nothing has changed since ACQUIRE."""
+        control = self.trust(lease.connection)
+        if control is None or control.seq != lease.control.seq or control.tag != lease.control.tag:
+            return "skipped"
+        payload = loaded.payload or b""
+        head = f"{lease.control.tag}|{key.name}|{lease.generation}|".encode()
+        try:
+            async with asyncio.timeout(_FILL_PATIENCE):
+                accepted = await lease.connection.run_script(
+                    FILL,
+                    _names(lease.control, key),
+                    (
+                        lease.connection.token,
+                        lease.token,
+                        lease.generation,
+                        head + payload,
+                        int(ttl * 1000),
+                    ),
+                )
+        except (RedisFault, TimeoutError):
+            return "failed"
+        return "accepted" if accepted else "refused"
+
+    # How they are put together.
+
+    async def _join(self, key: CacheKey, flight: Flight, arrived: int) -> Loaded | None:
+        """Wait for the load of somebody in this process, and return what it may answer."""
+        await flight.ended.wait()
+        # Its database read began before this one came: only what Redis accepted can be believed.
+        found = await self.get(key)
+        if isinstance(found, Kept):
+            return Loaded(found.payload or None)
+        following = self._flights.find(key.name)
+        if following is None or following.number < arrived:
+            return None
+        await asyncio.wait({following.loaded})
+        failed = following.loaded.cancelled() or following.loaded.exception() is not None
+        return None if failed else following.loaded.result()
+
+    async def _fly(self, key: CacheKey, load: Load, *, trying: bool, now: datetime) -> bytes | None:
+        flight = self._flights.start(key.name)
+        filling = False
+        try:
+            found = await self._acquire_patiently(key) if trying else BYPASS
+            if isinstance(found, Kept):
+                flight.loaded.set_result(Loaded(found.payload or None))
+                return self._count(key, "hit", found.payload)
+            # After ACQUIRE: what is read now contains whatever was committed before it.
+            began = time.monotonic()
+            loaded = await load()
+            flight.loaded.set_result(loaded)
+            if isinstance(found, Lease):
+                ttl = _time_to_live(key, loaded, now=now, elapsed=time.monotonic() - began)
+                filling = self._start_fill(key, flight, found, loaded, ttl)
+            name = "miss" if isinstance(found, Lease) else found.name
+            return self._count(key, name, loaded.payload)
+        finally:
+            if not filling:
+                self._flights.end(key.name, flight)
+
+    async def _acquire_patiently(self, key: CacheKey) -> Found:
+        """ACQUIRE; while another process is filling the key, look again a few times."""
+        found = await self.acquire(key)
+        if found is not WAIT:
+            return found
+        until = time.monotonic() + _FILLING
+        for pause in _PAUSES:
+            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+            looked = await self.get(key)
+            if looked is not MISS:
+                return looked
+        return WAIT
+
+    def _start_fill(
+        self, key: CacheKey, flight: Flight, lease: Lease, loaded: Loaded, ttl: float
+    ) -> bool:
+        """Send FILL behind the answer; return whether it will be sent."""
+        size = len(loaded.payload or b"")
+        if ttl <= 0 or size > _LARGEST or len(self._fills) >= _MOST_FILLS:
+            FILLS.labels(key.family.name, "skipped").inc()
+            return False
+        task = asyncio.create_task(self._fill_and_end(key, flight, lease, loaded, ttl))
+        self._fills.add(task)
+        task.add_done_callback(self._fills.discard)
+        return True
+
+    async def _fill_and_end(
+        self, key: CacheKey, flight: Flight, lease: Lease, loaded: Loaded, ttl: float
+    ) -> None:
+        try:
+            outcome = await self.fill(key, lease, loaded, ttl=ttl)
+            FILLS.labels(key.family.name, outcome).inc()
+        finally:
+            self._flights.end(key.name, flight)
+
+    # What replies mean.
+
+    def _judge(
+        self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
+    ) -> Found:
+        if not isinstance(reply, list):
+            return BYPASS
+        value, generation, token = reply
+        if not isinstance(token, bytes) or token.decode() != connection.token:
+            connection.close()  # emptied, or another server
+            return BYPASS
+        if not isinstance(value, bytes) or not isinstance(generation, bytes):
+            return MISS
+        head = f"{control.tag}|{key.name}|".encode() + generation + b"|"
+        return self._believe(connection, control, value, head)
+
+    def _believe(
+        self, connection: RedisConnection, control: Control, value: bytes, head: bytes
+    ) -> Found:
+        """Return the payload, if it is this key's and trust still holds after the reply."""
+        if not value.startswith(head):
+            return MISS
+        after = self.trust(connection)
+        if after is None or after.tag != control.tag:
+            return BYPASS
+        return Kept(value[len(head) :])
+
+    def _judge_lease(
+        self,
+        connection: RedisConnection,
+        control: Control,
+        key: CacheKey,
+        token: str,
+        reply: Reply,
+    ) -> Found:
+        match reply:
+            case [b"LEASE", bytes(generation)]:
+                return Lease(connection, control, token, generation.decode())
+            case [b"HIT", bytes(value)]:
+                # The script compared tag, key and generation; the payload begins after the third bar.
+                head = b"|".join(value.split(b"|", 3)[:3]) + b"|"
+                return self._believe(connection, control, value, head)
+            case [b"BUSY", list(of_key), list(of_group)]:
+                self._markers.clean(connection, key.name, of_key)
+                self._markers.clean(connection, key.family.group, of_group)
+                return BUSY
+            case [b"WAIT"]:
+                return WAIT
+            case _:
+                connection.close()  # the token is another one
+                return BYPASS
+
+    def _count(self, key: CacheKey, outcome: str, payload: bytes | None) -> bytes | None:
+        READS.labels(key.family.name, outcome).inc()
+        if outcome == "bypass":
+            self._say_bypass()
+        return payload or None
+
+    def _say_bypass(self) -> None:
+        """Log that reads do without the cache, at most once in ten seconds."""
+        self._unsaid += 1
+        if time.monotonic() - self._said_at < _SAY_EVERY:
+            return
+        _log.warning("cache.bypassed", reads=self._unsaid, redis=self._link.fault or "not trusted")
+        self._said_at, self._unsaid = time.monotonic(), 0
+
+
+def _names(control: Control, key: CacheKey) -> tuple[str, ...]:
+    shop, group = control.shop, key.family.group
+    return (
+        token_name(shop),
+        key.name,
+        lease_name(shop, key.name),
+        markers_name(shop, key.name),
+        generation_name(shop, group),
+        markers_name(shop, group),
+    )
+
+
+def _time_to_live(key: CacheKey, loaded: Loaded, *, now: datetime, elapsed: float) -> float:
+    """Return how long to keep it, in seconds; keys made together do not end together."""
+    ttl = key.family.ttl.total_seconds() * random.uniform(0.9, 1.0)  # noqa: S311 - not a secret
+    if loaded.payload is None:
+        ttl = min(ttl, _ABSENT_FOR)
+    if loaded.true_until is not None:
+        ttl = min(ttl, (loaded.true_until - now).total_seconds() - elapsed)
+    return ttl

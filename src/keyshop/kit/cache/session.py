@@ -1,0 +1,69 @@
+"""A connection to PostgreSQL that is kept for the cache's own short statements."""
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+import asyncpg
+from asyncpg import Connection, Record
+
+from keyshop.kit.dsn import clean_dsn
+
+AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What statements raise when the server is away; the next use connects anew."""
+
+
+class Session:
+    """One connection, made at the first use and again after every failure."""
+
+    def __init__(self, database_url: str, *, patience: float) -> None:
+        """Remember the address; `patience` is the longest a statement may take, in seconds."""
+        self._dsn = clean_dsn(database_url)
+        self._patience = patience
+        self._connection: Connection[Record] | None = None
+
+    async def use(self) -> "Connection[Record]":
+        """
+        Return the connection.
+
+        Raises:
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: there is none to be had.
+        """
+        if self._connection is None or self._connection.is_closed():
+            async with asyncio.timeout(max(self._patience, 2.0)):
+                self._connection = await asyncpg.connect(
+                    self._dsn.url,
+                    command_timeout=self._patience,
+                    statement_cache_size=0 if self._dsn.pgbouncer else 100,
+                    server_settings={
+                        "timezone": "UTC",
+                        "idle_in_transaction_session_timeout": "5000",
+                        "application_name": "keyshop cache",
+                    },
+                )
+        return self._connection
+
+    def drop(self) -> None:
+        """Close at once; what was under way may or may not have happened."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.drop()
