@@ -10,8 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.cache_keys import MOST_KEYS, SOURCES, Group, Key, Source
-from keyshop.kit.cache.families import DIGEST_LENGTH, PART
+from keyshop.cache_keys import SOURCES, Group, Key, Source
 
 
 class Event(Struct, frozen=True):
@@ -105,17 +104,14 @@ def _changed(source: Source, event: Event) -> str:
     groups = [group for group in source.groups if event is not INSERTED or group.when_added]
     flagged = [group for group in groups if _is_flagged(source, group.columns, event)]
     moved = event is UPDATED and source.table in _looked_up()
-    declared = ["concerned bigint;", *(f"{_parts(key)} text[];" for key in source.keys)]
+    declared = ["concerned bigint;", *(f"{_taken(key)} text[];" for key in source.keys)]
     declared += [f"of_{group.name} boolean;" for group in flagged]
-    declared += ["moved text[];"] * moved
-    declared += ["taken_keys text[];"] * bool(source.keys) + ["taken_groups text[];"]
+    declared += ["moved text[];"] * moved + ["taken_keys text[];", "taken_groups text[];"]
     steps = [_gather(source, event, flagged, moved=moved), _STOP]
     steps += [_LOCK_MOVED.format(table=source.table)] * moved
-    steps += [_distinct(key) for key in source.keys]
-    if source.keys:
-        steps.append(_keys(source))
+    steps += [f"{_taken(key)} := {_keys(key)};" for key in source.keys]
     steps.append(_groups(source, groups, flagged))
-    steps.append(_NOTE if source.keys else _NOTE_GROUPS)
+    steps.append(_note(source))
     return (
         "DECLARE\n"
         + indent("\n".join(declared), "    ")
@@ -128,32 +124,20 @@ def _changed(source: Source, event: Event) -> str:
 _STOP: Final = """\
 IF concerned = 0 THEN
     RETURN NULL;
-END IF;
-"""
+END IF;"""
 
 # Whoever found the old value by this row's id holds its key share lock, and is waited for.
 _LOCK_MOVED: Final = """\
 IF moved IS NOT NULL THEN
     PERFORM FROM public.{table} WHERE id = ANY(moved) ORDER BY id FOR UPDATE;
-END IF;
-"""
-
-_NOTE: Final = """\
-IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-END IF;
-RETURN NULL;"""
-
-_NOTE_GROUPS: Final = """\
-INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
-RETURN NULL;"""
+END IF;"""
 
 
 def _gather(source: Source, event: Event, flagged: list[Group], *, moved: bool) -> str:
     """Return the one statement that reads the rows."""
     found = {"concerned": "count(*)"}
     for key in source.keys:
-        found[_parts(key)] = _collect(source, key, event)
+        found[_taken(key)] = _collect(source, key, event)
     for group in flagged:
         found[f"of_{group.name}"] = f"bool_or({_differs(group.columns)})"
     if moved:
@@ -183,72 +167,47 @@ def _collect(source: Source, key: Key, event: Event) -> str:
     of = _name(key.of)
     if event is not UPDATED:
         return f"array_agg({'n' if event is INSERTED else 'o'}.{of})"
-    filtered = ""
-    if _is_flagged(source, key.columns, event):
-        filtered = f" FILTER (WHERE {_differs(key.columns)})"
-    return f"array_agg(o.{of}){filtered} || array_agg(n.{of}){filtered}"
-
-
-def _distinct(key: Key) -> str:
-    """Return the statement that leaves of the parts those of which keys are made."""
-    name = _parts(key)
-    rows = f"unnest({name}) AS part"
-    condition = "part IS NOT NULL" if _is_digest(key) else f"part ~ '^{PART}$'"
-    if key.found is None:
-        return _assign_distinct(name, rows, condition)
-    column, table = _name(key.found.column), key.found.table
-    rows = f"""(
-        SELECT {column} AS part FROM public.{table}
-        WHERE id = ANY({name}) ORDER BY id FOR KEY SHARE
-    ) AS found"""
+    differs = _differs((key.of,))
+    if not _is_flagged(source, key.columns, event):
+        return f"array_agg(n.{of}) || array_agg(o.{of}) FILTER (WHERE {differs})"
     return (
-        _assign_distinct(name, f"unnest({name}) AS part", "part IS NOT NULL")
-        + f"\nIF cardinality({name}) <= {MOST_KEYS} THEN\n"
-        + indent(_assign_distinct(name, rows, condition), "    ")
-        + "\nEND IF;"
+        f"array_agg(n.{of}) FILTER (WHERE {_differs(key.columns)})\n"
+        f"    || array_agg(o.{of}) FILTER (WHERE {differs})"
     )
 
 
-def _assign_distinct(name: str, rows: str, condition: str) -> str:
-    return f"""\
-{name} := ARRAY(
-    SELECT DISTINCT part FROM {rows}
-    WHERE {condition} LIMIT {MOST_KEYS + 1}
-);"""
-
-
-def _keys(source: Source) -> str:
-    parts = "\n    UNION ALL\n    ".join(_keys_of(key) for key in source.keys)
-    return f"taken_keys := ARRAY(\n    {parts}\n);"
-
-
-def _keys_of(key: Key) -> str:
-    name, pattern = _parts(key), key.family.pattern
-    before, _, rest = pattern.partition("{")
+def _keys(key: Key) -> str:
+    before, _, rest = key.family.pattern.partition("{")
     after = rest.partition("}")[2]
-    part = f"left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), {DIGEST_LENGTH})"
-    text = f"'{before}' || {part if _is_digest(key) else 'part'}" + f" || '{after}'" * bool(after)
-    return (
-        f"SELECT {text}\n"
-        f"    FROM unnest({name}) AS part WHERE cardinality({name}) <= {MOST_KEYS}"
-    )
+    parts = f"coalesce({_taken(key)}, '{{}}')"
+    if key.found is not None:
+        parts = f"keyshop.cache_{key.found.table}_{key.found.column.lower()}({parts})"
+    if _is_digest(key):
+        return f"keyshop.cache_digest_keys('{before}', {parts}, '{after}')"
+    return f"keyshop.cache_keys('{before}', {parts}, '{after}')"
 
 
 def _groups(source: Source, groups: list[Group], flagged: list[Group]) -> str:
     lines = [f"'{group.name}'" for group in groups if group not in flagged]
     lines += [f"CASE WHEN of_{group.name} THEN '{group.name}' END" for group in flagged]
     for name in dict.fromkeys(key.family.group for key in source.keys):
-        many = " OR ".join(
-            f"cardinality({_parts(key)}) > {MOST_KEYS}"
-            for key in source.keys
-            if key.family.group == name
+        too_many = " OR ".join(
+            f"{_taken(key)} IS NULL" for key in source.keys if key.family.group == name
         )
-        lines.append(f"CASE WHEN {many} THEN '{name}' END")
+        lines.append(f"CASE WHEN {too_many} THEN '{name}' END")
     return (
-        "taken_groups := array_remove(ARRAY[\n"
-        + indent(",\n".join(lines), "    ")
-        + "\n], NULL);\n"
+        "taken_groups := array_remove(ARRAY[\n" + indent(",\n".join(lines), "    ") + "\n], NULL);"
     )
+
+
+def _note(source: Source) -> str:
+    keys = " || ".join(_taken(key) for key in source.keys) or "'{}'"
+    return f"""\
+taken_keys := coalesce({keys}, '{{}}');
+IF taken_keys <> '{{}}' OR taken_groups <> '{{}}' THEN
+    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+END IF;
+RETURN NULL;"""
 
 
 def _differs(columns: tuple[str, ...]) -> str:
@@ -284,8 +243,8 @@ def _looked_up() -> dict[str, str]:
     }
 
 
-def _parts(key: Key) -> str:
-    return f"{key.family.name}_parts"
+def _taken(key: Key) -> str:
+    return f"{key.family.name}_keys"
 
 
 def _is_digest(key: Key) -> bool:

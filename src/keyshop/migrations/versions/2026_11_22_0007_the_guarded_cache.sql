@@ -170,6 +170,77 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 
+-- Keys, made of the parts that rows hold. More than 500 become their family's group: NULL stands for
+-- them. What cannot be part of a key is left out; nobody keeps anything under it. The length is a
+-- condition of its own: counted by the expression it costs twenty times as much.
+
+CREATE FUNCTION keyshop.cache_keys(before TEXT, parts TEXT[], after TEXT) RETURNS TEXT[]
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+    keys TEXT[];
+BEGIN
+    -- What nearly every statement comes down to needs no query.
+    IF cardinality(parts) = 1 THEN
+        RETURN CASE WHEN length(parts[1]) <= 64 AND parts[1] ~ '^[A-Za-z0-9_-]+$'
+            THEN ARRAY[before || parts[1] || after] ELSE '{}' END;
+    END IF;
+    keys := ARRAY(
+        SELECT DISTINCT (before || part || after) COLLATE "C" FROM unnest(parts) AS part
+        WHERE length(part) <= 64 AND part ~ '^[A-Za-z0-9_-]+$' LIMIT 501
+    );
+    RETURN CASE WHEN cardinality(keys) <= 500 THEN keys END;
+END
+$$;
+
+CREATE FUNCTION keyshop.cache_digest_keys(before TEXT, texts TEXT[], after TEXT) RETURNS TEXT[]
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    IF cardinality(texts) <> 1 THEN
+        texts := ARRAY(
+            SELECT DISTINCT part COLLATE "C" FROM unnest(texts) AS part
+            WHERE part IS NOT NULL LIMIT 501
+        );
+        IF cardinality(texts) > 500 THEN
+            RETURN NULL;
+        END IF;
+    ELSIF texts[1] IS NOT NULL THEN
+        RETURN ARRAY[
+            before || left(encode(sha256(convert_to(texts[1], 'UTF8')), 'hex'), 32) || after
+        ];
+    END IF;
+    RETURN ARRAY(
+        SELECT before || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32) || after
+        FROM unnest(texts) AS part WHERE part IS NOT NULL
+    );
+END
+$$;
+
+-- Parts that stand in other rows. Their locks are those of a foreign key: whoever is about to change
+-- the part waits, or has committed and its new value is found. Otherwise an answer could be kept
+-- under the new part, without this change, after both had looked only at what they knew.
+
+CREATE FUNCTION keyshop.cache_games_slug(ids TEXT[]) RETURNS TEXT[]
+LANGUAGE plpgsql VOLATILE STRICT AS $$
+BEGIN
+    ids := ARRAY(SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id <> '' LIMIT 501);
+    IF cardinality(ids) > 500 THEN
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY(SELECT slug FROM public.games WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE);
+END
+$$;
+
+CREATE FUNCTION keyshop.cache_orders_userid(ids TEXT[]) RETURNS TEXT[]
+LANGUAGE plpgsql VOLATILE STRICT AS $$
+BEGIN
+    ids := ARRAY(SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id <> '' LIMIT 501);
+    IF cardinality(ids) > 500 THEN
+        RETURN NULL;
+    END IF;
+    RETURN ARRAY(SELECT "userId" FROM public.orders WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE);
+END
+$$;
+
 -- What a changed row takes, table by table: derived from keyshop/cache_keys.py. One row in the outbox
 -- for each statement, none when nothing changed that anybody is shown. The functions run with their
 -- owner's rights, since who may write games need not know that this schema exists. ALWAYS: a session
@@ -179,8 +250,8 @@ CREATE FUNCTION keyshop.cache_games_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -188,33 +259,19 @@ BEGIN
         count(*),
         array_agg(n.id),
         array_agg(n.slug)
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', coalesce(game_by_slug_keys, '{}'), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -230,8 +287,8 @@ CREATE FUNCTION keyshop.cache_games_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     of_prices boolean;
     of_titles boolean;
     moved text[];
@@ -240,14 +297,14 @@ DECLARE
 BEGIN
     SELECT
         count(*),
-        array_agg(o.id) || array_agg(n.id),
-        array_agg(o.slug) || array_agg(n.slug),
+        array_agg(n.id) || array_agg(o.id) FILTER (WHERE o.id IS DISTINCT FROM n.id),
+        array_agg(n.slug) || array_agg(o.slug) FILTER (WHERE o.slug IS DISTINCT FROM n.slug),
         bool_or((o.price, o."inStock", o."originalPrice", o.currency, o.title, o.slug, o.image) IS DISTINCT FROM
         (n.price, n."inStock", n."originalPrice", n.currency, n.title, n.slug, n.image)),
         bool_or((o.title, o.slug, o.image) IS DISTINCT FROM
         (n.title, n.slug, n.image)),
         array_agg(n.id) FILTER (WHERE o.slug IS DISTINCT FROM n.slug)
-    INTO concerned, game_parts, game_by_slug_parts, of_prices, of_titles, moved
+    INTO concerned, game_keys, game_by_slug_keys, of_prices, of_titles, moved
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.price, o."inStock", o."originalPrice", o.discount, o.currency, o.title, o.slug,
         o.image, o."releaseDate", o."metacriticScore", o."userRating", o."ageRating",
@@ -262,34 +319,19 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     IF moved IS NOT NULL THEN
         PERFORM FROM public.games WHERE id = ANY(moved) ORDER BY id FOR UPDATE;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', coalesce(game_by_slug_keys, '{}'), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN of_prices THEN 'prices' END,
         CASE WHEN of_titles THEN 'titles' END,
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -305,8 +347,8 @@ CREATE FUNCTION keyshop.cache_games_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -314,35 +356,21 @@ BEGIN
         count(*),
         array_agg(o.id),
         array_agg(o.slug)
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', coalesce(game_by_slug_keys, '{}'), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
         'titles',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -369,8 +397,8 @@ CREATE FUNCTION keyshop.cache_game_genres_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -378,42 +406,19 @@ BEGIN
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -429,53 +434,30 @@ CREATE FUNCTION keyshop.cache_game_genres_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."gameId") || array_agg(n."gameId"),
-        array_agg(o."gameId") || array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."genreId" = n."genreId"
     WHERE (o."gameId", o."genreId") IS DISTINCT FROM
     (n."gameId", n."genreId");
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -491,8 +473,8 @@ CREATE FUNCTION keyshop.cache_game_genres_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -500,42 +482,19 @@ BEGIN
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -562,8 +521,8 @@ CREATE FUNCTION keyshop.cache_game_platforms_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -571,43 +530,20 @@ BEGIN
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -623,54 +559,31 @@ CREATE FUNCTION keyshop.cache_game_platforms_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."gameId") || array_agg(n."gameId"),
-        array_agg(o."gameId") || array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."platformId" = n."platformId"
     WHERE (o."gameId", o."platformId") IS DISTINCT FROM
     (n."gameId", n."platformId");
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -686,8 +599,8 @@ CREATE FUNCTION keyshop.cache_game_platforms_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -695,43 +608,20 @@ BEGIN
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -758,8 +648,8 @@ CREATE FUNCTION keyshop.cache_game_tags_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -767,42 +657,19 @@ BEGIN
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -818,53 +685,30 @@ CREATE FUNCTION keyshop.cache_game_tags_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."gameId") || array_agg(n."gameId"),
-        array_agg(o."gameId") || array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."tagId" = n."tagId"
     WHERE (o."gameId", o."tagId") IS DISTINCT FROM
     (n."gameId", n."tagId");
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -880,8 +724,8 @@ CREATE FUNCTION keyshop.cache_game_tags_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -889,42 +733,19 @@ BEGIN
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -951,8 +772,8 @@ CREATE FUNCTION keyshop.cache_game_categories_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -960,42 +781,19 @@ BEGIN
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1011,53 +809,30 @@ CREATE FUNCTION keyshop.cache_game_categories_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."gameId") || array_agg(n."gameId"),
-        array_agg(o."gameId") || array_agg(n."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
+        array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."categoryId" = n."categoryId"
     WHERE (o."gameId", o."categoryId") IS DISTINCT FROM
     (n."gameId", n."categoryId");
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1073,8 +848,8 @@ CREATE FUNCTION keyshop.cache_game_categories_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    game_parts text[];
-    game_by_slug_parts text[];
+    game_keys text[];
+    game_by_slug_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -1082,42 +857,19 @@ BEGIN
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_parts, game_by_slug_parts
+    INTO concerned, game_keys, game_by_slug_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    game_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    game_by_slug_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(game_by_slug_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(game_by_slug_parts) <= 500 THEN
-        game_by_slug_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT slug AS part FROM public.games
-                WHERE id = ANY(game_by_slug_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part IS NOT NULL LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'game:' || part
-        FROM unnest(game_parts) AS part WHERE cardinality(game_parts) <= 500
-        UNION ALL
-        SELECT 'game:slug:' || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32)
-        FROM unnest(game_by_slug_parts) AS part WHERE cardinality(game_by_slug_parts) <= 500
-    );
+    game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
+    game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
     taken_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN cardinality(game_parts) > 500 OR cardinality(game_by_slug_parts) > 500 THEN 'games' END
+        CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-
+    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1144,6 +896,7 @@ CREATE FUNCTION keyshop.cache_genres_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1153,12 +906,13 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1171,6 +925,7 @@ CREATE FUNCTION keyshop.cache_genres_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1182,14 +937,15 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1202,6 +958,7 @@ CREATE FUNCTION keyshop.cache_genres_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1211,14 +968,15 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1242,6 +1000,7 @@ CREATE FUNCTION keyshop.cache_platforms_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1251,12 +1010,13 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1269,6 +1029,7 @@ CREATE FUNCTION keyshop.cache_platforms_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1280,15 +1041,16 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home',
         'prices'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1301,6 +1063,7 @@ CREATE FUNCTION keyshop.cache_platforms_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1310,15 +1073,16 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home',
         'prices'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1342,6 +1106,7 @@ CREATE FUNCTION keyshop.cache_tags_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1351,12 +1116,13 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1369,6 +1135,7 @@ CREATE FUNCTION keyshop.cache_tags_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1380,14 +1147,15 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1400,6 +1168,7 @@ CREATE FUNCTION keyshop.cache_tags_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1409,14 +1178,15 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1440,6 +1210,7 @@ CREATE FUNCTION keyshop.cache_categories_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1449,12 +1220,13 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1467,6 +1239,7 @@ CREATE FUNCTION keyshop.cache_categories_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1478,14 +1251,15 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1498,6 +1272,7 @@ CREATE FUNCTION keyshop.cache_categories_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
+    taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
@@ -1507,14 +1282,15 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     taken_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', taken_groups);
+    taken_keys := coalesce('{}', '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1538,8 +1314,8 @@ CREATE FUNCTION keyshop.cache_users_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    profile_parts text[];
-    access_parts text[];
+    profile_keys text[];
+    access_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -1547,32 +1323,18 @@ BEGIN
         count(*),
         array_agg(n.id),
         array_agg(n.id)
-    INTO concerned, profile_parts, access_parts
+    INTO concerned, profile_keys, access_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    access_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(access_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':access'
-        FROM unnest(access_parts) AS part WHERE cardinality(access_parts) <= 500
-    );
+    profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
+    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END,
-        CASE WHEN cardinality(access_parts) > 500 THEN 'access' END
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END,
+        CASE WHEN access_keys IS NULL THEN 'access' END
     ], NULL);
-
+    taken_keys := coalesce(profile_keys || access_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1588,24 +1350,22 @@ CREATE FUNCTION keyshop.cache_users_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    profile_parts text[];
-    access_parts text[];
+    profile_keys text[];
+    access_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o.id) FILTER (WHERE (o.balance, o.email, o.nickname, o."firstName", o."lastName", o.avatar, o.role,
+        array_agg(n.id) FILTER (WHERE (o.balance, o.email, o.nickname, o."firstName", o."lastName", o.avatar, o.role,
             o."emailVerified", o."createdAt") IS DISTINCT FROM
         (n.balance, n.email, n.nickname, n."firstName", n."lastName", n.avatar, n.role,
-            n."emailVerified", n."createdAt")) || array_agg(n.id) FILTER (WHERE (o.balance, o.email, o.nickname, o."firstName", o."lastName", o.avatar, o.role,
-            o."emailVerified", o."createdAt") IS DISTINCT FROM
-        (n.balance, n.email, n.nickname, n."firstName", n."lastName", n.avatar, n.role,
-            n."emailVerified", n."createdAt")),
-        array_agg(o.id) FILTER (WHERE (o.role, o."passwordHash") IS DISTINCT FROM
-        (n.role, n."passwordHash")) || array_agg(n.id) FILTER (WHERE (o.role, o."passwordHash") IS DISTINCT FROM
+            n."emailVerified", n."createdAt"))
+            || array_agg(o.id) FILTER (WHERE o.id IS DISTINCT FROM n.id),
+        array_agg(n.id) FILTER (WHERE (o.role, o."passwordHash") IS DISTINCT FROM
         (n.role, n."passwordHash"))
-    INTO concerned, profile_parts, access_parts
+            || array_agg(o.id) FILTER (WHERE o.id IS DISTINCT FROM n.id)
+    INTO concerned, profile_keys, access_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.balance, o.email, o.nickname, o."firstName", o."lastName", o.avatar, o.role,
         o."emailVerified", o."createdAt", o."passwordHash") IS DISTINCT FROM
@@ -1614,27 +1374,13 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    access_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(access_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':access'
-        FROM unnest(access_parts) AS part WHERE cardinality(access_parts) <= 500
-    );
+    profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
+    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END,
-        CASE WHEN cardinality(access_parts) > 500 THEN 'access' END
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END,
+        CASE WHEN access_keys IS NULL THEN 'access' END
     ], NULL);
-
+    taken_keys := coalesce(profile_keys || access_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1650,8 +1396,8 @@ CREATE FUNCTION keyshop.cache_users_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    profile_parts text[];
-    access_parts text[];
+    profile_keys text[];
+    access_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -1659,32 +1405,18 @@ BEGIN
         count(*),
         array_agg(o.id),
         array_agg(o.id)
-    INTO concerned, profile_parts, access_parts
+    INTO concerned, profile_keys, access_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    access_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(access_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':access'
-        FROM unnest(access_parts) AS part WHERE cardinality(access_parts) <= 500
-    );
+    profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
+    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END,
-        CASE WHEN cardinality(access_parts) > 500 THEN 'access' END
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END,
+        CASE WHEN access_keys IS NULL THEN 'access' END
     ], NULL);
-
+    taken_keys := coalesce(profile_keys || access_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1711,31 +1443,23 @@ CREATE FUNCTION keyshop.cache_cart_items_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    cart_parts text[];
+    cart_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId")
-    INTO concerned, cart_parts
+    INTO concerned, cart_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    cart_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(cart_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':cart'
-        FROM unnest(cart_parts) AS part WHERE cardinality(cart_parts) <= 500
-    );
+    cart_keys := keyshop.cache_keys('user:', coalesce(cart_keys, '{}'), ':cart');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(cart_parts) > 500 THEN 'prices' END
+        CASE WHEN cart_keys IS NULL THEN 'prices' END
     ], NULL);
-
+    taken_keys := coalesce(cart_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1751,33 +1475,25 @@ CREATE FUNCTION keyshop.cache_cart_items_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    cart_parts text[];
+    cart_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."userId") || array_agg(n."userId")
-    INTO concerned, cart_parts
+        array_agg(n."userId") || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
+    INTO concerned, cart_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."userId" = n."userId" AND o."gameId" = n."gameId"
     WHERE (o."userId", o."gameId", o.quantity, o."addedAt") IS DISTINCT FROM
     (n."userId", n."gameId", n.quantity, n."addedAt");
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    cart_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(cart_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':cart'
-        FROM unnest(cart_parts) AS part WHERE cardinality(cart_parts) <= 500
-    );
+    cart_keys := keyshop.cache_keys('user:', coalesce(cart_keys, '{}'), ':cart');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(cart_parts) > 500 THEN 'prices' END
+        CASE WHEN cart_keys IS NULL THEN 'prices' END
     ], NULL);
-
+    taken_keys := coalesce(cart_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1793,31 +1509,23 @@ CREATE FUNCTION keyshop.cache_cart_items_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    cart_parts text[];
+    cart_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."userId")
-    INTO concerned, cart_parts
+    INTO concerned, cart_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    cart_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(cart_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':cart'
-        FROM unnest(cart_parts) AS part WHERE cardinality(cart_parts) <= 500
-    );
+    cart_keys := keyshop.cache_keys('user:', coalesce(cart_keys, '{}'), ':cart');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(cart_parts) > 500 THEN 'prices' END
+        CASE WHEN cart_keys IS NULL THEN 'prices' END
     ], NULL);
-
+    taken_keys := coalesce(cart_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1844,31 +1552,23 @@ CREATE FUNCTION keyshop.cache_wishlist_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    wishlist_parts text[];
+    wishlist_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId")
-    INTO concerned, wishlist_parts
+    INTO concerned, wishlist_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    wishlist_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(wishlist_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':wishlist'
-        FROM unnest(wishlist_parts) AS part WHERE cardinality(wishlist_parts) <= 500
-    );
+    wishlist_keys := keyshop.cache_keys('user:', coalesce(wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(wishlist_parts) > 500 THEN 'prices' END
+        CASE WHEN wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
-
+    taken_keys := coalesce(wishlist_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1884,33 +1584,25 @@ CREATE FUNCTION keyshop.cache_wishlist_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    wishlist_parts text[];
+    wishlist_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."userId") || array_agg(n."userId")
-    INTO concerned, wishlist_parts
+        array_agg(n."userId") || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
+    INTO concerned, wishlist_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."userId" = n."userId" AND o."gameId" = n."gameId"
     WHERE (o."userId", o."gameId", o."addedAt") IS DISTINCT FROM
     (n."userId", n."gameId", n."addedAt");
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    wishlist_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(wishlist_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':wishlist'
-        FROM unnest(wishlist_parts) AS part WHERE cardinality(wishlist_parts) <= 500
-    );
+    wishlist_keys := keyshop.cache_keys('user:', coalesce(wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(wishlist_parts) > 500 THEN 'prices' END
+        CASE WHEN wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
-
+    taken_keys := coalesce(wishlist_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1926,31 +1618,23 @@ CREATE FUNCTION keyshop.cache_wishlist_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    wishlist_parts text[];
+    wishlist_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."userId")
-    INTO concerned, wishlist_parts
+    INTO concerned, wishlist_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    wishlist_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(wishlist_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':wishlist'
-        FROM unnest(wishlist_parts) AS part WHERE cardinality(wishlist_parts) <= 500
-    );
+    wishlist_keys := keyshop.cache_keys('user:', coalesce(wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(wishlist_parts) > 500 THEN 'prices' END
+        CASE WHEN wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
-
+    taken_keys := coalesce(wishlist_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -1977,9 +1661,9 @@ CREATE FUNCTION keyshop.cache_orders_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
-    profile_parts text[];
+    order_keys text[];
+    orders_keys text[];
+    profile_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -1988,39 +1672,19 @@ BEGIN
         array_agg(n.id),
         array_agg(n."userId"),
         array_agg(n."userId")
-    INTO concerned, order_parts, orders_parts, profile_parts
+    INTO concerned, order_keys, orders_keys, profile_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', coalesce(orders_keys, '{}'), ':orders');
+    profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END,
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2036,22 +1700,22 @@ CREATE FUNCTION keyshop.cache_orders_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
-    profile_parts text[];
+    order_keys text[];
+    orders_keys text[];
+    profile_keys text[];
     moved text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o.id) || array_agg(n.id),
-        array_agg(o."userId") || array_agg(n."userId"),
-        array_agg(o."userId") FILTER (WHERE (o."userId", o.status, o.discount) IS DISTINCT FROM
-        (n."userId", n.status, n.discount)) || array_agg(n."userId") FILTER (WHERE (o."userId", o.status, o.discount) IS DISTINCT FROM
-        (n."userId", n.status, n.discount)),
+        array_agg(n.id) || array_agg(o.id) FILTER (WHERE o.id IS DISTINCT FROM n.id),
+        array_agg(n."userId") || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId"),
+        array_agg(n."userId") FILTER (WHERE (o."userId", o.status, o.discount) IS DISTINCT FROM
+        (n."userId", n.status, n.discount))
+            || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId"),
         array_agg(n.id) FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
-    INTO concerned, order_parts, orders_parts, profile_parts, moved
+    INTO concerned, order_keys, orders_keys, profile_keys, moved
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."userId", o.status, o.subtotal, o.discount, o.total, o."paymentMethod",
         o."paymentStatus", o."promoCode", o."createdAt", o."completedAt") IS DISTINCT FROM
@@ -2060,38 +1724,17 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
     IF moved IS NOT NULL THEN
         PERFORM FROM public.orders WHERE id = ANY(moved) ORDER BY id FOR UPDATE;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', coalesce(orders_keys, '{}'), ':orders');
+    profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END,
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2107,9 +1750,9 @@ CREATE FUNCTION keyshop.cache_orders_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
-    profile_parts text[];
+    order_keys text[];
+    orders_keys text[];
+    profile_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -2118,39 +1761,19 @@ BEGIN
         array_agg(o.id),
         array_agg(o."userId"),
         array_agg(o."userId")
-    INTO concerned, order_parts, orders_parts, profile_parts
+    INTO concerned, order_keys, orders_keys, profile_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', coalesce(orders_keys, '{}'), ':orders');
+    profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END,
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2177,9 +1800,9 @@ CREATE FUNCTION keyshop.cache_order_items_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
-    profile_parts text[];
+    order_keys text[];
+    orders_keys text[];
+    profile_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -2188,57 +1811,19 @@ BEGIN
         array_agg(n."orderId"),
         array_agg(n."orderId"),
         array_agg(n."orderId")
-    INTO concerned, order_parts, orders_parts, profile_parts
+    INTO concerned, order_keys, orders_keys, profile_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(orders_parts) <= 500 THEN
-        orders_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(orders_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(profile_parts) <= 500 THEN
-        profile_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(profile_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
+    profile_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(profile_keys, '{}')), ':profile');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END,
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2254,72 +1839,34 @@ CREATE FUNCTION keyshop.cache_order_items_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
-    profile_parts text[];
+    order_keys text[];
+    orders_keys text[];
+    profile_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."orderId") || array_agg(n."orderId"),
-        array_agg(o."orderId") || array_agg(n."orderId"),
-        array_agg(o."orderId") FILTER (WHERE (o."orderId", o.quantity) IS DISTINCT FROM
-        (n."orderId", n.quantity)) || array_agg(n."orderId") FILTER (WHERE (o."orderId", o.quantity) IS DISTINCT FROM
+        array_agg(n."orderId") || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId"),
+        array_agg(n."orderId") || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId"),
+        array_agg(n."orderId") FILTER (WHERE (o."orderId", o.quantity) IS DISTINCT FROM
         (n."orderId", n.quantity))
-    INTO concerned, order_parts, orders_parts, profile_parts
+            || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId")
+    INTO concerned, order_keys, orders_keys, profile_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."orderId", o."gameId", o.quantity, o.price, o.discount) IS DISTINCT FROM
     (n."orderId", n."gameId", n.quantity, n.price, n.discount);
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(orders_parts) <= 500 THEN
-        orders_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(orders_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(profile_parts) <= 500 THEN
-        profile_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(profile_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
+    profile_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(profile_keys, '{}')), ':profile');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END,
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2335,9 +1882,9 @@ CREATE FUNCTION keyshop.cache_order_items_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
-    profile_parts text[];
+    order_keys text[];
+    orders_keys text[];
+    profile_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -2346,57 +1893,19 @@ BEGIN
         array_agg(o."orderId"),
         array_agg(o."orderId"),
         array_agg(o."orderId")
-    INTO concerned, order_parts, orders_parts, profile_parts
+    INTO concerned, order_keys, orders_keys, profile_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(orders_parts) <= 500 THEN
-        orders_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(orders_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    profile_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(profile_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(profile_parts) <= 500 THEN
-        profile_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(profile_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':profile'
-        FROM unnest(profile_parts) AS part WHERE cardinality(profile_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
+    profile_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(profile_keys, '{}')), ':profile');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END,
-        CASE WHEN cardinality(profile_parts) > 500 THEN 'profiles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
+        CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2423,8 +1932,8 @@ CREATE FUNCTION keyshop.cache_game_keys_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
+    order_keys text[];
+    orders_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -2432,40 +1941,17 @@ BEGIN
         count(*),
         array_agg(n."orderId"),
         array_agg(n."orderId")
-    INTO concerned, order_parts, orders_parts
+    INTO concerned, order_keys, orders_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(orders_parts) <= 500 THEN
-        orders_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(orders_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2481,51 +1967,28 @@ CREATE FUNCTION keyshop.cache_game_keys_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
+    order_keys text[];
+    orders_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."orderId") || array_agg(n."orderId"),
-        array_agg(o."orderId") || array_agg(n."orderId")
-    INTO concerned, order_parts, orders_parts
+        array_agg(n."orderId") || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId"),
+        array_agg(n."orderId") || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId")
+    INTO concerned, order_keys, orders_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."orderId", o."gameId", o.key, o.activated, o."activationDate") IS DISTINCT FROM
     (n."orderId", n."gameId", n.key, n.activated, n."activationDate");
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(orders_parts) <= 500 THEN
-        orders_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(orders_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2541,8 +2004,8 @@ CREATE FUNCTION keyshop.cache_game_keys_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    order_parts text[];
-    orders_parts text[];
+    order_keys text[];
+    orders_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
@@ -2550,40 +2013,17 @@ BEGIN
         count(*),
         array_agg(o."orderId"),
         array_agg(o."orderId")
-    INTO concerned, order_parts, orders_parts
+    INTO concerned, order_keys, orders_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    order_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(order_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    orders_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(orders_parts) AS part
-        WHERE part IS NOT NULL LIMIT 501
-    );
-    IF cardinality(orders_parts) <= 500 THEN
-        orders_parts := ARRAY(
-            SELECT DISTINCT part FROM (
-                SELECT "userId" AS part FROM public.orders
-                WHERE id = ANY(orders_parts) ORDER BY id FOR KEY SHARE
-            ) AS found
-            WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-        );
-    END IF;
-    taken_keys := ARRAY(
-        SELECT 'order:' || part
-        FROM unnest(order_parts) AS part WHERE cardinality(order_parts) <= 500
-        UNION ALL
-        SELECT 'user:' || part || ':orders'
-        FROM unnest(orders_parts) AS part WHERE cardinality(orders_parts) <= 500
-    );
+    order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
+    orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(order_parts) > 500 OR cardinality(orders_parts) > 500 THEN 'titles' END
+        CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END
     ], NULL);
-
+    taken_keys := coalesce(order_keys || orders_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2610,31 +2050,23 @@ CREATE FUNCTION keyshop.cache_transactions_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    transactions_parts text[];
+    transactions_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId")
-    INTO concerned, transactions_parts
+    INTO concerned, transactions_keys
     FROM new_rows AS n;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    transactions_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(transactions_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':transactions'
-        FROM unnest(transactions_parts) AS part WHERE cardinality(transactions_parts) <= 500
-    );
+    transactions_keys := keyshop.cache_keys('user:', coalesce(transactions_keys, '{}'), ':transactions');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(transactions_parts) > 500 THEN 'transactions' END
+        CASE WHEN transactions_keys IS NULL THEN 'transactions' END
     ], NULL);
-
+    taken_keys := coalesce(transactions_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2650,14 +2082,14 @@ CREATE FUNCTION keyshop.cache_transactions_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    transactions_parts text[];
+    transactions_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
-        array_agg(o."userId") || array_agg(n."userId")
-    INTO concerned, transactions_parts
+        array_agg(n."userId") || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
+    INTO concerned, transactions_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."userId", o."orderId", o.type, o.amount, o.currency, o.method, o.status,
         o.description, o."transactionHash", o."createdAt") IS DISTINCT FROM
@@ -2666,19 +2098,11 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    transactions_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(transactions_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':transactions'
-        FROM unnest(transactions_parts) AS part WHERE cardinality(transactions_parts) <= 500
-    );
+    transactions_keys := keyshop.cache_keys('user:', coalesce(transactions_keys, '{}'), ':transactions');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(transactions_parts) > 500 THEN 'transactions' END
+        CASE WHEN transactions_keys IS NULL THEN 'transactions' END
     ], NULL);
-
+    taken_keys := coalesce(transactions_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
@@ -2694,31 +2118,23 @@ CREATE FUNCTION keyshop.cache_transactions_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     concerned bigint;
-    transactions_parts text[];
+    transactions_keys text[];
     taken_keys text[];
     taken_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."userId")
-    INTO concerned, transactions_parts
+    INTO concerned, transactions_keys
     FROM old_rows AS o;
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-
-    transactions_parts := ARRAY(
-        SELECT DISTINCT part FROM unnest(transactions_parts) AS part
-        WHERE part ~ '^[A-Za-z0-9_-]{1,64}$' LIMIT 501
-    );
-    taken_keys := ARRAY(
-        SELECT 'user:' || part || ':transactions'
-        FROM unnest(transactions_parts) AS part WHERE cardinality(transactions_parts) <= 500
-    );
+    transactions_keys := keyshop.cache_keys('user:', coalesce(transactions_keys, '{}'), ':transactions');
     taken_groups := array_remove(ARRAY[
-        CASE WHEN cardinality(transactions_parts) > 500 THEN 'transactions' END
+        CASE WHEN transactions_keys IS NULL THEN 'transactions' END
     ], NULL);
-
+    taken_keys := coalesce(transactions_keys, '{}');
     IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
         INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
     END IF;
