@@ -28,6 +28,9 @@ class Findings(Struct):
     answers: Counter[int] = field(default_factory=Counter)
     paths: Counter[int] = field(default_factory=Counter)
     writes: Counter[tuple[Kind, Outcome]] = field(default_factory=Counter)
+    waits: dict[Kind, list[int]] = field(default_factory=dict)
+    """Nanoseconds from the beginning of each write to its acknowledgement."""
+
     disagreed: int = 0
     latencies: list[int] = field(default_factory=list)
     """Nanoseconds of each answered request."""
@@ -85,7 +88,10 @@ def _read_histories(
     for path in sorted(notes.glob("*.writes")):
         for write in list_writes(path):
             writes[write.key].append(write)
-            findings.writes[KEYS[write.key].kind, Outcome(write.outcome)] += 1
+            kind = KEYS[write.key].kind
+            findings.writes[kind, Outcome(write.outcome)] += 1
+            if write.outcome == Outcome.ACKNOWLEDGED:
+                findings.waits.setdefault(kind, []).append(write.returned - write.invoked)
     return {
         key.number: KeyHistory(
             writes[key.number],

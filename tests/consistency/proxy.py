@@ -7,6 +7,8 @@ of some of them, and is answered by a line when it holds.
 
 import asyncio
 import os
+import socket
+import struct
 import sys
 from collections import deque
 from enum import StrEnum
@@ -55,6 +57,7 @@ class Change(msgspec.Struct, frozen=True):
     amount: int = 0
 
 
+_NO_FAREWELL: Final = struct.pack("ii", 1, 0)
 _SLOWEST: Final = (0.002, 0.040)  # seconds
 
 
@@ -99,7 +102,7 @@ class _Connection:
     def opened(self, end: asyncio.Transport) -> None:
         self._open.add(end)
         if self.is_aborted:
-            end.abort()
+            _reset(end)
 
     def closed(self, end: asyncio.Transport | None) -> None:
         # Kept until the other end is closed too: what a client sent before it lost its patience
@@ -113,7 +116,7 @@ class _Connection:
         self.is_aborted = True
         self.state.connections.discard(self)
         for end in list(self._open):
-            end.abort()
+            _reset(end)
 
     def go_on(self) -> None:
         self.to_server.go_on()
@@ -160,7 +163,7 @@ class _Direction:
 
     def cut_off(self) -> None:
         if self.target is not None:
-            self.target.abort()
+            _reset(self.target)
 
     def _wake(self) -> None:
         self._timer = None
@@ -205,7 +208,7 @@ class _ClientEnd(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._end = cast("asyncio.Transport", transport)
         if self._state.mode is Mode.RESET:
-            self._end.abort()
+            _reset(self._end)
             return
         self._connection = connection = _Connection(self._state)
         connection.opened(self._end)
@@ -229,6 +232,12 @@ class _ClientEnd(asyncio.Protocol):
             )
         except OSError:
             connection.abort()
+
+
+def _reset(end: asyncio.Transport) -> None:
+    """Break the connection without a farewell; a plain end would look like the peer's wish."""
+    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
+    end.abort()
 
 
 async def _run(order: Order) -> None:

@@ -17,6 +17,13 @@ from tests.consistency.recovery import RecoveryWatch
 from tests.consistency.requests import PATHS
 
 _SHOWN_WITH_HISTORY: Final = 5
+_WRITERS: Final = (
+    "writer",
+    "acknowledged",
+    "rolled back",
+    "unknown",
+    "acknowledged after: half, 99 %, longest",
+)
 
 
 class Result(Struct):
@@ -148,7 +155,8 @@ def _writers(findings: Findings) -> Iterator[tuple[str, ...]]:
             ]
             # A killed writer could not note how its write went.
             counts[2] += max(0, findings.writes[kind, Outcome.TRIED] - counts[0] - counts[2])
-            yield (kind.name.lower(), *(f"{count:,}" for count in counts))
+            waits = _milliseconds(sorted(findings.waits.get(kind, ())), 0.5, 0.99)
+            yield (kind.name.lower(), *(f"{count:,}" for count in counts), waits)
 
 
 def _faults(journal: Journal) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,51 @@
+"""How an answer becomes versions of games, and /metrics figures."""
+
+from decimal import Decimal
+
+import msgspec
+
+from tests.consistency.extract import versions_in
+from tests.consistency.keys import KEYS
+from tests.consistency.metrics import parse_cache_reads
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def game(id_: str, price: str, *, told: str = "Nothing to add.") -> dict[str, object]:
+    return {"id": id_, "title": "A Game", "description": told, "price": Decimal(price), "tags": []}
+
+
+def answer(data: object) -> bytes:
+    return _ENCODER.encode({"success": True, "data": data})
+
+
+class TestVersionsIn:
+    def test_reads_the_price_in_cents(self):
+        body = answer(game(KEYS[0].id, "12.30"))
+
+        assert list(versions_in(body)) == [(0, 1230)]
+
+    def test_reads_every_watched_game_of_a_list_and_no_other(self):
+        games = [game(KEYS[3].id, "0.02"), game("another", "7.00"), game(KEYS[1].id, "1.00")]
+
+        assert list(versions_in(answer(games))) == [(3, 2), (1, 100)]
+
+    def test_is_not_misled_by_what_a_description_says(self):
+        body = answer(game(KEYS[0].id, "12.30", told='"price":99.99,"id":"chk-foreign1"'))
+
+        assert list(versions_in(body)) == [(0, 1230)]
+
+
+class TestParseCacheReads:
+    def test_adds_up_the_outcomes_of_all_families(self):
+        text = """
+# TYPE keyshop_cache_reads_total counter
+keyshop_cache_reads_total{family="game",outcome="hit"} 12.0
+keyshop_cache_reads_total{family="home",outcome="hit"} 3.0
+keyshop_cache_reads_total{family="home",outcome="miss"} 1.0
+"""
+
+        assert parse_cache_reads(text) == {"hit": 15, "miss": 1}
+
+    def test_finds_nothing_in_a_shop_without_a_cache(self):
+        assert not parse_cache_reads("keyshop_http_requests_total 3.0\n")
