@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from keyshop.kit.cache import status
 from keyshop.kit.database import Database, DatabaseUnavailable, Reader
 from keyshop.kit.jobs import job_figures
 from keyshop.sync.queries import count_quarantined, list_run_figures
@@ -17,7 +18,11 @@ async def read_figures(db: Database) -> Iterable[Metric]:
     """Return the figures; none while the database does not answer, so that the others show."""
     try:
         async with asyncio.timeout(_PATIENCE), db.read() as reader:
-            return [*await _sync_figures(reader), *await _job_figures(reader)]
+            return [
+                *await _sync_figures(reader),
+                *await _job_figures(reader),
+                *await _cache_figures(reader),
+            ]
     except (DatabaseUnavailable, TimeoutError):
         return []
 
@@ -54,6 +59,29 @@ async def _job_figures(reader: Reader) -> list[Metric]:
         jobs.add_metric([found.name, found.state], found.jobs)
         oldest.add_metric([found.name, found.state], found.oldest_seconds)
     return [jobs, oldest]
+
+
+async def _cache_figures(reader: Reader) -> list[Metric]:
+    control, outbox = await status.read_figures(reader)
+    return [
+        GaugeMetricFamily(
+            "keyshop_cache_open", "1 when PostgreSQL vouches for Redis.", control.is_open
+        ),
+        GaugeMetricFamily(
+            "keyshop_cache_state_changes", "Openings, closings and epochs.", control.seq
+        ),
+        GaugeMetricFamily(
+            "keyshop_cache_relay_seconds",
+            "Time since a relay last delivered everything; above 1 nothing is trusted.",
+            control.beat_seconds,
+        ),
+        GaugeMetricFamily(
+            "keyshop_cache_outbox_rows", "Changes that are not delivered.", outbox.rows
+        ),
+        GaugeMetricFamily(
+            "keyshop_cache_outbox_oldest_seconds", "Age of the oldest of them.", outbox.oldest
+        ),
+    ]
 
 
 _BY_RUN = ("kind", "state")

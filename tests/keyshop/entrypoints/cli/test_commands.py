@@ -24,12 +24,14 @@ _READING = {
     "sync quarantine": (r"^Quarantine", {"quarantine"}),
     "jobs list": (r"^Jobs", {"jobs"}),
     "jobs list --dead": (r"^Dead jobs: none\.", {"jobs"}),
+    "cache status": (r"^Cache\s", {"cache", "reads"}),
     "g2a ping": (r"^http://127\.0\.0\.1:\d+ answered in \d+ ms and lists \d+", {"url", "total"}),
     f"g2a product {_PRODUCT}": (rf"^Product {_PRODUCT}", {"id", "name", "qty"}),
     "g2a budget": (r"^100000 calls in 60 s", {"limit", "wait_seconds"}),
 }
 _CHANGING = {
     "db upgrade": (r"nothing was changed\.$", {"applied"}),
+    "cache clear": (r"^Everything was dropped, and the cache is open again", {"cleared", "open"}),
     "sync full": (r"^Full sync ", {"id", "state", "products"}),
     "sync stock": (r"^Stock check ", {"id", "state", "updated"}),
 }
