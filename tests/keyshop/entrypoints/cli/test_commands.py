@@ -117,9 +117,9 @@ class TestHelp:
     def test_lists_exactly_the_groups_that_work(self, tmp_path):
         text = run_keyshop("--help", home=tmp_path).stdout
 
-        assert _listed(text) == {"up", "api", "worker", "db", "sync", "jobs", "g2a"}
+        assert _listed(text) == {"up", "api", "worker", "db", "sync", "cache", "jobs", "g2a"}
 
-    @pytest.mark.parametrize("group", ["db", "sync", "jobs", "g2a"])
+    @pytest.mark.parametrize("group", ["db", "sync", "cache", "jobs", "g2a"])
     def test_lists_the_commands_of_a_group_each_of_which_works(self, tmp_path, group):
         text = run_keyshop(group, "--help", home=tmp_path).stdout
 
