@@ -4,16 +4,15 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from keyshop.kit import migrate
 from keyshop.kit.database import DatabaseUnavailable
-from keyshop.kit.migrate import (
+from keyshop.kit.migrate import status, upgrade
+from keyshop.kit.schema.errors import (
     ForeignDatabase,
     MigrationFailed,
     NewerDatabase,
     ServerRefused,
-    status,
-    upgrade,
 )
+from keyshop.kit.schema.revisions import list_revisions, sql_of
 
 
 async def run(url: str, sql: str) -> None:
@@ -149,10 +148,10 @@ class TestForeignDatabase:
 
 class TestDatabaseOfYesterday:
     async def test_keeps_its_data(self, empty_database: str) -> None:
-        first, *later = migrate._list_revisions()
+        first, *later = list_revisions()
         connection = await asyncpg.connect(empty_database)
         try:
-            await connection.execute(migrate._sql_of(first))
+            await connection.execute(sql_of(first))
             await connection.execute(_A_SHOP_WITH_AN_ORDER)
             before = await rows_of_public(connection)
 

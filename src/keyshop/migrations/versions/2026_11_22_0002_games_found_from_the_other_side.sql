@@ -2,14 +2,14 @@
 -- and "the carts this game lies in" would read whole tables. Names begin with keyshop_ so that
 -- everybody can tell ours from Prisma's.
 
-CREATE INDEX "keyshop_game_categories_categoryId_gameId_idx"
+CREATE INDEX IF NOT EXISTS "keyshop_game_categories_categoryId_gameId_idx"
     ON public.game_categories ("categoryId", "gameId");
-CREATE INDEX "keyshop_game_genres_genreId_gameId_idx"
+CREATE INDEX IF NOT EXISTS "keyshop_game_genres_genreId_gameId_idx"
     ON public.game_genres ("genreId", "gameId");
-CREATE INDEX "keyshop_game_platforms_platformId_gameId_idx"
+CREATE INDEX IF NOT EXISTS "keyshop_game_platforms_platformId_gameId_idx"
     ON public.game_platforms ("platformId", "gameId");
-CREATE INDEX "keyshop_game_tags_tagId_gameId_idx"
+CREATE INDEX IF NOT EXISTS "keyshop_game_tags_tagId_gameId_idx"
     ON public.game_tags ("tagId", "gameId");
 
-CREATE INDEX "keyshop_cart_items_gameId_idx" ON public.cart_items ("gameId");
-CREATE INDEX "keyshop_wishlist_gameId_idx" ON public.wishlist ("gameId");
+CREATE INDEX IF NOT EXISTS "keyshop_cart_items_gameId_idx" ON public.cart_items ("gameId");
+CREATE INDEX IF NOT EXISTS "keyshop_wishlist_gameId_idx" ON public.wishlist ("gameId");

@@ -265,6 +265,6 @@ CREATE INDEX game_facets_publisher_idx ON keyshop.game_facets (publisher);
 
 -- The order of `popular` and of the best sellers: the first rows without sorting all. The included
 -- column lets the last page of the catalogue be counted off without looking at a game.
-CREATE INDEX keyshop_games_popular_idx
+CREATE INDEX IF NOT EXISTS keyshop_games_popular_idx
     ON public.games ("userRating" DESC NULLS LAST, "releaseDate" DESC, id)
     INCLUDE ("isPreorder") WHERE "inStock";

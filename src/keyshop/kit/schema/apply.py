@@ -1,0 +1,24 @@
+"""Applies one revision."""
+
+import asyncpg
+
+from keyshop.kit.schema.connect import AWAY, Connection
+from keyshop.kit.schema.errors import MigrationFailed
+from keyshop.kit.schema.revisions import Revision, sql_of
+from keyshop.kit.schema.triggers import remember_triggers
+
+
+async def apply(connection: Connection, revision: Revision) -> None:
+    """
+    Apply the revision within the caller's transaction.
+
+    Raises:
+        MigrationFailed: PostgreSQL refused it; the caller's transaction is lost.
+    """
+    try:
+        await connection.execute(sql_of(revision))
+        await remember_triggers(connection)
+    except AWAY:
+        raise
+    except asyncpg.PostgresError as error:
+        raise MigrationFailed(revision.name, error) from error

@@ -1,0 +1,190 @@
+import asyncio
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from keyshop.kit.migrate import status, upgrade
+from keyshop.kit.schema.attach import attach, check
+from keyshop.kit.schema.detach import detach
+from keyshop.kit.schema.errors import (
+    AttachRefused,
+    AttachUnfinished,
+    ForeignDatabase,
+    MigrationFailed,
+    NothingToAttach,
+)
+from keyshop.kit.schema.revisions import list_revisions, list_shop_indexes
+from tests.keyshop.kit.schema.prisma_database import as_role, describe_all, login
+from tests.servers import Postgres, connected, copied_database
+
+OUR_INDEXES = [
+    index.plain_name for revision in list_revisions() for index in list_shop_indexes(revision)
+]
+
+_OPENING = "SELECT user_id, balance FROM keyshop.opening_balances ORDER BY 1"
+_BALANCES_ADD_UP = """
+    SELECT count(*) FROM users AS u
+    WHERE balance <> coalesce((SELECT balance FROM keyshop.opening_balances WHERE user_id = u.id), 0)
+        + coalesce((SELECT sum(amount) FROM transactions
+            WHERE "userId" = u.id AND status = 'COMPLETED'), 0)
+"""
+
+
+async def take_over(url: str) -> list[str]:
+    """Attach the database and return the steps that were told."""
+    steps: list[str] = []
+    await asyncio.to_thread(attach, url, steps.append)
+    return steps
+
+
+class TestAttach:
+    async def test_leaves_prismas_tables_and_every_row_as_they_were(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        catalogues, rows = await describe_all(prisma, "public")
+
+        await take_over(prisma_url)
+
+        after, rows_after = await describe_all(prisma, "public")
+        added = set(after) - set(catalogues)
+        ours = (
+            "trigger public.",
+            "index ",
+            'relation public."keyshop_',
+            "relation public.keyshop_",
+            "column public.",
+            "schema k",
+        )
+        assert set(catalogues) <= set(after)
+        assert rows_after == rows
+        assert added
+        assert [line for line in added if "keyshop" not in line] == []
+        assert [line for line in added if not line.startswith(ours)] == []
+
+    async def test_ends_with_the_same_schema_as_an_upgrade_of_an_empty_database(
+        self, prisma: asyncpg.Connection, prisma_url: str, db_url: str
+    ) -> None:
+        await take_over(prisma_url)
+
+        async with connected(db_url) as other:
+            made, _ = await describe_all(other, "keyshop")
+        attached, _ = await describe_all(prisma, "keyshop")
+        assert [line for line in attached if " keyshop." in line] == [
+            line for line in made if " keyshop." in line
+        ]
+
+    async def test_builds_the_indexes_beside_a_running_shop(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        steps = await take_over(prisma_url)
+
+        assert [step for step in steps if step.startswith("index")] == [
+            f"index {name}" for name in OUR_INDEXES
+        ]
+
+    async def test_records_what_balances_were_more_or_less_than_their_transactions(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        await take_over(prisma_url)
+
+        opening = [tuple(row) for row in await prisma.fetch(_OPENING)]
+        assert opening == [("bob", Decimal("7.50")), ("carol", Decimal("-2.00"))]
+        assert await prisma.fetchval(_BALANCES_ADD_UP) == 0
+
+    async def test_fills_the_lists_from_the_games_that_are_there(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        await take_over(prisma_url)
+
+        assert await prisma.fetchval("SELECT count(*) FROM keyshop.game_facets") == 200
+
+    async def test_is_told_by_status_and_lets_upgrades_through(self, prisma_url: str) -> None:
+        await take_over(prisma_url)
+
+        found = await asyncio.to_thread(status, prisma_url)
+        assert (found.state, found.pending, found.triggers) == ("ours", [], [])
+        assert found.attachment
+        assert found.attachment.finished_at
+        assert await asyncio.to_thread(upgrade, prisma_url) == []
+
+    async def test_happens_once(self, prisma_url: str) -> None:
+        await take_over(prisma_url)
+
+        with pytest.raises(NothingToAttach, match="attached already"):
+            await take_over(prisma_url)
+
+    async def test_is_shared_by_two_that_begin_at_once(self, prisma_url: str) -> None:
+        done = await asyncio.gather(
+            *(take_over(prisma_url) for _ in range(2)), return_exceptions=True
+        )
+
+        assert sorted(type(each).__name__ for each in done) == ["NothingToAttach", "list"]
+
+
+class TestRefusal:
+    async def test_names_what_stops_it_and_changes_nothing(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        await prisma.execute("ALTER TABLE games ALTER price TYPE double precision")
+        before = await describe_all(prisma, "public", "keyshop")
+
+        with pytest.raises(AttachRefused, match=r"games\.price: is double precision.*Nothing was"):
+            await take_over(prisma_url)
+
+        assert await describe_all(prisma, "public", "keyshop") == before
+
+    async def test_meets_databases_that_are_not_prismas(
+        self, postgres_server: Postgres, db_url: str
+    ) -> None:
+        with pytest.raises(NothingToAttach, match="made by keyshop"):
+            await take_over(db_url)
+        async with copied_database(postgres_server, "template0") as empty:
+            with pytest.raises(NothingToAttach, match="keyshop db upgrade"):
+                await asyncio.to_thread(check, empty)
+
+    async def test_meets_upgrades_that_were_not_asked_for(self, prisma_url: str) -> None:
+        with pytest.raises(ForeignDatabase, match="keyshop db attach --check"):
+            await asyncio.to_thread(upgrade, prisma_url)
+
+    async def test_meets_a_role_that_does_not_own_the_tables(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        async with login(prisma) as other:
+            found = await asyncio.to_thread(check, as_role(prisma_url, other))
+
+        stopping = [str(each) for each in found if each.stops]
+        assert any("games: belongs to role" in each for each in stopping)
+        assert any("may not create a schema" in each for each in stopping)
+
+
+class TestInterruptedAttach:
+    @pytest.fixture
+    async def interrupted(self, prisma: asyncpg.Connection, prisma_url: str) -> str:
+        """A database whose take-over stopped half-way, at a table that somebody held."""
+        async with connected(prisma_url) as busy, busy.transaction():
+            await busy.execute("LOCK TABLE users IN ROW EXCLUSIVE MODE")
+            with pytest.raises(MigrationFailed, match="lock timeout"):
+                await take_over(prisma_url)
+        return prisma_url
+
+    async def test_is_told_by_status_and_refused_by_upgrade(self, interrupted: str) -> None:
+        found = await asyncio.to_thread(status, interrupted)
+        assert found.attachment
+        assert found.attachment.finished_at is None
+        assert found.pending
+        with pytest.raises(AttachUnfinished, match="keyshop db attach"):
+            await asyncio.to_thread(upgrade, interrupted)
+
+    async def test_goes_on_where_it_stopped(
+        self, prisma: asyncpg.Connection, interrupted: str
+    ) -> None:
+        await take_over(interrupted)
+
+        assert (await asyncio.to_thread(status, interrupted)).pending == []
+        assert await prisma.fetchval(_BALANCES_ADD_UP) == 0
+
+    async def test_can_be_undone(self, prisma: asyncpg.Connection, interrupted: str) -> None:
+        await asyncio.to_thread(detach, interrupted)
+        assert (await asyncio.to_thread(status, interrupted)).state == "foreign"
+        await take_over(interrupted)
