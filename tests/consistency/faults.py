@@ -37,6 +37,9 @@ FAULTS: Final = {
     "redis.save": FaultKind(told="Redis takes a snapshot", weight=2),
     "redis.flush": FaultKind(told="FLUSHALL", weight=3, from_outside=True),
     "redis.stop": FaultKind(told="Redis is stopped", shortest=0.1, longest=3, weight=3),
+    "redis.stutter": FaultKind(
+        told="Redis is stopped for 2 to 150 ms, again and again", shortest=0.5, longest=3
+    ),
     "redis.full": FaultKind(
         told="Redis has no memory left and refuses", shortest=0.5, longest=3
     ),
@@ -59,6 +62,12 @@ FAULTS: Final = {
     ),
     "network.delay_all": FaultKind(
         told="all ways to Redis delay every piece", shortest=0.5, longest=3
+    ),
+    "network.delay_reads": FaultKind(
+        told="the API's ways to Redis delay every piece", shortest=0.5, longest=3
+    ),
+    "network.flicker": FaultKind(
+        told="a writer's way to Redis is reset again and again", shortest=0.5, longest=3
     ),
     "network.cut": FaultKind(
         told="a way to Redis breaks off in the middle of replies", shortest=0.1, longest=1, weight=4

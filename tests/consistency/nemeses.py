@@ -16,6 +16,7 @@ from redis.asyncio import from_url
 from tests.consistency.faults import Strike
 from tests.consistency.journal import Journal
 from tests.consistency.metrics import fetch
+from tests.consistency.network import Network
 from tests.consistency.parts import Parts
 from tests.consistency.processes import Child
 from tests.consistency.proxy import Mode
@@ -27,6 +28,9 @@ _Victim = TypeVar("_Victim")
 _LONGEST_START: Final = 90.0  # seconds
 _AT_ONCE: Final = 3  # strikes
 _AFTER_POSTGRES: Final = 5.0  # seconds in which cut connections are still being noticed
+_STUTTER: Final = 0.040  # seconds at most
+_REDIS_STUTTER: Final = 0.150
+_OF: Final = {"": "", "all": "", "reads": "api", "flicker": "writer"}
 _COMMANDS: Final[dict[str, list[tuple[str, ...]]]] = {
     "save": [("SAVE",)],
     "flush": [("FLUSHALL",)],
@@ -99,7 +103,7 @@ class Nemeses:
         async with self._taken[child.name]:
             if strike.name == "api.stutter":
                 with self._journal.fault(strike.name, child.name):
-                    await _stutter(child, strike)
+                    await _stutter(child, strike, longest=_STUTTER)
                 return
             with (
                 self._recovery.fault(),
@@ -167,9 +171,9 @@ class Nemeses:
         elif how in {"empty", "old"}:
             await self._restart_redis(redis, strike, forget=how == "empty")
         elif how == "stop":
-            redis.stop()
-            await asyncio.sleep(strike.seconds)
-            redis.go_on()
+            await _stop(redis.child, strike.seconds)
+        elif how == "stutter":
+            await _stutter(redis.child, strike, longest=_REDIS_STUTTER)
         else:
             for command in _COMMANDS[how]:
                 await asyncio.to_thread(redis.tell, *command)
@@ -196,12 +200,15 @@ class Nemeses:
         network = self._parts.network
         assert network is not None
         how, _, scope = strike.name.removeprefix("network.").partition("_")
-        ways = network.ways_to_redis
+        ways = network.ways_to_redis(_OF[how if how == "flicker" else scope])
         hit = ways if scope else [_pick(ways, strike.victim)]
         async with self._taken["network"]:
             with self._recovery.fault(), self._journal.fault(strike.name, "" if scope else hit[0]):
-                await network.set(hit, Mode(how), _amount(Mode(how), strike.amount))
-                await asyncio.sleep(strike.seconds)
+                if how == "flicker":
+                    await _flicker(network, hit, strike)
+                else:
+                    await network.set(hit, Mode(how), _amount(Mode(how), strike.amount))
+                    await asyncio.sleep(strike.seconds)
                 await network.set(hit, Mode.OK)
 
     async def _strike_postgres(self, strike: Strike) -> None:
@@ -244,17 +251,26 @@ async def _stop(child: Child, seconds: float) -> None:
         child.send(signal.SIGCONT)
 
 
-async def _stutter(child: Child, strike: Strike) -> None:
+async def _stutter(child: Child, strike: Strike, *, longest: float) -> None:
     dice = Random(strike.amount)
     until = monotonic() + strike.seconds
     while monotonic() < until:
-        await _stop(child, dice.uniform(0.002, 0.040))
-        await asyncio.sleep(dice.uniform(0.002, 0.060))
+        await _stop(child, dice.uniform(0.002, longest))
+        await asyncio.sleep(dice.uniform(0.002, 2 * longest))
+
+
+async def _flicker(network: Network, ways: list[str], strike: Strike) -> None:
+    dice = Random(strike.amount)
+    until = monotonic() + strike.seconds
+    while monotonic() < until:
+        await network.set(ways, Mode.RESET)
+        await network.set(ways, Mode.OK)
+        await asyncio.sleep(dice.uniform(0.02, 0.2))
 
 
 def _amount(mode: Mode, share: float) -> int:
     """Return milliseconds of a delay, or bytes after which a reply is cut."""
-    return int(5 + 145 * share) if mode is Mode.DELAY else int(60 * share)
+    return int(2 + 48 * share) if mode is Mode.DELAY else int(60 * share)
 
 
 def _pick(among: Sequence[_Victim], victim: float) -> _Victim:

@@ -27,10 +27,13 @@ class Network:
         self._routes.append(route)
         return route.port
 
-    @property
-    def ways_to_redis(self) -> list[str]:
-        """The names of the routes that can be disturbed."""
-        return [route.name for route in self._routes if not route.slow_share]
+    def ways_to_redis(self, of: str = "") -> list[str]:
+        """Return the names of the routes to Redis, or of those of processes called so."""
+        return [
+            route.name
+            for route in self._routes
+            if not route.slow_share and route.name.startswith(of)
+        ]
 
     def start(self) -> None:
         """Open all routes."""

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from tests.consistency.faults import FAULTS
+from tests.consistency.weakened.names import WEAKENED, Circumstances
 
 _HALF_AN_HOUR: Final = 1800
 
@@ -31,6 +32,15 @@ class Options(Struct, frozen=True, kw_only=True):
     uncached: int = 0
     """So many of the API's processes, and one of the writers, run with CACHE_MODE=off."""
 
+    uncached_writers: bool = False
+    """Whether all writers inside the shop run with CACHE_MODE=off."""
+
+    haste: float = 1.0
+    """How many times more is written than by default."""
+
+    weakened: str | None = None
+    """Which weakened cache runs in the place of the product's."""
+
     fault_every: float = 2.0
     """Seconds from the beginning of one fault to that of the next, on average."""
 
@@ -45,6 +55,9 @@ class Options(Struct, frozen=True, kw_only=True):
 def read_options(words: list[str]) -> Options:
     """Read a command line; what makes no sense ends the program with a sentence."""
     parser = _parser()
+    weakened: str | None = parser.parse_known_args(words)[0].weakened
+    if weakened is not None:
+        parser.set_defaults(**_circumstances(WEAKENED[weakened]))
     given = parser.parse_args(words)
     if bool(given.base_url) != bool(given.database_url):
         parser.error("--base-url and --database-url go together")
@@ -59,6 +72,9 @@ def read_options(words: list[str]) -> Options:
         connections=given.connections,
         server=given.server,
         uncached=given.uncached,
+        uncached_writers=given.uncached_writers,
+        haste=given.haste,
+        weakened=given.weakened,
         fault_every=given.fault_every,
         base_urls=tuple(given.base_url or ()),
         database_url=given.database_url,
@@ -66,6 +82,17 @@ def read_options(words: list[str]) -> Options:
         report=given.report,
         keep=given.keep,
     )
+
+
+def _circumstances(wanted: Circumstances) -> dict[str, object]:
+    """Return the options that bring a weakness to light."""
+    return {
+        "seconds": wanted.seconds,
+        "nemeses": wanted.faults,
+        "fault_every": wanted.fault_every,
+        "haste": wanted.haste,
+        "uncached_writers": wanted.uncached_writers,
+    }
 
 
 def _faults(parser: ArgumentParser, given: Namespace) -> tuple[str, ...]:
@@ -100,6 +127,9 @@ def _parser() -> ArgumentParser:
     add("--api-processes", type=int, default=2, help="processes of the API (2)")
     add("--workers", type=int, default=2, help="worker processes, each with a relay (2)")
     add("--uncached", type=int, default=0, help="so many API processes with CACHE_MODE=off (0)")
+    add("--uncached-writers", action="store_true", help="all writers with CACHE_MODE=off")
+    add("--haste", type=float, default=1.0, metavar="X", help="write so many times more (1)")
+    add("--weakened", choices=WEAKENED, help="take a rule away from the cache; it must be caught")
     add("--readers", type=int, default=1, help="processes that read (1)")
     add("--connections", type=int, default=4, help="connections of each reader to each API (4)")
     add("--server", choices=["valkey", "redis"], default="valkey", help="which cache server")

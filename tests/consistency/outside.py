@@ -17,7 +17,7 @@ def foreign_world(options: Options) -> Iterator[Parts]:
     """Bring writers to a running shop; its supplier is left alone, and so is the sync."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         notes = Path(folder)
-        parts = Parts(notes, database_url=options.database_url or "", seed=options.seed)
+        parts = Parts(notes, options, database_url=options.database_url or "")
         parts.base_urls = list(options.base_urls)
         parts.redis_url = options.redis_url
         env = shop_environment(

@@ -9,6 +9,7 @@ import msgspec
 from keyshop.embedded.postgres import PostgresServer
 from tests.consistency.keys import Kind
 from tests.consistency.network import Network
+from tests.consistency.options import Options
 from tests.consistency.processes import Child, python
 from tests.consistency.redis_server import RedisServer
 from tests.consistency.writers.order import Order
@@ -26,10 +27,10 @@ PER_SECOND: Final = {
 class Parts:
     """What readers, writers and nemeses need of a shop."""
 
-    def __init__(self, notes: Path, *, database_url: str, seed: int) -> None:
+    def __init__(self, notes: Path, options: Options, *, database_url: str) -> None:
         self.notes = notes
         self.database_url = database_url
-        self.seed = seed
+        self._options = options
         self.began = monotonic_ns()
         self.base_urls: list[str] = []
         self.apis: list[Child] = []
@@ -47,6 +48,12 @@ class Parts:
         """All processes that are started again when they end."""
         return [*self.apis, *self.workers, *self.writers]
 
+    def run(self, module: str, *words: str) -> list[str]:
+        """Return the command line of a part of the shop, weakened if that is asked for."""
+        if self._options.weakened is None:
+            return python(module, *words)
+        return python("tests.consistency.weakened", self._options.weakened, module, *words)
+
     def add_writer(self, kind: Kind, *, env: dict[str, str], logs: Path) -> None:
         """Plan a writer; every start of it has dice and notes of its own."""
         name = f"writer-{kind.name.lower()}"
@@ -54,15 +61,15 @@ class Parts:
         def command() -> list[str]:
             order = Order(
                 kind=kind,
-                per_second=PER_SECOND[kind],
-                seed=self.seed * 1000 + child.starts,
+                per_second=PER_SECOND[kind] * self._options.haste,
+                seed=self._options.seed * 1000 + child.starts,
                 log=str(self.notes / f"{name}-{child.starts}.writes"),
                 database_url=self.database_url,
                 began=self.began,
                 simulator_url=self.simulator_url,
                 products=self.products,
             )
-            return python("tests.consistency.writers", msgspec.json.encode(order).decode())
+            return self.run("tests.consistency.writers", msgspec.json.encode(order).decode())
 
         child = Child(name, command, env=env, log=logs / f"{name}.log")
         self.writers.append(child)

@@ -1,7 +1,6 @@
 """The cache server of the checker's own world, and all that can be done to it."""
 
 import shutil
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -58,14 +57,6 @@ class RedisServer:
     def has_snapshot(self) -> bool:
         """Test whether there is something old to start with."""
         return self._snapshot.exists()
-
-    def stop(self) -> None:
-        """Let it take everything and answer nothing."""
-        self.child.send(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it answer again."""
-        self.child.send(signal.SIGCONT)
 
     def tell(self, *words: str) -> None:
         """Give a command; one that fails has its effect or not, and both are a fault."""

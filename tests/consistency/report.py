@@ -50,9 +50,7 @@ def write_report(result: Result) -> str:
             "",
             *_table(("asked for", "answers"), _paths(result.findings)),
             "",
-            *_table(
-                ("writer", "acknowledged", "rolled back", "unknown"), _writers(result.findings)
-            ),
+            *_table(_WRITERS, _writers(result.findings)),
             "",
             *_table(("fault", "times"), _faults(result.journal)),
             *_surprises(result.journal),

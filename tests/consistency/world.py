@@ -36,7 +36,7 @@ def own_world(options: Options) -> Iterator[Parts]:
         notes.mkdir()
         postgres = stack.enter_context(PostgresServer(home, settings=FAST))
         upgrade(postgres.url)
-        parts = Parts(notes, database_url=postgres.url, seed=options.seed)
+        parts = Parts(notes, options, database_url=postgres.url)
         parts.postgres = postgres
         parts.redis = _start_redis(home, options, stack)
         parts.network = Network(logs, seed=options.seed)
@@ -116,21 +116,22 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
         mode = "off" if place >= options.api_processes - options.uncached else "on"
         env = environment(name, database_url=slow_database, KEYSHOP_PORT=port, CACHE_MODE=mode)
         parts.base_urls.append(f"http://127.0.0.1:{port}")
-        parts.apis.append(_keyshop(name, "api", env=env, logs=logs))
+        parts.apis.append(_keyshop(parts, name, "api", env=env, logs=logs))
     for place in range(options.workers):
         name = f"worker{place}"
         env = environment(name, database_url=parts.database_url)
-        parts.workers.append(_keyshop(name, "worker", env=env, logs=logs))
+        parts.workers.append(_keyshop(parts, name, "worker", env=env, logs=logs))
     for kind in PER_SECOND:
         name = f"writer-{kind.name.lower()}"
-        mode = "off" if options.uncached and kind is Kind.SLOT else "on"
+        is_uncached = options.uncached_writers or (options.uncached and kind is Kind.SLOT)
+        mode = "off" if is_uncached else "on"
         env = environment(name, database_url=slow_database, CACHE_MODE=mode)
         parts.add_writer(kind, env=env, logs=logs)
 
 
-def _keyshop(name: str, command: str, *, env: dict[str, str], logs: Path) -> Child:
+def _keyshop(parts: Parts, name: str, command: str, *, env: dict[str, str], logs: Path) -> Child:
     def line() -> list[str]:
-        return python("keyshop", command, "--exit-with", str(os.getpid()))
+        return parts.run("keyshop", command, "--exit-with", str(os.getpid()))
 
     return Child(name, line, env=env, log=logs / f"{name}.log")
 

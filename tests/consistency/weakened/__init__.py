@@ -1,0 +1,1 @@
+"""Caches with one rule taken away, in the checker alone: each of them must be caught."""

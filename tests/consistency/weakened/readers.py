@@ -1,0 +1,90 @@
+"""Readers that leave out one step of the protocol."""
+
+import secrets
+from typing import Final
+
+from msgspec.structs import replace
+
+from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
+from keyshop.kit.cache.control import Control
+from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.names import generation_name, token_name
+from keyshop.kit.cache.protocol import Loaded
+from keyshop.kit.cache.reader import BYPASS, MISS, Found, GuardedCache, Kept, Lease
+
+_NO_LEASE: Final = ""
+
+
+class FillsWithoutLease(GuardedCache):
+    """GET, else load and SET, as every tutorial has it."""
+
+    async def acquire(self, key: CacheKey) -> Found:
+        connection = self._link.connection
+        control = None if connection is None else self.trust(connection)
+        if connection is None or control is None:
+            return BYPASS
+        name, new = generation_name(control.shop, key.family.group), secrets.token_hex(8)
+        try:
+            await connection.call("SET", name, new, "NX")
+            generation = await connection.call("GET", name)
+        except RedisFault:
+            return BYPASS
+        if not isinstance(generation, bytes):
+            return BYPASS
+        return Lease(connection, control, _NO_LEASE, generation.decode())
+
+    async def fill(self, key: CacheKey, lease: Lease, loaded: Loaded, *, ttl: float) -> str:
+        head = f"{lease.control.tag}|{key.name}|{lease.generation}|".encode()
+        value = head + (loaded.payload or b"")
+        try:
+            await lease.connection.call("SET", key.name, value, "PX", str(int(ttl * 1000)))
+        except RedisFault:
+            return "failed"
+        return "accepted"
+
+
+class IgnoresGenerations(GuardedCache):
+    """Believes a value of the right key, whatever has become of its group."""
+
+    def _judge(
+        self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
+    ) -> Found:
+        if isinstance(reply, list) and isinstance(reply[0], bytes):
+            head = f"{control.tag}|{key.name}|".encode()
+            if reply[0].startswith(head):
+                return Kept(reply[0][len(head) :].partition(b"|")[2])
+        return super()._judge(connection, control, key, reply)
+
+
+class IgnoresEpochs(GuardedCache):
+    """Believes values of every time, as long as they are this shop's."""
+
+    def trust(self, connection: RedisConnection) -> Control | None:
+        control = super().trust(connection)
+        return None if control is None else replace(control, epoch="any")
+
+
+class TrustsAfterTheReplyOnly(GuardedCache):
+    """Sends GET whether or not Redis may be believed, and asks about that when the reply is there."""
+
+    async def get(self, key: CacheKey) -> Found:
+        connection, control = self._link.connection, self._view.control
+        if connection is None or control is None:
+            return BYPASS
+        generation = generation_name(control.shop, key.family.group)
+        try:
+            reply = await connection.call("MGET", key.name, generation, token_name(control.shop))
+        except RedisFault:
+            return BYPASS
+        now = self.trust(connection)
+        return MISS if now is None else self._judge(connection, now, key, reply)
+
+
+class TrustsForEver(GuardedCache):
+    """Takes what PostgreSQL said last for true until it says something else."""
+
+    def trust(self, connection: RedisConnection) -> Control | None:
+        control = self._view.control
+        if control is None or not control.is_open or control.incarnation != connection.incarnation:
+            return None
+        return control

@@ -1,0 +1,27 @@
+"""Which class stands in the place of which of the product's."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.consistency.weakened.readers import (
+    FillsWithoutLease,
+    IgnoresEpochs,
+    IgnoresGenerations,
+    TrustsAfterTheReplyOnly,
+    TrustsForEver,
+)
+from tests.consistency.weakened.writers import (
+    DeletesAfterCommit,
+    DeletesBeforeCommit,
+    LeavesNoMarker,
+)
+
+VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
+    "cache-aside": {"GuardedCache": FillsWithoutLease, "GuardedCommit": DeletesAfterCommit},
+    "delete-before-commit": {"GuardedCommit": DeletesBeforeCommit},
+    "lease-without-marker": {"GuardedCommit": LeavesNoMarker},
+    "no-epoch": {"GuardedCache": IgnoresEpochs},
+    "trust-after-reply-only": {"GuardedCache": TrustsAfterTheReplyOnly},
+    "trust-remembered": {"GuardedCache": TrustsForEver},
+    "no-generation": {"GuardedCache": IgnoresGenerations},
+}

@@ -1,0 +1,39 @@
+"""Writers that leave out one step of the protocol."""
+
+from keyshop.kit.cache.connection import RedisConnection, RedisFault
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.invalidate import Change, send_publish
+
+
+class DeletesAfterCommit(GuardedCommit):
+    """Does nothing before the COMMIT, and takes that for enough."""
+
+    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+        del connection, change
+        return True
+
+
+class DeletesBeforeCommit(GuardedCommit):
+    """Deletes inside the transaction, and nothing after it."""
+
+    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+        return await _delete(connection, change)
+
+    async def _publish(self, connection: RedisConnection | None, change: Change) -> bool:
+        del connection, change
+        return True
+
+
+class LeavesNoMarker(GuardedCommit):
+    """Deletes values and leases before and after the COMMIT, but marks nothing in between."""
+
+    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+        return await _delete(connection, change)
+
+
+async def _delete(connection: RedisConnection, change: Change) -> bool:
+    try:
+        await send_publish(connection, [change])
+    except RedisFault:
+        return False
+    return True
