@@ -18,6 +18,10 @@ def answer(data: _Data) -> bytes:
     return _ENCODER.encode(Envelope(data=data))
 
 
+NOTHING: Final = answer(())
+"""A list without anything in it."""
+
+
 def iso(moment: datetime) -> str:
     """Return the UTC time with exactly three digits of a second, as JavaScript writes it."""
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"

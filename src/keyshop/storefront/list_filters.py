@@ -1,32 +1,61 @@
 """What the catalogue can be filtered by."""
 
+from datetime import datetime
+from typing import Final
+
+from keyshop.cache_keys import FILTER_OPTIONS, GENRES, PLATFORMS
+from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
 from keyshop.storefront import queries
-from keyshop.storefront.answer import answer
-from keyshop.storefront.models import FilterOptions
+from keyshop.storefront.answer import NOTHING, answer
+from keyshop.storefront.models import FilterOptions, NamedSlug
+
+_GENRES: Final = GENRES.find_key()
+_PLATFORMS: Final = PLATFORMS.find_key()
+_FILTER_OPTIONS: Final = FILTER_OPTIONS.find_key()
+
+_NO_OPTIONS: Final = FilterOptions(
+    genres=[], platforms=[], activation_services=[], regions=[], publishers=[]
+)
+_NO_OPTIONS_ANSWER: Final = answer(_NO_OPTIONS)
 
 
-async def list_genres(db: Database) -> bytes:
+async def list_genres(db: Database, cache: Cache, *, now: datetime) -> bytes:
     """Return all genres by name."""
-    async with db.read() as reader:
-        return answer(await queries.list_genres(reader))
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            return _loaded(await queries.list_genres(reader))
+
+    return await cache.read(_GENRES, load, now=now) or NOTHING
 
 
-async def list_platforms(db: Database) -> bytes:
+async def list_platforms(db: Database, cache: Cache, *, now: datetime) -> bytes:
     """Return all platforms by name."""
-    async with db.read() as reader:
-        return answer(await queries.list_platforms(reader))
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            return _loaded(await queries.list_platforms(reader))
+
+    return await cache.read(_PLATFORMS, load, now=now) or NOTHING
 
 
-async def list_filter_options(db: Database) -> bytes:
+async def list_filter_options(db: Database, cache: Cache, *, now: datetime) -> bytes:
     """Return every value of every filter."""
-    async with db.read() as reader:
-        return answer(
-            FilterOptions(
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            options = FilterOptions(
                 genres=await queries.list_genres(reader),
                 platforms=await queries.list_platforms(reader),
                 activation_services=await queries.list_values(reader, queries.ACTIVATION_SERVICES),
                 regions=await queries.list_values(reader, queries.REGIONS),
                 publishers=await queries.list_values(reader, queries.PUBLISHERS),
             )
-        )
+        return Loaded(None if options == _NO_OPTIONS else answer(options))
+
+    return await cache.read(_FILTER_OPTIONS, load, now=now) or _NO_OPTIONS_ANSWER
+
+
+def _loaded(names: list[NamedSlug]) -> Loaded:
+    return Loaded(answer(names) if names else None)

@@ -4,75 +4,147 @@ from datetime import datetime
 from random import SystemRandom
 from typing import Final
 
-from keyshop.kit.database import Database
+from keyshop.cache_keys import (
+    BY_GENRE,
+    HOME_BEST_SELLERS,
+    HOME_BEST_SELLERS_OF_GENRE,
+    HOME_NEW,
+    HOME_NEW_IN_CATALOG,
+    HOME_PREORDERS,
+    SIMILAR,
+)
+from keyshop.kit.cache.families import digest
+from keyshop.kit.cache.protocol import Cache, Loaded
+from keyshop.kit.database import Database, Reader
 from keyshop.kit.ids import new_id
 from keyshop.storefront import queries
-from keyshop.storefront.answer import answer
-from keyshop.storefront.rules import new_since
+from keyshop.storefront.answer import NOTHING, answer
+from keyshop.storefront.rules import USUAL_SIMILAR, fold, new_since, true_until
 
-BEST_SELLERS: Final = 30
-NEW_IN_CATALOGUE: Final = 40
-NEW: Final = 30
-PREORDERS: Final = 30
-BY_GENRE: Final = 40
+_MOST_BEST_SELLERS: Final = 30
+_MOST_NEW_IN_CATALOGUE: Final = 40
+_MOST_NEW: Final = 30
+_MOST_PREORDERS: Final = 30
+_MOST_OF_GENRE: Final = 40
+
+_BEST_SELLERS: Final = HOME_BEST_SELLERS.find_key()
+_NEW_IN_CATALOGUE: Final = HOME_NEW_IN_CATALOG.find_key()
+_NEW: Final = HOME_NEW.find_key()
+_PREORDERS: Final = HOME_PREORDERS.find_key()
 
 _shuffle: Final = SystemRandom().shuffle
 
 
-async def list_best_sellers(db: Database, *, genre: str | None, now: datetime) -> bytes:
+async def list_best_sellers(
+    db: Database, cache: Cache, *, genre: str | None, now: datetime
+) -> bytes:
     """Return what sells best and is in stock, of all games or of a genre by name or slug."""
-    async with db.read() as reader:
-        if genre is None:
-            ids = await queries.list_best_sellers(reader, limit=BEST_SELLERS)
-        else:
+    if genre is not None:
+        return await _list_best_sellers_of(db, cache, genre=fold(genre), now=now)
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            ids = await queries.list_best_sellers(reader, limit=_MOST_BEST_SELLERS)
+            return await _loaded(reader, ids, now=now)
+
+    return await cache.read(_BEST_SELLERS, load, now=now) or NOTHING
+
+
+async def _list_best_sellers_of(db: Database, cache: Cache, *, genre: str, now: datetime) -> bytes:
+    async def load() -> Loaded:
+        async with db.read() as reader:
             links = await queries.find_genre(reader, name=genre)
-            ids = await queries.list_best_sellers_of(reader, genre=links, limit=BEST_SELLERS)
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+            ids = await queries.list_best_sellers_of(reader, genre=links, limit=_MOST_BEST_SELLERS)
+            return await _loaded(reader, ids, now=now)
+
+    key = HOME_BEST_SELLERS_OF_GENRE.find_key(digest=digest(genre))
+    return await cache.read(key, load, now=now) or NOTHING
 
 
-async def list_new_in_catalogue(db: Database, *, now: datetime) -> bytes:
+async def list_new_in_catalogue(db: Database, cache: Cache, *, now: datetime) -> bytes:
     """Return what came out in the last days or will come out."""
-    async with db.read() as reader:
-        ids = await queries.list_new(
-            reader, since=new_since(now), with_preorders=True, limit=NEW_IN_CATALOGUE
-        )
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            ids = await queries.list_new(
+                reader, since=new_since(now), with_preorders=True, limit=_MOST_NEW_IN_CATALOGUE
+            )
+            return await _loaded(reader, ids, now=now)
+
+    return await cache.read(_NEW_IN_CATALOGUE, load, now=now) or NOTHING
 
 
-async def list_new(db: Database, *, now: datetime) -> bytes:
+async def list_new(db: Database, cache: Cache, *, now: datetime) -> bytes:
     """Return what is new and can be played at once."""
-    async with db.read() as reader:
-        ids = await queries.list_new(reader, since=new_since(now), with_preorders=False, limit=NEW)
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            ids = await queries.list_new(
+                reader, since=new_since(now), with_preorders=False, limit=_MOST_NEW
+            )
+            return await _loaded(reader, ids, now=now)
+
+    return await cache.read(_NEW, load, now=now) or NOTHING
 
 
-async def list_preorders(db: Database, *, now: datetime) -> bytes:
+async def list_preorders(db: Database, cache: Cache, *, now: datetime) -> bytes:
     """Return what can be ordered ahead of its release."""
-    async with db.read() as reader:
-        ids = await queries.list_preorders(reader, limit=PREORDERS)
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            ids = await queries.list_preorders(reader, limit=_MOST_PREORDERS)
+            return await _loaded(reader, ids, now=now)
+
+    return await cache.read(_PREORDERS, load, now=now) or NOTHING
 
 
-async def list_by_genre(db: Database, *, genre: str, now: datetime) -> bytes:
+async def list_by_genre(db: Database, cache: Cache, *, genre: str, now: datetime) -> bytes:
     """Return the popular games of a genre by name or slug, or best sellers when it has none."""
-    async with db.read() as reader:
-        links = await queries.find_genre(reader, name=genre)
-        ids = await queries.list_popular_of(reader, genre=links, limit=BY_GENRE)
-        if not ids:
-            ids = await queries.list_best_sellers(reader, limit=BEST_SELLERS)
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+    name = fold(genre)
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            links = await queries.find_genre(reader, name=name)
+            ids = await queries.list_popular_of(reader, genre=links, limit=_MOST_OF_GENRE)
+            return await _loaded(reader, ids, now=now)
+
+    key = BY_GENRE.find_key(digest=digest(name))
+    of_genre = await cache.read(key, load, now=now)
+    if of_genre is None:
+        return await list_best_sellers(db, cache, genre=None, now=now)
+    return of_genre
 
 
 async def list_random(db: Database, *, count: int, now: datetime) -> bytes:
-    """Return games in stock, others at every call."""
+    """Return games in stock, others at every call: nothing of it is ever kept."""
     async with db.read() as reader:
         ids = await queries.list_random(reader, pivot=new_id(), limit=count)
         _shuffle(ids)
         return answer(await queries.list_games(reader, ids=ids, now=now))
 
 
-async def list_similar(db: Database, *, game_id: str, count: int, now: datetime) -> bytes:
+async def list_similar(
+    db: Database, cache: Cache, *, game_id: str, count: int, now: datetime
+) -> bytes:
     """Return games in stock that have much in common with this one; none for an unknown game."""
-    async with db.read() as reader:
-        ids = await queries.list_similar(reader, game_id=game_id, limit=count)
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            ids = await queries.list_similar(reader, game_id=game_id, limit=count)
+            return await _loaded(reader, ids, now=now)
+
+    key = SIMILAR.find_key(id=game_id) if count == USUAL_SIMILAR else None
+    return await cache.read(key, load, now=now) or NOTHING
+
+
+async def _loaded(reader: Reader, ids: list[str], *, now: datetime) -> Loaded:
+    """
+    Return the answer with these games.
+
+    An empty list is an absence, which is remembered for seconds: whoever asks for genres and games
+    that do not exist leaves nothing else behind.
+    """
+    if not ids:
+        return Loaded(None)
+    games = await queries.list_games(reader, ids=ids, now=now)
+    return Loaded(answer(games), true_until(games))

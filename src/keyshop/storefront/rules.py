@@ -1,9 +1,28 @@
 """Decisions about what is shown, without any I/O."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
+from keyshop.storefront.models import CatalogueFilter, Game
+
+USUAL_PAGE_SIZE: Final = 36
+"""Games on a page of the catalogue, when nobody asks for another number."""
+
+USUAL_SIMILAR: Final = 10
+"""Similar games, when nobody asks for another number."""
+
 NEW_FOR: Final = timedelta(days=14)
+
+# Pages of the catalogue that are kept, of each order: in Redis some 1,600 at most in a shop of 50
+# genres and platforms, each of the size of 36 games.
+_KEPT_PAGES: Final = 10
+_KEPT_PAGES_OF_ONE_NAME: Final = 3
+
+_LATEST_NEW: Final = datetime.max.replace(tzinfo=UTC) - NEW_FOR
+
+_FOLD: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 AUTOCOMPLETE_EXACT: Final = 1.0
 AUTOCOMPLETE_PREFIX: Final = 0.9
@@ -19,6 +38,48 @@ def new_since(now: datetime) -> datetime:
 def is_new(released: datetime, *, now: datetime) -> bool:
     """Test whether the game came out lately, or has yet to come out."""
     return released >= new_since(now)
+
+
+def true_until(games: Iterable[Game]) -> datetime | None:
+    """
+    Return the last moment at which these games are shown as they are, if nobody changes them.
+
+    None: for ever. Lists of new games lose their oldest one at that moment, not another one.
+    """
+    # Dates of one form: what comes first in time comes first as text.
+    first = min((game.release_date for game in games if game.is_new), default=None)
+    if first is None:
+        return None
+    released = datetime.fromisoformat(first)
+    return released + NEW_FOR if released <= _LATEST_NEW else None
+
+
+def fold(name: str) -> str:
+    """
+    Return the name of a genre in the one spelling that is asked for, and kept.
+
+    Only plain letters are made small here. What becomes of others depends on the database.
+    """
+    return name.translate(_FOLD)
+
+
+def is_worth_keeping(wanted: CatalogueFilter, *, page: int, page_size: int) -> bool:
+    """
+    Test whether this page of the catalogue is kept: what visits begin with, in every order.
+
+    Whatever anybody can make up (texts, prices, sizes, combinations) is read from the database, so
+    that strangers cannot fill Redis. A name that does not exist has an empty page, which is
+    remembered for seconds only.
+    """
+    if page_size != USUAL_PAGE_SIZE:
+        return False
+    names = len(wanted.genres) + len(wanted.platforms)
+    bounded = CatalogueFilter(
+        in_stock_only=wanted.in_stock_only, genres=wanted.genres, platforms=wanted.platforms
+    )
+    if names > 1 or wanted != bounded:
+        return False
+    return page <= (_KEPT_PAGES_OF_ONE_NAME if names else _KEPT_PAGES)
 
 
 def relevance(term: str, title: str, *, is_best_seller: bool, is_marked_new: bool) -> float:

@@ -2,35 +2,54 @@
 
 from datetime import datetime
 
+from keyshop.cache_keys import GAME, GAME_BY_SLUG
+from keyshop.kit.cache.families import digest
+from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
 from keyshop.storefront import queries
 from keyshop.storefront.answer import answer
 from keyshop.storefront.errors import GameNotFound
+from keyshop.storefront.models import Game
+from keyshop.storefront.rules import true_until
 
 
-async def show_game(db: Database, *, game_id: str, now: datetime) -> bytes:
+async def show_game(db: Database, cache: Cache, *, game_id: str, now: datetime) -> bytes:
     """
     Return the game of that id.
 
     Raises:
         GameNotFound: there is none.
     """
-    async with db.read() as reader:
-        game = await queries.find_game(reader, game_id=game_id, now=now)
-    if game is None:
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            return _loaded(await queries.find_game(reader, game_id=game_id, now=now))
+
+    shown = await cache.read(GAME.find_key(id=game_id), load, now=now)
+    if shown is None:
         raise GameNotFound
-    return answer(game)
+    return shown
 
 
-async def show_game_by_slug(db: Database, *, slug: str, now: datetime) -> bytes:
+async def show_game_by_slug(db: Database, cache: Cache, *, slug: str, now: datetime) -> bytes:
     """
     Return the game of that slug.
 
     Raises:
         GameNotFound: there is none.
     """
-    async with db.read() as reader:
-        game = await queries.find_game_by_slug(reader, slug=slug, now=now)
-    if game is None:
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            return _loaded(await queries.find_game_by_slug(reader, slug=slug, now=now))
+
+    shown = await cache.read(GAME_BY_SLUG.find_key(digest=digest(slug)), load, now=now)
+    if shown is None:
         raise GameNotFound
-    return answer(game)
+    return shown
+
+
+def _loaded(game: Game | None) -> Loaded:
+    if game is None:
+        return Loaded(None)
+    return Loaded(answer(game), true_until([game]))

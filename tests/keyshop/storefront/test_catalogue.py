@@ -6,7 +6,7 @@ import pytest
 from keyshop.kit.database import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
-from tests.keyshop.storefront.conftest import data_of
+from tests.keyshop.storefront.conftest import NO_CACHE, data_of
 from tests.keyshop.storefront.test_lists import POPULAR
 from tests.shop import NOON, make_game
 
@@ -18,7 +18,13 @@ async def browse(
 ) -> list[str]:
     found = await data_of(
         browse_catalogue(
-            db, CatalogueFilter(**wanted), sort=sort, page=page, page_size=page_size, now=NOON
+            db,
+            NO_CACHE,
+            CatalogueFilter(**wanted),
+            sort=sort,
+            page=page,
+            page_size=page_size,
+            now=NOON,
         )
     )
     assert found["total"] >= len(found["data"])
@@ -110,7 +116,13 @@ class TestCatalogue:
     async def test_counts_pages(self, stocked: Database):
         found = await data_of(
             browse_catalogue(
-                stocked, CatalogueFilter(), sort=Sort.POPULAR, page=9, page_size=7, now=NOON
+                stocked,
+                NO_CACHE,
+                CatalogueFilter(),
+                sort=Sort.POPULAR,
+                page=9,
+                page_size=7,
+                now=NOON,
             )
         )
 
@@ -119,7 +131,7 @@ class TestCatalogue:
     async def test_of_an_empty_shop_has_no_pages(self, db: Database):
         found = await data_of(
             browse_catalogue(
-                db, CatalogueFilter(), sort=Sort.POPULAR, page=1, page_size=36, now=NOON
+                db, NO_CACHE, CatalogueFilter(), sort=Sort.POPULAR, page=1, page_size=36, now=NOON
             )
         )
 

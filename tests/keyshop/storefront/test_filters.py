@@ -1,7 +1,7 @@
 from keyshop.kit.database import Database
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
-from tests.keyshop.storefront.conftest import data_of
+from tests.keyshop.storefront.conftest import NO_CACHE, data_of
 from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
@@ -13,7 +13,7 @@ class TestFilterOptions:
         await make_game(db, title="There", region="ASIA", activationService="Steam")
         await make_game(db, title="Nowhere", region="", activationService=None)
 
-        options = await data_of(list_filter_options(db))
+        options = await data_of(list_filter_options(db, NO_CACHE, now=NOON))
 
         assert options["regions"] == ["ASIA", "EUROPE"]
         assert options["activationServices"] == ["Steam"]
@@ -27,11 +27,11 @@ class TestFilterOptions:
             "Éditions du Nord",
         ]
         assert options["multiplayer"] == [True, False]
-        assert options["genres"] == await data_of(list_genres(db))
-        assert options["platforms"] == await data_of(list_platforms(db))
+        assert options["genres"] == await data_of(list_genres(db, NO_CACHE, now=NOON))
+        assert options["platforms"] == await data_of(list_platforms(db, NO_CACHE, now=NOON))
 
     async def test_of_an_empty_shop_are_empty(self, db: Database):
-        assert await data_of(list_filter_options(db)) == {
+        assert await data_of(list_filter_options(db, NO_CACHE, now=NOON)) == {
             "genres": [],
             "platforms": [],
             "activationServices": [],
@@ -43,7 +43,7 @@ class TestFilterOptions:
 
 class TestGenresAndPlatforms:
     async def test_are_listed_by_name(self, stocked: Database):
-        genres = await data_of(list_genres(stocked))
+        genres = await data_of(list_genres(stocked, NO_CACHE, now=NOON))
 
         assert [genre["name"] for genre in genres] == [
             "Action",
@@ -54,7 +54,7 @@ class TestGenresAndPlatforms:
             "Racing",
         ]
         assert genres[2] == {"name": "Open World", "slug": "open-world"}
-        assert await data_of(list_platforms(stocked)) == [
+        assert await data_of(list_platforms(stocked, NO_CACHE, now=NOON)) == [
             {"name": "GOG.COM", "slug": "gog-com"},
             {"name": "Steam", "slug": "steam"},
         ]
@@ -62,7 +62,7 @@ class TestGenresAndPlatforms:
 
 class TestCollections:
     async def test_are_the_five_largest_genres_and_publishers(self, stocked: Database):
-        found = await data_of(list_collections(stocked, now=NOON))
+        found = await data_of(list_collections(stocked, NO_CACHE, now=NOON))
 
         assert [(one["id"], one["title"], one["type"], one["value"]) for one in found] == [
             ("genre-action", "Action", "genre", "action"),
@@ -78,7 +78,9 @@ class TestCollections:
         ]
 
     async def test_show_their_popular_games_that_are_in_stock(self, stocked: Database):
-        found = {one["id"]: one for one in await data_of(list_collections(stocked, now=NOON))}
+        found = {
+            one["id"]: one for one in await data_of(list_collections(stocked, NO_CACHE, now=NOON))
+        }
 
         assert [game["title"] for game in found["genre-action"]["games"]] == [
             "Iron Dawn",
@@ -98,6 +100,6 @@ class TestCollections:
         for number in range(45):
             await make_game(db, title=f"Copy {number}", genres=["Action"])
 
-        [action] = await data_of(list_collections(db, now=NOON))
+        [action] = await data_of(list_collections(db, NO_CACHE, now=NOON))
 
         assert len(action["games"]) == 40

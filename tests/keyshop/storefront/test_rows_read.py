@@ -23,6 +23,7 @@ from keyshop.storefront.list_games import (
 )
 from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.search_games import search_games, suggest_games
+from tests.keyshop.storefront.conftest import NO_CACHE
 from tests.servers import copied_database
 from tests.shop import NOON
 
@@ -58,6 +59,7 @@ LISTS: list[tuple[str, Callable[[Database], Awaitable[bytes]], int, int]] = [
         "catalogue",
         lambda db: browse_catalogue(
             db,
+            NO_CACHE,
             CatalogueFilter(genres=["action"]),
             sort=Sort.POPULAR,
             page=1,
@@ -67,18 +69,18 @@ LISTS: list[tuple[str, Callable[[Database], Awaitable[bytes]], int, int]] = [
         2,
         36,
     ),
-    ("best sellers", lambda db: list_best_sellers(db, genre=None, now=NOON), 2, 400),
-    ("new in the catalogue", lambda db: list_new_in_catalogue(db, now=NOON), 2, 400),
-    ("new", lambda db: list_new(db, now=NOON), 2, 400),
-    ("preorders", lambda db: list_preorders(db, now=NOON), 2, 400),
-    ("genre", lambda db: list_by_genre(db, genre="Action", now=NOON), 3, 40),
+    ("best sellers", lambda db: list_best_sellers(db, NO_CACHE, genre=None, now=NOON), 2, 400),
+    ("new in the catalogue", lambda db: list_new_in_catalogue(db, NO_CACHE, now=NOON), 2, 400),
+    ("new", lambda db: list_new(db, NO_CACHE, now=NOON), 2, 400),
+    ("preorders", lambda db: list_preorders(db, NO_CACHE, now=NOON), 2, 400),
+    ("genre", lambda db: list_by_genre(db, NO_CACHE, genre="Action", now=NOON), 3, 40),
     ("random", lambda db: list_random(db, count=10, now=NOON), 2, 10),
     ("search", lambda db: search_games(db, text="dragon", now=NOON), 2, 50),
     ("suggestions", lambda db: suggest_games(db, text="dragon", limit=10), 1, 10),
-    ("genres", list_genres, 1, 0),
-    ("platforms", list_platforms, 1, 0),
-    ("filter options", list_filter_options, 5, 0),
-    ("collections", lambda db: list_collections(db, now=NOON), 3, 400),
+    ("genres", lambda db: list_genres(db, NO_CACHE, now=NOON), 1, 0),
+    ("platforms", lambda db: list_platforms(db, NO_CACHE, now=NOON), 1, 0),
+    ("filter options", lambda db: list_filter_options(db, NO_CACHE, now=NOON), 5, 0),
+    ("collections", lambda db: list_collections(db, NO_CACHE, now=NOON), 3, 400),
 ]
 
 

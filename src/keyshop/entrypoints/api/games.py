@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import MediaType, Router, get
 from litestar.params import FromQuery, QueryParameter
 
-from keyshop.entrypoints.api.dependencies import Db
+from keyshop.entrypoints.api.dependencies import CurrentCache, Db
 from keyshop.entrypoints.api.errors import described
 from keyshop.entrypoints.api.parameters import (
     Count,
@@ -49,6 +49,7 @@ from keyshop.storefront.models import (
     NamedSlug,
     Suggestion,
 )
+from keyshop.storefront.rules import USUAL_PAGE_SIZE, USUAL_SIMILAR
 from keyshop.storefront.search_games import search_games, suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 
@@ -60,6 +61,7 @@ _NAMES = described(Envelope[list[NamedSlug]])
 @get("/", responses=described(Envelope[GamePage]), media_type=MediaType.JSON)
 async def browse(
     db: Db,
+    cache: CurrentCache,
     search: Option = None,
     min_price: Annotated[str | None, QueryParameter(name="minPrice")] = None,
     max_price: Annotated[str | None, QueryParameter(name="maxPrice")] = None,
@@ -75,7 +77,7 @@ async def browse(
     multiplayer: FromQuery[bool | None] = None,
     sort: Option = None,
     page: Page = 1,
-    page_size: PageSize = 36,
+    page_size: PageSize = USUAL_PAGE_SIZE,
 ) -> bytes:
     """The catalogue: any of the values of a filter, and all of the filters."""
     wanted = CatalogueFilter(
@@ -90,6 +92,7 @@ async def browse(
     )
     return await browse_catalogue(
         db,
+        cache,
         read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
         sort=read_sort(sort),
         page=clamp_page(page),
@@ -111,33 +114,33 @@ async def search(db: Db, q: Text = "") -> bytes:
 
 
 @get("/best-sellers", responses=_GAMES, media_type=MediaType.JSON)
-async def best_sellers(db: Db, genre: Genre = None) -> bytes:
+async def best_sellers(db: Db, cache: CurrentCache, genre: Genre = None) -> bytes:
     """What sells best, of all games or of a genre by name or slug."""
-    return await list_best_sellers(db, genre=genre or None, now=utc_now())
+    return await list_best_sellers(db, cache, genre=genre or None, now=utc_now())
 
 
 @get("/new-in-catalog", responses=_GAMES, media_type=MediaType.JSON)
-async def new_in_catalogue(db: Db) -> bytes:
+async def new_in_catalogue(db: Db, cache: CurrentCache) -> bytes:
     """What came out in the last two weeks or will come out."""
-    return await list_new_in_catalogue(db, now=utc_now())
+    return await list_new_in_catalogue(db, cache, now=utc_now())
 
 
 @get("/preorders", responses=_GAMES, media_type=MediaType.JSON)
-async def preorders(db: Db) -> bytes:
+async def preorders(db: Db, cache: CurrentCache) -> bytes:
     """What can be ordered ahead, the next release first."""
-    return await list_preorders(db, now=utc_now())
+    return await list_preorders(db, cache, now=utc_now())
 
 
 @get("/new", responses=_GAMES, media_type=MediaType.JSON)
-async def new(db: Db) -> bytes:
+async def new(db: Db, cache: CurrentCache) -> bytes:
     """What came out in the last two weeks and can be played at once."""
-    return await list_new(db, now=utc_now())
+    return await list_new(db, cache, now=utc_now())
 
 
 @get("/by-genre/{genre:str}", responses=_GAMES, media_type=MediaType.JSON)
-async def by_genre(db: Db, genre: PathText) -> bytes:
+async def by_genre(db: Db, cache: CurrentCache, genre: PathText) -> bytes:
     """The popular games of a genre by name or slug; best sellers when it has none."""
-    return await list_by_genre(db, genre=genre, now=utc_now())
+    return await list_by_genre(db, cache, genre=genre, now=utc_now())
 
 
 @get("/random", responses=_GAMES, media_type=MediaType.JSON)
@@ -147,45 +150,47 @@ async def random(db: Db, count: Count = 10) -> bytes:
 
 
 @get("/genres", responses=_NAMES, media_type=MediaType.JSON)
-async def genres(db: Db) -> bytes:
+async def genres(db: Db, cache: CurrentCache) -> bytes:
     """All genres by name."""
-    return await list_genres(db)
+    return await list_genres(db, cache, now=utc_now())
 
 
 @get("/platforms", responses=_NAMES, media_type=MediaType.JSON)
-async def platforms(db: Db) -> bytes:
+async def platforms(db: Db, cache: CurrentCache) -> bytes:
     """All platforms by name."""
-    return await list_platforms(db)
+    return await list_platforms(db, cache, now=utc_now())
 
 
 @get("/filter-options", responses=described(Envelope[FilterOptions]), media_type=MediaType.JSON)
-async def filter_options(db: Db) -> bytes:
+async def filter_options(db: Db, cache: CurrentCache) -> bytes:
     """Every value of every filter."""
-    return await list_filter_options(db)
+    return await list_filter_options(db, cache, now=utc_now())
 
 
 @get("/collections", responses=described(Envelope[list[Collection]]), media_type=MediaType.JSON)
-async def collections(db: Db) -> bytes:
+async def collections(db: Db, cache: CurrentCache) -> bytes:
     """The largest genres and publishers with their popular games."""
-    return await list_collections(db, now=utc_now())
+    return await list_collections(db, cache, now=utc_now())
 
 
 @get("/{game_id:str}/similar", responses=_GAMES, media_type=MediaType.JSON)
-async def similar(db: Db, game_id: PathText, count: Count = 10) -> bytes:
+async def similar(
+    db: Db, cache: CurrentCache, game_id: PathText, count: Count = USUAL_SIMILAR
+) -> bytes:
     """Games that have much in common with this one."""
-    return await list_similar(db, game_id=game_id, count=clamp_count(count), now=utc_now())
+    return await list_similar(db, cache, game_id=game_id, count=clamp_count(count), now=utc_now())
 
 
 @get("/slug/{slug:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game_by_slug(db: Db, slug: PathText) -> bytes:
+async def game_by_slug(db: Db, cache: CurrentCache, slug: PathText) -> bytes:
     """The game of that slug."""
-    return await show_game_by_slug(db, slug=slug, now=utc_now())
+    return await show_game_by_slug(db, cache, slug=slug, now=utc_now())
 
 
 @get("/{game_id:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game(db: Db, game_id: PathText) -> bytes:
+async def game(db: Db, cache: CurrentCache, game_id: PathText) -> bytes:
     """The game of that id."""
-    return await show_game(db, game_id=game_id, now=utc_now())
+    return await show_game(db, cache, game_id=game_id, now=utc_now())
 
 
 games_router = Router(
