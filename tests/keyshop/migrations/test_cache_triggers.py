@@ -18,7 +18,7 @@ class TestTriggers:
     async def test_run_what_the_page_of_cache_keys_says(
         self, connection: asyncpg.Connection
     ) -> None:
-        found = dict(await connection.fetch(_FUNCTIONS))
+        found = {name: text for name, text in await connection.fetch(_FUNCTIONS)}
 
         assert found == {trigger.function: trigger.function_definition for trigger in triggers()}
 

@@ -1,5 +1,5 @@
--- What a cache needs of the database: which keys a transaction invalidates, written down by triggers
--- in the transaction itself, and one row that says whether Redis may be believed.
+-- What a cache needs of the database: which keys a transaction invalidates, written down by
+-- triggers in the transaction itself, and one row that says whether Redis may be believed.
 
 -- The one row. A process looks at it ten times a second and believes what it saw for half a second.
 
@@ -215,29 +215,36 @@ BEGIN
 END
 $$;
 
--- Parts that stand in other rows. Their locks are those of a foreign key: whoever is about to change
--- the part waits, or has committed and its new value is found. Otherwise an answer could be kept
--- under the new part, without this change, after both had looked only at what they knew.
+-- Parts that stand in other rows, locked as a foreign key locks them: whoever is about to change the
+-- part waits, or has committed and the new one is found. Otherwise an answer without this change
+-- could be kept under the new part: neither of the two would know of the other. The part is read in
+-- a statement after the lock, since the one that waited returns what it saw before.
 
 CREATE FUNCTION keyshop.cache_games_slug(ids TEXT[]) RETURNS TEXT[]
 LANGUAGE plpgsql VOLATILE STRICT AS $$
 BEGIN
-    ids := ARRAY(SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id <> '' LIMIT 501);
+    ids := ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id IS NOT NULL LIMIT 501
+    );
     IF cardinality(ids) > 500 THEN
         RETURN NULL;
     END IF;
-    RETURN ARRAY(SELECT slug FROM public.games WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE);
+    PERFORM FROM public.games WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE;
+    RETURN ARRAY(SELECT slug FROM public.games WHERE id = ANY(ids));
 END
 $$;
 
 CREATE FUNCTION keyshop.cache_orders_userid(ids TEXT[]) RETURNS TEXT[]
 LANGUAGE plpgsql VOLATILE STRICT AS $$
 BEGIN
-    ids := ARRAY(SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id <> '' LIMIT 501);
+    ids := ARRAY(
+        SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id IS NOT NULL LIMIT 501
+    );
     IF cardinality(ids) > 500 THEN
         RETURN NULL;
     END IF;
-    RETURN ARRAY(SELECT "userId" FROM public.orders WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE);
+    PERFORM FROM public.orders WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE;
+    RETURN ARRAY(SELECT "userId" FROM public.orders WHERE id = ANY(ids));
 END
 $$;
 

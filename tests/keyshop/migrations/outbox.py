@@ -1,0 +1,67 @@
+"""What the triggers wrote down, and rows for them to watch."""
+
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import asyncpg
+from msgspec import Struct
+
+from keyshop.kit.cache.families import digest
+
+# Quoted: only the type checker knows it as generic.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+_TAKE = "DELETE FROM keyshop.cache_outbox RETURNING id, keys, groups"
+
+_TIMES = {"games": ("releaseDate", "updatedAt"), "users": ("updatedAt",)}
+
+
+class Noted(Struct, frozen=True):
+    """What one statement invalidates."""
+
+    keys: set[str] = set()
+    groups: set[str] = set()
+
+
+async def take(connection: Connection) -> list[Noted]:
+    """Return what has been noted since the last time, in its order."""
+    records = sorted(await connection.fetch(_TAKE), key=itemgetter("id"))
+    for record in records:
+        assert len(set(record["keys"])) == len(record["keys"])
+        assert len(set(record["groups"])) == len(record["groups"])
+        assert None not in record["keys"] + record["groups"]
+    return [Noted(set(record["keys"]), set(record["groups"])) for record in records]
+
+
+async def noted(connection: Connection, sql: str, *args: object) -> list[Noted]:
+    """Run the statement and return what it alone noted."""
+    await take(connection)
+    await connection.execute(sql, *args)
+    return await take(connection)
+
+
+def game(game_id: str, *slugs: str) -> set[str]:
+    """Return the keys of a game."""
+    return {f"game:{game_id}", *(f"game:slug:{digest(slug)}" for slug in slugs)}
+
+
+async def add(connection: Connection, table: str, **columns: Any) -> None:
+    """Store a row; what a table needs and the test does not care about is filled in."""
+    row = _DEFAULTS.get(table, {}) | columns
+    if table == "games":
+        row = {"slug": f"slug-of-{row['id']}"} | row
+    if table == "users":
+        row = {"email": f"{row['id']}@shop.example"} | row
+    times = _TIMES.get(table, ())
+    names = ", ".join(f'"{name}"' for name in (*row, *times))
+    values = ", ".join([*(f"${place + 1}" for place in range(len(row))), *["now()"] * len(times)])
+    await connection.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", *row.values())
+
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "games": {"title": "A Game", "description": "Nothing to add.", "price": 20, "image": "a.jpg"},
+    "users": {"passwordHash": "secret"},
+    "orders": {"subtotal": 20, "total": 20},
+    "order_items": {"price": 20},
+    "transactions": {"type": "PURCHASE", "amount": -20, "status": "COMPLETED"},
+}
