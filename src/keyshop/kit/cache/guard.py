@@ -40,7 +40,14 @@ _GUARD: Final = """
 """
 _IS_LEFT: Final = "SELECT EXISTS (SELECT FROM keyshop.cache_outbox WHERE xid = $1::text::xid8)"
 _CLOSE: Final = "SELECT seq FROM keyshop.cache_close()"
-_DELETE: Final = "DELETE FROM keyshop.cache_outbox WHERE id = ANY($1)"
+# Lost with the server, they would only be delivered again; and a relay that was stopped holds some.
+_DELETE: Final = """
+    WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode)
+    DELETE FROM keyshop.cache_outbox
+    WHERE (SELECT mode FROM quick) = 'off' AND id IN (
+        SELECT id FROM keyshop.cache_outbox WHERE id = ANY($1) FOR UPDATE SKIP LOCKED
+    )
+"""
 
 _log = structlog.get_logger(__name__)
 

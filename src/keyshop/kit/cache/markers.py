@@ -9,6 +9,7 @@ import structlog
 
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
 from keyshop.kit.cache.names import markers_name
+from keyshop.kit.cache.scripts import CLEAN
 from keyshop.kit.cache.session import AWAY, Session
 
 _PATIENCE: Final = 1.0  # seconds
@@ -32,10 +33,15 @@ class Markers:
         self._session = Session(database_url, patience=_PATIENCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def clean(self, connection: RedisConnection, of: str, xids: Sequence[Reply]) -> None:
-        """Look after these markers of a key or group in the background, unless some are already."""
+    def clean(self, connection: RedisConnection, of: str, markers: Sequence[Reply]) -> None:
+        """
+        Look after these markers of a key or group in the background, unless some are already.
+
+        They come as ACQUIRE answers them: of each the transaction's id and the time, in turn.
+        """
         name = markers_name(connection.shop, of)
-        found = [xid.decode() for xid in xids if isinstance(xid, bytes)]
+        texts = [text.decode() for text in markers if isinstance(text, bytes)]
+        found = list(zip(texts[::2], texts[1::2], strict=True))
         if not found or self._tasks:
             return
         task = asyncio.create_task(self._clean(connection, name, found))
@@ -50,12 +56,14 @@ class Markers:
             await asyncio.wait(self._tasks)
         self._session.drop()
 
-    async def _clean(self, connection: RedisConnection, name: str, xids: list[str]) -> None:
+    async def _clean(
+        self, connection: RedisConnection, name: str, markers: list[tuple[str, str]]
+    ) -> None:
         try:
-            ended = [xid for xid in xids if await self._has_ended(xid)]
+            ended = [marker for marker in markers if await self._has_ended(marker[0])]
             if ended:
                 async with asyncio.timeout(_PATIENCE):
-                    await connection.call("HDEL", name, *ended)
+                    await connection.run_script(CLEAN, [name], [text for m in ended for text in m])
                 _log.info("cache.markers_removed", markers=len(ended), name=name)
         except (RedisFault, *AWAY):
             self._session.drop()  # whoever finds the key busy next tries again

@@ -26,16 +26,16 @@ _PATIENCE: Final = 10.0  # seconds for writers between GUARD and COMMIT
 _AGAIN: Final = 0.02
 _APART: Final = 0.05  # seconds by which leaders that found it at once come apart
 
-_CLOSE: Final = "SELECT seq FROM keyshop.cache_close()"
+_CLOSE: Final = "SELECT seq FROM keyshop.cache_close($1)"
 _OPEN_COLD: Final = "SELECT keyshop.cache_open($1, $2)"
 _OPEN_WARM: Final = "SELECT keyshop.cache_open_warm($1)"
 
 _log = structlog.get_logger(__name__)
 
 
-async def close(db: "Connection[Record]", *, because: str) -> None:
-    """CLOSE: within 500 ms nobody trusts what is kept."""
-    await db.execute(_CLOSE)
+async def close(db: "Connection[Record]", control: Control, *, because: str) -> None:
+    """CLOSE, unless the row has changed: within 500 ms nobody trusts what is kept."""
+    await db.execute(_CLOSE, control.seq)
     _log.warning("cache.closed", reason=because)
 
 
@@ -59,7 +59,7 @@ async def open_cold(
         RedisFault: the server did not confirm its token.
     """
     if control.is_open:
-        await close(db, because="Redis is another one, or was emptied.")
+        await close(db, control, because="Redis is another one, or was emptied.")
         control = await read_control(db)
     if not await _wait_closed(db, control):
         return False

@@ -16,7 +16,7 @@ import structlog
 from asyncpg import Connection, Record
 
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, check_suitable, parse_info
-from keyshop.kit.cache.control import CLOSED_FOR, Control, read_control
+from keyshop.kit.cache.control import Control, read_control
 from keyshop.kit.cache.invalidate import Change, send_publish
 from keyshop.kit.cache.link import Link
 from keyshop.kit.cache.metrics import RELAYED
@@ -39,7 +39,7 @@ _TAKE: Final = """
 """
 _IS_CURRENT: Final = "SELECT incarnation = $1 FROM keyshop.cache_control"
 _DELETE: Final = "DELETE FROM keyshop.cache_outbox WHERE id = ANY($1)"
-_DROP: Final = "DELETE FROM keyshop.cache_outbox"
+_DROP: Final = "SELECT keyshop.cache_drop_outbox()"
 _HAS_ROWS: Final = "SELECT EXISTS (SELECT FROM keyshop.cache_outbox)"
 _BEHIND: Final = "SELECT count(*) FROM (SELECT FROM keyshop.cache_outbox LIMIT $1) AS counted"
 _NOW: Final = "SELECT clock_timestamp()"
@@ -61,7 +61,6 @@ _HAS_OLD: Final = """
         WHERE NOT guarded AND created_at < clock_timestamp() - interval '1 second'
     )
 """
-_DEMAND_COLD: Final = "SELECT keyshop.cache_demand_cold()"
 _ASYNCHRONOUS: Final = "SET LOCAL synchronous_commit = off"
 
 _log = structlog.get_logger(__name__)
@@ -174,26 +173,22 @@ class Relay:
         return len(rows)
 
     async def _without_redis(self, db: "Connection[Record]", control: Control) -> None:
-        if control.is_open:
-            if await db.fetchval(_HAS_OLD):
-                await close(db, because="A change cannot be delivered.")
-        elif control.closed_seconds > CLOSED_FOR and await db.fetchval(_HAS_ROWS):
+        if not control.is_open:
             await self._drop(db)
+        elif await db.fetchval(_HAS_OLD):
+            await close(db, control, because="A change cannot be delivered.")
 
     async def _start_anew(self, db: "Connection[Record]", control: Control) -> None:
         """Give up on delivering row by row: a new epoch is quicker."""
         if control.is_open:
-            await close(db, because="The outbox is too long.")
-        elif control.closed_seconds > CLOSED_FOR:
+            await close(db, control, because="The outbox is too long.")
+        else:
             await self._drop(db)
 
     async def _drop(self, db: "Connection[Record]") -> None:
         """Delete rows undelivered; whoever opens next begins a new epoch, which needs none."""
-        async with db.transaction():
-            if not await db.fetchval(_DEMAND_COLD):
-                return  # it was opened meanwhile
-            tag = await db.execute(_DROP)
-        RELAYED.labels("dropped").inc(int(tag.rpartition(" ")[2]))
+        if await db.fetchval(_HAS_ROWS):
+            RELAYED.labels("dropped").inc(await db.fetchval(_DROP) or 0)
 
     async def _recover_cold(
         self, db: "Connection[Record]", control: Control, connection: RedisConnection

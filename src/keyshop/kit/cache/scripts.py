@@ -30,7 +30,8 @@ def _script(text: str) -> Script:
 
 # KEYS: token, value, lease, markers, group's generation, group's markers
 # ARGV: token, tag and key ("<tag>|<key>|"), lease's token, generation to begin with
-# Answers {"LOST"}, {"BUSY", the old markers of the key, those of its group}, {"HIT", value},
+# Answers {"LOST"}, {"BUSY", the old markers of the key, those of its group} (of each transaction's id
+# and time in turn), {"HIT", value},
 # {"LEASE", generation} or {"WAIT"}.
 ACQUIRE: Final = _script(f"""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {{'LOST'}} end
@@ -39,7 +40,10 @@ local function old(markers)
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     for i = 1, #fields, 2 do
-        if now - tonumber(fields[i + 1]) > {OLD_MARKER_MS} then found[#found + 1] = fields[i] end
+        if now - tonumber(fields[i + 1]) > {OLD_MARKER_MS} then
+            found[#found + 1] = fields[i]
+            found[#found + 1] = fields[i + 1]
+        end
     end
     return found
 end
@@ -116,4 +120,16 @@ redis.call('SET', KEYS[1], ARGV[1])
 return 1
 """)
 
-SCRIPTS: Final = (ACQUIRE, FILL, INTENT, PUBLISH, TOKEN)
+# KEYS: markers. ARGV: of each marker transaction's id and time in turn. The time, because PostgreSQL
+# gives ids of transactions that a crash lost to others, who may have set markers of their own.
+CLEAN: Final = _script("""
+local removed = 0
+for i = 1, #ARGV, 2 do
+    if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
+        removed = removed + redis.call('HDEL', KEYS[1], ARGV[i])
+    end
+end
+return removed
+""")
+
+SCRIPTS: Final = (ACQUIRE, FILL, INTENT, PUBLISH, TOKEN, CLEAN)

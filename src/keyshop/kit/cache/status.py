@@ -111,8 +111,9 @@ async def clear(database_url: str) -> bool:
     try:
         async with Session(database_url, patience=_PATIENCE) as session:
             db = await session.use()
-            await close(db, because="An operator drops everything.")
-            await db.execute(_DEMAND_COLD)
+            # Once more where a relay has opened it in between.
+            while not await db.fetchval(_DEMAND_COLD):
+                await close(db, await read_control(db), because="An operator drops everything.")
             closed = await read_control(db)
             for _ in range(int(_LONGEST_OPENING / _EVERY)):
                 await asyncio.sleep(_EVERY)

@@ -68,13 +68,15 @@ ALTER TABLE keyshop.cache_control ENABLE ALWAYS TRIGGER count_cache_change;
 
 INSERT INTO keyshop.cache_control (epoch) VALUES (keyshop.new_cache_epoch());
 
--- Begins every name in Redis, so that two shops on one Redis do not meet.
+-- Begins every name in Redis, so that two shops on one Redis do not meet; a copy that CREATE DATABASE
+-- made of this one is another shop.
 CREATE FUNCTION keyshop.cache_shop() RETURNS TEXT
 LANGUAGE sql STABLE AS $$
-    SELECT left(
-        encode(sha256(convert_to(system_identifier || installation::text, 'UTF8')), 'hex'), 12
-    )
-    FROM pg_control_system(), keyshop.cache_control
+    SELECT left(encode(sha256(convert_to(
+        concat_ws('.', system_identifier, database.oid, installation), 'UTF8'
+    )), 'hex'), 12)
+    FROM pg_control_system(), keyshop.cache_control, pg_database AS database
+    WHERE database.datname = current_database()
 $$;
 
 -- What every process polls. The timeline is PostgreSQL's own: a promoted standby begins another.
@@ -83,16 +85,13 @@ CREATE FUNCTION keyshop.cache_view() RETURNS TABLE (
     cold_next BOOLEAN, closed_seconds FLOAT8, beat_seconds FLOAT8
 )
 LANGUAGE sql STABLE AS $$
-    SELECT control.seq,
-        left(
-            encode(sha256(convert_to(system_identifier || installation::text, 'UTF8')), 'hex'), 12
-        ),
+    SELECT control.seq, keyshop.cache_shop(),
         left(pg_walfile_name(pg_current_wal_lsn()), 8),
         control.epoch, control.incarnation, control.state, control.cold_next,
         extract(epoch FROM clock_timestamp() - closed_at)::float8,
         -- A clock that was set back must not make an old beat a fresh one.
         abs(extract(epoch FROM clock_timestamp() - relay_beat))::float8
-    FROM pg_control_system(), keyshop.cache_control AS control
+    FROM keyshop.cache_control AS control
 $$;
 
 -- Before a COMMIT. The lock is shared by all who are about to commit; who opens the cache takes it
@@ -129,12 +128,34 @@ BEGIN
 END
 $$;
 
--- Whoever gives rows of the outbox up says so first, and keeps the cache closed until its COMMIT.
+-- The next opening begins another epoch, so nothing that is kept now can be read then.
 CREATE FUNCTION keyshop.cache_demand_cold() RETURNS BOOLEAN
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 BEGIN
     UPDATE keyshop.cache_control SET cold_next = true WHERE state = 'CLOSED';
     RETURN FOUND;
+END
+$$;
+
+-- Gives up on delivering: a new epoch needs no row of the outbox. Whose row is gone takes it for
+-- delivered, so this must wait as writers do until nobody believes a view from before the CLOSE, and
+-- the row of control stays locked until the rows are gone. Returns how many, NULL when not yet.
+CREATE FUNCTION keyshop.cache_drop_outbox() RETURNS BIGINT
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+DECLARE
+    dropped BIGINT;
+BEGIN
+    UPDATE keyshop.cache_control SET cold_next = true
+    WHERE state = 'CLOSED' AND closed_at < clock_timestamp() - interval '500 milliseconds';
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- A relay that was stopped may hold some: nobody waits for it here.
+    DELETE FROM keyshop.cache_outbox WHERE id IN (
+        SELECT id FROM keyshop.cache_outbox FOR UPDATE SKIP LOCKED
+    );
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+    RETURN dropped;
 END
 $$;
 
