@@ -3,7 +3,7 @@ import asyncpg
 from tests.keyshop.migrations.cache_triggers import triggers
 
 _FUNCTIONS = """
-    SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+    SELECT proname, pg_get_functiondef(oid) AS definition FROM pg_proc
     WHERE pronamespace = 'keyshop'::regnamespace AND prorettype = 'trigger'::regtype
         AND proname LIKE 'cache\\_%'
 """
@@ -18,7 +18,8 @@ class TestTriggers:
     async def test_run_what_the_page_of_cache_keys_says(
         self, connection: asyncpg.Connection
     ) -> None:
-        found = {name: text for name, text in await connection.fetch(_FUNCTIONS)}
+        records = await connection.fetch(_FUNCTIONS)
+        found = {record["proname"]: record["definition"] for record in records}
 
         assert found == {trigger.function: trigger.function_definition for trigger in triggers()}
 
