@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from keyshop.entrypoints.cli.attached import SimulatorRefused, may_synchronise
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, print_table
 from keyshop.entrypoints.cli.progress import sync_progress
@@ -84,6 +85,8 @@ def quarantine(as_json: AsJson = False, limit: Limit = 100) -> None:
 
 async def _run(kind: RunKind) -> Run:
     async with shop(shows_progress=True) as parts:
+        if not await may_synchronise(parts):
+            raise SimulatorRefused
         for earlier in await settle_interrupted(parts.db, now=utc_now()):
             typer.echo(f"The {earlier.kind.label} of {earlier.started_at:%F %T} UTC was interrupted"
                        f" after {earlier.products} products; what it wrote is kept.", err=True)  # fmt: skip

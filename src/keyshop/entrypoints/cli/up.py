@@ -13,12 +13,13 @@ from urllib.request import ProxyHandler, build_opener
 import structlog
 import typer
 
-from keyshop.assembly import Servers, embedded_servers, open_servers, open_shop, supplier_url
+from keyshop.assembly import Servers, Shop, embedded_servers, open_servers, open_shop, supplier_url
 from keyshop.catalog.fill_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.locks import may_take_alone, open_lock
 from keyshop.embedded.ports import is_free
 from keyshop.embedded.shared_server import SharedServer
+from keyshop.entrypoints.cli.attached import NO_SUPPLIER, is_attached, may_synchronise
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import until_told
@@ -127,14 +128,21 @@ async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> None:
     async with open_shop(settings, servers) as shop:
         for run in await settle_interrupted(shop.db, now=utc_now()):
             typer.echo(f"A {run.kind.label} was interrupted after {run.products} products.")
-        if not await _was_filled(shop.db):
-            with sync_progress(RunKind.FULL) as report:
-                run = await shop.run_full_sync(report)
-            if run.reason:
-                typer.echo(f"The first sync is incomplete: {run.reason}", err=True)
-        if seed and settings.keyshop_env is not Environment.PRODUCTION:
+        if not await may_synchronise(shop):
+            typer.echo(NO_SUPPLIER, err=True)
+        elif not await _was_filled(shop.db):
+            await _synchronise(shop)
+        may_seed = settings.keyshop_env is not Environment.PRODUCTION
+        if seed and may_seed and not await is_attached(shop):
             async with shop.db.transaction() as tx:
                 await fill_home_lists(tx, now=utc_now())
+
+
+async def _synchronise(shop: Shop) -> None:
+    with sync_progress(RunKind.FULL) as report:
+        run = await shop.run_full_sync(report)
+    if run.reason:
+        typer.echo(f"The first sync is incomplete: {run.reason}", err=True)
 
 
 async def _was_filled(db: Database) -> bool:

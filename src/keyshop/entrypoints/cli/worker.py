@@ -2,10 +2,12 @@
 
 import typer
 
+from keyshop.entrypoints.cli.attached import may_synchronise
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import ExitWith, end_with
 from keyshop.entrypoints.cli.session import shop
 from keyshop.entrypoints.worker.run import run_worker
+from keyshop.entrypoints.worker.schedule import SCHEDULES
 from keyshop.kit.clock import utc_now
 from keyshop.sync.run import settle_interrupted
 
@@ -22,4 +24,5 @@ def worker(exit_with: ExitWith = None) -> None:
 async def _work() -> None:
     async with shop() as parts, parts.run_relay():
         await settle_interrupted(parts.db, now=utc_now())
-        await run_worker(parts)
+        schedules = SCHEDULES if await may_synchronise(parts) else ()
+        await run_worker(parts, schedules=schedules)
