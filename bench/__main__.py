@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 
+from bench.cache.measure import measure_cache
 from bench.catalogue import fill
 from bench.compare_api import compare_api
 from bench.compare_writes import compare_writes
@@ -20,12 +21,14 @@ from bench.time_search import time_search
 from bench.time_start import time_start
 from bench.time_sync import time_sync
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.kit.clock import utc_now
+from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
+from keyshop.kit.logs import configure_logging
 from keyshop.kit.migrate import upgrade
 
-_SECTIONS: Final = ("start", "api", "search", "write", "sync")
+_SECTIONS: Final = ("start", "api", "cache", "search", "write", "sync")
 
 
 def main() -> None:
@@ -33,13 +36,14 @@ def main() -> None:
     wanted = _arguments()
     # So that a run that is told to stop takes its servers along.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    configure_logging("json", "error")
     begun = perf_counter()
     with ExitStack() as stack:
         home = stack.enter_context(open_home())
         postgres = stack.enter_context(PostgresServer(home))
         machine = Machine(home, postgres, Report(), wanted.quick)
         try:
-            asyncio.run(_run(machine, set(wanted.sections or _SECTIONS)))
+            run_fast(_run(machine, set(wanted.sections or _SECTIONS)))
         except KeyboardInterrupt:
             machine.report.note("Stopped.")
         machine.report.summary()
@@ -67,6 +71,8 @@ async def _run(machine: Machine, sections: set[str]) -> None:
             await compare_api(machine, database_url)
         if "search" in sections:
             time_search(machine, database_url, games=games)
+    if "cache" in sections:
+        await measure_cache(machine)
     if "write" in sections:
         await compare_writes(machine)
     if "sync" in sections:

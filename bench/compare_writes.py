@@ -1,36 +1,20 @@
 """The way of a batch into the catalogue beside PostgreSQL's COPY of the same rows."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from decimal import Decimal
 from statistics import median
 from time import perf_counter
 from typing import Final
 
-from msgspec.structs import replace
-
 from bench.machine import Machine, copy_database
 from bench.report import Goal
+from bench.supplier_games import dearer, supplier_game
 from keyshop.catalog.merge import merge_games
-from keyshop.catalog.models import Description, Offer, SupplierGame
-from keyshop.kit.clock import utc_now
+from keyshop.catalog.models import SupplierGame
 from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.sync.rules import BATCH
 
-_WORDS: Final = (
-    "Dark",
-    "Lost",
-    "Iron",
-    "Kingdom",
-    "Horizon",
-    "Legends",
-    "Empire",
-    "Racer",
-    "Quest",
-)
-_CATEGORIES: Final = ("Action", "Adventure", "RPG", "Strategy", "Indie", "Racing", "Sports")
-_PLATFORMS: Final = ("Steam", "Xbox Live", "PSN", "GOG.COM")
 _COLUMNS_OF_GAMES: Final = """
     SELECT array_agg(column_name::text ORDER BY ordinal_position) FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name = 'games'
@@ -41,7 +25,7 @@ async def compare_writes(machine: Machine) -> None:
     """Write the same rows in every way, several times, and print the medians."""
     number, rounds = (4_000, 1) if machine.quick else (20_000, 3)
     report = machine.report
-    games = [_game(place) for place in range(number)]
+    games = [supplier_game(place) for place in range(number)]
     times: dict[str, list[float]] = {}
     for _ in range(rounds):
         for name, spent in (await _round(machine, games)).items():
@@ -73,13 +57,13 @@ async def _round(machine: Machine, games: Sequence[SupplierGame]) -> dict[str, f
     db = Database(await copy_database(machine.postgres, "bench_merge"), guard=GuardedCommit(None))
     await db.open()
     try:
-        dearer = [_dearer(game) for game in games]
-        some = [_dearer(game) if i % 50 == 0 else game for i, game in enumerate(dearer)]
+        raised = [dearer(game) for game in games]
+        some = [dearer(game) if i % 50 == 0 else game for i, game in enumerate(raised)]
         seconds = {_NEW: await _merge(db, games, expect=lambda m: m == (len(games), 0))}
         async with db.read() as reader:
             await reader.fetch("VACUUM ANALYZE")
         seconds[_SAME] = await _merge(db, games, expect=lambda m: m == (0, 0))
-        seconds[_CHANGED] = await _merge(db, dearer, expect=lambda m: m == (0, len(games)))
+        seconds[_CHANGED] = await _merge(db, raised, expect=lambda m: m == (0, len(games)))
         seconds[_FEW] = await _merge(db, some, expect=lambda m: m == (0, -(-len(games) // 50)))
         async with db.read() as reader:
             columns: list[str] = await reader.fetchval(_COLUMNS_OF_GAMES)
@@ -122,43 +106,3 @@ async def _copy(machine: Machine, columns: list[str], rows: list[tuple[object, .
 async def _checkpoint(db: Database) -> None:
     async with db.read() as reader:
         await reader.fetch("CHECKPOINT")
-
-
-def _game(place: int) -> SupplierGame:
-    number = 10_000_000 + place
-    price = Decimal(199 + place * 7 % 6_000) / 100
-    words = " ".join(_WORDS[(place // 9**power) % 9] for power in range(3))
-    return SupplierGame(
-        offer=Offer(
-            product_id=str(number),
-            price=(price * Decimal("1.02")).quantize(Decimal("0.01")),
-            in_stock=place % 7 > 0,
-            qty=place % 7 * 10,
-            available_to_buy=place % 7 > 0,
-            min_price=price,
-            retail_min_price=price,
-            retail_min_base_price=price,
-        ),
-        description=Description(
-            title=f"{words} {place} PC Steam Key GLOBAL",
-            image=f"https://images.example/{number}/cover.jpg",
-            images=tuple(f"https://images.example/{number}/{i}.jpg" for i in range(3)),
-            region="GLOBAL",
-            publisher=f"Publisher {place % 800}",
-            release_date=utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
-            - timedelta(days=place % 4000),
-            platform=_PLATFORMS[place % 4],
-            categories=(_CATEGORIES[place % 7], _CATEGORIES[(place + 3) % 7]),
-            text=None,
-        ),
-    )
-
-
-def _dearer(game: SupplierGame) -> SupplierGame:
-    offer = game.offer
-    assert offer.price is not None
-    assert offer.min_price is not None
-    return replace(
-        game,
-        offer=replace(offer, price=offer.price + 1, min_price=offer.min_price + 1),
-    )

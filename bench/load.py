@@ -57,13 +57,17 @@ class Visitors(Process):
         Raises:
             RuntimeError: a target was answered with another status than 200.
         """
-        order = msgspec.json.encode(Order(port, list(targets), connections))
-        self.input.write(order.decode() + "\n")
-        self.input.flush()
-        figures = msgspec.json.decode(self.read_line(), type=Figures)
+        figures = self.ask(port, targets, connections=connections)
         if figures.refused:
             raise RuntimeError(f"Not answered with 200: {figures.refused[:3]}.")
         return figures
+
+    def ask(self, port: int, targets: Sequence[str], *, connections: int) -> Figures:
+        """Ask for every target, and return the figures, whatever was answered."""
+        order = msgspec.json.encode(Order(port, list(targets), connections))
+        self.input.write(order.decode() + "\n")
+        self.input.flush()
+        return msgspec.json.decode(self.read_line(), type=Figures)
 
 
 class _Visitor(asyncio.Protocol):

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
@@ -149,6 +149,18 @@ def postgres_cpu_seconds(machine: Machine) -> float:
     return sum(_cpu_seconds(int(pid)))
 
 
+def postgres_cpu_seconds_so_far(machine: Machine) -> float:
+    """Return the processor time of the server, of the sessions that are still open as well."""
+    pid = int((machine.postgres.data / "postmaster.pid").read_text().split("\n", 1)[0])
+    while True:
+        # One that ends meanwhile is counted with its parent, so look once more.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return sum(sum(_cpu_seconds(int(child))[:2]) for child in children) + sum(
+                _cpu_seconds(pid)
+            )
+
+
 def _cpu_seconds(pid: int) -> list[float]:
     """Return the user's and the system's time of a process, then those of its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -161,20 +173,33 @@ def python(module: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def keyshop_api(machine: Machine, database_url: str) -> Iterator[tuple[Process, int]]:
+def keyshop_api(
+    machine: Machine, database_url: str, redis_url: str | None = None
+) -> Iterator[tuple[Process, int]]:
     """Run `keyshop api` as production does, and give the process and its port."""
     port = _free_port()
-    variables = {
-        "KEYSHOP_HOME": str(machine.home),
-        "KEYSHOP_PORT": str(port),
-        "DATABASE_URL": database_url,
-        "CACHE_MODE": "off",
-        "LOG_FORMAT": "json",
-    }
+    variables = _settings(machine, database_url, redis_url) | {"KEYSHOP_PORT": str(port)}
     command = python("keyshop", "api", "--exit-with", str(os.getpid()))
     with Process(command, log=machine.home / "api.log", variables=variables) as process:
         _wait_for(f"http://127.0.0.1:{port}/live", process)
         yield process, port
+
+
+def keyshop_worker(machine: Machine, database_url: str, redis_url: str) -> Process:
+    """Run `keyshop worker`, which keeps the cache trusted."""
+    command = python("keyshop", "worker", "--exit-with", str(os.getpid()))
+    variables = _settings(machine, database_url, redis_url)
+    return Process(command, log=machine.home / "worker.log", variables=variables)
+
+
+def _settings(machine: Machine, database_url: str, redis_url: str | None) -> dict[str, str]:
+    cache = {"CACHE_MODE": "off"} if redis_url is None else {"REDIS_URL": redis_url}
+    return {
+        "KEYSHOP_HOME": str(machine.home),
+        "DATABASE_URL": database_url,
+        "LOG_FORMAT": "json",
+        **cache,
+    }
 
 
 def _free_port() -> int:

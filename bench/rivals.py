@@ -2,14 +2,16 @@
 What the API is compared with: servers that do less.
 
 `bare` is an ASGI application that returns the API's own bytes; `raw` is a Litestar handler that runs
-the API's own statements with the bare driver and encodes the rows as they come.
+the API's own statements with the bare driver and encodes the rows as they come; `get` and `redis-py`
+are Litestar handlers that ask Redis for the API's own bytes, over the shop's connection or over the
+usual client.
 """
 
 import asyncio
 import os
 import pickle
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +23,13 @@ import uvloop
 from asyncpg import Record
 from litestar import Litestar, MediaType, Request, get
 from litestar.types import ASGIApp, Receive, Scope, Send
+from redis.asyncio import Redis
 
 from bench.machine import Machine, Process, python
 from keyshop.entrypoints.cli.parent import end_with
+from keyshop.kit.cache.address import parse_address
+from keyshop.kit.cache.connection import connect
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database, Reader
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -40,7 +46,7 @@ class Recorder(Database):
     """A database that keeps what is asked of it."""
 
     def __init__(self, dsn: str) -> None:
-        super().__init__(dsn)
+        super().__init__(dsn, guard=GuardedCommit(None))
         self.statements: list[tuple[str, tuple[object, ...]]] = []
 
     @asynccontextmanager
@@ -70,12 +76,12 @@ class _RecordingReader(Reader):
 
 @contextmanager
 def rival(
-    machine: Machine, name: str, told: dict[str, Told], database_url: str
+    machine: Machine, name: str, told: dict[str, Told], url: str
 ) -> Iterator[tuple[Process, int]]:
-    """Run one of the servers, and give the process and its port."""
+    """Run one of the servers over that database or Redis, and give the process and its port."""
     file = machine.home / f"{name}.pickle"
     file.write_bytes(pickle.dumps(told))
-    command = python("bench.rivals", name, str(file), database_url)
+    command = python("bench.rivals", name, str(file), url)
     with Process(command, log=machine.home / f"{name}.log", talks=True) as process:
         yield process, int(process.read_line())
 
@@ -105,23 +111,43 @@ def bare(told: dict[str, Told]) -> ASGIApp:
 def raw(told: dict[str, Told], pool: "asyncpg.Pool[Record]") -> ASGIApp:
     """Return an application that runs the statements and encodes the rows."""
 
-    async def answer(request: Request[Any, Any, Any]) -> bytes:
+    async def answer(target: str) -> bytes:
         found: list[Record] = []
         async with pool.acquire() as connection:
-            for sql, args in told[_target(request.scope)].statements:
+            for sql, args in told[target].statements:
                 found = await connection.fetch(sql, *args)
         return _ENCODER.encode({"success": True, "data": [dict(record) for record in found]})
 
+    return _litestar(answer)
+
+
+def one_get(told: dict[str, Told], get_value: Callable[[str], Awaitable[object]]) -> ASGIApp:
+    """Return an application that gets the bytes from Redis."""
+    names = {target: _name(target) for target in told}
+
+    async def answer(target: str) -> bytes:
+        found = await get_value(names[target])
+        assert isinstance(found, bytes)
+        return found
+
+    return _litestar(answer)
+
+
+def _litestar(answer: Callable[[str], Awaitable[bytes]]) -> ASGIApp:
     @get("/api/games", media_type=MediaType.JSON)
     async def page(request: Request[Any, Any, Any]) -> bytes:
-        return await answer(request)
+        return await answer(_target(request.scope))
 
     @get("/api/games/{game_id:str}", media_type=MediaType.JSON)
     async def game(request: Request[Any, Any, Any], game_id: str) -> bytes:
         del game_id
-        return await answer(request)
+        return await answer(_target(request.scope))
 
     return Litestar([page, game], openapi_config=None, logging_config=None)
+
+
+def _name(target: str) -> str:
+    return f"bench:{target}"
 
 
 def _target(scope: Scope) -> str:
@@ -130,14 +156,24 @@ def _target(scope: Scope) -> str:
     return f"{path}?{query.decode()}" if query else path
 
 
-async def _serve(name: str, told: dict[str, Told], database_url: str) -> None:
-    if name == "bare":
-        await _listen(bare(told))
-        return
-    async with asyncpg.create_pool(
-        database_url, min_size=1, max_size=10, statement_cache_size=1024, reset=_reset_nothing
-    ) as pool:
-        await _listen(raw(told, pool))
+async def _serve(name: str, told: dict[str, Told], url: str) -> None:
+    match name:
+        case "bare":
+            await _listen(bare(told))
+        case "raw":
+            async with asyncpg.create_pool(
+                url, min_size=1, max_size=10, statement_cache_size=1024, reset=_reset_nothing
+            ) as pool:
+                await _listen(raw(told, pool))
+        case "get":
+            connection = await connect(parse_address(url), shop="bench")
+            for target, found in told.items():
+                await connection.call("SET", _name(target), found.body)
+            await _listen(one_get(told, lambda key: connection.call("GET", key)))
+        case _:
+            async with Redis.from_url(url) as redis:
+                await redis.mset({_name(target): found.body for target, found in told.items()})
+                await _listen(one_get(told, redis.get))
 
 
 async def _listen(app: ASGIApp) -> None:
@@ -164,10 +200,10 @@ async def _reset_nothing(connection: object) -> None:
 def main() -> None:
     """Serve as the rival that the first argument names."""
     end_with(os.getppid())
-    name, file, database_url = sys.argv[1:]
+    name, file, url = sys.argv[1:]
     told = pickle.loads(Path(file).read_bytes())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(name, told, database_url))
+        runner.run(_serve(name, told, url))
 
 
 if __name__ == "__main__":

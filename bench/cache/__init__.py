@@ -1,0 +1,1 @@
+"""What the guarded cache gives, and what it costs."""

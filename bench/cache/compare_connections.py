@@ -1,0 +1,70 @@
+"""What one MGET costs over the shop's own connection and over the usual client's."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median
+from typing import Final
+
+from redis.asyncio import Connection, Redis
+
+from bench.cache.stage import Stage
+from keyshop.kit.cache.address import parse_address
+from keyshop.kit.cache.connection import connect
+
+_NAMES: Final = ("bench:value", "bench:generation", "bench:token")  # as many as a read asks for
+_VALUE: Final = b"x" * 1500  # bytes, as one game has
+_AT_ONCE: Final = 50
+
+Ask = Callable[[], Awaitable[object]]
+
+
+async def compare_connections(stage: Stage) -> None:
+    """Print the processor time of this process for one MGET of three keys, in turns."""
+    report, number = stage.machine.report, 500 if stage.machine.quick else 2_000
+    address = parse_address(stage.redis_url)
+    report.title("cache, one MGET of three keys: µs of processor time, medians of 5 runs in turns")
+    report.line("", "one at a time", f"{_AT_ONCE} at once")
+    own = await connect(address, shop="bench")
+    async with Redis.from_url(stage.redis_url) as client:
+        await client.mset(dict.fromkeys(_NAMES, _VALUE))
+        single: Connection = await client.connection_pool.get_connection()
+        asks: dict[str, Ask] = {
+            "redis-py's client": lambda: client.mget(_NAMES),
+            "redis-py's connection alone": lambda: _ask_alone(single),
+            "the shop's connection": lambda: own.call("MGET", *_NAMES),
+        }
+        costs = await _take_turns(asks, number)
+        await client.connection_pool.release(single)
+    own.close()
+    for name, (alone, together) in costs.items():
+        report.line(f"{name}, µs", alone, "-" if together is None else together)
+
+
+async def _take_turns(asks: dict[str, Ask], number: int) -> dict[str, tuple[float, float | None]]:
+    alone: dict[str, list[float]] = {name: [] for name in asks}
+    together: dict[str, list[float]] = {name: [] for name in asks}
+    for _ in range(5):
+        for name, ask in asks.items():
+            alone[name].append(await _cost(ask, number, at_once=1))
+            if "alone" not in name:  # which holds one question at a time
+                together[name].append(await _cost(ask, number, at_once=_AT_ONCE))
+    return {
+        name: (median(alone[name]), median(together[name]) if together[name] else None)
+        for name in asks
+    }
+
+
+async def _cost(ask: Ask, number: int, *, at_once: int) -> float:
+    before = time.process_time()
+    for _ in range(number // at_once):
+        if at_once == 1:
+            await ask()
+        else:
+            await asyncio.gather(*(ask() for _ in range(at_once)))
+    return (time.process_time() - before) / (number // at_once * at_once) * 1e6
+
+
+async def _ask_alone(connection: Connection) -> object:
+    await connection.send_command("MGET", *_NAMES)
+    return await connection.read_response()

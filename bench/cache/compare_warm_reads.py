@@ -1,0 +1,70 @@
+"""Answers out of Redis beside servers that do nothing but get the same bytes from it."""
+
+from contextlib import ExitStack
+from statistics import median
+from typing import Final
+
+import asyncpg
+
+from bench.cache.stage import Stage
+from bench.load import Visitors
+from bench.report import Goal
+from bench.rivals import Told, rival
+from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
+
+_GAMES: Final = 200  # different games that are asked for by id
+_SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
+_RIVALS: Final = ("bare", "get", "redis-py")
+
+
+async def list_targets(stage: Stage) -> dict[str, list[str]]:
+    """Return what is asked for, by name."""
+    connection = await asyncpg.connect(stage.database_url, ssl=False)
+    try:
+        ids = [record[0] for record in await connection.fetch(_SOME_GAMES, _GAMES)]
+    finally:
+        await connection.close()
+    return {
+        "game by id": [f"/api/games/{id_}" for id_ in ids],
+        "best sellers": ["/api/games/best-sellers"],
+        "catalogue page of 36": ["/api/games?inStockOnly=true&genres=action&sort=price-asc"],
+    }
+
+
+def compare_warm_reads(stage: Stage, targets: dict[str, list[str]]) -> None:
+    """Measure all servers in turns, several times, and print the medians."""
+    report, rounds = stage.machine.report, 3 if stage.machine.quick else 5
+    told = {asked: Told([], stage.get(asked)) for group in targets.values() for asked in group}
+    report.title(
+        f"cache, warm reads: {CONNECTIONS} connections, medians of {rounds} runs in turns;"
+        " µs of processor time of the server process alone"
+    )
+    report.line("", *_RIVALS, "keyshop", "get/keyshop", "bare/keyshop")
+    with ExitStack() as stack:
+        servers = [
+            Server(name, *stack.enter_context(rival(stage.machine, name, told, stage.redis_url)))
+            for name in _RIVALS
+        ]
+        servers.append(Server("keyshop", stage.api, stage.port))
+        visitors = stack.enter_context(Visitors(stage.machine))
+        for name, group in targets.items():
+            _compare(stage, name, repeat(group, 1_200 if rounds == 3 else 3_000), servers, visitors)
+
+
+def _compare(
+    stage: Stage, name: str, asked: list[str], servers: list[Server], visitors: Visitors
+) -> None:
+    before = stage.count_reads()
+    costs = take_turns(servers, visitors, asked, rounds=3 if stage.machine.quick else 5)
+    after = stage.count_reads()
+    bare, get, usual, ours = (median(costs[server.name].microseconds) for server in servers)
+    report = stage.machine.report
+    report.line(f"{name}, µs/request", bare, get, usual, ours, get / ours, bare / ours)
+    report.line("  requests/s", *(median(costs[server.name].rates) for server in servers))
+    hits = after.get("hit", 0) - before.get("hit", 0)
+    reads = sum(after.values()) - sum(before.values())
+    report.goals(
+        Goal(text=f"  {name}: speed of one GET reached", value=get / ours, least=0.8),
+        Goal(text=f"  {name}: speed of bare reached", value=bare / ours, least=0.2),
+        Goal(text=f"  {name}: share of hits", value=hits / reads, least=0.99),
+    )

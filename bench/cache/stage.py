@@ -1,0 +1,71 @@
+"""The running shop of the section: Valkey, a worker, the API, and a way to see that it hits."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+from urllib.request import urlopen
+
+from msgspec import Struct
+
+from bench.machine import Machine, Process, keyshop_api, keyshop_worker
+from keyshop.embedded.valkey import ValkeyServer
+
+_PATIENCE: Final = 30.0  # seconds
+_READS: Final = re.compile(
+    r'^keyshop_cache_reads_total\{.*outcome="(\w+)".*\} (\S+)$', re.MULTILINE
+)
+
+
+class Stage(Struct, frozen=True):
+    """Where the running shop's parts are."""
+
+    machine: Machine
+    database_url: str
+    redis_url: str
+    api: Process
+    worker: Process
+    port: int
+
+    def count_reads(self) -> dict[str, int]:
+        """Return the reads so far, by what came of them."""
+        counted: dict[str, int] = {}
+        for outcome, number in _READS.findall(self.get("/metrics").decode()):
+            counted[outcome] = counted.get(outcome, 0) + int(float(number))
+        return counted
+
+    def get(self, target: str) -> bytes:
+        """Return what the API answers."""
+        with urlopen(f"http://127.0.0.1:{self.port}{target}", timeout=10) as response:
+            body: bytes = response.read()
+            return body
+
+    def wait_for_hits(self, target: str) -> float:
+        """
+        Ask until the answer comes out of Redis, and return the seconds it took.
+
+        Raises:
+            TimeoutError: it never did.
+        """
+        begun = time.monotonic()
+        while time.monotonic() - begun < _PATIENCE:
+            before = self.count_reads().get("hit", 0)
+            self.get(target)
+            if self.count_reads().get("hit", 0) > before:
+                return time.monotonic() - begun
+            time.sleep(0.01)
+        raise TimeoutError(f"No hits within {_PATIENCE:.0f} s; the logs say why.")
+
+
+@contextmanager
+def open_stage(machine: Machine, database_url: str) -> Iterator[Stage]:
+    """Run Valkey, a worker and the API on that database, until hits can be had."""
+    with ExitStack() as stack:
+        valkey = stack.enter_context(ValkeyServer(machine.home))
+        worker = stack.enter_context(keyshop_worker(machine, database_url, valkey.url))
+        api, port = stack.enter_context(keyshop_api(machine, database_url, valkey.url))
+        stage = Stage(machine, database_url, valkey.url, api, worker, port)
+        seconds = stage.wait_for_hits("/api/games/best-sellers")
+        machine.report.note(f"Hits {seconds:.1f} s after the API answered.")
+        yield stage

@@ -1,0 +1,74 @@
+"""What visitors notice when Redis stops answering, and how soon it is of use again."""
+
+import os
+import signal
+import threading
+import time
+from typing import Final
+
+from redis import Redis
+
+from bench.cache.stage import Stage
+from bench.load import Figures, Visitors
+from bench.machine import keyshop_api
+from bench.report import Goal, percentile
+from bench.take_turns import CONNECTIONS, repeat
+
+_STOP_AFTER: Final = 0.3  # seconds, so that visitors are at it
+_MOST_ADDED: Final = 60.0  # ms: what a read may wait for Redis
+_BACK_WITHIN: Final = 1.0  # seconds
+
+
+def stop_redis(stage: Stage, targets: list[str]) -> None:
+    """Read warm, without a cache, and while the server is stopped; then wait for hits."""
+    report, number = stage.machine.report, 1_500 if stage.machine.quick else 6_000
+    asked = repeat(targets, number)
+    pid = _process_id(stage.redis_url)
+    with Visitors(stage.machine) as visitors:
+        with keyshop_api(stage.machine, stage.database_url) as (_, port):
+            visitors.ask(port, asked[: number // 4], connections=CONNECTIONS)
+            without = visitors.ask(port, asked, connections=CONNECTIONS)
+        visitors.ask(stage.port, asked, connections=CONNECTIONS)
+        warm = visitors.ask(stage.port, asked, connections=CONNECTIONS)
+        timer = threading.Timer(_STOP_AFTER, os.kill, (pid, signal.SIGSTOP))
+        try:
+            timer.start()
+            stopped = visitors.ask(stage.port, asked * 2, connections=CONNECTIONS)
+            timer.join()
+            longer = visitors.ask(stage.port, asked, connections=CONNECTIONS)
+        finally:
+            timer.cancel()
+            os.kill(pid, signal.SIGCONT)
+        begun = time.monotonic()
+        stage.wait_for_hits(targets[0])
+        back = time.monotonic() - begun
+    report.title(
+        f"cache, Redis stopped (SIGSTOP) {_STOP_AFTER} s after {CONNECTIONS} visitors began to"
+        " read one game after the other, ms"
+    )
+    report.line("", "p50", "p99", "max", "failed", "seconds")
+    for name, figures in (
+        ("warm", warm),
+        ("without a cache", without),
+        ("while it stops", stopped),
+        ("when it has been away for a while", longer),
+    ):
+        report.line(name, *_shown(figures), len(figures.refused), figures.seconds)
+    failed = len(stopped.refused) + len(longer.refused)
+    added = max(stopped.milliseconds) - percentile(without.milliseconds, 0.99)
+    report.goals(
+        Goal(text="  failed requests", value=failed, most=0),
+        Goal(text="  longest wait above p99 without", value=added, most=_MOST_ADDED, unit=" ms"),
+        Goal(text="  hits again after SIGCONT", value=back, most=_BACK_WITHIN, unit=" s"),
+    )
+
+
+def _shown(figures: Figures) -> tuple[float, float, float]:
+    times = figures.milliseconds
+    return percentile(times, 0.5), percentile(times, 0.99), max(times)
+
+
+def _process_id(redis_url: str) -> int:
+    with Redis.from_url(redis_url) as redis:
+        told: dict[str, int] = redis.info("server")
+        return told["process_id"]
