@@ -1,0 +1,130 @@
+"""A running shop whose answers are kept in Redis, and what can be seen of that from outside."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+from httpx2 import AsyncClient, Response
+from redis.asyncio import Redis
+
+from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.database import CommitGuard, Database, Reader
+from tests.keyshop.entrypoints.api.conftest import client_of
+from tests.keyshop.kit.cache.shelf import until
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class CountingDatabase(Database):
+    """A database that counts how often somebody reads it."""
+
+    reads = 0
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        self.reads += 1
+        async with super().read() as reader:
+            yield reader
+
+
+class Window:
+    """The shop as a visitor sees it, its database and its Redis."""
+
+    def __init__(self, visitor: AsyncClient, db: CountingDatabase, redis: Redis) -> None:
+        self.visitor = visitor
+        self.db = db
+        self.redis = redis
+
+    async def get(self, path: str) -> Response:
+        """Ask for what stands below /api/games."""
+        return await self.visitor.get(f"/api/games{path}")
+
+    async def show(self, path: str) -> Any:
+        """Return what an answer is about, with its prices as they are written."""
+        response = await self.get(path)
+        assert response.status_code == 200, response.text
+        return _DECODER.decode(response.content)["data"]
+
+    async def reads_for(self, path: str) -> int:
+        """Return how often an answer needs the database."""
+        before = self.db.reads
+        await self.get(path)
+        return self.db.reads - before
+
+    async def warm(self, *paths: str) -> None:
+        """Ask until each answer comes out of Redis."""
+        for path in paths:
+            await until(partial(self._is_kept, path))
+
+    async def _is_kept(self, path: str) -> bool:
+        return await self.reads_for(path) == 0
+
+    async def until_gone(self, text: bytes, path: str) -> None:
+        """Ask until an answer holds the text no more."""
+
+        async def is_gone() -> bool:
+            return text not in (await self.get(path)).content
+
+        await until(is_gone)
+
+    async def change(self, sql: str, *args: object) -> None:
+        """Change something as the shop itself does."""
+        async with self.db.transaction() as tx:
+            await tx.execute(sql, *args)
+
+    async def keys(self) -> set[str]:
+        """Return the names of the values in Redis: what is no lease, marker or generation."""
+        names = {name.decode() async for name in self.redis.scan_iter(count=1000)}
+        return {name for name in names if not name.startswith(("cl:", "cw:", "gen:"))}
+
+
+def games_in(shown: Any) -> Iterator[dict[str, Any]]:
+    """Yield every game of an answer, wherever it stands."""
+    if isinstance(shown, list):
+        for part in shown:
+            yield from games_in(part)
+    elif isinstance(shown, dict):
+        if "price" in shown:
+            yield shown
+        for part in shown.values():
+            yield from games_in(part)
+
+
+@asynccontextmanager
+async def open_window(database_url: str, redis_url: str) -> AsyncIterator[Window]:
+    """Run a shop with its relay for the length of a block, from when it trusts its Redis."""
+    async with AsyncExitStack() as parts:
+        await parts.enter_async_context(run_relay(database_url, redis_url))
+        opened = await parts.enter_async_context(open_cache(database_url, redis_url))
+        db = await _database(parts, database_url, opened.guard)
+        await parts.enter_async_context(keep_tidy(opened.guard, db))
+        app = create_app(db=db, cache=opened.cache, checks={})
+        visitor = await parts.enter_async_context(client_of(app))
+        redis = await parts.enter_async_context(Redis.from_url(redis_url))
+        window = Window(visitor, db, redis)
+        # The absence of a game is kept like a game.
+        await window.warm("/nobody")
+        yield window
+
+
+@asynccontextmanager
+async def open_window_without_cache(database_url: str) -> AsyncIterator[AsyncClient]:
+    """Run the same shop with its cache switched off."""
+    async with AsyncExitStack() as parts:
+        opened = await parts.enter_async_context(open_cache(database_url, None))
+        assert isinstance(opened.cache, PassThrough)
+        db = await _database(parts, database_url, opened.guard)
+        app = create_app(db=db, cache=opened.cache, checks={})
+        yield await parts.enter_async_context(client_of(app))
+
+
+async def _database(parts: AsyncExitStack, url: str, guard: CommitGuard) -> CountingDatabase:
+    db = CountingDatabase(url, guard=guard)
+    await db.open()
+    parts.push_async_callback(db.close)
+    return db
