@@ -233,9 +233,9 @@ class _Canon:
     def _writer(self, writer: Writer) -> Writer:
         at, connection = writer.at, writer.connection
         if at in _NEEDS_NOTHING:
-            return Writer(at, writer.guarded, 0, None, False, False)
+            return Writer(at, writer.guarded, 0, None, False, None)
         if at == "closing":
-            return Writer(at, writer.guarded, writer.value, None, False, False)
+            return Writer(at, writer.guarded, writer.value, None, False, writer.waits_for)
         if connection is None:
             return writer
         state = self._state
@@ -269,5 +269,5 @@ class _Canon:
         )
 
 
-_HAS_TIME = frozenset({"idle", "delivered", "clear", "beating", "warm", "queued warm"})
+_HAS_TIME = frozenset({"idle", "clear", "beating", "warm", "queued warm", "dropping"})
 """Where a worker's connection does not matter before its next step at rest."""

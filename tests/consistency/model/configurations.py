@@ -35,18 +35,29 @@ FOREIGN_GROUP = WriterKind("foreign", "group")
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """`stopped_workers` of the workers, the last ones, may stop for ever at any step."""
+    """
+    Who takes part.
+
+    Of the workers, the last `stopped_workers` may stop for ever at any step, and the last
+    `off_workers` have no Redis (`CACHE_MODE=off`).
+    """
 
     name: str
     writers: tuple[WriterKind, ...] = (GUARDED,)
     readers: int = 1
     workers: int = 1
     stopped_workers: int = 0
+    off_workers: int = 0
     faults: int = 1
     kinds: frozenset[Fault] = EVERY_FAULT
     other_shop: int = 0
     rules: Rules = Rules()
     limit: int = 9_000_000
+
+    @property
+    def workers_with_redis(self) -> int:
+        """Return how many workers look after Redis."""
+        return self.workers - self.off_workers
 
     @property
     def has_foreign_writers(self) -> bool:
@@ -126,6 +137,13 @@ LARGE = [
         workers=2,
         stopped_workers=1,
         kinds=_kinds("flush"),
+    ),
+    Configuration(
+        name="two unguarded writers, two workers, one of them with the cache off",
+        writers=(OFF, OFF),
+        workers=2,
+        off_workers=1,
+        faults=0,
     ),
     Configuration(name="a foreign writer of the group, any fault", writers=(FOREIGN_GROUP,)),
     Configuration(name="two foreign writers", writers=(FOREIGN, FOREIGN), faults=0),

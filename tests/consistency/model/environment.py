@@ -102,7 +102,7 @@ def _partitions(moment: Moment) -> None:
             turned_writer = writer._replace(cut=not writer.cut, connection=connection)
             changed = state._replace(writers=replaced(state.writers, index, turned_writer))
             _partition(moment, f"W{index}", changed, heals=writer.cut)
-    for index, worker in enumerate(state.workers):
+    for index, worker in enumerate(state.workers[: moment.config.workers_with_redis]):
         if worker.cut or _may_cut(moment):
             keeps = worker.cut or worker.at in KNOWS_ENOUGH
             connection = worker.connection if keeps else None

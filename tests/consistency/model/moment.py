@@ -113,6 +113,11 @@ class Moment:
         seq = self.state.control.seq
         return all(not reader.view.open or reader.view.seq == seq for reader in self.state.readers)
 
+    def open_views(self) -> frozenset[int]:
+        """Return the readers that hold an OPEN view; after a CLOSE, each is older than it."""
+        readers = self.state.readers
+        return frozenset(index for index, reader in enumerate(readers) if reader.view.open)
+
     def with_control(self, control: Control) -> State:
         """Return the state with the control row changed: every leader finds it changed."""
         workers = self.state.workers

@@ -64,12 +64,23 @@ def _look_around(moment: Moment, index: int, reader: Reader) -> None:
     state = moment.state
     if reader.view != state.control or reader.beat != state.beat:
         polled = reader._replace(view=state.control, beat=state.beat)
-        _step(moment, index, "POLL", polled, helps=True)
+        _step(moment, index, "POLL", polled, state=_waited_for(state, index), helps=True)
     if reader.cut or moment.agree(reader.connection, reader.view.incarnation):
         return
     address = moment.address()
     if reader.connection != address:
         _step(moment, index, "RECONNECT", reader._replace(connection=address), helps=True)
+
+
+def _waited_for(state: State, index: int) -> State:
+    """Return the state in which no writer waits any longer for this reader's older view."""
+    if not any(writer.waits_for for writer in state.writers):
+        return state
+    writers = tuple(
+        writer._replace(waits_for=writer.waits_for - {index}) if writer.waits_for else writer
+        for writer in state.writers
+    )
+    return state._replace(writers=writers)
 
 
 def _ask(moment: Moment, index: int, reader: Reader, redis: Redis) -> None:

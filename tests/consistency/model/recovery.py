@@ -17,10 +17,21 @@ from tests.consistency.model.states import (
 
 
 def begin_recovery(moment: Moment, index: int, worker: Worker) -> None:
+    """Lead a recovery: the connection is to another incarnation, or a cold one is demanded."""
     control = moment.state.control
     agree = moment.agree(worker.connection, control.incarnation)
     if (agree and not control.cold_next) or worker.connection != moment.address():
         return
+    if moment.rules.close_compares_seq:
+        close_for_recovery(moment, index, worker)
+    else:
+        deciding = worker._replace(at="deciding")
+        moment.add_of_worker(index, "finds another incarnation", deciding)
+
+
+def close_for_recovery(moment: Moment, index: int, worker: Worker) -> None:
+    """CLOSE; from here on the control row must not change until OPEN."""
+    control = moment.state.control
     leading = worker._replace(at="waiting", unchanged=True)
     if not moment.rules.recovery_closes:
         moment.add_of_worker(index, "starts a recovery", leading)

@@ -1,5 +1,5 @@
 """
-The relay: ROUND begins, LOCK row (compares the control row), PUBLISH, DELETE; LOOK, BEAT.
+The relay: ROUND begins, LOCK row, PUBLISH, DELETE; LOOK finds none left, BEAT.
 
 A beat says: a round that began then has delivered every unguarded row that was visible, and none
 was left, also none that another worker has locked.
@@ -12,42 +12,65 @@ from tests.consistency.model.states import FRESH, Redis, Worker
 
 def drop_rows(moment: Moment, index: int, worker: Worker) -> None:
     """Redis is out of reach: one transaction demands a cold recovery, then deletes the rows."""
+    state = moment.state
+    if state.control.open or not state.rows or not _are_views_waited_out(moment):
+        return
+    if not moment.rules.drop_tests_in_its_statement:
+        decided = worker._replace(at="dropping")
+        moment.add_of_worker(index, "finds it CLOSED for long enough", decided)
+        return
+    demand_cold(moment, index, worker)
+
+
+def demand_cold(moment: Moment, index: int, worker: Worker) -> None:
+    """The transaction that demands a cold recovery where it is CLOSED, and deletes the rows."""
     state, rules = moment.state, moment.rules
-    waited = moment.views_waited_out() or not rules.drop_waits_out_views
-    if state.control.open or not state.rows or not waited:
+    if state.control.open:
         return
     control = state.control._replace(cold_next=rules.drop_demands_cold, seq=FRESH)
     dropped = moment.with_control(control)
     dropped = dropped._replace(rows=state.rows & moment.locked_rows())
-    worker = dropped.workers[index]
+    done = dropped.workers[index]._replace(at="idle")
     label = "demands a cold recovery, DELETE rows undelivered"
-    moment.add_of_worker(index, label, worker, state=dropped)
+    moment.add_of_worker(index, label, done, state=dropped)
+
+
+def _are_views_waited_out(moment: Moment) -> bool:
+    return moment.views_waited_out() or not moment.rules.drop_waits_out_views
 
 
 def lock_row(moment: Moment, index: int, worker: Worker) -> None:
-    """FOR UPDATE SKIP LOCKED, in the transaction that compares the control row."""
-    state = moment.state
-    agree = moment.agree(worker.connection, state.control.incarnation)
-    if not agree and moment.rules.relay_compares_incarnation:
-        return
-    for row in sorted(state.rows - moment.locked_rows()):
-        moment.add_of_worker(index, f"LOCK row of W{row}", worker._replace(at="took", row=row))
+    """FOR UPDATE SKIP LOCKED."""
+    for row in sorted(moment.state.rows - moment.locked_rows()):
+        taken = worker._replace(at="took", row=row)
+        moment.add_of_worker(index, f"LOCK row of W{row}", taken)
 
 
 def deliver_row(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> None:
     """PUBLISH, then DELETE; a transaction that PostgreSQL ended can only do the first."""
-    done = worker._replace(at="idle", row=None)
-    row, connection = worker.row, worker.connection
-    assert row is not None
+    connection = worker.connection
     if worker.at == "delivered":
-        state = moment.state._replace(rows=moment.state.rows - {row})
-        moment.add_of_worker(index, f"DELETE row of W{row}", done, state=state)
+        _delete_row(moment, index, worker)
     elif redis is not None and connection is not None:
         _publish_row(moment, index, worker, redis, connection.token)
     if worker.at != "ended" and moment.rules.idle_transactions_end:
-        ended = worker._replace(at="ended") if worker.at == "took" else done
+        ended = worker._replace(at="idle", row=None)
+        if worker.at == "took":
+            ended = worker._replace(at="ended")
         label = "transaction ended by PostgreSQL"
         moment.add_of_worker(index, label, ended, by_postgres=True)
+
+
+def _delete_row(moment: Moment, index: int, worker: Worker) -> None:
+    """DELETE, in the transaction that finds the server to be the one that PostgreSQL names."""
+    done = worker._replace(at="idle", row=None)
+    incarnation = moment.state.control.incarnation
+    compares = moment.rules.relay_compares_incarnation
+    if compares and not moment.agree(worker.connection, incarnation):
+        moment.add_of_worker(index, "keeps the row: another server is named", done)
+        return
+    state = moment.state._replace(rows=moment.state.rows - {worker.row})
+    moment.add_of_worker(index, f"DELETE row of W{worker.row}", done, state=state)
 
 
 def _publish_row(moment: Moment, index: int, worker: Worker, redis: Redis, token: int) -> None:

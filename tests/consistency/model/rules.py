@@ -53,6 +53,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     # Relay
     relay_compares_incarnation: bool = True
     drop_waits_out_views: bool = True
+    drop_tests_in_its_statement: bool = True
     drop_demands_cold: bool = True
     beat_looks_for_rows: bool = True
     beat_counts_locked_rows: bool = True
@@ -63,6 +64,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     epoch_is_new: bool = True
     epoch_is_random: bool = True
     recovery_closes: bool = True
+    close_compares_seq: bool = True
     recovery_waits_out_views: bool = True
     open_takes_lock: bool = True
     open_compares_seq: bool = True

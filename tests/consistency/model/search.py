@@ -78,10 +78,12 @@ def first_state(config: Configuration) -> State:
         rows=_NOBODY,
         readers=(Reader(None, None, control, 0, connection, cut=False),) * config.readers,
         writers=tuple(
-            Writer("idle", False, 0, connection if kind.path == "guarded" else None, False, False)
+            Writer("idle", False, 0, connection if kind.path == "guarded" else None, False, None)
             for kind in config.writers
         ),
-        workers=(Worker("idle", connection, 0, False, None, 0, cut=False),) * config.workers,
+        workers=(Worker("idle", connection, 0, False, None, 0, cut=False),)
+        * config.workers_with_redis
+        + (Worker("idle", None, 0, False, None, 0, cut=True),) * config.off_workers,
         late=frozenset(),
         faults=config.faults,
         other_shop=config.other_shop,

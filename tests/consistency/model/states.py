@@ -91,14 +91,19 @@ class Reader(NamedTuple):
 
 
 class Writer(NamedTuple):
-    """One transaction: where it is, whether it is guarded, and the value that it committed."""
+    """
+    One transaction: where it is, whether it is guarded, and the value that it committed.
+
+    `waits_for` are the readers whose view is older than the CLOSE that an unguarded writer found at
+    GUARD, or made itself; None: it found the cache open and has not closed it.
+    """
 
     at: str
     guarded: bool
     value: int
     connection: Incarnation | None
     cut: bool
-    found_closed: bool
+    waits_for: frozenset[int] | None
 
 
 class Worker(NamedTuple):

@@ -61,6 +61,9 @@ _FOREIGN_TWO_WORKERS = Configuration(
     name="", writers=(FOREIGN,), workers=2, stopped_workers=1, faults=0
 )
 _OFF_TWO_WORKERS = Configuration(name="", writers=(OFF,), workers=2, stopped_workers=1, faults=0)
+_TWO_OFF_TWO_WORKERS = Configuration(
+    name="", writers=(OFF, OFF), workers=2, off_workers=1, faults=0
+)
 _OFF_ANY = Configuration(name="", writers=(OFF,))
 _OFF_PARTITION = Configuration(name="", writers=(OFF,), kinds=_kinds("partition"))
 _OFF_FAILOVER = Configuration(name="", writers=(OFF,), kinds=_kinds("failover", "snapshot"))
@@ -245,6 +248,12 @@ _RELAY = [
         _OFF_PARTITION,
     ),
     _variant(
+        "rows are dropped by what was read before the statement",
+        "G1",
+        Rules(drop_tests_in_its_statement=False),
+        _TWO_OFF_TWO_WORKERS,
+    ),
+    _variant(
         "rows are dropped and no cold recovery demanded",
         "G1",
         Rules(drop_demands_cold=False),
@@ -291,6 +300,12 @@ _RECOVERY = [
         "G1",
         Rules(recovery_waits_out_views=False),
         _guarded("failover", "snapshot"),
+    ),
+    _variant(
+        "a leader's CLOSE does not compare seq",
+        None,
+        Rules(close_compares_seq=False),
+        _guarded("flush", "late", faults=2),
     ),
     _variant(
         "cold recovery without CLOSE",

@@ -4,6 +4,7 @@ from tests.consistency.model.moment import Moment
 from tests.consistency.model.recovery import (
     begin_recovery,
     call_open,
+    close_for_recovery,
     decide_warm,
     write_token,
 )
@@ -11,6 +12,7 @@ from tests.consistency.model.relay import (
     beat,
     close_for_old_row,
     deliver_row,
+    demand_cold,
     drop_rows,
     lock_row,
     watch_round,
@@ -51,6 +53,10 @@ def _go_on(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> N
         deliver_row(moment, index, worker, redis)
     elif worker.at in {"clear", "beating"}:
         beat(moment, index, worker)
+    elif worker.at == "dropping":
+        demand_cold(moment, index, worker)
+    elif worker.at == "deciding":
+        close_for_recovery(moment, index, worker)
     elif worker.at in {"waiting", "locked"}:
         write_token(moment, index, worker, redis)
     else:

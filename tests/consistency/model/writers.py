@@ -107,10 +107,12 @@ def _guard(moment: Moment, index: int, writer: Writer) -> None:
     control = moment.state.control
     agree = moment.agree(writer.connection, control.incarnation)
     if writer.guarded and not agree and moment.rules.guard_compares:
-        redo = writer._replace(at="redo", guarded=False, connection=None, found_closed=False)
+        redo = writer._replace(at="redo", guarded=False, connection=None, waits_for=None)
         _step(moment, index, "GUARD: the control row differs", redo)
     else:
-        guarded = writer._replace(at="guarded", found_closed=not control.open)
+        waits = not (writer.guarded or control.open)
+        waits_for = moment.open_views() if waits else None
+        guarded = writer._replace(at="guarded", waits_for=waits_for)
         kind = "guarded" if writer.guarded else "unguarded"
         _step(moment, index, f"GUARD ({kind})", guarded)
 
@@ -162,6 +164,8 @@ def _after_commit(moment: Moment, index: int, writer: Writer) -> None:
     elif not _must_wait(moment, index, writer):
         waiting = writer._replace(at="left to relay")
         _step(moment, index, "ACK at once", waiting, state=_acknowledged(moment, writer))
+    elif writer.waits_for is not None:
+        _wait_out(moment, index, writer)
     elif index not in moment.state.rows:
         gone = writer._replace(at="gone")
         _step(moment, index, "ACK (relayed)", gone, state=_acknowledged(moment, writer))
@@ -205,8 +209,7 @@ def _must_wait(moment: Moment, index: int, writer: Writer) -> bool:
         return False
     if not rules.off_is_unguarded and moment.config.writers[index].path == "off":
         return False
-    found_closed = writer.found_closed and index in moment.state.rows
-    return rules.found_closed_is_waited_out or not found_closed
+    return rules.found_closed_is_waited_out or writer.waits_for is None
 
 
 def _close(moment: Moment, index: int, writer: Writer) -> None:
@@ -217,12 +220,13 @@ def _close(moment: Moment, index: int, writer: Writer) -> None:
             _wait_for_the_stoppable(moment, index, "the control row locked by a process")
             return
         state = moment.with_control(closed(control))
-    _step(moment, index, "CLOSE", writer._replace(at="closing"), state=state)
+    closing = writer._replace(at="closing", waits_for=moment.open_views())
+    _step(moment, index, "CLOSE", closing, state=state)
 
 
 def _wait_out(moment: Moment, index: int, writer: Writer) -> None:
     delivered = index not in moment.state.rows
-    if delivered or moment.views_waited_out() or not moment.rules.close_is_waited_out:
+    if delivered or not writer.waits_for or not moment.rules.close_is_waited_out:
         left = writer._replace(at="left to relay")
         state = _acknowledged(moment, writer)
         _step(moment, index, "ACK (views waited out)", left, state=state)
