@@ -111,7 +111,7 @@ def _tell_differences(differences: list[Difference], *, as_json: bool) -> None:
             (each.where, each.what, "stops keyshop" if each.stops else "harmless")
             for each in differences
         ]
-        print_table("Differences from what Prisma makes", ("where", "what", ""), rows)
+        print_table("Differences from what Prisma makes", ("where", "what", "means"), rows)
         verdict = (
             "cannot take this database over as it is" if stops else "can take this database over"
         )

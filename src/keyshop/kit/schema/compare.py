@@ -90,10 +90,12 @@ def _columns(table: Table, wanted: Table) -> Iterator[Difference]:
 
 def _column(where: str, found: Column, wanted: Column) -> Iterator[Difference]:
     if found.type != wanted.type:
-        yield Difference(True, where, f"is {found.type}; Prisma makes {wanted.type}")
+        yield Difference(True, where, f"is {found.type}, where Prisma makes {wanted.type}")
     if found.nullable != wanted.nullable:
         what = (
-            "takes NULL; Prisma's does not" if found.nullable else "refuses NULL; Prisma's does not"
+            "takes NULL, and Prisma's does not"
+            if found.nullable
+            else "refuses NULL, and Prisma's does not"
         )
         yield Difference(True, where, what)
     if found.generated:
@@ -101,7 +103,7 @@ def _column(where: str, found: Column, wanted: Column) -> Iterator[Difference]:
     elif not _same_default(found.default, wanted.default):
         # Who says nothing must get what Prisma's writers get, unless that is nothing.
         stops = wanted.default is not None and not wanted.nullable
-        what = f"has the default {found.default or 'nothing'}; Prisma makes"
+        what = f"has the default {found.default or 'nothing'}, where Prisma makes"
         yield Difference(stops, where, f"{what} {wanted.default or 'none'}")
 
 
@@ -141,7 +143,7 @@ def _missing_index(where: str, wanted: Index, table: Table) -> Difference:
         return Difference(True, where, f"is missing: {_columns_of(wanted)} is not kept unique")
     served = any(_serves(index, wanted) for index in table.indexes)
     why = "another index does the same" if served else "some reads are slower"
-    return Difference(False, where, f"on {_columns_of(wanted)} is missing; {why}")
+    return Difference(False, where, f"on {_columns_of(wanted)} is missing ({why})")
 
 
 def _serves(index: Index, wanted: Index) -> bool:
@@ -183,7 +185,7 @@ def _constraints(table: Table, wanted: Table) -> Iterator[Difference]:
 def _missing_key(where: str, wanted: Constraint, found: Constraint | None) -> Difference:
     if found is None:
         return Difference(True, where, f"is missing: {wanted.definition}")
-    return Difference(True, where, f"is {found.definition}; Prisma makes {wanted.definition}")
+    return Difference(True, where, f"is {found.definition}, where Prisma makes {wanted.definition}")
 
 
 def _triggers(table: Table, wanted: Table) -> Iterator[Difference]:

@@ -20,24 +20,27 @@ STOPS = [
     ("ALTER TABLE games DROP COLUMN region", "games.region: is missing"),
     (
         "ALTER TABLE games ALTER price TYPE numeric(12,2)",
-        "games.price: is numeric(12,2); Prisma makes numeric(10,2)",
+        "games.price: is numeric(12,2), where Prisma makes numeric(10,2)",
     ),
     (
         'ALTER TABLE orders ALTER "createdAt" TYPE timestamptz(3)',
-        "orders.createdAt: is timestamp(3) with time zone; Prisma makes timestamp(3) without",
+        "orders.createdAt: is timestamp(3) with time zone, where Prisma makes timestamp(3) without",
     ),
-    ("ALTER TABLE users ALTER email DROP NOT NULL", "users.email: takes NULL; Prisma's does not"),
+    (
+        "ALTER TABLE users ALTER email DROP NOT NULL",
+        "users.email: takes NULL, and Prisma's does not",
+    ),
     (
         'ALTER TABLE articles ALTER "readTime" SET NOT NULL',
-        "articles.readTime: refuses NULL; Prisma's does not",
+        "articles.readTime: refuses NULL, and Prisma's does not",
     ),
     (
         "ALTER TABLE users ALTER balance DROP DEFAULT",
-        "users.balance: has the default nothing; Prisma makes 0",
+        "users.balance: has the default nothing, where Prisma makes 0",
     ),
     (
         "ALTER TABLE games ALTER currency SET DEFAULT 'USD'",
-        "games.currency: has the default 'USD'::text; Prisma makes 'EUR'::text",
+        "games.currency: has the default 'USD'::text, where Prisma makes 'EUR'::text",
     ),
     (
         "ALTER TABLE games DROP region, ADD region TEXT GENERATED ALWAYS AS (slug) STORED",
@@ -86,19 +89,19 @@ HARMLESS = [
     ),
     (
         "ALTER TABLE users ALTER id SET DEFAULT gen_random_uuid()::text",
-        "users.id: has the default (gen_random_uuid())::text; Prisma makes none",
+        "users.id: has the default (gen_random_uuid())::text, where Prisma makes none",
     ),
     (
         "ALTER TABLE users ALTER nickname SET DEFAULT 'Guest'",
-        "users.nickname: has the default 'Guest'::text; Prisma makes 'Newbie Guy'::text",
+        "users.nickname: has the default 'Guest'::text, where Prisma makes 'Newbie Guy'::text",
     ),
     (
         "DROP INDEX users_email_idx",
-        "users, index users_email_idx: on (email) is missing; another index does the same",
+        "users, index users_email_idx: on (email) is missing (another index does the same)",
     ),
     (
         "DROP INDEX games_price_idx",
-        "games, index games_price_idx: on (price) is missing; some reads are slower",
+        "games, index games_price_idx: on (price) is missing (some reads are slower)",
     ),
     (
         "ALTER INDEX users_email_key RENAME TO one_address",
