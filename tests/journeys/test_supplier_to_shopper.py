@@ -8,15 +8,20 @@ import msgspec
 import pytest_asyncio
 
 from keyshop.entrypoints.api.app import create_app
-from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.sync.rules import RunKind
 from tests.keyshop.entrypoints.api.conftest import client_of
 from tests.keyshop.sync.syncing import sync
 
 
 @pytest_asyncio.fixture
-async def shopper(db):
-    async with client_of(create_app(cache=PassThrough(), db=db, checks={})) as caller:
+async def shopper(db, database_url, valkey_url):
+    """Somebody in a shop that keeps its answers, while another process of it runs the sync."""
+    async with (
+        run_relay(database_url, valkey_url),
+        open_cache(database_url, valkey_url) as opened,
+        client_of(create_app(cache=opened.cache, db=db, checks={})) as caller,
+    ):
         yield caller
 
 
@@ -82,12 +87,17 @@ class TestShopper:
         ]
         market.set_product(dearer, minPrice=10, retail_min_price=99.99)
         market.set_product(sold_out, qty=0)
+        before = await self._find(db, shopper, sold_out)
+        assert before["inStock"] is True
+        assert await ask(shopper, "/api/games?inStockOnly=true&sort=popular")
 
         await sync(db, supplier, RunKind.STOCK)
 
         in_stock = await ask(shopper, "/api/games?inStockOnly=true&pageSize=100")
         stocked = {(game["title"], game["price"]) for game in in_stock["data"]}
         assert (market.product(dearer)["name"], Decimal("101.99")) in stocked
+        first = await ask(shopper, "/api/games?inStockOnly=true&sort=popular")
+        assert before["id"] not in {game["id"] for game in first["data"]}
         gone = await self._find(db, shopper, sold_out)
         assert gone["inStock"] is False
         assert gone["id"] not in {game["id"] for game in in_stock["data"]}

@@ -1,0 +1,194 @@
+"""For how long an answer is true when nobody changes anything."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.protocol import Cache, Load, Loaded
+from keyshop.kit.database import Database
+from keyshop.storefront.answer import answer, iso
+from keyshop.storefront.browse_catalogue import browse_catalogue
+from keyshop.storefront.list_collections import list_collections
+from keyshop.storefront.list_games import (
+    list_best_sellers,
+    list_by_genre,
+    list_new,
+    list_new_in_catalogue,
+    list_preorders,
+    list_similar,
+)
+from keyshop.storefront.models import CatalogueFilter, Game, Sort
+from keyshop.storefront.rules import NEW_FOR, is_new, is_worth_keeping, new_since, true_until
+from keyshop.storefront.show_game import show_game, show_game_by_slug
+from tests.shop import NOON
+
+MOMENT = timedelta(milliseconds=1)
+
+moments = st.integers(-30_000_000, 30_000_000).map(lambda ms: NOON + ms * 100 * MOMENT)
+releases = st.lists(
+    st.one_of(
+        moments,
+        # At the edge, and as far away as anybody writes.
+        st.sampled_from([NOON - NEW_FOR, NOON - NEW_FOR - MOMENT, NOON - NEW_FOR + MOMENT]),
+        st.sampled_from([datetime(9999, 12, 31, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)]),
+    ),
+    max_size=8,
+)
+
+
+def shown(released: list[datetime], now: datetime, *, only_new: bool) -> list[Game]:
+    """Return games of these dates as a list shows them at that moment."""
+    return [
+        Game(
+            id=str(place),
+            title="A Game",
+            slug="a-game",
+            description="",
+            short_description=None,
+            price=Decimal("19.99"),
+            currency="EUR",
+            image="",
+            images=[],
+            in_stock=True,
+            release_date=iso(date),
+            metacritic_score=None,
+            age_rating=None,
+            multiplayer=False,
+            activation_service=None,
+            region=None,
+            publisher=None,
+            is_best_seller=False,
+            is_new=is_new(date, now=now),
+            is_preorder=False,
+            platforms=[],
+            genres=[],
+            tags=[],
+            categories=[],
+        )
+        for place, date in enumerate(released)
+        if not only_new or date >= new_since(now)
+    ]
+
+
+class TestTrueUntil:
+    @given(released=releases, only_new=st.booleans(), share=st.floats(0, 1))
+    def test_nothing_changes_before_and_something_right_after(
+        self, released: list[datetime], only_new: bool, share: float
+    ):
+        games = shown(released, NOON, only_new=only_new)
+
+        until = true_until(games)
+
+        if until is None:
+            then = NOON + timedelta(days=3650 * share)
+        else:
+            assert until >= NOON
+            then = NOON + (until - NOON) * share
+            assert shown(released, until, only_new=only_new) == games
+            assert shown(released, until + MOMENT, only_new=only_new) != games
+        assert answer(shown(released, then, only_new=only_new)) == answer(games)
+
+
+class Notes:
+    """A cache that keeps nothing, and remembers the last answer it would have kept."""
+
+    last: Loaded | None = None
+
+    async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
+        """Load."""
+        del key, now
+        self.last = await load()
+        return self.last.payload
+
+
+Read = Callable[[Database, Cache, datetime], Awaitable[bytes]]
+
+ANSWERS: dict[str, Read] = {
+    "game": lambda db, cache, now: show_game_by_slug(db, cache, slug="apex-2", now=now),
+    "best sellers": lambda db, cache, now: list_best_sellers(db, cache, genre=None, now=now),
+    "best sellers of a genre": lambda db, cache, now: list_best_sellers(
+        db, cache, genre="racing", now=now
+    ),
+    "genre": lambda db, cache, now: list_by_genre(db, cache, genre="racing", now=now),
+    "new in the catalogue": lambda db, cache, now: list_new_in_catalogue(db, cache, now=now),
+    "new": lambda db, cache, now: list_new(db, cache, now=now),
+    "preorders": lambda db, cache, now: list_preorders(db, cache, now=now),
+    "collections": lambda db, cache, now: list_collections(db, cache, now=now),
+    "catalogue": lambda db, cache, now: browse_catalogue(
+        db, cache, CatalogueFilter(), sort=Sort.POPULAR, page=1, page_size=36, now=now
+    ),
+}
+
+
+class TestAnswer:
+    @pytest.mark.parametrize("read", ANSWERS.values(), ids=ANSWERS.keys())
+    async def test_is_kept_until_a_game_in_it_is_no_longer_new(self, stocked: Database, read: Read):
+        # Between two releases, and at the very end of a game's time.
+        for now in (NOON - timedelta(days=1.5), NOON, NOON + timedelta(days=0.5)):
+            notes = Notes()
+            first = await read(stocked, notes, now)
+            assert notes.last is not None
+            until = notes.last.true_until
+            assert until is not None
+
+            assert await read(stocked, notes, until) == first
+            assert await read(stocked, notes, until + MOMENT) != first
+
+    async def test_of_an_old_game_is_kept_for_ever(self, stocked: Database, ids: dict[str, str]):
+        notes = Notes()
+
+        await show_game(stocked, notes, game_id=ids["Old Dragon"], now=NOON)
+
+        assert notes.last is not None
+        assert notes.last.true_until is None
+
+    async def test_of_similar_games_is_kept_until_one_of_them_is_no_longer_new(
+        self, stocked: Database, ids: dict[str, str]
+    ):
+        notes = Notes()
+
+        await list_similar(stocked, notes, game_id=ids["Apex Zero"], count=10, now=NOON)
+
+        assert notes.last is not None
+        assert notes.last.true_until == NOON
+
+
+class TestPages:
+    @pytest.mark.parametrize(
+        ("wanted", "page"),
+        [
+            (CatalogueFilter(), 1),
+            (CatalogueFilter(), 10),
+            (CatalogueFilter(in_stock_only=True), 1),
+            (CatalogueFilter(in_stock_only=True, genres=["action"]), 3),
+            (CatalogueFilter(platforms=["steam"]), 1),
+        ],
+    )
+    def test_that_visits_begin_with_are_kept(self, wanted: CatalogueFilter, page: int):
+        assert is_worth_keeping(wanted, page=page, page_size=36)
+
+    @pytest.mark.parametrize(
+        ("wanted", "page", "page_size"),
+        [
+            (CatalogueFilter(), 11, 36),
+            (CatalogueFilter(), 1, 35),
+            (CatalogueFilter(genres=["action"]), 4, 36),
+            (CatalogueFilter(genres=["action", "rpg"]), 1, 36),
+            (CatalogueFilter(genres=["action"], platforms=["steam"]), 1, 36),
+            (CatalogueFilter(search="iron"), 1, 36),
+            (CatalogueFilter(price_from=Decimal(1)), 1, 36),
+            (CatalogueFilter(price_to=Decimal(1)), 1, 36),
+            (CatalogueFilter(price_below=Decimal(1)), 1, 36),
+            (CatalogueFilter(publishers=["Lamp"]), 1, 36),
+            (CatalogueFilter(regions=["GLOBAL"]), 1, 36),
+            (CatalogueFilter(activation_services=["Steam"]), 1, 36),
+            (CatalogueFilter(multiplayer=True), 1, 36),
+        ],
+    )
+    def test_that_are_rare_are_not(self, wanted: CatalogueFilter, page: int, page_size: int):
+        assert not is_worth_keeping(wanted, page=page, page_size=page_size)

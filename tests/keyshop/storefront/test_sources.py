@@ -1,0 +1,283 @@
+"""What answers are made from, compared with the page that says when they are thrown away."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from keyshop import cache_keys
+from keyshop.cache_keys import DERIVED, GAME, SOURCES, Source
+from keyshop.kit.cache.families import CacheKey, Family
+from keyshop.kit.cache.protocol import Load, Loaded
+from keyshop.kit.database import Database
+from keyshop.kit.ids import new_id
+from keyshop.storefront.browse_catalogue import browse_catalogue
+from keyshop.storefront.list_collections import list_collections
+from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
+from keyshop.storefront.list_games import (
+    list_best_sellers,
+    list_by_genre,
+    list_new,
+    list_new_in_catalogue,
+    list_preorders,
+    list_similar,
+)
+from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.show_game import show_game, show_game_by_slug
+from tests.shop import NOON
+
+# What the columns of the tables that triggers keep are made from.
+DERIVED_COLUMNS = {
+    "keyshop.game_facets": {
+        "game_id": {"games.id"},
+        "in_stock": {"games.inStock"},
+        "price": {"games.price"},
+        "rating": {"games.userRating"},
+        "released": {"games.releaseDate"},
+        "created": {"games.createdAt"},
+        "is_preorder": {"games.isPreorder"},
+        "is_best_seller": {"games.isBestSeller"},
+        "is_marked_new": {"games.isNew"},
+        "multiplayer": {"games.multiplayer"},
+        "activation_service": {"games.activationService"},
+        "region": {"games.region"},
+        "publisher": {"games.publisher"},
+        "names": {"games.title", "games.publisher"},
+        "links": {
+            "game_genres.gameId",
+            "game_genres.genreId",
+            "game_platforms.gameId",
+            "game_platforms.platformId",
+            "game_tags.gameId",
+            "game_tags.tagId",
+        },
+    },
+    "keyshop.game_words": {
+        "game_id": {"games.id"},
+        "words": {"games.description", "games.shortDescription"},
+    },
+}
+
+PERSONAL = {"profile", "cart", "wishlist", "orders", "order", "transactions", "access"}
+NEVER_KEPT = {"search", "suggestions"}
+
+
+class Inspector:
+    """A cache that keeps nothing, and loads in the name of somebody who sees only the sources."""
+
+    def __init__(self, db: Database, roles: dict[str, str]) -> None:
+        self.seen: set[str] = set()
+        self._db = db
+        self._roles = roles
+
+    async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
+        """Load as the role of the key's family, on the only connection."""
+        del now
+        assert key is not None
+        self.seen.add(key.family.name)
+        async with self._in_role(self._roles[key.family.name]):
+            return (await load()).payload
+
+    @asynccontextmanager
+    async def _in_role(self, role: str) -> AsyncIterator[None]:
+        # A role outlives the return of a connection to the pool, and the last one is lent first.
+        async with self._db.read() as reader:
+            await reader.fetch(f"SET ROLE {role}")
+        try:
+            yield
+        finally:
+            async with self._db.read() as reader:
+                await reader.fetch("RESET ROLE")
+
+
+@pytest_asyncio.fixture
+async def inspector(db: Database, fresh_ids: dict[str, str]) -> AsyncIterator[Inspector]:
+    """An inspector with a role for every family; PostgreSQL itself refuses what a role may not see."""
+    assert fresh_ids
+    run = new_id().replace("-", "")
+    roles = {family.name: f"{family.name}_{run}" for family in cache_keys.FAMILIES}
+    async with db.transaction() as tx:
+        for family in cache_keys.FAMILIES:
+            for statement in grants(family, roles[family.name]):
+                await tx.execute(statement)
+    yield Inspector(db, roles)
+    async with db.transaction() as tx:
+        for role in roles.values():
+            await tx.execute(f"DROP OWNED BY {role}")
+            await tx.execute(f"DROP ROLE {role}")
+
+
+def grants(family: Family, role: str) -> Iterator[str]:
+    """Yield what makes a role that may read the family's sources, and nothing else."""
+    yield f"CREATE ROLE {role}"
+    yield f"GRANT USAGE ON SCHEMA public, keyshop TO {role}"
+    covered: set[str] = set()
+    for source in SOURCES:
+        columns = columns_of(source, family)
+        if columns:
+            covered |= {f"{source.table}.{column}" for column in columns}
+            yield f"GRANT SELECT ({listed(columns)}) ON {source.table} TO {role}"
+    for table, derived in DERIVED_COLUMNS.items():
+        columns = {column for column, made_from in derived.items() if made_from <= covered}
+        if columns:
+            yield f"GRANT SELECT ({listed(columns)}) ON {table} TO {role}"
+
+
+def columns_of(source: Source, family: Family) -> set[str]:
+    """Return the columns whose change invalidates the family; of a row's key there is no change."""
+    parts = [
+        *(key.columns for key in source.keys if key.family is family),
+        *(group.columns for group in source.groups if group.name == family.group),
+    ]
+    columns = {column for part in parts for column in part}
+    return columns | set(source.primary_key) if columns else set()
+
+
+def listed(columns: set[str]) -> str:
+    return ", ".join(f'"{column}"' for column in sorted(columns))
+
+
+def _page(wanted: CatalogueFilter, sort: Sort) -> Callable[[Database, Inspector], Awaitable[bytes]]:
+    return lambda db, cache: browse_catalogue(
+        db, cache, wanted, sort=sort, page=1, page_size=36, now=NOON
+    )
+
+
+READS: list[Callable[[Database, Inspector], Awaitable[bytes]]] = [
+    lambda db, cache: show_game_by_slug(db, cache, slug="iron-dawn", now=NOON),
+    lambda db, cache: list_best_sellers(db, cache, genre=None, now=NOON),
+    lambda db, cache: list_best_sellers(db, cache, genre="Action", now=NOON),
+    lambda db, cache: list_new_in_catalogue(db, cache, now=NOON),
+    lambda db, cache: list_new(db, cache, now=NOON),
+    lambda db, cache: list_preorders(db, cache, now=NOON),
+    lambda db, cache: list_by_genre(db, cache, genre="Action", now=NOON),
+    lambda db, cache: list_genres(db, cache, now=NOON),
+    lambda db, cache: list_platforms(db, cache, now=NOON),
+    lambda db, cache: list_filter_options(db, cache, now=NOON),
+    lambda db, cache: list_collections(db, cache, now=NOON),
+    *(
+        _page(wanted, sort)
+        for sort in Sort
+        for wanted in (
+            CatalogueFilter(),
+            CatalogueFilter(in_stock_only=True),
+            CatalogueFilter(genres=["action"]),
+            CatalogueFilter(platforms=["steam"], in_stock_only=True),
+        )
+    ),
+]
+
+
+class TestLoaders:
+    async def test_read_only_what_throws_their_answers_away(
+        self, db: Database, inspector: Inspector, fresh_ids: dict[str, str]
+    ):
+        game = fresh_ids["Iron Dusk"]
+
+        await show_game(db, inspector, game_id=game, now=NOON)
+        await list_similar(db, inspector, game_id=game, count=10, now=NOON)
+        for read in READS:
+            assert len(await read(db, inspector)) > 80
+
+        families = {family.name for family in cache_keys.FAMILIES}
+        assert inspector.seen == families - PERSONAL - NEVER_KEPT
+
+    @pytest.mark.parametrize(
+        ("statement", "table"),
+        [
+            ('SELECT "g2aStock"::text FROM games', "games"),
+            ('SELECT title FROM games ORDER BY "ratingUser"', "games"),
+            ("SELECT email FROM users", "users"),
+            ("SELECT count(*)::text FROM keyshop.sync_runs", "sync_runs"),
+        ],
+    )
+    async def test_would_be_caught_with_anything_else(
+        self, db: Database, inspector: Inspector, statement: str, table: str
+    ):
+        async def load() -> Loaded:
+            async with db.read() as reader:
+                await reader.fetch(statement)
+            return Loaded(b"made up")
+
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match=rf"denied for table {table}"):
+            await inspector.read(GAME.find_key(id="1"), load, now=NOON)
+
+
+class TestDerivedTables:
+    async def test_have_no_column_of_unknown_origin(self, db: Database):
+        async with db.read() as reader:
+            for table, columns in DERIVED_COLUMNS.items():
+                found = await reader.fetch(
+                    "SELECT attname FROM pg_attribute"
+                    " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped",
+                    table,
+                )
+                assert {record[0] for record in found} == columns.keys()
+
+    def test_are_made_from_the_tables_that_the_page_names(self):
+        for table, columns in DERIVED_COLUMNS.items():
+            origins = {
+                origin.split(".")[0] for made_from in columns.values() for origin in made_from
+            }
+            assert origins == set(DERIVED[table])
+
+    async def test_change_with_no_other_column_of_a_game(
+        self, db: Database, fresh_ids: dict[str, str]
+    ):
+        game = fresh_ids["Rust"]
+        for column, value in (await values_of_games(db)).items():
+            before = await derived_of(db, game)
+            async with db.transaction() as tx:
+                touched = await tx.execute(
+                    f'UPDATE games SET "{column}" = {value} WHERE id = $1', game
+                )
+            after = await derived_of(db, game)
+
+            assert touched == 1
+            changed = {name for name, text in after.items() if text != before[name]}
+            assert changed <= {
+                f"{table}.{derived}"
+                for table, columns in DERIVED_COLUMNS.items()
+                for derived, made_from in columns.items()
+                if f"games.{column}" in made_from
+            }, column
+
+
+async def values_of_games(db: Database) -> dict[str, str]:
+    """Return the columns of games and another value for each, as SQL."""
+    async with db.read() as reader:
+        records = await reader.fetch(
+            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute"
+            " WHERE attrelid = 'games'::regclass AND attnum > 0 AND NOT attisdropped"
+            " AND attname <> 'id'"
+        )
+    assert len(records) >= 30
+    return {name: VALUES[kind].replace("$", f'"{name}"') for name, kind in records}
+
+
+VALUES = {
+    "text": "'changed'",
+    "text[]": "ARRAY['changed']",
+    "boolean": "NOT $",
+    "integer": "77",
+    "smallint": "77",
+    "numeric": "7.77",
+    "timestamp without time zone": "'2001-01-01'",
+}
+
+
+async def derived_of(db: Database, game_id: str) -> dict[str, str]:
+    """Return what triggers keep of a game, column by column."""
+    found: dict[str, str] = {}
+    async with db.read() as reader:
+        for table in DERIVED_COLUMNS:
+            records = await reader.fetch(
+                f"SELECT key, value FROM {table} AS kept, json_each_text(row_to_json(kept))"
+                " WHERE game_id = $1",
+                game_id,
+            )
+            found |= {f"{table}.{record['key']}": record["value"] for record in records}
+    return found
