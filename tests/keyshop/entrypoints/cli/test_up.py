@@ -7,6 +7,7 @@ import pytest
 from keyshop.embedded.postgres import PostgresServer
 from tests.keyshop.embedded.database import ask
 from tests.keyshop.entrypoints.cli.shop_process import fetch, free_port, run_keyshop, running
+from tests.servers import connected
 
 _HOME_LISTS = ("best-sellers", "new", "new-in-catalog", "preorders", "collections", "random")
 
@@ -82,11 +83,11 @@ class TestRefusals:
 
     @pytest.mark.parametrize("command", [["up"], ["db", "upgrade"]])
     async def test_a_database_with_tables_that_keyshop_did_not_make(
-        self, home, command, database_url, db
+        self, home, command, database_url
     ):
-        async with db.transaction() as tx:
-            await tx.execute("DROP SCHEMA keyshop CASCADE")
-            tables = await tx.fetch(_TABLES)
+        async with connected(database_url) as connection:
+            await connection.execute("DROP SCHEMA keyshop CASCADE")
+            tables = await connection.fetch(_TABLES)
 
         refused = run_keyshop(
             *command, home=home, DATABASE_URL=database_url, CACHE_MODE="off",
@@ -95,9 +96,10 @@ class TestRefusals:
 
         assert refused.returncode == 1
         assert refused.stderr.splitlines()[-1].startswith("keyshop: ")
+        assert "keyshop db attach --check" in refused.stderr
         assert "Traceback" not in refused.stderr
-        async with db.read() as reader:
-            assert await reader.fetch(_TABLES) == tables
+        async with connected(database_url) as connection:
+            assert await connection.fetch(_TABLES) == tables
 
     @pytest.mark.parametrize(
         "words", [["nonsense"], ["up", "--nonsense"], ["sync", "nonsense"], ["jobs", "retry", "x"]]

@@ -32,7 +32,7 @@ _BALANCES_ADD_UP = """
 """
 
 _INVALID = """
-    SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE NOT indisvalid
+    SELECT array_agg(relname::text) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE NOT indisvalid
 """
 _END_THE_BUILDING = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -199,7 +199,7 @@ class TestInterruptedAttach:
                     await prisma.execute("SELECT pg_sleep(0.02)")
             with pytest.raises(DatabaseUnavailable):
                 await running
-        assert await prisma.fetch(_INVALID) == [("keyshop_wishlist_gameId_idx",)]
+        assert await prisma.fetchval(_INVALID) == ["keyshop_wishlist_gameId_idx"]
 
         steps = await take_over(prisma_url)
 
@@ -207,5 +207,5 @@ class TestInterruptedAttach:
             "index keyshop_wishlist_gameId_idx",
             "index keyshop_games_popular_idx",
         ]
-        assert await prisma.fetch(_INVALID) == []
+        assert await prisma.fetchval(_INVALID) is None
         assert (await asyncio.to_thread(status, prisma_url)).pending == []
