@@ -67,7 +67,7 @@ FAULTS: Final = {
         told="the API's ways to Redis delay every piece", shortest=0.5, longest=3
     ),
     "network.flicker": FaultKind(
-        told="a writer's way to Redis is reset again and again", shortest=0.5, longest=3
+        told="the writers' ways to Redis are reset again and again", shortest=0.5, longest=3
     ),
     "network.cut": FaultKind(
         told="a way to Redis breaks off in the middle of replies", shortest=0.1, longest=1, weight=4
@@ -77,6 +77,13 @@ FAULTS: Final = {
     ),
     "postgres.backends": FaultKind(
         told="PostgreSQL ends some of its clients' backends", from_outside=True
+    ),
+    "postgres.hole": FaultKind(
+        told="the API's way to PostgreSQL swallows everything", shortest=0.1, longest=3
+    ),
+    "postgres.views": FaultKind(
+        told="PostgreSQL ends whatever looks at the state of the cache, again and again",
+        shortest=0.5, longest=3,
     ),
     "postgres.restart": FaultKind(told="PostgreSQL is stopped at once and starts again", weight=1),
 }  # fmt: skip

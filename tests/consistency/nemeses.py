@@ -16,7 +16,7 @@ from redis.asyncio import from_url
 from tests.consistency.faults import Strike
 from tests.consistency.journal import Journal
 from tests.consistency.metrics import fetch
-from tests.consistency.network import Network
+from tests.consistency.network import LOADS, Network
 from tests.consistency.parts import Parts
 from tests.consistency.processes import Child
 from tests.consistency.proxy import Mode
@@ -42,7 +42,11 @@ _COMMANDS: Final[dict[str, list[tuple[str, ...]]]] = {
     "evicting": [("CONFIG", "SET", "maxmemory", "1")],
     "replica": [("REPLICAOF", "127.0.0.1", "1")],
 }
-_BACKENDS = """
+_VIEWS: Final = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'keyshop cache' AND pid <> pg_backend_pid()
+"""
+_BACKENDS: Final = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND random() < $1
 """
@@ -57,6 +61,7 @@ class Nemeses:
         self._recovery = recovery
         self._taken: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._admin: asyncpg.Connection[asyncpg.Record] | None = None
         self._held: set[str] = set()  # processes that are down because of us
         self._ways: dict[str, Callable[[Strike], Awaitable[None]]] = {
             "api": self._strike_api,
@@ -201,13 +206,16 @@ class Nemeses:
         assert network is not None
         how, _, scope = strike.name.removeprefix("network.").partition("_")
         ways = network.ways_to_redis(_OF[how if how == "flicker" else scope])
-        hit = ways if scope else [_pick(ways, strike.victim)]
+        hit = ways if scope or how == "flicker" else [_pick(ways, strike.victim)]
         async with self._taken["network"]:
-            with self._recovery.fault(), self._journal.fault(strike.name, "" if scope else hit[0]):
+            with (
+                self._recovery.fault(),
+                self._journal.fault(strike.name, hit[0] if len(hit) == 1 else ""),
+            ):
                 if how == "flicker":
                     await _flicker(network, hit, strike)
                 else:
-                    await network.set(hit, Mode(how), _amount(Mode(how), strike.amount))
+                    await network.set(hit, Mode(how), _amount(strike))
                     await asyncio.sleep(strike.seconds)
                 await network.set(hit, Mode.OK)
 
@@ -220,8 +228,12 @@ class Nemeses:
             ):
                 if strike.name == "postgres.restart":
                     await self._restart_postgres()
+                elif strike.name == "postgres.hole":
+                    await self._swallow_loads(strike.seconds)
+                elif strike.name == "postgres.views":
+                    await self._end_views(strike.seconds)
                 else:
-                    await self._end_backends(share=strike.amount)
+                    await self._end_backends(_BACKENDS, strike.amount)
 
     async def _restart_postgres(self) -> None:
         server = self._parts.postgres
@@ -229,12 +241,22 @@ class Nemeses:
         _quit_postmaster(server.data)
         await asyncio.to_thread(server.ensure)
 
-    async def _end_backends(self, *, share: float) -> None:
-        connection = await asyncpg.connect(self._parts.database_url, ssl=False, timeout=10)
-        try:
-            await connection.execute(_BACKENDS.replace("$1", f"{share:.3f}"))
-        finally:
-            await connection.close()
+    async def _swallow_loads(self, seconds: float) -> None:
+        assert self._parts.network is not None
+        await self._parts.network.set([LOADS], Mode.HOLE)
+        await asyncio.sleep(seconds)
+        await self._parts.network.set([LOADS], Mode.OK)
+
+    async def _end_views(self, seconds: float) -> None:
+        until = monotonic() + seconds
+        while monotonic() < until:
+            await self._end_backends(_VIEWS)
+            await asyncio.sleep(0.005)
+
+    async def _end_backends(self, which: str, *values: float) -> None:
+        if self._admin is None or self._admin.is_closed():
+            self._admin = await asyncpg.connect(self._parts.database_url, ssl=False, timeout=10)
+        await self._admin.fetch(which, *values)
 
 
 def _quit_postmaster(data: Path) -> None:
@@ -268,9 +290,11 @@ async def _flicker(network: Network, ways: list[str], strike: Strike) -> None:
         await asyncio.sleep(dice.uniform(0.02, 0.2))
 
 
-def _amount(mode: Mode, share: float) -> int:
+def _amount(strike: Strike) -> int:
     """Return milliseconds of a delay, or bytes after which a reply is cut."""
-    return int(2 + 48 * share) if mode is Mode.DELAY else int(60 * share)
+    if strike.name == "network.delay_reads":
+        return int(8 + 17 * strike.amount)  # little enough for the deadline of a read
+    return int(2 + 48 * strike.amount) if "delay" in strike.name else int(60 * strike.amount)
 
 
 def _pick(among: Sequence[_Victim], victim: float) -> _Victim:

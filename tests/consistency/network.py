@@ -3,12 +3,16 @@
 import asyncio
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Final
 
 import msgspec
 
 from tests.consistency import proxy
 from tests.consistency.processes import python
 from tests.keyshop.entrypoints.cli.shop_process import free_port
+
+LOADS: Final = "postgres-loads"
+WRITES: Final = "postgres-writes"
 
 
 class Network:
@@ -29,11 +33,7 @@ class Network:
 
     def ways_to_redis(self, of: str = "") -> list[str]:
         """Return the names of the routes to Redis, or of those of processes called so."""
-        return [
-            route.name
-            for route in self._routes
-            if not route.slow_share and route.name.startswith(of)
-        ]
+        return [route.name for route in self._routes if route.name.startswith(f"redis-{of}")]
 
     def start(self) -> None:
         """Open all routes."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.consistency.faults import FAULTS
+from tests.consistency.faults import FAULTS, Strike
 from tests.consistency.weakened.names import WEAKENED, Circumstances
 
 _HALF_AN_HOUR: Final = 1800
@@ -38,8 +38,17 @@ class Options(Struct, frozen=True, kw_only=True):
     haste: float = 1.0
     """How many times more is written than by default."""
 
+    slow_loads: float = 0.05
+    """So much of what passes between PostgreSQL and the API waits for 2 to 40 ms."""
+
+    slow_writes: float = 0.05
+    """As much between PostgreSQL and the writers inside the shop."""
+
     weakened: str | None = None
     """Which weakened cache runs in the place of the product's."""
+
+    strikes: tuple[Strike, ...] = ()
+    """What is to go wrong again and again, in the place of what the seed decides."""
 
     fault_every: float = 2.0
     """Seconds from the beginning of one fault to that of the next, on average."""
@@ -55,9 +64,9 @@ class Options(Struct, frozen=True, kw_only=True):
 def read_options(words: list[str]) -> Options:
     """Read a command line; what makes no sense ends the program with a sentence."""
     parser = _parser()
-    weakened: str | None = parser.parse_known_args(words)[0].weakened
-    if weakened is not None:
-        parser.set_defaults(**_circumstances(WEAKENED[weakened]))
+    wanted = WEAKENED.get(parser.parse_known_args(words)[0].weakened)
+    if wanted is not None:
+        parser.set_defaults(nemeses="none", **_circumstances(wanted))
     given = parser.parse_args(words)
     if bool(given.base_url) != bool(given.database_url):
         parser.error("--base-url and --database-url go together")
@@ -74,7 +83,10 @@ def read_options(words: list[str]) -> Options:
         uncached=given.uncached,
         uncached_writers=given.uncached_writers,
         haste=given.haste,
+        slow_loads=given.slow_loads,
+        slow_writes=given.slow_writes,
         weakened=given.weakened,
+        strikes=wanted.strikes if wanted else (),
         fault_every=given.fault_every,
         base_urls=tuple(given.base_url or ()),
         database_url=given.database_url,
@@ -88,10 +100,11 @@ def _circumstances(wanted: Circumstances) -> dict[str, object]:
     """Return the options that bring a weakness to light."""
     return {
         "seconds": wanted.seconds,
-        "nemeses": wanted.faults,
-        "fault_every": wanted.fault_every,
+        "connections": wanted.connections,
         "haste": wanted.haste,
         "uncached_writers": wanted.uncached_writers,
+        "slow_loads": wanted.slow_loads,
+        "slow_writes": wanted.slow_writes,
     }
 
 
@@ -129,6 +142,8 @@ def _parser() -> ArgumentParser:
     add("--uncached", type=int, default=0, help="so many API processes with CACHE_MODE=off (0)")
     add("--uncached-writers", action="store_true", help="all writers with CACHE_MODE=off")
     add("--haste", type=float, default=1.0, metavar="X", help="write so many times more (1)")
+    add("--slow-loads", type=float, default=0.05, metavar="SHARE", help="of the API's (0.05)")
+    add("--slow-writes", type=float, default=0.05, metavar="SHARE", help="of the writers' (0.05)")
     add("--weakened", choices=WEAKENED, help="take a rule away from the cache; it must be caught")
     add("--readers", type=int, default=1, help="processes that read (1)")
     add("--connections", type=int, default=4, help="connections of each reader to each API (4)")

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -93,9 +94,9 @@ async def _let_loose(
         child.start()
     nemeses = Nemeses(parts, journal, recovery)
     keeping = asyncio.create_task(nemeses.keep_alive())
-    striking = asyncio.create_task(
-        nemeses.go_on(plan_strikes(options.seed, options.faults, every=options.fault_every))
-    )
+    planned = plan_strikes(options.seed, options.faults, every=options.fault_every)
+    strikes = cycle(options.strikes) if options.strikes else planned
+    striking = asyncio.create_task(nemeses.go_on(strikes))
     try:
         await _until_enough(readers, parts.notes, options, watched=(keeping, striking))
         striking.cancel()

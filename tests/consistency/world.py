@@ -13,7 +13,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.migrate import upgrade
 from tests.consistency.keys import FIRST_VERSION, Kind, of_kind
 from tests.consistency.metrics import fetch
-from tests.consistency.network import Network
+from tests.consistency.network import LOADS, WRITES, Network
 from tests.consistency.options import Options
 from tests.consistency.parts import PER_SECOND, Parts
 from tests.consistency.processes import Child, python
@@ -23,7 +23,6 @@ from tests.keyshop.entrypoints.cli.shop_process import free_port, shop_environme
 from tests.servers import FAST, open_home
 
 _PRODUCTS: Final = 60  # at the simulator
-_SLOW_SHARE: Final = 0.05
 _LONGEST_START: Final = 60.0  # seconds
 
 
@@ -88,17 +87,18 @@ def _start_simulator(parts: Parts, home: Path, logs: Path, stack: ExitStack) -> 
 def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -> None:
     assert parts.network is not None
     assert parts.redis is not None
-    slow_database = at_port(
-        parts.database_url,
-        parts.network.add(
-            "postgres", urlsplit(parts.database_url).port or 5432, slow_share=_SLOW_SHARE
-        ),
+    loads, writes = (
+        at_port(parts.database_url, parts.network.add(name, _port_of(parts), slow_share=share))
+        for name, share in (
+            (LOADS, options.slow_loads),
+            (WRITES, options.slow_writes),
+        )
     )
 
     def environment(name: str, *, database_url: str, **more: object) -> dict[str, str]:
         assert parts.network is not None
         assert parts.redis is not None
-        redis_port = parts.network.add(name, parts.redis.port)
+        redis_port = parts.network.add(f"redis-{name}", parts.redis.port)
         return shop_environment(
             home / name,
             KEYSHOP_ENV="test",
@@ -114,7 +114,7 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
     for place in range(options.api_processes):
         name, port = f"api{place}", free_port()
         mode = "off" if place >= options.api_processes - options.uncached else "on"
-        env = environment(name, database_url=slow_database, KEYSHOP_PORT=port, CACHE_MODE=mode)
+        env = environment(name, database_url=loads, KEYSHOP_PORT=port, CACHE_MODE=mode)
         parts.base_urls.append(f"http://127.0.0.1:{port}")
         parts.apis.append(_keyshop(parts, name, "api", env=env, logs=logs))
     for place in range(options.workers):
@@ -125,7 +125,7 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
         name = f"writer-{kind.name.lower()}"
         is_uncached = options.uncached_writers or (options.uncached and kind is Kind.SLOT)
         mode = "off" if is_uncached else "on"
-        env = environment(name, database_url=slow_database, CACHE_MODE=mode)
+        env = environment(name, database_url=writes, CACHE_MODE=mode)
         parts.add_writer(kind, env=env, logs=logs)
 
 
@@ -134,6 +134,10 @@ def _keyshop(parts: Parts, name: str, command: str, *, env: dict[str, str], logs
         return parts.run("keyshop", command, "--exit-with", str(os.getpid()))
 
     return Child(name, line, env=env, log=logs / f"{name}.log")
+
+
+def _port_of(parts: Parts) -> int:
+    return urlsplit(parts.database_url).port or 5432
 
 
 def at_port(url: str, port: int) -> str:

@@ -10,7 +10,7 @@ from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.names import generation_name, token_name
 from keyshop.kit.cache.protocol import Loaded
-from keyshop.kit.cache.reader import BYPASS, MISS, Found, GuardedCache, Kept, Lease
+from keyshop.kit.cache.reader import BYPASS, Found, GuardedCache, Kept, Lease
 
 _NO_LEASE: Final = ""
 
@@ -77,7 +77,7 @@ class TrustsAfterTheReplyOnly(GuardedCache):
         except RedisFault:
             return BYPASS
         now = self.trust(connection)
-        return MISS if now is None else self._judge(connection, now, key, reply)
+        return BYPASS if now is None else self._judge(connection, now, key, reply)
 
 
 class TrustsForEver(GuardedCache):

@@ -23,5 +23,6 @@ VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
     "no-epoch": {"GuardedCache": IgnoresEpochs},
     "trust-after-reply-only": {"GuardedCache": TrustsAfterTheReplyOnly},
     "trust-remembered": {"GuardedCache": TrustsForEver},
+    "trust-without-relay": {"GuardedCache": TrustsForEver},
     "no-generation": {"GuardedCache": IgnoresGenerations},
 }
