@@ -1,1 +1,1 @@
-"""The schema of a database: where it stands, how it is brought forward, and how one is taken over."""
+"""A database's schema: where it stands, how it is brought forward, how one is taken over."""

@@ -8,6 +8,7 @@ revision by revision, as `upgrade` does. What an interruption leaves is told apa
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -23,6 +24,7 @@ from keyshop.kit.schema.errors import (
     NewerDatabase,
     NothingToAttach,
 )
+from keyshop.kit.schema.patience import LOCK_TIMEOUT, patiently
 from keyshop.kit.schema.revisions import (
     Revision,
     ShopIndex,
@@ -143,10 +145,8 @@ async def _take_over(connection: Connection, report: Report) -> Attached:
     for revision in pending:
         built += await _build_indexes(connection, revision, report)
         report(revision.name)
-        async with connection.transaction():
-            await apply(connection, revision)
-            if revision is others[-1]:
-                opening = await _finish(connection)
+        is_last = revision is others[-1]
+        opening = await patiently(partial(_apply, connection, revision, is_last=is_last))
     return Attached([revision.name for revision in pending], built, opening)
 
 
@@ -209,6 +209,13 @@ async def _build(connection: Connection, index: ShopIndex) -> None:
         raise
     except asyncpg.PostgresError as error:
         raise AttachStopped(f"Building the index {index.plain_name}", error) from error
+
+
+async def _apply(connection: Connection, revision: Revision, *, is_last: bool) -> int:
+    """Apply the revision, with the last one finish; return how many opening balances there are."""
+    async with connection.transaction():
+        await apply(connection, revision, lock_timeout=LOCK_TIMEOUT)
+        return await _finish(connection) if is_last else 0
 
 
 async def _finish(connection: Connection) -> int:

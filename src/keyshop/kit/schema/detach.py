@@ -1,6 +1,7 @@
 """Gives a database back to Prisma: takes away what keyshop added when it was attached."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -11,10 +12,11 @@ from keyshop.kit.schema.connect import AWAY, Connection, connected, take_turn
 from keyshop.kit.schema.describe import describe_public
 from keyshop.kit.schema.errors import DetachRefused
 from keyshop.kit.schema.models import Schema
+from keyshop.kit.schema.patience import LOCK_TIMEOUT, patiently
 from keyshop.kit.schema.revisions import list_revisions, list_shop_indexes
 from keyshop.kit.schema.stand import Status, look
 
-_GIVE_WAY: Final = "SET LOCAL lock_timeout = '5s'"
+_GIVE_WAY: Final = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
 
 _TRIGGERS: Final = """
     SELECT c.relname AS table, t.tgname AS name
@@ -47,7 +49,12 @@ def detach(database_url: str) -> Detached:
 
 
 async def _detach(database_url: str) -> Detached:
-    async with connected(database_url) as connection, connection.transaction():
+    async with connected(database_url) as connection:
+        return await patiently(partial(_try, connection))
+
+
+async def _try(connection: Connection) -> Detached:
+    async with connection.transaction():
         await take_turn(connection)
         _refuse_others(await look(connection, list_revisions()))
         try:

@@ -1,4 +1,4 @@
-"""What there is in schema public, as far as it concerns whoever reads and writes the shop's tables."""
+"""What there is in schema public, as far as whoever reads and writes the shop's rows notices."""
 
 from typing import Literal
 

@@ -58,10 +58,12 @@ def list_revisions() -> list[Revision]:
     ]
 
 
-def sql_of(revision: Revision) -> str:
+def sql_of(revision: Revision, *, lock_timeout: str = "5s") -> str:
     """Return the SQL that applies the revision and writes down that it was."""
     text = StringIO()
-    command.upgrade(_config(text), f"{revision.after}:{revision.id}", sql=True)
+    config = _config(text)
+    config.attributes["lock_timeout"] = lock_timeout
+    command.upgrade(config, f"{revision.after}:{revision.id}", sql=True)
     return text.getvalue()
 
 

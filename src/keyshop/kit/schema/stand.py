@@ -91,7 +91,7 @@ async def look(connection: Connection, revisions: list[Revision]) -> Status:
 
 
 async def was_made_by_keyshop(reader: Reader) -> bool:
-    """Test whether a database at the newest revision was empty when keyshop came; else it is attached."""
+    """Test whether keyshop made the tables of a database at the newest revision; else Prisma did."""
     made: bool = await reader.fetchval(_MADE_BY_KEYSHOP)
     return made
 

@@ -1,8 +1,8 @@
 """
 Remembers which triggers keyshop's revisions made, to tell when one is gone.
 
-A trigger that somebody dropped or switched off leaves lists and caches that disagree with the tables,
-and nothing else would say so.
+A trigger that somebody dropped or switched off leaves lists and caches that disagree with the
+tables, and nothing else would say so.
 """
 
 from typing import Final, Literal

@@ -31,6 +31,12 @@ _BALANCES_ADD_UP = """
             WHERE "userId" = u.id AND status = 'COMPLETED'), 0)
 """
 
+_HOLDS_GAMES_AND_WAITS = """
+    SELECT count(*) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid)
+    WHERE held.granted AND held.relation = 'games'::regclass
+        AND held.mode = 'ShareRowExclusiveLock'
+        AND NOT wanted.granted AND wanted.relation = 'users'::regclass
+"""
 _INVALID = """
     SELECT array_agg(relname::text) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE NOT indisvalid
 """
@@ -156,6 +162,25 @@ class TestRefusal:
     async def test_meets_upgrades_that_were_not_asked_for(self, prisma_url: str) -> None:
         with pytest.raises(ForeignDatabase, match="keyshop db attach --check"):
             await asyncio.to_thread(upgrade, prisma_url)
+
+
+class TestBusyShop:
+    async def test_is_never_the_one_that_gives_way(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        async with connected(prisma_url) as shop, shop.transaction():
+            await shop.execute("UPDATE users SET balance = balance + 1 WHERE id = 'dave'")
+            running = asyncio.create_task(take_over(prisma_url))
+            async with asyncio.timeout(20):
+                while not await prisma.fetchval(_HOLDS_GAMES_AND_WAITS):
+                    await prisma.execute("SELECT pg_sleep(0.01)")
+
+            # Now each would wait for the other.
+            await shop.execute("UPDATE games SET price = 3 WHERE id = 'g1'")
+            await shop.execute("UPDATE users SET balance = balance - 1 WHERE id = 'dave'")
+
+        await running
+        assert (await asyncio.to_thread(status, prisma_url)).pending == []
 
 
 class TestInterruptedAttach:
