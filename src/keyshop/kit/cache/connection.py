@@ -171,15 +171,15 @@ async def connect(address: RedisAddress, *, shop: str) -> RedisConnection:
 
 async def _open(address: RedisAddress) -> RedisConnection:
     loop = asyncio.get_running_loop()
-    tls = address.tls_context()
     try:
+        tls = address.tls_context()
         if address.path is not None:
             _, connection = await loop.create_unix_connection(RedisConnection, address.path)
         else:
             _, connection = await loop.create_connection(
                 RedisConnection, address.host, address.port, ssl=tls
             )
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a host's name may be impossible
         raise RedisFault(f"Redis does not answer ({type(error).__name__}).") from error
     return connection
 
@@ -208,7 +208,12 @@ async def _examine(connection: RedisConnection, shop: str) -> None:
     check_suitable(told)
     connection.shop = shop
     connection.run = f"{told.get('run_id', '')}:{told.get('master_replid', '')}"
-    connection.token = token.decode() if isinstance(token, bytes) else ""
+    connection.token = read_token(token)
+
+
+def read_token(reply: Reply) -> str:
+    """Return the token that GET answered; what is no text is no token of ours."""
+    return reply.decode(errors="replace") if isinstance(reply, bytes) else ""
 
 
 def parse_info(reply: Reply) -> dict[str, str]:

@@ -154,6 +154,8 @@ class GuardedCommit:
                 await send_intent(connection, change)
         except (RedisFault, TimeoutError):
             return False
+        if self._link is not None:
+            self._link.answered()
         return True
 
     async def _publish(self, connection: RedisConnection | None, change: Change) -> bool:

@@ -46,7 +46,7 @@ async def _send(connection: RedisConnection, script: Script, changes: Sequence[C
         for change in changes
         for names, keys in _in_parts(connection.shop, change)
     ]
-    if not all(await connection.run_scripts(calls)):
+    if any(reply != 1 for reply in await connection.run_scripts(calls)):
         # Emptied, or another server: what was marked there is gone.
         connection.close()
         raise RedisFault("The server has lost the shop's token.")

@@ -40,7 +40,7 @@ class Markers:
         They come as ACQUIRE answers them: of each the transaction's id and the time, in turn.
         """
         name = markers_name(connection.shop, of)
-        texts = [text.decode() for text in markers if isinstance(text, bytes)]
+        texts = [text for text in markers if isinstance(text, bytes)]
         found = list(zip(texts[::2], texts[1::2], strict=True))
         if not found or self._tasks:
             return
@@ -57,7 +57,7 @@ class Markers:
         self._session.drop()
 
     async def _clean(
-        self, connection: RedisConnection, name: str, markers: list[tuple[str, str]]
+        self, connection: RedisConnection, name: str, markers: list[tuple[bytes, bytes]]
     ) -> None:
         try:
             ended = [marker for marker in markers if await self._has_ended(marker[0])]
@@ -68,10 +68,12 @@ class Markers:
         except (RedisFault, *AWAY):
             self._session.drop()  # whoever finds the key busy next tries again
 
-    async def _has_ended(self, xid: str) -> bool:
+    async def _has_ended(self, xid: bytes) -> bool:
+        if not xid.isdigit():
+            return True  # whoever wrote that is none of our writers
         connection = await self._session.use()
         try:
-            return bool(await connection.fetchval(_HAS_ENDED, xid))
+            return bool(await connection.fetchval(_HAS_ENDED, xid.decode()))
         except AWAY:
             raise
         except asyncpg.PostgresError:

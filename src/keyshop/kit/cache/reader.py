@@ -9,6 +9,8 @@ import asyncio
 import random
 import secrets
 import time
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -24,7 +26,7 @@ from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.metrics import FILLS, READS
 from keyshop.kit.cache.names import generation_name, lease_name, markers_name, token_name
 from keyshop.kit.cache.protocol import Load, Loaded
-from keyshop.kit.cache.scripts import ACQUIRE, FILL
+from keyshop.kit.cache.scripts import ACQUIRE, FILL, RELEASE
 from keyshop.kit.cache.view import View
 from keyshop.kit.database import in_transaction
 
@@ -88,15 +90,17 @@ class GuardedCache:
         if key is None:
             return (await load()).payload
         arrived = self._flights.arrive()
+        deadline = asyncio.get_running_loop().time() + _DEADLINE
         found = await self.get(key)
         if isinstance(found, Kept):
             return self._count(key, "hit", found.payload)
         flight = self._flights.find(key.name)
         if flight is not None:
-            joined = await self._join(key, flight, arrived)
+            deadline += await _wait_loaded(flight)
+            joined = await self._join(key, flight, arrived, deadline)
             if joined is not None:
                 return self._count(key, "joined", joined.payload)
-        return await self._fly(key, load, trying=found is MISS, now=now)
+        return await self._fly(key, load, now=now, until=deadline if found is MISS else None)
 
     async def close(self) -> None:
         """Let the fills under way end."""
@@ -151,7 +155,8 @@ class GuardedCache:
         if control is None or control.seq != lease.control.seq or control.tag != lease.control.tag:
             return "skipped"
         payload = loaded.payload or b""
-        head = f"{lease.control.tag}|{key.name}|{lease.generation}|".encode()
+        generation = lease.generation.encode(errors="surrogateescape")
+        head = f"{lease.control.tag}|{key.name}|".encode() + generation + b"|"
         try:
             async with asyncio.timeout(_FILL_PATIENCE):
                 accepted = await lease.connection.run_script(
@@ -160,7 +165,7 @@ class GuardedCache:
                     (
                         lease.connection.token,
                         lease.token,
-                        lease.generation,
+                        generation,
                         head + payload,
                         int(ttl * 1000),
                     ),
@@ -169,13 +174,26 @@ class GuardedCache:
             return "failed"
         return "accepted" if accepted else "refused"
 
+    async def release(self, key: CacheKey, lease: Lease) -> None:
+        """RELEASE: give the lease back, so that others need not wait for it to lapse."""
+        name = lease_name(lease.control.shop, key.name)
+        with suppress(RedisFault, TimeoutError):
+            async with asyncio.timeout(_FILL_PATIENCE):
+                await lease.connection.run_script(RELEASE, (name,), (lease.token,))
+
     # How they are put together.
 
-    async def _join(self, key: CacheKey, flight: Flight, arrived: int) -> Loaded | None:
-        """Wait for the load of somebody in this process, and return what it may answer."""
-        await flight.ended.wait()
-        # Its database read began before this one came: only what Redis accepted can be believed.
-        found = await self.get(key)
+    async def _join(
+        self, key: CacheKey, flight: Flight, arrived: int, deadline: float
+    ) -> Loaded | None:
+        """Wait for the FILL of somebody in this process, and return what may be answered."""
+        found: Found = BYPASS
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await flight.ended.wait()
+                # Its database read began before this one came: only what Redis accepted can be
+                # believed.
+                found = await self.get(key)
         if isinstance(found, Kept):
             return Loaded(found.payload or None)
         following = self._flights.find(key.name)
@@ -185,16 +203,20 @@ class GuardedCache:
         failed = following.loaded.cancelled() or following.loaded.exception() is not None
         return None if failed else following.loaded.result()
 
-    async def _fly(self, key: CacheKey, load: Load, *, trying: bool, now: datetime) -> bytes | None:
+    async def _fly(
+        self, key: CacheKey, load: Load, *, now: datetime, until: float | None
+    ) -> bytes | None:
+        began = time.monotonic()
         flight = self._flights.start(key.name)
+        found: Found = BYPASS
         filling = False
         try:
-            found = await self._acquire_patiently(key) if trying else BYPASS
+            if until is not None:
+                found = await self._acquire_patiently(key, until)
             if isinstance(found, Kept):
                 flight.loaded.set_result(Loaded(found.payload or None))
                 return self._count(key, "hit", found.payload)
             # After ACQUIRE: what is read now contains whatever was committed before it.
-            began = time.monotonic()
             loaded = await load()
             flight.loaded.set_result(loaded)
             if isinstance(found, Lease):
@@ -205,18 +227,24 @@ class GuardedCache:
         finally:
             if not filling:
                 self._flights.end(key.name, flight)
+                if isinstance(found, Lease):
+                    self._start(self.release(key, found))
 
-    async def _acquire_patiently(self, key: CacheKey) -> Found:
+    async def _acquire_patiently(self, key: CacheKey, deadline: float) -> Found:
         """ACQUIRE; while another process is filling the key, look again a few times."""
-        found = await self.acquire(key)
+        found: Found = BYPASS
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                found = await self.acquire(key)
         if found is not WAIT:
             return found
-        until = time.monotonic() + _FILLING
-        for pause in _PAUSES:
-            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
-            looked = await self.get(key)
-            if looked is not MISS:
-                return looked
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline + _FILLING):
+                for pause in _PAUSES:
+                    await asyncio.sleep(pause)
+                    looked = await self.get(key)
+                    if looked is not MISS:
+                        return looked
         return WAIT
 
     def _start_fill(
@@ -227,10 +255,13 @@ class GuardedCache:
         if ttl <= 0 or size > _LARGEST or len(self._fills) >= _MOST_FILLS:
             FILLS.labels(key.family.name, "skipped").inc()
             return False
-        task = asyncio.create_task(self._fill_and_end(key, flight, lease, loaded, ttl))
+        self._start(self._fill_and_end(key, flight, lease, loaded, ttl))
+        return True
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._fills.add(task)
         task.add_done_callback(self._fills.discard)
-        return True
 
     async def _fill_and_end(
         self, key: CacheKey, flight: Flight, lease: Lease, loaded: Loaded, ttl: float
@@ -238,6 +269,8 @@ class GuardedCache:
         try:
             outcome = await self.fill(key, lease, loaded, ttl=ttl)
             FILLS.labels(key.family.name, outcome).inc()
+            if outcome in {"skipped", "failed"}:
+                await self.release(key, lease)
         finally:
             self._flights.end(key.name, flight)
 
@@ -246,12 +279,10 @@ class GuardedCache:
     def _judge(
         self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
     ) -> Found:
-        if not isinstance(reply, list):
+        if not isinstance(reply, list) or reply[2:] != [connection.token.encode()]:
+            connection.close()  # emptied, another server, or the reply to something else
             return BYPASS
-        value, generation, token = reply
-        if not isinstance(token, bytes) or token.decode() != connection.token:
-            connection.close()  # emptied, or another server
-            return BYPASS
+        value, generation = reply[:2]
         if not isinstance(value, bytes) or not isinstance(generation, bytes):
             return MISS
         head = f"{control.tag}|{key.name}|".encode() + generation + b"|"
@@ -278,10 +309,9 @@ class GuardedCache:
     ) -> Found:
         match reply:
             case [b"LEASE", bytes(generation)]:
-                return Lease(connection, control, token, generation.decode())
-            case [b"HIT", bytes(value)]:
-                # The script compared tag, key and generation; the payload begins after the third bar.
-                head = b"|".join(value.split(b"|", 3)[:3]) + b"|"
+                return Lease(connection, control, token, _text(generation))
+            case [b"HIT", bytes(value), bytes(generation)]:
+                head = f"{control.tag}|{key.name}|".encode() + generation + b"|"
                 return self._believe(connection, control, value, head)
             case [b"BUSY", list(of_key), list(of_group)]:
                 self._markers.clean(connection, key.name, of_key)
@@ -306,6 +336,18 @@ class GuardedCache:
             return
         _log.warning("cache.bypassed", reads=self._unsaid, redis=self._link.fault or "not trusted")
         self._said_at, self._unsaid = time.monotonic(), 0
+
+
+def _text(generation: bytes) -> str:
+    """Return what may be anything, if others write into this Redis, without losing a byte."""
+    return generation.decode(errors="surrogateescape")
+
+
+async def _wait_loaded(flight: Flight) -> float:
+    """Wait for PostgreSQL's answer to somebody else, and return how long that took, in seconds."""
+    began = time.monotonic()
+    await asyncio.wait({flight.loaded})
+    return time.monotonic() - began
 
 
 def _names(control: Control, key: CacheKey) -> tuple[str, ...]:

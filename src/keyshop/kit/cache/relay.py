@@ -15,7 +15,13 @@ import asyncpg
 import structlog
 from asyncpg import Connection, Record
 
-from keyshop.kit.cache.connection import RedisConnection, RedisFault, check_suitable, parse_info
+from keyshop.kit.cache.connection import (
+    RedisConnection,
+    RedisFault,
+    check_suitable,
+    parse_info,
+    read_token,
+)
 from keyshop.kit.cache.control import Control, read_control
 from keyshop.kit.cache.invalidate import Change, send_publish
 from keyshop.kit.cache.link import Link
@@ -134,7 +140,7 @@ class Relay:
 
     async def _examine(self, connection: RedisConnection, control: Control) -> None:
         token = await connection.call("GET", token_name(control.shop))
-        if (token.decode() if isinstance(token, bytes) else "") != connection.token:
+        if read_token(token) != connection.token:
             connection.close()
             raise RedisFault("The server was emptied.")
         if time.monotonic() - self._examined_at > _EXAMINE_EVERY:

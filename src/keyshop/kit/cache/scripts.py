@@ -31,8 +31,7 @@ def _script(text: str) -> Script:
 # KEYS: token, value, lease, markers, group's generation, group's markers
 # ARGV: token, tag and key ("<tag>|<key>|"), lease's token, generation to begin with
 # Answers {"LOST"}, {"BUSY", the old markers of the key, those of its group} (of each transaction's id
-# and time in turn), {"HIT", value},
-# {"LEASE", generation} or {"WAIT"}.
+# and time in turn), {"HIT", value, generation}, {"LEASE", generation} or {"WAIT"}.
 ACQUIRE: Final = _script(f"""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {{'LOST'}} end
 local function old(markers)
@@ -40,7 +39,7 @@ local function old(markers)
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     for i = 1, #fields, 2 do
-        if now - tonumber(fields[i + 1]) > {OLD_MARKER_MS} then
+        if now - (tonumber(fields[i + 1]) or 0) > {OLD_MARKER_MS} then
             found[#found + 1] = fields[i]
             found[#found + 1] = fields[i + 1]
         end
@@ -54,7 +53,7 @@ local generation = redis.call('GET', KEYS[5])
 if generation then
     local value = redis.call('GET', KEYS[2])
     local head = ARGV[2] .. generation .. '|'
-    if value and string.sub(value, 1, #head) == head then return {{'HIT', value}} end
+    if value and string.sub(value, 1, #head) == head then return {{'HIT', value, generation}} end
 end
 if not redis.call('SET', KEYS[3], ARGV[3], 'NX', 'PX', {LEASE_MS}) then return {{'WAIT'}} end
 if not generation then
@@ -65,15 +64,23 @@ return {{'LEASE', generation}}
 """)
 
 # KEYS: as ACQUIRE. ARGV: token, lease's token, generation, value, milliseconds to live
-# Answers 1 when the value was kept.
+# Answers 1 when the value was kept; the lease is used up either way.
 FILL: Final = _script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if redis.call('GET', KEYS[3]) ~= ARGV[2] then return 0 end
-if redis.call('EXISTS', KEYS[4], KEYS[6]) > 0 then return 0 end
-if redis.call('GET', KEYS[5]) ~= ARGV[3] then return 0 end
-redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5])
+local kept = 0
+if redis.call('EXISTS', KEYS[4], KEYS[6]) == 0 and redis.call('GET', KEYS[5]) == ARGV[3] then
+    redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5])
+    kept = 1
+end
 redis.call('DEL', KEYS[3])
-return 1
+return kept
+""")
+
+# KEYS: lease. ARGV: lease's token. Answers 1 when it was this one.
+RELEASE: Final = _script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 """)
 
 # KEYS: token, then of each key value, lease and markers, then of each group generation and markers
@@ -132,4 +139,4 @@ end
 return removed
 """)
 
-SCRIPTS: Final = (ACQUIRE, FILL, INTENT, PUBLISH, TOKEN, CLEAN)
+SCRIPTS: Final = (ACQUIRE, FILL, RELEASE, INTENT, PUBLISH, TOKEN, CLEAN)

@@ -1,0 +1,93 @@
+"""Servers of Redis and Valkey, and a shelf whose prices they keep."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
+from tests.keyshop.kit.cache.shelf import Shelf, open_shelf
+from tests.servers import Postgres, copied_database
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisProcess]:
+    """A Valkey that tests share, each in a database of its own; nobody may harm it."""
+    with serving("valkey") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def redis_number() -> int:
+    """The number of a database that no other file's tests use."""
+    return next(_numbers)
+
+
+@pytest.fixture(scope="module")
+def redis_url(shared_redis: RedisProcess, redis_number: int) -> str:
+    """The address of these tests' own database of the shared server."""
+    return shared_redis.url_of(redis_number)
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each of the two servers."""
+    return str(request.param)
+
+
+@pytest.fixture
+def own_redis(kind: str) -> Iterator[RedisProcess]:
+    """A server of this test alone, of each kind, to do anything to."""
+    with serving(kind) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module")
+async def module_database_url(
+    postgres_server: Postgres, template_database: str
+) -> AsyncIterator[str]:
+    """The address of a database that the tests of one file share."""
+    async with copied_database(postgres_server, template_database) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="module")
+async def open_shop(module_database_url: str, redis_url: str) -> AsyncIterator[Shelf]:
+    """A process of the shop and its relay, which the tests of one file share."""
+    async with open_shelf(module_database_url, redis_url) as (shelf, _):
+        yield shelf
+
+
+@pytest_asyncio.fixture
+async def shelf(open_shop: Shelf) -> Shelf:
+    """A process of a shop that works: what is read can be kept."""
+    open_shop.true_until = None
+    return open_shop
+
+
+@pytest_asyncio.fixture
+async def game(shelf: Shelf) -> str:
+    """A game whose price of 10.00 Redis keeps."""
+    game = await shelf.add(price=Decimal("10.00"), title=f"A Game {next(_numbers)}")
+    await shelf.until_kept(game)
+    shelf.loads = 0
+    return game
+
+
+@pytest.fixture
+def tell(shared_redis: RedisProcess, redis_number: int) -> Callable[..., Any]:
+    """Gives a command to these tests' own database in Redis."""
+    return partial(shared_redis.tell, database=redis_number)
+
+
+@pytest_asyncio.fixture
+async def shop(shelf: Shelf) -> str:
+    """What this shop's names in Redis carry."""
+    async with shelf.db.read() as reader:
+        return str(await reader.fetchval("SELECT keyshop.cache_shop()"))

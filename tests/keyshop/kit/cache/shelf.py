@@ -1,0 +1,142 @@
+"""A process of the shop that sells games from its shelf: the smallest one that reads and writes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from keyshop.cache_keys import GAME
+from keyshop.kit.cache.families import CacheKey, Family
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.protocol import Cache, Loaded
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import CommitGuard, Database
+from tests.shop import make_game
+
+_PRICE = "SELECT price::text FROM games WHERE id = $1"
+_TITLES = "SELECT string_agg(title, ',' ORDER BY title) FROM games"
+
+
+class Shelf:
+    """One process: its database, its cache, and a count of what it asked PostgreSQL for."""
+
+    def __init__(self, db: Database, cache: Cache, guard: CommitGuard) -> None:
+        self.db = db
+        self.cache = cache
+        self.guard = guard
+        self.loads = 0
+        self.true_until: datetime | None = None
+
+    async def add(self, **overrides: Any) -> str:
+        """Put a game on the shelf and return its id."""
+        return await make_game(self.db, **overrides)
+
+    async def set_price(self, game: str, price: str) -> float:
+        """Change the price, and return the seconds until that was acknowledged."""
+        began = time.monotonic()
+        async with self.db.transaction() as tx:
+            await tx.execute("UPDATE games SET price = $2 WHERE id = $1", game, Decimal(price))
+        return time.monotonic() - began
+
+    async def price(
+        self,
+        game: str,
+        *,
+        before: Awaitable[Any] | None = None,
+        after: Awaitable[Any] | None = None,
+    ) -> str | None:
+        """Read the price; `before` and `after` are awaited around the look at PostgreSQL."""
+
+        async def load() -> Loaded:
+            if before is not None:
+                await before
+            loaded = await self.look(game)
+            if after is not None:
+                await after
+            return loaded
+
+        return await self.read(game_key(game), load)
+
+    async def read(self, key: CacheKey | None, load: Callable[[], Awaitable[Loaded]]) -> str | None:
+        """Read any key; texts instead of bytes."""
+        payload = await self.cache.read(key, load, now=utc_now())
+        return None if payload is None else payload.decode()
+
+    async def list_titles(self, family: Family) -> str | None:
+        """Read what stands on the shelf, under a family that has one key."""
+        key = family.find_key()
+        return await self.read(key, self._look_at_titles)
+
+    async def look(self, game: str) -> Loaded:
+        """Ask PostgreSQL for the price."""
+        self.loads += 1
+        async with self.db.read() as reader:
+            found: str | None = await reader.fetchval(_PRICE, game)
+        return Loaded(None if found is None else found.encode(), self.true_until)
+
+    async def _look_at_titles(self) -> Loaded:
+        self.loads += 1
+        async with self.db.read() as reader:
+            return Loaded((await reader.fetchval(_TITLES) or "").encode())
+
+    async def keeps(self, game: str) -> bool:
+        """Read the price, and test whether that came out of Redis."""
+        loads = self.loads
+        await self.price(game)
+        return self.loads == loads
+
+    async def until_kept(self, game: str, *, seconds: float = 10) -> float:
+        """Read until an answer comes out of Redis, and return the seconds that took."""
+        began = time.monotonic()
+        await until(lambda: self.keeps(game), seconds=seconds)
+        return time.monotonic() - began
+
+
+def game_key(game: str) -> CacheKey:
+    """Return the key of a game."""
+    key = GAME.find_key(id=game)
+    assert key is not None
+    return key
+
+
+async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 10) -> None:
+    """Wait for the condition, and fail when it does not come true in time."""
+    async with asyncio.timeout(seconds):
+        while not await holds():
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def shelf_at(
+    database_url: str, redis_url: str | None, *, guard: CommitGuard | None = None
+) -> AsyncIterator[Shelf]:
+    """Run a process of the shop for the length of a block; `guard` stands in for its own."""
+    async with AsyncExitStack() as parts:
+        opened = await parts.enter_async_context(open_cache(database_url, redis_url))
+        db = Database(database_url, guard=guard or opened.guard)
+        await db.open()
+        parts.push_async_callback(db.close)
+        await parts.enter_async_context(keep_tidy(opened.guard, db))
+        yield Shelf(db, opened.cache, guard or opened.guard)
+
+
+@asynccontextmanager
+async def shelf_without_cache(database_url: str) -> AsyncIterator[Shelf]:
+    """Run a process of the shop whose cache is switched off."""
+    async with shelf_at(database_url, None) as shelf:
+        assert isinstance(shelf.guard, GuardedCommit)
+        yield shelf
+
+
+@asynccontextmanager
+async def open_shelf(database_url: str, redis_url: str) -> AsyncIterator[tuple[Shelf, str]]:
+    """Run a process and a relay, with one game that Redis keeps at 10.00; yields both."""
+    async with run_relay(database_url, redis_url), shelf_at(database_url, redis_url) as shelf:
+        game = await shelf.add(price=Decimal("10.00"))
+        await shelf.until_kept(game)
+        shelf.loads = 0
+        yield shelf, game
