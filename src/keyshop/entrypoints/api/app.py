@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from keyshop.entrypoints.api.dependencies import ApiShop
 from keyshop.entrypoints.api.docs import DocsPage, MoneySchema, docs_file, openapi_document
 from keyshop.entrypoints.api.edge import Edge
 from keyshop.entrypoints.api.errors import EXCEPTION_HANDLERS, LARGEST_BODY
@@ -49,6 +50,7 @@ def create_app(
         storefront_dir: A built storefront, for / and whatever address is not ours.
         extra_routes: Handlers of other doors.
     """
+    shop = ApiShop(db, cache)
     inner = Litestar(
         route_handlers=[
             games_router,
@@ -59,10 +61,7 @@ def create_app(
             openapi_document,
             *extra_routes,
         ],
-        dependencies={
-            "db": Provide(lambda: db, use_cache=True, sync_to_thread=False),
-            "cache": Provide(lambda: cache, use_cache=True, sync_to_thread=False),
-        },
+        dependencies={"shop": Provide(lambda: shop, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=LARGEST_BODY,
         openapi_config=OpenAPIConfig(

@@ -146,7 +146,8 @@ def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
     method = scope["method"]
     _counter(operation, method if method in _METHODS else "other", status).inc()
     _histogram(operation).observe(seconds)
-    _log.info(
+    tell = _log.debug if _is_ordinary(method, status, seconds) else _log.info
+    tell(
         "request",
         operation=operation,
         method=method,
@@ -154,6 +155,13 @@ def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
         milliseconds=round(seconds * 1000, 2),
     )
 
+
+def _is_ordinary(method: str, status: int, seconds: float) -> bool:
+    """Test whether the figures say all there is to say; a line costs as much as a kept answer."""
+    return method in {"GET", "HEAD"} and status < 400 and seconds < _SLOW
+
+
+_SLOW: Final = 0.5  # seconds
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

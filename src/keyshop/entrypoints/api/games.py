@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import MediaType, Router, get
 from litestar.params import FromQuery, QueryParameter
 
-from keyshop.entrypoints.api.dependencies import CurrentCache, Db
+from keyshop.entrypoints.api.dependencies import CurrentShop
 from keyshop.entrypoints.api.errors import described
 from keyshop.entrypoints.api.parameters import (
     Count,
@@ -49,7 +49,7 @@ from keyshop.storefront.models import (
     NamedSlug,
     Suggestion,
 )
-from keyshop.storefront.rules import USUAL_PAGE_SIZE, USUAL_SIMILAR
+from keyshop.storefront.rules import USUAL_PAGE_SIZE, USUAL_SIMILAR, USUAL_SUGGESTIONS
 from keyshop.storefront.search_games import search_games, suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 
@@ -60,8 +60,7 @@ _NAMES = described(Envelope[list[NamedSlug]])
 
 @get("/", responses=described(Envelope[GamePage]), media_type=MediaType.JSON)
 async def browse(
-    db: Db,
-    cache: CurrentCache,
+    shop: CurrentShop,
     search: Option = None,
     min_price: Annotated[str | None, QueryParameter(name="minPrice")] = None,
     max_price: Annotated[str | None, QueryParameter(name="maxPrice")] = None,
@@ -91,8 +90,8 @@ async def browse(
         multiplayer=multiplayer,
     )
     return await browse_catalogue(
-        db,
-        cache,
+        shop.db,
+        shop.cache,
         read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
         sort=read_sort(sort),
         page=clamp_page(page),
@@ -102,95 +101,95 @@ async def browse(
 
 
 @get("/autocomplete", responses=described(Envelope[list[Suggestion]]), media_type=MediaType.JSON)
-async def autocomplete(db: Db, q: Text = "", limit: Limit = 10) -> bytes:
+async def autocomplete(shop: CurrentShop, q: Text = "", limit: Limit = 10) -> bytes:
     """Games that answer what was typed so far."""
-    return await suggest_games(db, text=q, limit=limit)
+    return await suggest_games(shop.db, text=q, limit=limit)
 
 
 @get("/search", responses=_GAMES, media_type=MediaType.JSON)
-async def search(db: Db, q: Text = "") -> bytes:
+async def search(shop: CurrentShop, q: Text = "") -> bytes:
     """Games in stock whose title, publisher or description holds the text."""
-    return await search_games(db, text=q, now=utc_now())
+    return await search_games(shop.db, text=q, now=utc_now())
 
 
 @get("/best-sellers", responses=_GAMES, media_type=MediaType.JSON)
-async def best_sellers(db: Db, cache: CurrentCache, genre: Genre = None) -> bytes:
+async def best_sellers(shop: CurrentShop, genre: Genre = None) -> bytes:
     """What sells best, of all games or of a genre by name or slug."""
-    return await list_best_sellers(db, cache, genre=genre or None, now=utc_now())
+    return await list_best_sellers(shop.db, shop.cache, genre=genre or None, now=utc_now())
 
 
 @get("/new-in-catalog", responses=_GAMES, media_type=MediaType.JSON)
-async def new_in_catalogue(db: Db, cache: CurrentCache) -> bytes:
+async def new_in_catalogue(shop: CurrentShop) -> bytes:
     """What came out in the last two weeks or will come out."""
-    return await list_new_in_catalogue(db, cache, now=utc_now())
+    return await list_new_in_catalogue(shop.db, shop.cache, now=utc_now())
 
 
 @get("/preorders", responses=_GAMES, media_type=MediaType.JSON)
-async def preorders(db: Db, cache: CurrentCache) -> bytes:
+async def preorders(shop: CurrentShop) -> bytes:
     """What can be ordered ahead, the next release first."""
-    return await list_preorders(db, cache, now=utc_now())
+    return await list_preorders(shop.db, shop.cache, now=utc_now())
 
 
 @get("/new", responses=_GAMES, media_type=MediaType.JSON)
-async def new(db: Db, cache: CurrentCache) -> bytes:
+async def new(shop: CurrentShop) -> bytes:
     """What came out in the last two weeks and can be played at once."""
-    return await list_new(db, cache, now=utc_now())
+    return await list_new(shop.db, shop.cache, now=utc_now())
 
 
 @get("/by-genre/{genre:str}", responses=_GAMES, media_type=MediaType.JSON)
-async def by_genre(db: Db, cache: CurrentCache, genre: PathText) -> bytes:
+async def by_genre(shop: CurrentShop, genre: PathText) -> bytes:
     """The popular games of a genre by name or slug; best sellers when it has none."""
-    return await list_by_genre(db, cache, genre=genre, now=utc_now())
+    return await list_by_genre(shop.db, shop.cache, genre=genre, now=utc_now())
 
 
 @get("/random", responses=_GAMES, media_type=MediaType.JSON)
-async def random(db: Db, count: Count = 10) -> bytes:
+async def random(shop: CurrentShop, count: Count = 10) -> bytes:
     """Games in stock, others at every call."""
-    return await list_random(db, count=clamp_count(count), now=utc_now())
+    return await list_random(shop.db, count=clamp_count(count), now=utc_now())
 
 
 @get("/genres", responses=_NAMES, media_type=MediaType.JSON)
-async def genres(db: Db, cache: CurrentCache) -> bytes:
+async def genres(shop: CurrentShop) -> bytes:
     """All genres by name."""
-    return await list_genres(db, cache, now=utc_now())
+    return await list_genres(shop.db, shop.cache, now=utc_now())
 
 
 @get("/platforms", responses=_NAMES, media_type=MediaType.JSON)
-async def platforms(db: Db, cache: CurrentCache) -> bytes:
+async def platforms(shop: CurrentShop) -> bytes:
     """All platforms by name."""
-    return await list_platforms(db, cache, now=utc_now())
+    return await list_platforms(shop.db, shop.cache, now=utc_now())
 
 
 @get("/filter-options", responses=described(Envelope[FilterOptions]), media_type=MediaType.JSON)
-async def filter_options(db: Db, cache: CurrentCache) -> bytes:
+async def filter_options(shop: CurrentShop) -> bytes:
     """Every value of every filter."""
-    return await list_filter_options(db, cache, now=utc_now())
+    return await list_filter_options(shop.db, shop.cache, now=utc_now())
 
 
 @get("/collections", responses=described(Envelope[list[Collection]]), media_type=MediaType.JSON)
-async def collections(db: Db, cache: CurrentCache) -> bytes:
+async def collections(shop: CurrentShop) -> bytes:
     """The largest genres and publishers with their popular games."""
-    return await list_collections(db, cache, now=utc_now())
+    return await list_collections(shop.db, shop.cache, now=utc_now())
 
 
 @get("/{game_id:str}/similar", responses=_GAMES, media_type=MediaType.JSON)
-async def similar(
-    db: Db, cache: CurrentCache, game_id: PathText, count: Count = USUAL_SIMILAR
-) -> bytes:
+async def similar(shop: CurrentShop, game_id: PathText, count: Count = USUAL_SIMILAR) -> bytes:
     """Games that have much in common with this one."""
-    return await list_similar(db, cache, game_id=game_id, count=clamp_count(count), now=utc_now())
+    return await list_similar(
+        shop.db, shop.cache, game_id=game_id, count=clamp_count(count), now=utc_now()
+    )
 
 
 @get("/slug/{slug:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game_by_slug(db: Db, cache: CurrentCache, slug: PathText) -> bytes:
+async def game_by_slug(shop: CurrentShop, slug: PathText) -> bytes:
     """The game of that slug."""
-    return await show_game_by_slug(db, cache, slug=slug, now=utc_now())
+    return await show_game_by_slug(shop.db, shop.cache, slug=slug, now=utc_now())
 
 
 @get("/{game_id:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game(db: Db, cache: CurrentCache, game_id: PathText) -> bytes:
+async def game(shop: CurrentShop, game_id: PathText) -> bytes:
     """The game of that id."""
-    return await show_game(db, cache, game_id=game_id, now=utc_now())
+    return await show_game(shop.db, shop.cache, game_id=game_id, now=utc_now())
 
 
 games_router = Router(

@@ -41,6 +41,15 @@ class TestLog:
         assert (line["method"], line["status"]) == ("GET", 200)
         assert line["milliseconds"] > 0
         assert "something-private" not in str(line)
+        # The figures count it; a line for each would cost as much as the answer.
+        assert line["log_level"] == "debug"
+
+    async def test_shows_an_operator_what_was_refused(self, client: AsyncClient):
+        with capture_logs() as lines:
+            await client.get("/api/games/no-such-game")
+
+        [line] = lines
+        assert (line["status"], line["log_level"]) == (404, "info")
 
 
 class TestMetricsOfSeveralProcesses:
