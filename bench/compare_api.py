@@ -8,9 +8,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from bench.load import Visitors
-from bench.machine import Machine, Process, keyshop_api
+from bench.machine import Machine, keyshop_api
 from bench.report import Goal
 from bench.rivals import Recorder, Told, rival
+from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
@@ -20,7 +21,6 @@ from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.show_game import show_game
 
 _NO_CACHE: Final = PassThrough()
-_CONNECTIONS: Final = 8
 _GAMES: Final = 200  # different games that are asked for by id
 
 _SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
@@ -32,12 +32,6 @@ class _Endpoint(Struct, frozen=True):
     name: str
     reads: dict[str, Read]
     requests: int
-
-
-class _Server(Struct, frozen=True):
-    name: str
-    process: Process
-    port: int
 
 
 async def compare_api(machine: Machine, database_url: str) -> None:
@@ -55,9 +49,9 @@ async def compare_api(machine: Machine, database_url: str) -> None:
         await db.close()
     with ExitStack() as stack:
         servers = [
-            _Server("bare", *stack.enter_context(rival(machine, "bare", told, database_url))),
-            _Server("raw", *stack.enter_context(rival(machine, "raw", told, database_url))),
-            _Server("keyshop", *stack.enter_context(keyshop_api(machine, database_url))),
+            Server("bare", *stack.enter_context(rival(machine, "bare", told, database_url))),
+            Server("raw", *stack.enter_context(rival(machine, "raw", told, database_url))),
+            Server("keyshop", *stack.enter_context(keyshop_api(machine, database_url))),
         ]
         visitors = stack.enter_context(Visitors(machine))
         _compare(machine, endpoints, servers, visitors)
@@ -112,38 +106,20 @@ async def _record(db: Recorder, read: Read) -> Told:
 
 
 def _compare(
-    machine: Machine, endpoints: list[_Endpoint], servers: list[_Server], visitors: Visitors
+    machine: Machine, endpoints: list[_Endpoint], servers: list[Server], visitors: Visitors
 ) -> None:
     report, rounds = machine.report, 3 if machine.quick else 5
     report.title(
-        f"api: {_CONNECTIONS} connections, medians of {rounds} runs in turns;"
+        f"api: {CONNECTIONS} connections, medians of {rounds} runs in turns;"
         " processor time of the server process alone"
     )
     report.line("", *(server.name for server in servers), "raw/keyshop", "bare/keyshop")
     for endpoint in endpoints:
-        costs, rates = _measure(endpoint, servers, visitors, rounds=rounds)
-        bare, raw, ours = (median(costs[server.name]) for server in servers)
+        asked = repeat(list(endpoint.reads), endpoint.requests)
+        costs = take_turns(servers, visitors, asked, rounds=rounds)
+        bare, raw, ours = (median(costs[server.name].microseconds) for server in servers)
         report.line(f"{endpoint.name}, µs/request", bare, raw, ours, raw / ours, bare / ours)
-        report.line("  requests/s", *(median(rates[server.name]) for server in servers))
+        report.line("  requests/s", *(median(costs[server.name].rates) for server in servers))
         report.goals(
             Goal(text=f"  {endpoint.name}: speed of raw reached", value=raw / ours, least=0.6)
         )
-
-
-def _measure(
-    endpoint: _Endpoint, servers: list[_Server], visitors: Visitors, *, rounds: int
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    targets = list(endpoint.reads)
-    asked = (targets * (endpoint.requests // len(targets) + 1))[: endpoint.requests]
-    costs: dict[str, list[float]] = {server.name: [] for server in servers}
-    rates: dict[str, list[float]] = {server.name: [] for server in servers}
-    for server in servers:
-        # Every connection of the pools is open and has the statements prepared.
-        visitors.send(server.port, asked[: len(asked) // 4], connections=_CONNECTIONS)
-    for _ in range(rounds):
-        for server in servers:
-            before = server.process.cpu_seconds
-            figures = visitors.send(server.port, asked, connections=_CONNECTIONS)
-            costs[server.name].append((server.process.cpu_seconds - before) / len(asked) * 1e6)
-            rates[server.name].append(figures.rate)
-    return costs, rates

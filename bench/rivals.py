@@ -4,7 +4,7 @@ What the API is compared with: servers that do less.
 `bare` is an ASGI application that returns the API's own bytes; `raw` is a Litestar handler that runs
 the API's own statements with the bare driver and encodes the rows as they come; `get` and `redis-py`
 are Litestar handlers that ask Redis for the API's own bytes, over the shop's connection or over the
-usual client.
+usual client; `edge+get` is `get` behind the shop's own edge: with its log line, request id and figures.
 """
 
 import asyncio
@@ -26,11 +26,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from redis.asyncio import Redis
 
 from bench.machine import Machine, Process, python
+from keyshop.entrypoints.api.edge import Edge
 from keyshop.entrypoints.cli.parent import end_with
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import connect
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database, Reader
+from keyshop.kit.logs import configure_logging
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
@@ -82,7 +84,11 @@ def rival(
     file = machine.home / f"{name}.pickle"
     file.write_bytes(pickle.dumps(told))
     command = python("bench.rivals", name, str(file), url)
-    with Process(command, log=machine.home / f"{name}.log", talks=True) as process:
+    figures = machine.home / "metrics-of-rivals"
+    figures.mkdir(exist_ok=True)
+    variables = {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
+    log = machine.home / f"{name}.log"
+    with Process(command, log=log, variables=variables, talks=True) as process:
         yield process, int(process.read_line())
 
 
@@ -165,11 +171,12 @@ async def _serve(name: str, told: dict[str, Told], url: str) -> None:
                 url, min_size=1, max_size=10, statement_cache_size=1024, reset=_reset_nothing
             ) as pool:
                 await _listen(raw(told, pool))
-        case "get":
+        case "get" | "edge+get":
             connection = await connect(parse_address(url), shop="bench")
             for target, found in told.items():
                 await connection.call("SET", _name(target), found.body)
-            await _listen(one_get(told, lambda key: connection.call("GET", key)))
+            app = one_get(told, lambda key: connection.call("GET", key))
+            await _listen(app if name == "get" else Edge(app, ()))
         case _:
             async with Redis.from_url(url) as redis:
                 await redis.mset({_name(target): found.body for target, found in told.items()})
@@ -200,6 +207,7 @@ async def _reset_nothing(connection: object) -> None:
 def main() -> None:
     """Serve as the rival that the first argument names."""
     end_with(os.getppid())
+    configure_logging("json", "info")
     name, file, url = sys.argv[1:]
     told = pickle.loads(Path(file).read_bytes())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

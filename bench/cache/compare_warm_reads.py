@@ -14,7 +14,7 @@ from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
 
 _GAMES: Final = 200  # different games that are asked for by id
 _SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
-_RIVALS: Final = ("bare", "get", "redis-py")
+_RIVALS: Final = ("bare", "get", "redis-py", "edge+get")
 
 
 async def list_targets(stage: Stage) -> dict[str, list[str]]:
@@ -33,13 +33,13 @@ async def list_targets(stage: Stage) -> dict[str, list[str]]:
 
 def compare_warm_reads(stage: Stage, targets: dict[str, list[str]]) -> None:
     """Measure all servers in turns, several times, and print the medians."""
-    report, rounds = stage.machine.report, 3 if stage.machine.quick else 5
+    report, rounds = stage.machine.report, _rounds(stage)
     told = {asked: Told([], stage.get(asked)) for group in targets.values() for asked in group}
     report.title(
         f"cache, warm reads: {CONNECTIONS} connections, medians of {rounds} runs in turns;"
         " µs of processor time of the server process alone"
     )
-    report.line("", *_RIVALS, "keyshop", "get/keyshop", "bare/keyshop")
+    report.line("", *_RIVALS, "keyshop")
     with ExitStack() as stack:
         servers = [
             Server(name, *stack.enter_context(rival(stage.machine, name, told, stage.redis_url)))
@@ -48,19 +48,26 @@ def compare_warm_reads(stage: Stage, targets: dict[str, list[str]]) -> None:
         servers.append(Server("keyshop", stage.api, stage.port))
         visitors = stack.enter_context(Visitors(stage.machine))
         for name, group in targets.items():
-            _compare(stage, name, repeat(group, 1_200 if rounds == 3 else 3_000), servers, visitors)
+            _compare(
+                stage,
+                name,
+                repeat(group, 1_000 if stage.machine.quick else 2_000),
+                servers,
+                visitors,
+            )
 
 
 def _compare(
     stage: Stage, name: str, asked: list[str], servers: list[Server], visitors: Visitors
 ) -> None:
     before = stage.count_reads()
-    costs = take_turns(servers, visitors, asked, rounds=3 if stage.machine.quick else 5)
+    costs = take_turns(servers, visitors, asked, rounds=_rounds(stage))
     after = stage.count_reads()
-    bare, get, usual, ours = (median(costs[server.name].microseconds) for server in servers)
+    bare, get, usual, edge, ours = (median(costs[server.name].microseconds) for server in servers)
     report = stage.machine.report
-    report.line(f"{name}, µs/request", bare, get, usual, ours, get / ours, bare / ours)
+    report.line(f"{name}, µs/request", bare, get, usual, edge, ours)
     report.line("  requests/s", *(median(costs[server.name].rates) for server in servers))
+    report.line("  of them the shop's edge; speed of edge+get", edge - get, edge / ours)
     hits = after.get("hit", 0) - before.get("hit", 0)
     reads = sum(after.values()) - sum(before.values())
     report.goals(
@@ -68,3 +75,7 @@ def _compare(
         Goal(text=f"  {name}: speed of bare reached", value=bare / ours, least=0.2),
         Goal(text=f"  {name}: share of hits", value=hits / reads, least=0.99),
     )
+
+
+def _rounds(stage: Stage) -> int:
+    return 3 if stage.machine.quick else 5

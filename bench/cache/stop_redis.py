@@ -12,8 +12,9 @@ from bench.cache.stage import Stage
 from bench.load import Figures, Visitors
 from bench.machine import keyshop_api
 from bench.report import Goal, percentile
-from bench.take_turns import CONNECTIONS, repeat
+from bench.take_turns import repeat
 
+_VISITORS: Final = 2  # few enough that none waits for another
 _STOP_AFTER: Final = 0.3  # seconds, so that visitors are at it
 _MOST_ADDED: Final = 60.0  # ms: what a read may wait for Redis
 _BACK_WITHIN: Final = 1.0  # seconds
@@ -21,21 +22,21 @@ _BACK_WITHIN: Final = 1.0  # seconds
 
 def stop_redis(stage: Stage, targets: list[str]) -> None:
     """Read warm, without a cache, and while the server is stopped; then wait for hits."""
-    report, number = stage.machine.report, 1_500 if stage.machine.quick else 6_000
+    report, number = stage.machine.report, 1_000 if stage.machine.quick else 3_000
     asked = repeat(targets, number)
     pid = _process_id(stage.redis_url)
     with Visitors(stage.machine) as visitors:
         with keyshop_api(stage.machine, stage.database_url) as (_, port):
-            visitors.ask(port, asked[: number // 4], connections=CONNECTIONS)
-            without = visitors.ask(port, asked, connections=CONNECTIONS)
-        visitors.ask(stage.port, asked, connections=CONNECTIONS)
-        warm = visitors.ask(stage.port, asked, connections=CONNECTIONS)
+            visitors.ask(port, targets, connections=_VISITORS)
+            without = visitors.ask(port, asked, connections=_VISITORS)
+        visitors.ask(stage.port, targets, connections=_VISITORS)
+        warm = visitors.ask(stage.port, asked, connections=_VISITORS)
         timer = threading.Timer(_STOP_AFTER, os.kill, (pid, signal.SIGSTOP))
         try:
             timer.start()
-            stopped = visitors.ask(stage.port, asked * 2, connections=CONNECTIONS)
+            stopped = visitors.ask(stage.port, asked * 2, connections=_VISITORS)
             timer.join()
-            longer = visitors.ask(stage.port, asked, connections=CONNECTIONS)
+            longer = visitors.ask(stage.port, asked, connections=_VISITORS)
         finally:
             timer.cancel()
             os.kill(pid, signal.SIGCONT)
@@ -43,7 +44,7 @@ def stop_redis(stage: Stage, targets: list[str]) -> None:
         stage.wait_for_hits(targets[0])
         back = time.monotonic() - begun
     report.title(
-        f"cache, Redis stopped (SIGSTOP) {_STOP_AFTER} s after {CONNECTIONS} visitors began to"
+        f"cache, Redis stopped (SIGSTOP) {_STOP_AFTER} s after {_VISITORS} visitors began to"
         " read one game after the other, ms"
     )
     report.line("", "p50", "p99", "max", "failed", "seconds")
