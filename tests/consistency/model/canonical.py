@@ -11,6 +11,7 @@ from tests.consistency.model.states import (
     Incarnation,
     LateScript,
     Load,
+    Read,
     Reader,
     Redis,
     State,
@@ -161,10 +162,17 @@ class _Canon:
         read, load = reader.read, reader.load
         if load is not None and load.at != "filled" and self._must_be_refused(reader, load):
             load = None
-            read = None if read is not None and read.joined else read
-        if read is not None and not read.joined and read.epoch != reader.view.epoch:
+            read = None if read is not None and read.at == "joined" else read
+        connection = self._link(reader)
+        if read is not None and self._is_hopeless(read, reader, connection):
             read = None
-        return Reader(read, load, reader.view, reader.beat, self._link(reader), reader.cut)
+        return Reader(read, load, reader.view, reader.beat, connection, reader.cut)
+
+    def _is_hopeless(self, read: Read, reader: Reader, connection: Incarnation | None) -> bool:
+        """Say whether the read can only end in PostgreSQL: a lost connection, another tag."""
+        if read.at == "asked":
+            return connection is None or connection != reader.connection
+        return read.at == "got" and read.epoch != reader.view.epoch
 
     def _must_be_refused(self, reader: Reader, load: Load) -> bool:
         rules, state = self._rules, self._state
@@ -205,7 +213,7 @@ class _Canon:
         read, load = reader.read, reader.load
         if load is not None:
             load = self._load(load)
-        if read is not None and not read.joined:
+        if read is not None and read.at == "got":
             epochs = self._epochs
             read = read._replace(epoch=epochs.setdefault(read.epoch, len(epochs)))
         connection = reader.connection

@@ -39,7 +39,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     Who takes part.
 
     Of the workers, the last `stopped_workers` may stop for ever at any step, and the last
-    `off_workers` have no Redis (`CACHE_MODE=off`).
+    `off_workers` have no Redis (`CACHE_MODE=off`). With `slow_gets` a GET runs at any time after it
+    was sent, and trust is tested when it is sent; else both are one step.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     stopped_workers: int = 0
     off_workers: int = 0
+    slow_gets: bool = False
     faults: int = 1
     kinds: frozenset[Fault] = EVERY_FAULT
     other_shop: int = 0
@@ -167,4 +169,11 @@ LARGE = [
         kinds=_kinds("partition"),
     ),
     Configuration(name="another shop on the same Redis, any fault", other_shop=2),
+    Configuration(name="a guarded writer, any fault, GETs run late", slow_gets=True),
+    Configuration(
+        name="an unguarded writer, any fault, GETs run late", writers=(OFF,), slow_gets=True
+    ),
+    Configuration(
+        name="a foreign writer, any fault, GETs run late", writers=(FOREIGN,), slow_gets=True
+    ),
 ]

@@ -28,8 +28,10 @@ def steps_of_readers(moment: Moment) -> None:
         redis = moment.reached_by(reader.connection)
         if reader.read is None and redis is not None:
             _ask(moment, index, reader, redis)
-        elif reader.read is not None and not reader.read.joined:
+        elif reader.read is not None and reader.read.at == "got":
             _answer_hit(moment, index, reader, reader.read)
+        elif reader.read is not None and reader.read.at == "asked" and redis is not None:
+            _get(moment, index, reader, redis, reader.read)
         if reader.load is not None:
             _load(moment, index, reader, reader.load)
 
@@ -69,7 +71,9 @@ def _look_around(moment: Moment, index: int, reader: Reader) -> None:
         return
     address = moment.address()
     if reader.connection != address:
-        _step(moment, index, "RECONNECT", reader._replace(connection=address), helps=True)
+        read = reader.read if reader.read is None or reader.read.at != "asked" else None
+        renewed = reader._replace(connection=address, read=read)
+        _step(moment, index, "RECONNECT", renewed, helps=True)
 
 
 def _waited_for(state: State, index: int) -> State:
@@ -84,37 +88,49 @@ def _waited_for(state: State, index: int) -> State:
 
 
 def _ask(moment: Moment, index: int, reader: Reader, redis: Redis) -> None:
-    """MGET of value, generation and token; and ACQUIRE, which answers HIT by the same test."""
+    """MGET of value, generation and token, and ACQUIRE, whose HIT is the same as this GET's."""
     trusted = _trusts(moment, reader)
-    if not trusted and moment.rules.trusted_before:
-        return
-    assert reader.connection is not None
-    token = reader.connection.token
-    stored = redis.stored
-    is_current = stored is not None and stored.generation == redis.generation != 0
-    if stored is not None and is_current and moment.accepts(redis, token, "GET"):
-        read = _started(moment, joined=False, value=stored.value, epoch=stored.epoch)
-        _step(moment, index, f"GET {stored.value}", reader._replace(read=read))
-    if not trusted or reader.load is not None:
-        return
-    if stored is not None and is_current and stored.epoch == reader.view.epoch:
-        return
-    if moment.accepts(redis, token, "ACQUIRE"):
+    if trusted or not moment.rules.trusted_before:
+        asked = _started(moment, "asked")
+        if moment.config.slow_gets:
+            _step(moment, index, "GET sent", reader._replace(read=asked))
+        else:
+            _get(moment, index, reader, redis, asked)
+    if trusted and reader.load is None and reader.connection is not None:
         _acquire(moment, index, reader, redis, reader.connection)
 
 
-def _started(moment: Moment, *, joined: bool, value: int = 0, epoch: int = 0) -> Read:
+def _get(moment: Moment, index: int, reader: Reader, redis: Redis, read: Read) -> None:
+    """The GET runs; a read that misses goes on to ACQUIRE, or to PostgreSQL."""
+    stored = redis.stored
+    token = 0 if reader.connection is None else reader.connection.token
+    current = stored is not None and stored.generation == redis.generation != 0
+    if stored is not None and current and moment.accepts(redis, token, "GET"):
+        got = read._replace(at="got", value=stored.value, epoch=stored.epoch)
+        _step(moment, index, f"GET {stored.value}", reader._replace(read=got))
+    elif moment.config.slow_gets:
+        _step(moment, index, "GET misses", reader._replace(read=None))
+
+
+def _started(moment: Moment, at: str) -> Read:
     state = moment.state
-    return Read(state.acknowledged, state.visible, state.matured, joined, value, epoch)
+    return Read(state.acknowledged, state.visible, state.matured, at, 0, 0)
 
 
 def _acquire(
     moment: Moment, index: int, reader: Reader, redis: Redis, connection: Incarnation
 ) -> None:
+    view, stored = reader.view, redis.stored
+    is_hit = (
+        stored is not None
+        and stored.generation == redis.generation != 0
+        and stored.epoch == view.epoch
+    )
+    if is_hit or not moment.accepts(redis, connection.token, "ACQUIRE"):
+        return
     leased = acquire(moment, redis)
     if leased is None:
         return
-    view = reader.view
     load = Load("reading", FRESH, view.epoch, leased.generation, connection, 0, view.seq)
     state = moment.with_server(leased)
     _step(moment, index, "ACQUIRE gives LEASE", reader._replace(load=load), state=state)
@@ -142,13 +158,13 @@ def _violated(read: Read, value: int) -> str | None:
 
 
 def _load(moment: Moment, index: int, reader: Reader, load: Load) -> None:
-    joined = reader.read is not None and reader.read.joined
+    joined = reader.read is not None and reader.read.at == "joined"
     if load.at == "reading":
         value = moment.state.value
         read = reader._replace(load=load._replace(at="read", value=value))
         _step(moment, index, f"reads {value} from the database, answers", read)
     if load.at in {"read", "sent"} and reader.read is None and _may_join(moment, reader):
-        joining = reader._replace(read=_started(moment, joined=True))
+        joining = reader._replace(read=_started(moment, "joined"))
         _step(moment, index, "JOIN", joining)
     if load.at == "read" and (_may_fill(moment, reader, load)):
         _send_fill(moment, index, reader, load)

@@ -1,9 +1,21 @@
 """
 Breadth-first search over every interleaving, so that the first counter-example is a shortest one.
 
-States are kept exactly, none is identified by a hash alone. A promise is broken by a step; that
-there is a way back to trusted hits (STUCK) is decided afterwards, backwards from the good states,
-over steps that help.
+Checked: G1, no read that starts after an acknowledged write returns an older value; G1F, the same
+one second after a foreign COMMIT; L1, no read returns less than a guarded commit that was visible
+when it started; SHOP, none returns another shop's value; B1, no writer waits for a process that can
+be stopped; STUCK, polls, workers and PostgreSQL alone lead back to trusted hits from every state.
+
+What stands for time, and allows at least as much as a clock:
+
+* A killed or stopped process makes no further step. PostgreSQL ends an open transaction at any time.
+* A wait of 500 or 600 ms after a CLOSE lasts until no reader holds an OPEN view from before it.
+* A second after a foreign COMMIT may pass at any moment. From then on every beat is too old whose
+  round began before that COMMIT, in the control row and in every view: its time is older than the
+  COMMIT's, so its age is more than a second. A round is known by the newest foreign COMMIT before it.
+* A request for the exclusive lock ends by its lock_timeout at any time.
+
+States are kept exactly, none is identified by a hash alone.
 """
 
 import sys

@@ -54,7 +54,7 @@ class Control(NamedTuple):
 
 class Read(NamedTuple):
     """
-    A read between Redis's reply and its test of trust, or one that joined the running load.
+    A read on its way: GET is `asked`, its reply was `got`, or it `joined` the running load.
 
     The first three figures are what it must not fall behind, taken when it started.
     """
@@ -62,7 +62,7 @@ class Read(NamedTuple):
     acknowledged: int
     visible: int
     matured: int
-    joined: bool
+    at: str
     value: int
     epoch: int
 

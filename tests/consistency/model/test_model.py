@@ -4,7 +4,11 @@ import pytest
 
 from tests.consistency.model.configurations import SMALL, Configuration
 from tests.consistency.model.search import search
-from tests.consistency.model.variants import VARIANTS, Variant
+from tests.consistency.model.variants import Variant
+from tests.consistency.model.weakened_cache import WEAKENED_CACHE
+from tests.consistency.model.weakened_recovery import WEAKENED_RECOVERY
+
+_VARIANTS = [*WEAKENED_CACHE, *WEAKENED_RECOVERY]
 
 _REPRESENTATIVE = {
     "there is no INTENT: delete after commit",
@@ -36,7 +40,7 @@ class TestProtocol:
 class TestWeakenedProtocol:
     @pytest.mark.parametrize(
         "variant",
-        [variant for variant in VARIANTS if variant.name in _REPRESENTATIVE],
+        [variant for variant in _VARIANTS if variant.name in _REPRESENTATIVE],
         ids=_named,
     )
     def test_breaks_the_promise_that_its_rule_protects(self, variant):
@@ -47,7 +51,7 @@ class TestWeakenedProtocol:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         "variant",
-        [variant for variant in VARIANTS if variant.name not in _REPRESENTATIVE],
+        [variant for variant in _VARIANTS if variant.name not in _REPRESENTATIVE],
         ids=_named,
     )
     def test_breaks_its_promise_for_every_rule_taken_away(self, variant):
