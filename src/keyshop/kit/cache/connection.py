@@ -49,18 +49,24 @@ class RedisConnection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self.lost = asyncio.Event()
         self.shop = ""
-        self.run = ""
+        self._run = ""
         self.token = ""
+        self.incarnation = ""
 
-    @property
-    def incarnation(self) -> str:
+    def identify(self, *, shop: str, run: str, token: str) -> None:
         """
-        Return which server it is, and which of its lives.
+        Remember which server it is, and which of its lives.
 
         A restarted server has another run, one that was promoted or restored another history, and
         one that was emptied another token or none.
         """
-        return f"{self.run}:{self.token}"
+        self.shop, self._run = shop, run
+        self.take_token(token)
+
+    def take_token(self, token: str) -> None:
+        """Remember the token that this server has been given."""
+        self.token = token
+        self.incarnation = f"{self._run}:{token}"
 
     async def call(self, *command: _Argument) -> Reply:
         """
@@ -206,9 +212,11 @@ async def _examine(connection: RedisConnection, shop: str) -> None:
             raise RedisFault("Redis is still reading its file.") from error
         raise RedisUnsuitable(f"Redis does not let the shop work: {error}") from error
     check_suitable(told)
-    connection.shop = shop
-    connection.run = f"{told.get('run_id', '')}:{told.get('master_replid', '')}"
-    connection.token = read_token(token)
+    connection.identify(
+        shop=shop,
+        run=f"{told.get('run_id', '')}:{told.get('master_replid', '')}",
+        token=read_token(token),
+    )
 
 
 def read_token(reply: Reply) -> str:

@@ -23,6 +23,9 @@ class Control(Struct, frozen=True, kw_only=True):
     """PostgreSQL's own history; a promoted standby begins another."""
 
     epoch: str
+    tag: str
+    """What values that may be served begin with: shop, timeline and epoch."""
+
     incarnation: str
     is_open: bool
     cold_next: bool
@@ -33,11 +36,6 @@ class Control(Struct, frozen=True, kw_only=True):
 
     beat_seconds: float
     """Time since the beginning of the last relay round that delivered everything."""
-
-    @property
-    def tag(self) -> str:
-        """Return what values that may be served begin with."""
-        return f"{self.shop}.{self.timeline}.{self.epoch}"
 
 
 async def read_control(connection: "Connection[Record]") -> Control:
@@ -55,6 +53,7 @@ async def read_control(connection: "Connection[Record]") -> Control:
         shop=record["shop"],
         timeline=record["timeline"],
         epoch=record["epoch"],
+        tag=f"{record['shop']}.{record['timeline']}.{record['epoch']}",
         incarnation=record["incarnation"],
         is_open=record["state"] == "OPEN",
         cold_next=record["cold_next"],

@@ -12,10 +12,12 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import Final, TypeAlias
 
 import structlog
 from msgspec import Struct
+from prometheus_client import Counter
 
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
 from keyshop.kit.cache.control import Control
@@ -324,7 +326,7 @@ class GuardedCache:
                 return BYPASS
 
     def _count(self, key: CacheKey, outcome: str, payload: bytes | None) -> bytes | None:
-        READS.labels(key.family.name, outcome).inc()
+        _reads(key.family.name, outcome).inc()
         if outcome == "bypass":
             self._say_bypass()
         return payload or None
@@ -341,6 +343,12 @@ class GuardedCache:
 def _text(generation: bytes) -> str:
     """Return what may be anything, if others write into this Redis, without losing a byte."""
     return generation.decode(errors="surrogateescape")
+
+
+# The library takes a lock and builds a key at every `labels`.
+@cache
+def _reads(family: str, outcome: str) -> Counter:
+    return READS.labels(family, outcome)
 
 
 async def _wait_loaded(flight: Flight) -> float:

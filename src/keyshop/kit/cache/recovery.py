@@ -66,7 +66,7 @@ async def open_cold(
     token = secrets.token_hex(16)  # never one that was sent before: it may have arrived late
     async with asyncio.timeout(_BUDGET):
         await connection.run_script(TOKEN, [token_name(control.shop)], [token])
-    connection.token = token
+    connection.take_token(token)
     return await _open(db, control, connection.incarnation)
 
 
