@@ -61,7 +61,7 @@ async def _upgrade(database_url: str) -> list[str]:
 
 
 async def _apply_next(connection: Connection, revisions: list[Revision]) -> str | None:
-    async with connection.transaction():
+    async with connection.transaction(isolation="read_committed"):
         await take_turn(connection)
         found = await look(connection, revisions)
         _refuse_others(found)

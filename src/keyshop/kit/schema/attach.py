@@ -36,7 +36,12 @@ from keyshop.kit.schema.rights import find_obstacles
 from keyshop.kit.schema.stand import Status, look
 
 # A connection that only waits for the other's work is not to be cut off.
-_BE_PATIENT: Final = "SET LOCAL idle_in_transaction_session_timeout = 0"
+_BE_PATIENT: Final = (
+    "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
+)
+
+# A role's limit for customers' requests would end the building of an index.
+_TAKE_YOUR_TIME: Final = "SET statement_timeout = 0"
 
 # The same as in the revision that makes it elsewhere.
 _BEGIN: Final = """
@@ -121,10 +126,11 @@ async def _check(database_url: str) -> list[Difference]:
 
 async def _attach(database_url: str, report: Report) -> Attached:
     # An index is not built within a transaction, so the turn is held by a connection of its own.
-    async with connected(database_url) as turn, turn.transaction():
+    async with connected(database_url) as turn, turn.transaction(isolation="read_committed"):
         await turn.execute(_BE_PATIENT)
         await take_turn(turn)
         async with connected(database_url) as connection:
+            await connection.execute(_TAKE_YOUR_TIME)
             return await _take_over(connection, report)
 
 

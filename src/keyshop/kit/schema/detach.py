@@ -54,7 +54,7 @@ async def _detach(database_url: str) -> Detached:
 
 
 async def _try(connection: Connection) -> Detached:
-    async with connection.transaction():
+    async with connection.transaction(isolation="read_committed"):
         await take_turn(connection)
         _refuse_others(await look(connection, list_revisions()))
         try:

@@ -124,6 +124,21 @@ class TestAttach:
         assert found.attachment.finished_at
         assert await asyncio.to_thread(upgrade, prisma_url) == []
 
+    async def test_is_not_stopped_by_limits_that_are_meant_for_customers(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        name = await prisma.fetchval("SELECT current_database()")
+        for limit in (
+            "statement_timeout = '10ms'",
+            "idle_in_transaction_session_timeout = '50ms'",
+            "default_transaction_isolation = 'serializable'",
+        ):
+            await prisma.execute(f'ALTER DATABASE "{name}" SET {limit}')
+
+        await take_over(prisma_url)
+
+        assert await prisma.fetchval("SELECT count(*) FROM keyshop.game_facets") == 200
+
     async def test_happens_once(self, prisma_url: str) -> None:
         await take_over(prisma_url)
 
