@@ -5,12 +5,15 @@ from typing import Final
 
 from asyncpg import Record
 
+from keyshop.cache_keys import SUGGESTIONS
+from keyshop.kit.cache.families import digest
+from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
 from keyshop.storefront import queries
-from keyshop.storefront.answer import answer
+from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import Suggestion
-from keyshop.storefront.rules import relevance
+from keyshop.storefront.rules import are_worth_keeping, fold, relevance
 
 LONGEST_TERM: Final = 200  # characters
 _FOUND: Final = 50
@@ -32,6 +35,9 @@ async def search_games(db: Database, *, text: str, now: datetime) -> bytes:
     """
     Return the games in stock whose title, publisher or description holds the text.
 
+    Never kept: a whole search is seldom another visitor's as well, and whatever anybody makes up
+    would fill Redis.
+
     Raises:
         BadParameter: there is nothing to look for, or far too much.
     """
@@ -43,19 +49,27 @@ async def search_games(db: Database, *, text: str, now: datetime) -> bytes:
         return answer(await queries.list_games(reader, ids=ids, now=now))
 
 
-async def suggest_games(db: Database, *, text: str, limit: int) -> bytes:
+async def suggest_games(
+    db: Database, cache: Cache, *, text: str, limit: int, now: datetime
+) -> bytes:
     """
     Return games that answer what was typed so far, the most relevant first.
 
     Raises:
         BadParameter: fewer than two characters were typed, or far too many.
     """
-    term = clean_term(text)
+    term = fold(clean_term(text))
     if len(term) < 2:
         raise BadParameter("Search query must be at least 2 characters")
-    async with db.read() as reader:
-        found = await queries.suggest(reader, term=term, limit=limit)
-    return answer([_suggestion(term, record) for record in found])
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            found = await queries.suggest(reader, term=term, limit=limit)
+        return Loaded(answer([_suggestion(term, record) for record in found]) if found else None)
+
+    is_kept = are_worth_keeping(term, limit=limit)
+    key = SUGGESTIONS.find_key(digest=digest(term)) if is_kept else None
+    return await cache.read(key, load, now=now) or NOTHING
 
 
 def _suggestion(term: str, record: Record) -> Suggestion:

@@ -23,7 +23,14 @@ from keyshop.storefront.list_games import (
     list_similar,
 )
 from keyshop.storefront.models import CatalogueFilter, Game, Sort
-from keyshop.storefront.rules import NEW_FOR, is_new, is_worth_keeping, new_since, true_until
+from keyshop.storefront.rules import (
+    NEW_FOR,
+    are_worth_keeping,
+    is_new,
+    is_worth_keeping,
+    new_since,
+    true_until,
+)
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.shop import NOON
 
@@ -192,3 +199,16 @@ class TestPages:
     )
     def test_that_are_rare_are_not(self, wanted: CatalogueFilter, page: int, page_size: int):
         assert not is_worth_keeping(wanted, page=page, page_size=page_size)
+
+
+class TestSuggestions:
+    @pytest.mark.parametrize("term", ["ir", "iro"])
+    def test_that_all_typing_begins_with_are_kept(self, term: str):
+        assert are_worth_keeping(term, limit=10)
+
+    @pytest.mark.parametrize(
+        ("term", "limit"),
+        [("iron", 10), ("ir", 11), ("i\n", 10), ("éb", 10), ("i r", 10), ("IR", 10)],
+    )
+    def test_that_are_rare_are_not(self, term: str, limit: int):
+        assert not are_worth_keeping(term, limit=limit)

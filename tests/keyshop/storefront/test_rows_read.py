@@ -76,7 +76,12 @@ LISTS: list[tuple[str, Callable[[Database], Awaitable[bytes]], int, int]] = [
     ("genre", lambda db: list_by_genre(db, NO_CACHE, genre="Action", now=NOON), 3, 40),
     ("random", lambda db: list_random(db, count=10, now=NOON), 2, 10),
     ("search", lambda db: search_games(db, text="dragon", now=NOON), 2, 50),
-    ("suggestions", lambda db: suggest_games(db, text="dragon", limit=10), 1, 10),
+    (
+        "suggestions",
+        lambda db: suggest_games(db, NO_CACHE, text="dragon", limit=10, now=NOON),
+        1,
+        10,
+    ),
     ("genres", lambda db: list_genres(db, NO_CACHE, now=NOON), 1, 0),
     ("platforms", lambda db: list_platforms(db, NO_CACHE, now=NOON), 1, 0),
     ("filter options", lambda db: list_filter_options(db, NO_CACHE, now=NOON), 5, 0),

@@ -6,7 +6,7 @@ from keyshop.kit.database import Database
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.rules import relevance
 from keyshop.storefront.search_games import search_games, suggest_games
-from tests.keyshop.storefront.conftest import data_of, titles_of
+from tests.keyshop.storefront.conftest import NO_CACHE, data_of, titles_of
 from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
@@ -80,25 +80,25 @@ class TestSuggestions:
         ],
     )
     async def test_score(self, stocked: Database, text: str, suggested: list[tuple[str, float]]):
-        found = await data_of(suggest_games(stocked, text=text, limit=10))
+        found = await data_of(suggest_games(stocked, NO_CACHE, text=text, limit=10, now=NOON))
 
         assert [(game["title"], game["relevanceScore"]) for game in found] == suggested
 
     async def test_hold_what_the_search_box_shows(self, stocked: Database, ids: Ids):
-        [smoke] = await data_of(suggest_games(stocked, text="smoke", limit=10))
+        [smoke] = await data_of(suggest_games(stocked, NO_CACHE, text="smoke", limit=10, now=NOON))
 
         assert list(smoke) == ["id", "title", "image", "slug", "relevanceScore"]
         assert smoke["id"] == ids["Smoke"]
 
     async def test_are_no_more_than_asked_for(self, stocked: Database):
-        found = await titles_of(suggest_games(stocked, text="iron", limit=2))
+        found = await titles_of(suggest_games(stocked, NO_CACHE, text="iron", limit=2, now=NOON))
 
         assert found == ["Iron Dusk", "Iron Dawn"]
 
     @pytest.mark.parametrize("text", ["", "a", " a ", "x" * 201])
     async def test_need_two_letters(self, stocked: Database, text: str):
         with pytest.raises(BadParameter):
-            await suggest_games(stocked, text=text, limit=10)
+            await suggest_games(stocked, NO_CACHE, text=text, limit=10, now=NOON)
 
 
 class TestRelevance:

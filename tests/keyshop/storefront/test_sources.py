@@ -26,6 +26,7 @@ from keyshop.storefront.list_games import (
     list_similar,
 )
 from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.search_games import suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.shop import NOON
 
@@ -62,7 +63,7 @@ DERIVED_COLUMNS = {
 }
 
 PERSONAL = {"profile", "cart", "wishlist", "orders", "order", "transactions", "access"}
-NEVER_KEPT = {"search", "suggestions"}
+NEVER_KEPT = {"search"}
 
 
 class Inspector:
@@ -158,6 +159,7 @@ READS: list[Callable[[Database, Inspector], Awaitable[bytes]]] = [
     lambda db, cache: list_platforms(db, cache, now=NOON),
     lambda db, cache: list_filter_options(db, cache, now=NOON),
     lambda db, cache: list_collections(db, cache, now=NOON),
+    lambda db, cache: suggest_games(db, cache, text="Iro", limit=10, now=NOON),
     *(
         _page(wanted, sort)
         for sort in Sort

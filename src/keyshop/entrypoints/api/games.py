@@ -101,9 +101,9 @@ async def browse(
 
 
 @get("/autocomplete", responses=described(Envelope[list[Suggestion]]), media_type=MediaType.JSON)
-async def autocomplete(shop: CurrentShop, q: Text = "", limit: Limit = 10) -> bytes:
+async def autocomplete(shop: CurrentShop, q: Text = "", limit: Limit = USUAL_SUGGESTIONS) -> bytes:
     """Games that answer what was typed so far."""
-    return await suggest_games(shop.db, text=q, limit=limit)
+    return await suggest_games(shop.db, shop.cache, text=q, limit=limit, now=utc_now())
 
 
 @get("/search", responses=_GAMES, media_type=MediaType.JSON)
