@@ -63,8 +63,8 @@ FAULTS: Final = {
     "network.delay_all": FaultKind(
         told="all ways to Redis delay every piece", shortest=0.5, longest=3
     ),
-    "network.delay_reads": FaultKind(
-        told="the API's ways to Redis delay every piece", shortest=0.5, longest=3
+    "network.late_reads": FaultKind(
+        told="what Redis replies to the API is late", shortest=0.5, longest=3
     ),
     "network.flicker": FaultKind(
         told="the writers' ways to Redis are reset again and again", shortest=0.5, longest=3

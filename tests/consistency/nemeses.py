@@ -292,8 +292,8 @@ async def _flicker(network: Network, ways: list[str], strike: Strike) -> None:
 
 def _amount(strike: Strike) -> int:
     """Return milliseconds of a delay, or bytes after which a reply is cut."""
-    if strike.name == "network.delay_reads":
-        return int(8 + 17 * strike.amount)  # little enough for the deadline of a read
+    if strike.name == "network.late_reads":
+        return int(10 + 240 * strike.amount)
     return int(2 + 48 * strike.amount) if "delay" in strike.name else int(60 * strike.amount)
 
 

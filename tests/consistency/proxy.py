@@ -29,6 +29,7 @@ class Mode(StrEnum):
     HOLE = "hole"  # takes everything, and keeps it until the mode changes
     RESET = "reset"  # breaks every connection, and lets none through
     DELAY = "delay"  # passes everything on later, by `amount` milliseconds
+    LATE = "late"  # passes replies alone on later
     CUT = "cut"  # passes the first `amount` bytes of a reply on, then breaks the connection
 
 
@@ -79,9 +80,9 @@ class _State:
             else:
                 connection.go_on()
 
-    def draw_delay(self) -> float:
+    def draw_delay(self, *, is_reply: bool) -> float:
         """Return the seconds that a piece has to wait."""
-        if self.mode is Mode.DELAY:
+        if self.mode is Mode.DELAY or (self.mode is Mode.LATE and is_reply):
             return self.amount / 1000
         if self.route.slow_share and self._dice.random() < self.route.slow_share:
             return self._dice.uniform(*_SLOWEST)
@@ -135,7 +136,7 @@ class _Direction:
 
     def send(self, piece: bytes | None) -> None:
         state = self._connection.state
-        delay = state.draw_delay()
+        delay = state.draw_delay(is_reply=self._is_reply)
         if not delay and not self._waiting and self.target and state.mode is Mode.OK:
             self._pass_on(piece)
             return

@@ -43,13 +43,12 @@ WEAKENED: Final = {
     "trust-after-reply-only": Circumstances(
         told="GET is sent while Redis may not be believed",
         strikes=(
-            _strike("network.delay_reads", after=2, seconds=5),
-            _strike("worker.stop_all", after=0.1, seconds=1.2),
-            _strike("worker.stop_all", after=3, seconds=1.2),
+            _strike("worker.stop_all", after=2.5, seconds=1.2),
+            _strike("network.late_reads", after=0.7, seconds=0.8, amount=0.8),
         ),
         uncached_writers=True,
         connections=12,
-        seconds=40,
+        seconds=30,
     ),
     # Such a change is acknowledged when nobody trusts any more who may not know that it is closed.
     "trust-remembered": Circumstances(

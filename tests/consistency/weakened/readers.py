@@ -1,5 +1,6 @@
 """Readers that leave out one step of the protocol."""
 
+import asyncio
 import secrets
 from typing import Final
 
@@ -72,8 +73,10 @@ class TrustsAfterTheReplyOnly(GuardedCache):
         if connection is None or control is None:
             return BYPASS
         generation = generation_name(control.shop, key.family.group)
+        command = connection.call("MGET", key.name, generation, token_name(control.shop))
         try:
-            reply = await connection.call("MGET", key.name, generation, token_name(control.shop))
+            # No deadline may end the call, or the connection would be closed with it.
+            reply = await asyncio.shield(asyncio.ensure_future(command))
         except RedisFault:
             return BYPASS
         now = self.trust(connection)
