@@ -327,6 +327,9 @@ class Database:
                 found = await self._outcome(prepared.xid)
         except (DatabaseUnavailable, TimeoutError) as error:
             raise OutcomeUnknown from error
+        except asyncpg.InvalidParameterValueError as error:
+            # An id of the future: a crash has lost all trace of the transaction.
+            raise DatabaseUnavailable from error
         if found["outcome"] != "committed":
             await self._guard.settle(self, prepared, committed=False)
             raise DatabaseUnavailable

@@ -7,11 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.protocol import Loaded
 from keyshop.kit.clock import utc_now
-from tests.keyshop.kit.cache.redis_process import RedisProcess
-from tests.keyshop.kit.cache.shelf import Shelf, game_key, shelf_at, until
+from tests.keyshop.kit.cache.shelf import Shelf, game_key, shelf_at
 
 LATE = 0.25  # seconds beyond a promise that a busy machine may need
 

@@ -1,0 +1,296 @@
+"""What a COMMIT comes to when its answer is lost, and what is tried again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.database import (
+    Database,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    Prepared,
+    Transaction,
+)
+from tests.keyshop.embedded.users import get_server, kill
+from tests.keyshop.kit.cache.network import Network, network_to
+from tests.keyshop.kit.cache.shelf import until
+from tests.servers import FAST, connected, open_home
+
+# A COMMIT that takes as long as the test wants: it waits for the lock that the test holds.
+_SLOW_COMMITS = """
+    CREATE TABLE notes (id TEXT PRIMARY KEY);
+    CREATE FUNCTION wait_for_the_test() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock_shared(42);
+        IF NEW.id = 'bad' THEN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION wait_for_the_test();
+"""
+_WAITING = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT;'
+        AND wait_event = 'advisory'
+"""
+
+
+class Notes:
+    """A table whose COMMITs wait, reached through a network that the test controls."""
+
+    def __init__(self, db: Database, network: Network, url: str, through: str) -> None:
+        self.db = db
+        self.network = network
+        self.url = url
+        self.through = through
+
+    async def add(self, note: str) -> None:
+        async with self.db.transaction() as tx:
+            await tx.execute("INSERT INTO notes VALUES ($1)", note)
+
+    async def list(self) -> list[str]:
+        async with connected(self.url) as connection:
+            return [r["id"] for r in await connection.fetch("SELECT id FROM notes ORDER BY id")]
+
+
+class Foreteller:
+    """A guard that names a transaction of the future."""
+
+    async def prepare(self, tx: Transaction) -> Prepared:
+        del tx
+        return Prepared(xid="18000000000000000000")
+
+    async def settle(self, db: Database, prepared: Prepared, *, committed: bool) -> None:
+        del db, prepared
+        assert not committed
+
+
+@pytest_asyncio.fixture
+async def notes(database_url: str) -> AsyncIterator[Notes]:
+    async with connected(database_url) as connection:
+        await connection.execute(_SLOW_COMMITS)
+    port = urlsplit(database_url).port
+    assert port is not None
+    async with network_to(port) as network:
+        through = database_url.replace(f":{port}/", f":{network.port}/")
+        db = Database(through, guard=GuardedCommit(None))
+        await db.open()
+        yield Notes(db, network, database_url, through)
+        network.release()
+        network.cut()
+        await db.close()
+
+
+async def until_committing(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+    """Wait until a COMMIT waits, and return the process that does it."""
+    found: list[int] = []
+
+    async def is_waiting() -> bool:
+        found.extend(r["pid"] for r in await connection.fetch(_WAITING))
+        return bool(found)
+
+    await until(is_waiting)
+    return found[0]
+
+
+class TestLostAnswer:
+    async def test_of_a_commit_that_was_done_is_no_failure(self, notes):
+        async with connected(notes.url) as other:
+            await other.execute("SELECT pg_advisory_lock(42)")
+            adding = asyncio.create_task(notes.add("one"))
+            await until_committing(other)
+            notes.network.hold_answers()
+            await other.execute("SELECT pg_advisory_unlock(42)")
+            await until(lambda: notes.list())
+            notes.network.cut()
+            notes.network.release()
+
+            await adding
+        assert await notes.list() == ["one"]
+
+    async def test_of_a_commit_that_is_still_under_way_is_waited_for(self, notes):
+        async with connected(notes.url) as other:
+            await other.execute("SELECT pg_advisory_lock(42)")
+            adding = asyncio.create_task(notes.add("one"))
+            await until_committing(other)
+            notes.network.cut()
+            await asyncio.sleep(0.2)
+            assert not adding.done()
+            await other.execute("SELECT pg_advisory_unlock(42)")
+
+            await adding
+        assert await notes.list() == ["one"]
+
+    async def test_of_a_commit_that_was_terminated_is_told_as_nothing_changed(self, notes):
+        async with connected(notes.url) as other:
+            await other.execute("SELECT pg_advisory_lock(42)")
+            adding = asyncio.create_task(notes.add("one"))
+            pid = await until_committing(other)
+            await other.execute("SELECT pg_terminate_backend($1)", pid)
+
+            with pytest.raises(DatabaseUnavailable) as told:
+                await adding
+        assert not isinstance(told.value, OutcomeUnknown)
+        assert await notes.list() == []
+
+    async def test_of_a_commit_that_was_cancelled_is_told_as_nothing_changed(self, notes):
+        async with connected(notes.url) as other:
+            await other.execute("SELECT pg_advisory_lock(42)")
+            adding = asyncio.create_task(notes.add("one"))
+            pid = await until_committing(other)
+            await other.execute("SELECT pg_cancel_backend($1)", pid)
+
+            with pytest.raises(DatabaseUnavailable) as told:
+                await adding
+        assert not isinstance(told.value, OutcomeUnknown)
+        assert await notes.list() == []
+
+    async def test_while_nobody_can_be_asked_is_told_as_unknown(self, notes):
+        async with connected(notes.url) as other:
+            await other.execute("SELECT pg_advisory_lock(42)")
+            adding = asyncio.create_task(notes.add("one"))
+            await until_committing(other)
+            notes.network.behind = 1  # nobody listens there
+            notes.network.cut()
+
+            began = time.monotonic()
+            with pytest.raises(OutcomeUnknown):
+                await adding
+            assert time.monotonic() - began < 5
+
+    async def test_of_one_that_a_crash_wiped_out_is_told_as_nothing_changed(self, notes):
+        """PostgreSQL gives its id to nobody before it has had it: the server knows nothing of it."""
+        db = Database(notes.through, guard=Foreteller())
+        await db.open()
+
+        async def add() -> None:
+            async with db.transaction() as tx:
+                await tx.execute("INSERT INTO notes VALUES ('one')")
+
+        async with connected(notes.url) as other:
+            await other.execute("SELECT pg_advisory_lock(42)")
+            adding = asyncio.create_task(add())
+            await other.execute("SELECT pg_terminate_backend($1)", await until_committing(other))
+            with pytest.raises(DatabaseUnavailable):
+                await adding
+        await db.close()
+
+
+class TestRefusedCommit:
+    async def test_tells_why_and_changes_nothing(self, notes):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await notes.add("bad")
+
+        assert await notes.list() == []
+        await notes.add("good")
+        assert await notes.list() == ["good"]
+
+
+class TestStoppedWriter:
+    async def test_leaves_no_connection_inside_a_transaction(self, notes):
+        async with connected(notes.url) as other:
+            await other.execute("SELECT pg_advisory_lock(42)")
+            adding = asyncio.create_task(notes.add("one"))
+            await until_committing(other)
+            adding.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await adding
+            await other.execute("SELECT pg_advisory_unlock(42)")
+
+        await notes.add("two")
+        assert "two" in await notes.list()
+
+
+class TestCrashedServer:
+    async def test_during_a_commit_is_told_as_unavailable_or_unknown(self):
+        with open_home() as home, PostgresServer(home, settings=FAST) as server:
+            async with connected(server.url) as connection:
+                await connection.execute("CREATE SCHEMA keyshop")
+                await connection.execute(
+                    "CREATE TABLE keyshop.cache_outbox (id int, xid xid8, keys text[], groups text[])"
+                )
+                await connection.execute(_SLOW_COMMITS)
+            db = Database(server.url, guard=GuardedCommit(None))
+            await db.open()
+            other = await asyncpg.connect(server.url, ssl=False)
+            await other.execute("SELECT pg_advisory_lock(42)")
+
+            async def add() -> None:
+                async with db.transaction() as tx:
+                    await tx.execute("INSERT INTO notes VALUES ('one')")
+
+            adding = asyncio.create_task(add())
+            await until_committing(other)
+            kill(get_server(home, "postgres"))
+            other.terminate()
+            starting = asyncio.create_task(asyncio.to_thread(PostgresServer(home).start))
+
+            with pytest.raises(DatabaseUnavailable):
+                await adding
+            await starting
+            await db.close()
+
+
+class TestRun:
+    @pytest.mark.parametrize("error", [asyncpg.SerializationError, asyncpg.DeadlockDetectedError])
+    async def test_does_the_work_again_when_it_collided(self, notes, error):
+        tried: list[int] = []
+
+        async def work(tx) -> str:
+            tried.append(1)
+            await tx.execute("INSERT INTO notes VALUES ($1)", f"try {len(tried)}")
+            if len(tried) < 3:
+                raise error("collided")
+            return "done"
+
+        assert await notes.db.run(work, attempts=3) == "done"
+        assert await notes.list() == ["try 3"]
+
+    async def test_gives_up_after_so_many_attempts(self, notes):
+        tried: list[int] = []
+
+        async def work(_) -> None:
+            tried.append(1)
+            raise asyncpg.SerializationError("collided")
+
+        with pytest.raises(asyncpg.SerializationError):
+            await notes.db.run(work, attempts=4)
+        assert len(tried) == 4
+
+    @pytest.mark.parametrize(
+        "error", [asyncpg.UniqueViolationError, DatabaseUnavailable, ZeroDivisionError]
+    )
+    async def test_does_nothing_again_that_failed_otherwise(self, notes, error):
+        tried: list[int] = []
+
+        async def work(_) -> None:
+            tried.append(1)
+            raise error
+
+        with pytest.raises(error):
+            await notes.db.run(work, attempts=4)
+        assert len(tried) == 1
+
+    async def test_untangles_two_that_lock_each_others_rows(self, notes):
+        await notes.add("a")
+        await notes.add("b")
+        both_locked = asyncio.Barrier(2)
+        first_time = {"ab", "ba"}
+
+        async def lock(order: str) -> None:
+            async def work(tx) -> None:
+                await tx.execute("SELECT FROM notes WHERE id = $1 FOR UPDATE", order[0])
+                if order in first_time:
+                    first_time.remove(order)
+                    await both_locked.wait()
+                await tx.execute("SELECT FROM notes WHERE id = $1 FOR UPDATE", order[1])
+
+            await notes.db.run(work, attempts=3)
+
+        await asyncio.gather(lock("ab"), lock("ba"))
