@@ -47,7 +47,7 @@ def stop_redis(stage: Stage, targets: list[str]) -> None:
         f"cache, Redis stopped (SIGSTOP) {_STOP_AFTER} s after {_VISITORS} visitors began to"
         " read one game after the other, ms"
     )
-    report.line("", "p50", "p99", "max", "failed", "seconds")
+    report.line("", "p50", "p99", "max", "above 60 ms", "failed", "seconds")
     for name, figures in (
         ("warm", warm),
         ("without a cache", without),
@@ -56,17 +56,23 @@ def stop_redis(stage: Stage, targets: list[str]) -> None:
     ):
         report.line(name, *_shown(figures), len(figures.refused), figures.seconds)
     failed = len(stopped.refused) + len(longer.refused)
-    added = max(stopped.milliseconds) - percentile(without.milliseconds, 0.99)
+    added = max(stopped.milliseconds) - max(without.milliseconds)
     report.goals(
         Goal(text="  failed requests", value=failed, most=0),
-        Goal(text="  longest wait above p99 without", value=added, most=_MOST_ADDED, unit=" ms"),
+        Goal(
+            text="  longest wait above the longest without",
+            value=added,
+            most=_MOST_ADDED,
+            unit=" ms",
+        ),
         Goal(text="  hits again after SIGCONT", value=back, most=_BACK_WITHIN, unit=" s"),
     )
 
 
-def _shown(figures: Figures) -> tuple[float, float, float]:
+def _shown(figures: Figures) -> tuple[float, ...]:
     times = figures.milliseconds
-    return percentile(times, 0.5), percentile(times, 0.99), max(times)
+    late = sum(spent > _MOST_ADDED for spent in times)
+    return percentile(times, 0.5), percentile(times, 0.99), max(times), late
 
 
 def _process_id(redis_url: str) -> int:
