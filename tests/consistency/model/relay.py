@@ -24,11 +24,12 @@ def drop_rows(moment: Moment, index: int, worker: Worker) -> None:
 
 def demand_cold(moment: Moment, index: int, worker: Worker) -> None:
     """The transaction that demands a cold recovery where it is CLOSED, and deletes the rows."""
-    state, rules = moment.state, moment.rules
-    if state.control.open:
+    dropped = state = moment.state
+    control = state.control
+    if control.open:
         return
-    control = state.control._replace(cold_next=rules.drop_demands_cold, seq=FRESH)
-    dropped = moment.with_control(control)
+    if not control.cold_next and moment.rules.drop_demands_cold:
+        dropped = moment.with_control(control._replace(cold_next=True, seq=FRESH))
     dropped = dropped._replace(rows=state.rows & moment.locked_rows())
     done = dropped.workers[index]._replace(at="idle")
     label = "demands a cold recovery, DELETE rows undelivered"
