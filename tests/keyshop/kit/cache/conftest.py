@@ -48,6 +48,13 @@ def own_redis(kind: str) -> Iterator[RedisProcess]:
         yield server
 
 
+@pytest.fixture
+def own_valkey() -> Iterator[RedisProcess]:
+    """A Valkey of this test alone, where the other server would show nothing else."""
+    with serving("valkey") as server:
+        yield server
+
+
 @pytest_asyncio.fixture(scope="module")
 async def module_database_url(
     postgres_server: Postgres, template_database: str

@@ -1,0 +1,224 @@
+"""Redis is lost, emptied, goes back in time or is another one: nothing old, and soon trusted again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+
+from keyshop.kit.cache.open import run_relay
+from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
+from tests.keyshop.kit.cache.shelf import (
+    Shelf,
+    game_key,
+    open_shelf,
+    shelf_at,
+    shelf_without_cache,
+    until,
+)
+
+Accident: TypeAlias = Callable[[RedisProcess], None]
+
+SOON = 5.0  # seconds; the shop promises 1.5
+
+
+def restart_empty(server: RedisProcess) -> None:
+    server.kill()
+    (server.folder / "dump.rdb").unlink(missing_ok=True)
+    server.start()
+
+
+def restart_with_old_file(server: RedisProcess) -> None:
+    server.kill()
+    server.start()
+
+
+def flush(server: RedisProcess) -> None:
+    server.tell("FLUSHALL")
+
+
+def flush_scripts(server: RedisProcess) -> None:
+    server.tell("SCRIPT", "FLUSH")
+
+
+def break_connections(server: RedisProcess) -> None:
+    server.tell("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+def fill_memory(server: RedisProcess) -> None:
+    server.tell("CONFIG", "SET", "maxmemory", "1")
+
+
+def refuse_policy(server: RedisProcess) -> None:
+    server.tell("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+
+
+def be_replica(server: RedisProcess) -> None:
+    server.tell("REPLICAOF", "127.0.0.1", "1")
+
+
+def be_itself(server: RedisProcess) -> None:
+    server.tell("REPLICAOF", "NO", "ONE")
+    server.tell("CONFIG", "SET", "maxmemory", "0")
+    server.tell("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+async def reads_stay_right(shelf: Shelf, game: str, price: str, *, times: int = 20) -> None:
+    for _ in range(times):
+        assert await shelf.price(game) == price
+        await asyncio.sleep(0.01)
+
+
+class TestRedis:
+    @pytest.mark.parametrize(
+        "happens",
+        [restart_empty, restart_with_old_file, flush, flush_scripts, break_connections],
+        ids=lambda happens: happens.__name__,
+    )
+    async def test_serves_nothing_old_and_is_soon_trusted_after(
+        self, database_url, own_redis, happens: Accident, record_property
+    ):
+        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+            own_redis.tell("SAVE")  # holds 10.00 as it is kept now
+            await shelf.set_price(game, "11.00")
+            await shelf.until_kept(game)
+
+            await asyncio.to_thread(happens, own_redis)
+
+            await reads_stay_right(shelf, game, "11.00")
+            seconds = await shelf.until_kept(game)
+            record_property("seconds_until_trusted", round(seconds, 3))
+            assert seconds < SOON
+            await reads_stay_right(shelf, game, "11.00")
+            await shelf.set_price(game, "12.00")
+            await reads_stay_right(shelf, game, "12.00")
+
+    @pytest.mark.parametrize(
+        "happens", [fill_memory, refuse_policy, be_replica], ids=lambda happens: happens.__name__
+    )
+    async def test_serves_nothing_old_while_it_is_unfit_and_is_soon_trusted_after(
+        self, database_url, own_redis, happens: Accident
+    ):
+        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+            happens(own_redis)
+            for cent in range(8):
+                await shelf.set_price(game, f"11.0{cent}")
+                await reads_stay_right(shelf, game, f"11.0{cent}", times=10)
+                await asyncio.sleep(0.1)
+            be_itself(own_redis)
+
+            await reads_stay_right(shelf, game, "11.07")
+            assert await shelf.until_kept(game) < SOON
+            await reads_stay_right(shelf, game, "11.07")
+
+    async def test_keeps_writers_guarded_in_a_full_memory(self, database_url, own_redis):
+        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+            fill_memory(own_redis)
+            for cent in range(10):
+                assert await shelf.set_price(game, f"11.0{cent}") < 0.3
+                assert await shelf.price(game) == f"11.0{cent}"
+
+    async def test_replaced_by_another_server_is_trusted_again_and_by_nobody_of_the_old(
+        self, database_url, own_redis
+    ):
+        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+            await asyncio.to_thread(own_redis.kill)
+            with serving("valkey") as other:
+                other.kill()
+                other.port = own_redis.port
+                await asyncio.to_thread(other.start)
+                await shelf.set_price(game, "11.00")
+                await reads_stay_right(shelf, game, "11.00")
+                assert await shelf.until_kept(game) < SOON
+                await asyncio.to_thread(other.kill)
+            await asyncio.to_thread(own_redis.start)
+            await shelf.set_price(game, "12.00")
+            await reads_stay_right(shelf, game, "12.00")
+            assert await shelf.until_kept(game) < SOON
+
+    async def test_may_be_away_at_the_start(self, database_url, own_valkey):
+        own_valkey.kill()
+        async with (
+            run_relay(database_url, own_valkey.url),
+            shelf_at(database_url, own_valkey.url) as shelf,
+        ):
+            game = await shelf.add(price=10)
+            assert await shelf.price(game) == "10.00"
+            assert await shelf.set_price(game, "11.00") < 1.3
+            await asyncio.to_thread(own_valkey.start)
+            assert await shelf.until_kept(game) < SOON
+            assert await shelf.price(game) == "11.00"
+
+    async def test_that_goes_away_while_a_writer_does_not_reach_it_forgets_nothing(
+        self, database_url, own_redis
+    ):
+        """Its file is older than a write that never reached it: the old value is in both."""
+        async with (
+            open_shelf(database_url, own_redis.url) as (shelf, game),
+            shelf_without_cache(database_url) as other,
+        ):
+            own_redis.tell("SAVE")
+            await asyncio.to_thread(own_redis.kill)
+            await other.set_price(game, "11.00")
+            await asyncio.to_thread(own_redis.start)
+
+            await reads_stay_right(shelf, game, "11.00")
+            assert await shelf.until_kept(game) < SOON
+            await reads_stay_right(shelf, game, "11.00")
+
+
+class TestTwoShops:
+    async def test_on_one_redis_read_nothing_of_each_other(
+        self, database_url, module_database_url, own_valkey
+    ):
+        async with (
+            open_shelf(database_url, own_valkey.url) as (one, _),
+            open_shelf(module_database_url, own_valkey.url) as (two, _),
+        ):
+            async with one.db.read() as first, two.db.read() as second:
+                shops = [
+                    await reader.fetchval("SELECT keyshop.cache_shop()")
+                    for reader in (first, second)
+                ]
+            if shops[0] == shops[1]:
+                pytest.skip("copies of one database are one shop to the cache")
+            await one.add(id="same", price=1, title="One")
+            await two.add(id="same", price=2, title="Two")
+            for _ in range(20):
+                assert await one.price("same") == "1.00"
+                assert await two.price("same") == "2.00"
+
+
+class TestEpoch:
+    async def test_of_yesterday_is_not_read_whatever_a_backup_brings_back(
+        self, database_url, own_valkey
+    ):
+        """An old value under its old token: neither is believed."""
+        async with open_shelf(database_url, own_valkey.url) as (shelf, game):
+            old = own_valkey.tell("GET", game_key(game).name)
+            flush(own_valkey)
+            await shelf.set_price(game, "11.00")
+            await shelf.until_kept(game)
+            own_valkey.tell("SET", game_key(game).name, old)
+
+            assert await shelf.price(game) == "11.00"
+
+
+class TestPostgreSQL:
+    async def test_that_breaks_every_connection_leaves_nothing_old(self, database_url, redis_url):
+        async with open_shelf(database_url, redis_url) as (shelf, game):
+            await shelf.db.close()
+            await shelf.db.open()
+            async with shelf.db.read() as reader:
+                await reader.fetch(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+            async def is_written() -> bool:
+                await shelf.set_price(game, "11.00")
+                return True
+
+            await until(is_written)
+            await reads_stay_right(shelf, game, "11.00")
+            assert await shelf.until_kept(game) < SOON

@@ -1,0 +1,226 @@
+"""Writers that know nothing of the cache, and relays that deliver what they changed."""
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+
+from keyshop.kit.cache.open import run_relay
+from tests.keyshop.kit.cache.shelf import game_key, open_shelf, shelf_at, until
+from tests.servers import connected
+
+PROMISE = 1.0  # seconds
+
+_WRITE = "UPDATE games SET price = $2::text::numeric WHERE id = $1"
+_ROWS = "SELECT count(*) FROM keyshop.cache_outbox"
+
+
+class TestForeignWrite:
+    async def test_is_seen_within_a_second(self, shelf, game, module_database_url, record_property):
+        seconds = []
+        async with connected(module_database_url) as foreign:
+            for cent in range(20):
+                await shelf.until_kept(game)
+                price = f"11.{cent:02}"
+                await foreign.execute(_WRITE, game, price)
+                began = time.monotonic()
+                while await shelf.price(game) != price:
+                    assert time.monotonic() - began < PROMISE
+                    await asyncio.sleep(0.001)
+                seconds.append(time.monotonic() - began)
+        seconds.sort()
+        record_property("median", round(seconds[10], 4))
+        record_property("worst", round(seconds[-1], 4))
+
+    async def test_is_not_hidden_by_a_transaction_that_is_open_for_long(
+        self, shelf, game, module_database_url
+    ):
+        async with connected(module_database_url) as foreign:
+            await foreign.execute("BEGIN")
+            await foreign.execute(_WRITE, game, "11.00")
+            await asyncio.sleep(1.5)
+            assert await shelf.price(game) == "10.00"
+            await shelf.until_kept(game)
+            await foreign.execute("COMMIT")
+            await asyncio.sleep(PROMISE)
+            assert await shelf.price(game) == "11.00"
+
+    async def test_of_every_game_is_seen_within_a_second(self, shelf, game, module_database_url):
+        async with connected(module_database_url) as foreign:
+            await foreign.execute("UPDATE games SET price = price + 1")
+            await asyncio.sleep(PROMISE)
+            assert await shelf.price(game) == "11.00"
+
+    async def test_that_is_undone_changes_nothing(self, shelf, game, module_database_url):
+        async with connected(module_database_url) as foreign:
+            await foreign.execute("BEGIN")
+            await foreign.execute(_WRITE, game, "11.00")
+            await foreign.execute("ROLLBACK")
+        await asyncio.sleep(0.2)
+        assert await shelf.keeps(game)
+
+    async def test_of_a_session_that_switches_triggers_off_is_seen_too(
+        self, shelf, game, module_database_url
+    ):
+        async with connected(module_database_url) as foreign:
+            await foreign.execute("SET session_replication_role = replica")
+            await foreign.execute(_WRITE, game, "11.00")
+            await asyncio.sleep(PROMISE)
+            assert await shelf.price(game) == "11.00"
+
+
+class TestStoppedRelay:
+    async def test_ends_trust_within_a_second_so_that_a_foreign_write_is_seen(
+        self, database_url, redis_url
+    ):
+        async with shelf_at(database_url, redis_url) as shelf:
+            async with run_relay(database_url, redis_url):
+                game = await shelf.add(price=10)
+                await shelf.until_kept(game)
+            async with connected(database_url) as foreign:
+                await foreign.execute(_WRITE, game, "11.00")
+            await asyncio.sleep(PROMISE)
+            for _ in range(20):
+                assert await shelf.price(game) == "11.00"
+            async with run_relay(database_url, redis_url):
+                assert await shelf.until_kept(game) < 5
+                assert await shelf.price(game) == "11.00"
+
+    async def test_between_taking_rows_and_deleting_them_hides_nothing(
+        self, database_url, redis_url
+    ):
+        """Another relay runs, and passes over the rows that the stopped one holds."""
+        async with open_shelf(database_url, redis_url) as (shelf, game), connected(
+            database_url
+        ) as foreign, connected(database_url) as stopped:
+            # Nobody takes the row before the one that will be stopped has it.
+            await stopped.execute("BEGIN")
+            await foreign.execute("BEGIN")
+            await foreign.execute(_WRITE, game, "11.00")
+            await stopped.execute("LOCK TABLE keyshop.cache_outbox IN ACCESS EXCLUSIVE MODE NOWAIT") \
+                if False else None
+            await foreign.execute(
+                "CREATE FUNCTION public.hold() RETURNS void LANGUAGE sql AS 'SELECT'"
+            )
+            await foreign.execute("COMMIT")
+            held = await stopped.fetch("SELECT id FROM keyshop.cache_outbox FOR UPDATE SKIP LOCKED")
+            await asyncio.sleep(PROMISE)
+            for _ in range(20):
+                assert await shelf.price(game) == "11.00"
+            await stopped.execute("ROLLBACK")
+            assert len(held) <= 1
+            assert await shelf.until_kept(game) < 5
+            assert await shelf.price(game) == "11.00"
+
+    async def test_holding_what_a_writer_waits_for_delays_it_by_a_second_at_most(
+        self, database_url, redis_url
+    ):
+        async with open_shelf(database_url, redis_url) as (shelf, game), shelf_at(
+            database_url, None
+        ) as other, connected(database_url) as stopped:
+            writing = asyncio.create_task(other.set_price(game, "11.00"))
+            await stopped.execute("BEGIN")
+
+            async def is_held() -> bool:
+                if writing.done():
+                    return True
+                return bool(
+                    await stopped.fetch("SELECT FROM keyshop.cache_outbox FOR UPDATE SKIP LOCKED")
+                )
+
+            await until(is_held)
+            assert await writing < 0.95 + 0.4
+            for _ in range(20):
+                assert await shelf.price(game) == "11.00"
+            await stopped.execute("ROLLBACK")
+            assert await shelf.until_kept(game) < 5
+
+
+class TestTwoRelays:
+    async def test_deliver_everything_and_harm_nothing(self, database_url, redis_url):
+        async with open_shelf(database_url, redis_url) as (shelf, game), run_relay(
+            database_url, redis_url
+        ), connected(database_url) as foreign:
+            for cent in range(30):
+                await foreign.execute(_WRITE, game, f"11.{cent:02}")
+            await asyncio.sleep(PROMISE)
+            assert await shelf.price(game) == "11.29"
+
+            async def is_empty() -> bool:
+                return await foreign.fetchval(_ROWS) == 0
+
+            await until(is_empty)
+            assert await shelf.until_kept(game) < 5
+
+    async def test_recover_once_each_time_and_agree(self, database_url, own_valkey):
+        async with open_shelf(database_url, own_valkey.url) as (shelf, game), run_relay(
+            database_url, own_valkey.url
+        ), run_relay(database_url, own_valkey.url):
+            for _ in range(3):
+                own_valkey.tell("FLUSHALL")
+                await shelf.set_price(game, "11.00")
+                assert await shelf.price(game) == "11.00"
+                await shelf.until_kept(game, seconds=8)
+
+
+class TestBacklog:
+    async def test_of_more_rows_than_can_be_delivered_begins_a_new_epoch(
+        self, database_url, redis_url
+    ):
+        async with shelf_at(database_url, redis_url) as shelf:
+            async with run_relay(database_url, redis_url):
+                game = await shelf.add(price=10)
+                await shelf.until_kept(game)
+            async with connected(database_url) as foreign:
+                before = await foreign.fetchval("SELECT epoch FROM keyshop.cache_control")
+                await foreign.execute(_WRITE, game, "11.00")
+                await foreign.execute(
+                    "INSERT INTO keyshop.cache_outbox (keys, groups)"
+                    " SELECT '{game:x}', '{}' FROM generate_series(1, 50000)"
+                )
+                async with run_relay(database_url, redis_url):
+                    assert await shelf.until_kept(game) < 8
+                    assert await shelf.price(game) == "11.00"
+                assert await foreign.fetchval(_ROWS) == 0
+                assert await foreign.fetchval("SELECT epoch FROM keyshop.cache_control") != before
+
+    async def test_of_a_shop_without_redis_does_not_grow(self, database_url):
+        async with run_relay(database_url, None), connected(database_url) as foreign:
+            await foreign.execute(
+                "INSERT INTO keyshop.cache_outbox (keys, groups)"
+                " SELECT '{game:x}', '{}' FROM generate_series(1, 1000)"
+            )
+
+            async def is_empty() -> bool:
+                return await foreign.fetchval(_ROWS) == 0
+
+            await until(is_empty)
+
+
+class TestNothingElse:
+    async def test_is_asked_of_redis_than_single_keys(self, database_url, own_redis):
+        """Nothing walks through the keys, and no start of a process deletes anything."""
+        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+            async with shelf_at(database_url, own_redis.url) as other:
+                for cent in range(10):
+                    await shelf.set_price(game, f"11.0{cent}")
+                    await other.price(game)
+                own_redis.tell("FLUSHALL")
+                await other.until_kept(game)
+            called = own_redis.tell("INFO", "commandstats")
+
+        names = {name.removeprefix("cmdstat_").partition("|")[0] for name in called}
+        assert not names & {"keys", "scan", "sscan", "hscan", "dbsize", "config", "flushdb"}
+
+    async def test_is_deleted_when_a_process_starts(self, database_url, own_redis):
+        own_redis.tell("SET", "queue:orders", "waiting")
+        async with open_shelf(database_url, own_redis.url) as (_, game):
+            kept = own_redis.tell("GET", game_key(game).name)
+            async with (
+                run_relay(database_url, own_redis.url),
+                shelf_at(database_url, own_redis.url) as other,
+            ):
+                await until(lambda: other.keeps(game))
+            assert own_redis.tell("GET", game_key(game).name) == kept
+        assert own_redis.tell("GET", "queue:orders") == b"waiting"
