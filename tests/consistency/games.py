@@ -15,6 +15,7 @@ _FIRST_PRICE = Decimal(FIRST_VERSION).scaleb(-2)
 _BEST = Decimal("5.0")
 
 _DELETE = "DELETE FROM games WHERE id LIKE 'chk-%'"
+_DELETE_GENRES = "DELETE FROM genres WHERE name = ANY($1::text[])"
 _VERSIONS = "SELECT id, (price * 100)::bigint AS version FROM games WHERE id LIKE 'chk-%'"
 
 
@@ -33,6 +34,7 @@ async def remove_watched_games(db: Database) -> None:
     """Leave the shop as it was."""
     async with db.transaction() as tx:
         await tx.execute(_DELETE)
+        await tx.execute(_DELETE_GENRES, _LINKS)
 
 
 async def add_watched_game(
@@ -61,5 +63,5 @@ async def read_last_versions(db: Database) -> dict[int, int]:
 
 def _product_of(key: Key, products: Mapping[str, str]) -> str | None:
     if key.kind is Kind.SYNC:
-        return products[key.id]
+        return products.get(key.id)  # none where the supplier is not ours to change
     return key.product_id if key.kind in {Kind.SHOP, Kind.BULK} else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -30,6 +31,7 @@ from tests.consistency.recovery import RecoveryWatch
 from tests.consistency.report import Result, tell_violations, write_report
 from tests.consistency.world import own_world, wait_for
 
+_PASSWORD: Final = re.compile(r"(://[^/@:]*:)[^@]*@")
 _EVERY: Final = 0.5  # seconds between looks at how far it is
 _CALM: Final = 3.0  # seconds at the end, in which everything has to be well again
 _UNKNOWN_TO_ALL: Final = 1.2  # seconds until a running shop has noticed our new games
@@ -51,7 +53,8 @@ def check(options: Options, *, words: list[str]) -> bool:
 
 
 def _command(words: list[str]) -> str:
-    return shlex.join(["python", "-m", "tests.consistency", *words])
+    shown = [_PASSWORD.sub(r"\1***@", word) for word in words]
+    return shlex.join(["python", "-m", "tests.consistency", *shown])
 
 
 def _servers(folder: str, names: list[str]) -> list[str]:
