@@ -75,7 +75,6 @@ CATALOG_PAGE: Final = Family(
     name="catalog_page", pattern="catalog:page:{digest}", ttl=_HOUR, group=CATALOG
 )
 # Of what was typed.
-SEARCH: Final = Family(name="search", pattern="catalog:search:{digest}", ttl=_HOUR, group=CATALOG)
 SUGGESTIONS: Final = Family(
     name="suggestions", pattern="catalog:suggest:{digest}", ttl=_HOUR, group=CATALOG
 )
@@ -109,7 +108,6 @@ FAMILIES: Final = (
     COLLECTIONS,
     BY_GENRE,
     CATALOG_PAGE,
-    SEARCH,
     SUGGESTIONS,
     PROFILE,
     CART,

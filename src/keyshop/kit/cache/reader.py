@@ -37,7 +37,7 @@ _FILLING: Final = 0.15  # seconds more while another process is filling the key
 _PAUSES: Final = (0.01, 0.02, 0.04, 0.08)
 _FILL_PATIENCE: Final = 0.25
 _ABSENT_FOR: Final = 30.0  # seconds
-_LARGEST: Final = 1024 * 1024  # bytes of an answer worth keeping
+_LARGEST: Final = 4 * 1024 * 1024  # bytes of an answer worth keeping
 _MOST_FILLS: Final = 256  # under way
 _SAY_EVERY: Final = 10.0  # seconds between log lines about reads without the cache
 
@@ -91,7 +91,7 @@ class GuardedCache:
             raise RuntimeError("A kept answer does not show what this transaction changed.")
         if key is None:
             return (await load()).payload
-        arrived = self._flights.arrive()
+        began, arrived = time.monotonic(), self._flights.arrive()
         deadline = asyncio.get_running_loop().time() + _DEADLINE
         found = await self.get(key)
         if isinstance(found, Kept):
@@ -102,7 +102,8 @@ class GuardedCache:
             joined = await self._join(key, flight, arrived, deadline)
             if joined is not None:
                 return self._count(key, "joined", joined.payload)
-        return await self._fly(key, load, now=now, until=deadline if found is MISS else None)
+        until = deadline if found is MISS else None
+        return await self._fly(key, load, now=now, began=began, until=until)
 
     async def close(self) -> None:
         """Let the fills under way end."""
@@ -206,9 +207,8 @@ class GuardedCache:
         return None if failed else following.loaded.result()
 
     async def _fly(
-        self, key: CacheKey, load: Load, *, now: datetime, until: float | None
+        self, key: CacheKey, load: Load, *, now: datetime, began: float, until: float | None
     ) -> bytes | None:
-        began = time.monotonic()
         flight = self._flights.start(key.name)
         found: Found = BYPASS
         filling = False
@@ -376,5 +376,7 @@ def _time_to_live(key: CacheKey, loaded: Loaded, *, now: datetime, elapsed: floa
     if loaded.payload is None:
         ttl = min(ttl, _ABSENT_FOR)
     if loaded.true_until is not None:
-        ttl = min(ttl, (loaded.true_until - now).total_seconds() - elapsed)
+        # It lives from when Redis has it, not from when it was true.
+        left = (loaded.true_until - now).total_seconds()
+        ttl = min(ttl, left - elapsed - _FILL_PATIENCE)
     return ttl

@@ -422,10 +422,10 @@ class TestAnswer:
             assert await shelf.price(game) == "11.00"
         assert time.monotonic() - began < 0.15
 
-    async def test_of_more_than_a_megabyte_is_not_kept_and_makes_nobody_wait(
+    async def test_of_more_than_four_megabytes_is_not_kept_and_makes_nobody_wait(
         self, shelf, game, tell
     ):
-        large = "x" * (1024 * 1024 + 1)
+        large = "x" * (4 * 1024 * 1024 + 1)
         tell("DEL", game_key(game).name)
 
         async def load() -> Loaded:
