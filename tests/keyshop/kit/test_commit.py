@@ -54,6 +54,9 @@ class Notes:
         async with self.db.transaction() as tx:
             await tx.execute("INSERT INTO notes VALUES ($1)", note)
 
+    async def has_some(self) -> bool:
+        return bool(await self.list())
+
     async def list(self) -> list[str]:
         async with connected(self.url) as connection:
             return [r["id"] for r in await connection.fetch("SELECT id FROM notes ORDER BY id")]
@@ -107,7 +110,7 @@ class TestLostAnswer:
             await until_committing(other)
             notes.network.hold_answers()
             await other.execute("SELECT pg_advisory_unlock(42)")
-            await until(lambda: notes.list())
+            await until(notes.has_some)
             notes.network.cut()
             notes.network.release()
 

@@ -1,8 +1,8 @@
 """Servers of Redis and Valkey, and a shelf whose prices they keep."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any
 

@@ -106,7 +106,9 @@ def game_key(game: str) -> CacheKey:
 async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 10) -> None:
     """Wait for the condition, and fail when it does not come true in time."""
     async with asyncio.timeout(seconds):
-        while not await holds():
+        while True:
+            if await holds():
+                return
             await asyncio.sleep(0.01)
 
 

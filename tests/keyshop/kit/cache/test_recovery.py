@@ -1,7 +1,7 @@
 """Redis is lost, emptied, goes back in time or is another one: nothing old, and soon trusted again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest

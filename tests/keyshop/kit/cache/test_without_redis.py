@@ -93,7 +93,10 @@ class TestSlowRedis:
         """Each single call is quick enough; the read's calls together are not."""
         async with network_to(own_valkey.port) as network:
             url = f"redis://127.0.0.1:{network.port}/0"
-            async with run_relay(database_url, own_valkey.url), shelf_at(database_url, url) as shelf:
+            async with (
+                run_relay(database_url, own_valkey.url),
+                shelf_at(database_url, url) as shelf,
+            ):
                 game = await shelf.add(price=Decimal("10.00"))
                 await shelf.until_kept(game)
                 own_valkey.tell("DEL", game_key(game).name)
