@@ -21,7 +21,7 @@ Ask = Callable[[], Awaitable[object]]
 
 async def compare_connections(stage: Stage) -> None:
     """Print the processor time of this process for one MGET of three keys, in turns."""
-    report, number = stage.machine.report, 500 if stage.machine.quick else 2_000
+    report, number = stage.machine.report, 300 if stage.machine.quick else 1_000
     address = parse_address(stage.redis_url)
     report.title("cache, one MGET of three keys: µs of processor time, medians of 5 runs in turns")
     report.line("", "one at a time", f"{_AT_ONCE} at once")

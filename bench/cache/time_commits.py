@@ -44,7 +44,7 @@ class TimedGuard:
 
 async def time_commits(stage: Stage, *, closed_url: str, plain_url: str) -> None:
     """Write in turns with the guard, with it on a closed cache, and without trigger or guard."""
-    report, number = stage.machine.report, 100 if stage.machine.quick else 500
+    report, number = stage.machine.report, 100 if stage.machine.quick else 400
     async with AsyncExitStack() as parts:
         guarded, guard = await parts.enter_async_context(_guarded(stage))
         closed = await parts.enter_async_context(_closed(closed_url))
