@@ -13,4 +13,5 @@ class TestChecker:
         status, report = run_checker("--weakened", weakened)
 
         assert status == 1, report
-        assert "stale" in report.splitlines()[0], report
+        verdict = next(line for line in report.splitlines() if line.startswith("# CAUGHT"))
+        assert "stale" in verdict, report
