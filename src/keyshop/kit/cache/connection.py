@@ -131,6 +131,9 @@ class RedisConnection(asyncio.Protocol):
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:
+                if isinstance(reply, hiredis.PushNotification):
+                    self.close()  # the data behind this connection are others now
+                    return
                 self._answer(reply)
         except (hiredis.ProtocolError, IndexError):
             self.close()  # a reply to nothing, or no reply at all: what follows means nothing
@@ -203,15 +206,21 @@ async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
 
 async def _examine(connection: RedisConnection, shop: str) -> None:
     try:
+        check_suitable(parse_info(await connection.call("INFO")))
+        # Before the first reply from other data (emptied, or a replica's that lagged behind) the
+        # server tells those who follow the token, on this very connection.
+        await connection.call("HELLO", "3")
+        name = f"cl:{shop}:token"
+        await connection.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", name, "NOLOOP")
         told = parse_info(await connection.call("INFO"))
-        token = await connection.call("GET", f"cl:{shop}:token")
+        check_suitable(told)
+        token = await connection.call("GET", name)
         for script in SCRIPTS:
             await connection.call("SCRIPT", "LOAD", script.text)
     except RedisRefused as error:
         if str(error).startswith("LOADING"):
             raise RedisFault("Redis is still reading its file.") from error
         raise RedisUnsuitable(f"Redis does not let the shop work: {error}") from error
-    check_suitable(told)
     connection.identify(
         shop=shop,
         run=f"{told.get('run_id', '')}:{told.get('master_replid', '')}",

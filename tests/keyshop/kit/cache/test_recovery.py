@@ -149,6 +149,34 @@ class TestRedis:
             assert await shelf.until_kept(game) < SOON
             assert await shelf.price(game) == "11.00"
 
+    async def test_that_becomes_the_replica_of_one_that_lagged_behind_shows_nothing_old(
+        self, database_url, kind
+    ):
+        """Its data go back in time behind connections that stay open, token and all."""
+        quick = ("--repl-diskless-sync-delay", "0")
+        with serving(kind, *quick) as first, serving(kind, *quick) as second:
+            async with open_shelf(database_url, first.url) as (shelf, game):
+                second.tell("REPLICAOF", "127.0.0.1", str(first.port))
+
+                async def has_copied() -> bool:
+                    return bool(second.tell("EXISTS", game_key(game).name))
+
+                await until(has_copied)
+                second.tell("REPLICAOF", "NO", "ONE")  # from here on it lags behind
+                await shelf.set_price(game, "11.00")
+                await shelf.until_kept(game)
+
+                first.tell("REPLICAOF", "127.0.0.1", str(second.port))
+
+                async with asyncio.timeout(10):
+                    while b"10.00" not in (first.tell("GET", game_key(game).name) or b""):
+                        assert await shelf.price(game) == "11.00"
+                        await asyncio.sleep(0.001)
+                await reads_stay_right(shelf, game, "11.00", times=100)
+                be_itself(first)
+                assert await shelf.until_kept(game) < SOON
+                await reads_stay_right(shelf, game, "11.00")
+
     async def test_that_goes_away_while_a_writer_does_not_reach_it_forgets_nothing(
         self, database_url, own_redis
     ):
