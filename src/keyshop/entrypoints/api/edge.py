@@ -5,6 +5,7 @@ It stands around the framework's application, because middleware inside sees onl
 route was found for.
 """
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from time import perf_counter
@@ -25,7 +26,7 @@ from prometheus_client import Counter, Histogram
 
 from keyshop.entrypoints.api.envelope import failure
 from keyshop.entrypoints.api.metrics import DURATION, REQUESTS
-from keyshop.kit.ids import new_id
+from keyshop.kit.logs import REQUEST_ID
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -63,16 +64,15 @@ class Edge:
 
     async def _observe(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
-        request_id = new_id()
+        request_id = os.urandom(16).hex()
         answer = _Answer(send, [(b"x-request-id", request_id.encode()), *self._cors(scope)])
-        scope.setdefault("state", {})["original_url"] = _original_url(scope)
         _mend_path(scope)
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        told = REQUEST_ID.set(request_id)
         try:
             await self._handle(scope, receive, answer)
         finally:
             _tell(scope, answer.status, perf_counter() - begun)
-            structlog.contextvars.clear_contextvars()
+            REQUEST_ID.reset(told)
 
     async def _handle(self, scope: HTTPScope, receive: Receive, answer: "_Answer") -> None:
         if scope["method"] == "OPTIONS":
@@ -115,12 +115,6 @@ class _Answer:
             self.status = message["status"]
             message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
-
-
-def _original_url(scope: HTTPScope) -> str:
-    path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
-    query = scope["query_string"].decode("latin-1")
-    return f"{path}?{query}" if query else path
 
 
 def _mend_path(scope: HTTPScope) -> None:

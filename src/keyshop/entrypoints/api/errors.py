@@ -7,7 +7,7 @@ from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import ResponseSpec
-from litestar.types import ExceptionHandlersMap
+from litestar.types import ExceptionHandlersMap, Scope
 
 from keyshop.entrypoints.api.envelope import Failure, failure
 from keyshop.kit.errors import Conflict, Invalid, NotFound, ShopError, Unavailable
@@ -52,7 +52,7 @@ def refuse_request(request: ApiRequest, error: HTTPException) -> Response[bytes]
     """Answer what the framework says no with; its own texts quote decoders and stay inside."""
     status = error.status_code
     if status == 404:
-        return _response(404, f"Route {request.scope['state']['original_url']} not found")
+        return _response(404, f"Route {_asked_for(request.scope)} not found")
     if status == 405:
         return _response(405, f"{request.method} is not possible here.", error.headers)
     if isinstance(error, ValidationException):
@@ -88,6 +88,14 @@ def _as_sent(name: str) -> str:
     """Return the parameter's name as callers write it: `pageSize`, not `page_size`."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
+
+
+def _asked_for(scope: Scope) -> str:
+    """Return path and query as they were sent: the path may have been mended since."""
+    raw: bytes | None = scope.get("raw_path")
+    path = raw.decode("latin-1") if raw else scope["path"]
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _response(status: int, message: str, headers: dict[str, str] | None = None) -> Response[bytes]:
