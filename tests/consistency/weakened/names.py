@@ -25,8 +25,12 @@ def _strike(name: str, *, after: float, seconds: float = 0.0, amount: float = 0.
 
 
 WEAKENED: Final = {
-    "cache-aside": Circumstances(told="GET, else load and SET; DEL after the COMMIT", haste=8),
-    "delete-before-commit": Circumstances(told="DEL inside the transaction, nothing after it"),
+    "cache-aside": Circumstances(
+        told="GET, else load and SET; DEL after the COMMIT", haste=8, slow_loads=0.3
+    ),
+    "delete-before-commit": Circumstances(
+        told="DEL inside the transaction, nothing after it", slow_writes=0.2
+    ),
     # Wrong when PUBLISH is lost after an INTENT that was not.
     "lease-without-marker": Circumstances(
         told="DEL before and after the COMMIT, no marker in between",
