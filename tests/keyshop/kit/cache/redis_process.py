@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from keyshop.embedded.binaries import get_valkey_program
 from keyshop.embedded.ports import choose_port
 from tests.servers import open_home
 
 _START_SECONDS = 15
+_ONCE = Retry(NoBackoff(), 0)
 
 
 class RedisProcess:
@@ -70,12 +73,12 @@ class RedisProcess:
 
     def tell(self, *words: str | int | bytes, database: int = 0) -> Any:
         """Give a command and return the answer; texts come as bytes."""
-        with redis.Redis(port=self.port, db=database, socket_timeout=5) as client:
+        with redis.Redis(port=self.port, db=database, socket_timeout=5, retry=_ONCE) as client:
             return client.execute_command(*words)
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis(port=self.port, socket_timeout=1) as client:
+            with redis.Redis(port=self.port, socket_timeout=1, retry=_ONCE) as client:
                 return bool(client.ping())
         except redis.AuthenticationError:
             return True

@@ -1,0 +1,214 @@
+"""The way to Redis: how it is entered, which servers are refused, and what replies are worth."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyshop.kit.cache.address import parse_address
+from keyshop.kit.cache.connection import (
+    RedisConnection,
+    RedisFault,
+    RedisRefused,
+    RedisUnsuitable,
+    connect,
+    parse_info,
+)
+from keyshop.kit.errors import Invalid
+from tests.keyshop.kit.cache.redis_process import serving
+from tests.keyshop.kit.cache.shelf import open_shelf
+
+GOOD_INFO = b"redis_version:7.2.0\r\nrun_id:a\r\nmaster_replid:b\r\nrole:master\r\n"
+
+
+async def enter(url: str) -> RedisConnection:
+    async with asyncio.timeout(5):
+        return await connect(parse_address(url), shop="shop")
+
+
+class TestServer:
+    async def test_is_entered_without_a_password(self, own_redis):
+        connection = await enter(own_redis.url)
+        assert await connection.call("PING") == b"PONG"
+        connection.close()
+
+    async def test_is_entered_with_a_password(self, kind):
+        with serving(kind, "--requirepass", "p@ss/word") as server:
+            connection = await enter(f"redis://:p%40ss%2Fword@127.0.0.1:{server.port}/0")
+            assert await connection.call("PING") == b"PONG"
+            connection.close()
+            with pytest.raises(RedisUnsuitable, match="refuses the login"):
+                await enter(f"redis://:wrong@127.0.0.1:{server.port}/0")
+            with pytest.raises(RedisUnsuitable, match="NOAUTH"):
+                await enter(server.url)
+
+    async def test_is_entered_as_a_user(self, own_redis):
+        own_redis.tell("ACL", "SETUSER", "shop", "on", ">secret", "~*", "&*", "+@all")
+        connection = await enter(f"redis://shop:secret@127.0.0.1:{own_redis.port}/0")
+        assert await connection.call("ACL", "WHOAMI") == b"shop"
+        connection.close()
+
+    async def test_is_entered_in_the_database_of_that_number(self, own_redis):
+        connection = await enter(own_redis.url_of(7))
+        await connection.call("SET", "where", "seven")
+        connection.close()
+        assert own_redis.tell("GET", "where", database=7) == b"seven"
+        assert own_redis.tell("GET", "where", database=0) is None
+
+    async def test_is_entered_through_a_socket_file(self, kind, tmp_path):
+        with serving(kind, "--unixsocket", str(tmp_path / "s")):
+            connection = await enter(f"unix://{tmp_path / 's'}?db=3")
+            assert await connection.call("PING") == b"PONG"
+            connection.close()
+
+    @pytest.mark.parametrize(
+        ("command", "sentence"),
+        [
+            (("REPLICAOF", "127.0.0.1", "1"), "replica"),
+            (("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"), "maxmemory-policy allkeys-lru"),
+        ],
+    )
+    async def test_that_would_lose_what_must_stay_is_refused(self, own_redis, command, sentence):
+        own_redis.tell(*command)
+        with pytest.raises(RedisUnsuitable, match=sentence):
+            await enter(own_redis.url)
+
+    async def test_in_cluster_mode_is_refused(self, kind, tmp_path):
+        with serving(kind, "--cluster-enabled", "yes", "--databases", "1",
+                     "--cluster-config-file", str(tmp_path / "nodes")) as server:  # fmt: skip
+            with pytest.raises(RedisUnsuitable, match="cluster mode"):
+                await enter(server.url)
+
+    async def test_that_is_not_there_is_a_fault(self):
+        with pytest.raises(RedisFault):
+            await enter("redis://127.0.0.1:1/0")
+
+    @pytest.mark.parametrize(
+        "url", [f"redis://{'x' * 70}.example/0", "rediss://127.0.0.1:1/0?ssl_ca_certs=/nowhere"]
+    )
+    async def test_that_cannot_be_found_or_checked_is_a_fault(self, url):
+        with pytest.raises(RedisFault):
+            await enter(url)
+
+    async def test_whose_address_is_none_is_told(self):
+        with pytest.raises(Invalid, match="REDIS_URL"):
+            parse_address("http://127.0.0.1")
+
+
+@asynccontextmanager
+async def pretending(answer: Callable[[bytes], bytes]) -> AsyncIterator[str]:
+    """A server that speaks the protocol and says what the test wants."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readline():
+            words = []
+            for _ in range(int(head[1:])):
+                length = int((await reader.readline())[1:])
+                words.append((await reader.readexactly(length + 2))[:-2])
+            writer.write(answer(b" ".join(words)))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()
+
+
+def telling(info: bytes, other: bytes = b"+OK\r\n") -> Callable[[bytes], bytes]:
+    def answer(command: bytes) -> bytes:
+        if command == b"INFO":
+            return b"$%d\r\n%s\r\n" % (len(info), info)
+        if command.split()[0] in {b"HELLO", b"CLIENT", b"SCRIPT", b"GET"}:
+            return b"+OK\r\n"
+        return other
+
+    return answer
+
+
+class TestPretender:
+    @pytest.mark.parametrize(
+        "info",
+        [
+            b"redis_version:5.0.14\r\nrole:master\r\n",
+            b"redis_version:6.0.16\r\nrole:master\r\n",
+            b"redis_version:\r\nrole:master\r\n",
+            b"",
+            b"\xff\xfe",
+        ],
+    )
+    async def test_that_is_too_old_or_says_nothing_is_refused(self, info):
+        async with pretending(telling(info)) as url:
+            with pytest.raises(RedisUnsuitable, match="too old"):
+                await enter(url)
+
+    async def test_that_is_still_loading_is_tried_again_later(self):
+        async with pretending(lambda _: b"-LOADING reading\r\n") as url:
+            with pytest.raises(RedisFault, match="still reading") as told:
+                await enter(url)
+        assert not isinstance(told.value, RedisUnsuitable)
+
+    @pytest.mark.parametrize("reply", [b"!garbage\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+    async def test_that_talks_garbage_loses_the_connection(self, reply):
+        async with pretending(telling(GOOD_INFO, reply)) as url:
+            connection = await enter(url)
+            with pytest.raises(RedisFault):
+                async with asyncio.timeout(2):
+                    await connection.call("PING")
+            assert connection.lost.is_set()
+
+    async def test_that_answers_twice_loses_the_connection(self):
+        async with pretending(telling(GOOD_INFO, b"+ONE\r\n+TWO\r\n")) as url:
+            connection = await enter(url)
+            assert await connection.call("PING") == b"ONE"
+            async with asyncio.timeout(2):
+                await connection.lost.wait()
+
+    async def test_that_refuses_one_command_keeps_the_connection(self):
+        async with pretending(telling(GOOD_INFO, b"-OOM no memory\r\n")) as url:
+            connection = await enter(url)
+            with pytest.raises(RedisRefused, match="OOM"):
+                await connection.call("SET", "a", "b")
+            assert not connection.lost.is_set()
+            connection.close()
+
+    async def test_that_answers_too_late_loses_the_connection(self):
+        async with pretending(telling(GOOD_INFO, b"")) as url:
+            connection = await enter(url)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await connection.call("PING")
+            assert connection.lost.is_set()
+            with pytest.raises(RedisFault):
+                await connection.call("PING")
+
+    async def test_that_takes_nothing_is_not_filled_for_ever(self):
+        async with pretending(telling(GOOD_INFO, b"")) as url:
+            connection = await enter(url)
+            calls = [asyncio.create_task(connection.call("PING")) for _ in range(5000)]
+            found = await asyncio.gather(*calls, return_exceptions=True)
+            assert all(isinstance(fault, RedisFault) for fault in found)
+
+
+class TestInfo:
+    @given(st.binary())
+    def test_of_any_bytes_is_read_without_a_failure(self, told):
+        assert all(isinstance(name, str) for name in parse_info(told))
+
+    @given(st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text("ab:1 .")))
+    def test_comes_apart_as_it_was_put_together(self, told):
+        text = "# Server\r\n" + "".join(f"{name}:{value}\r\n" for name, value in told.items())
+        assert parse_info(text.encode()) == told
+
+
+class TestLockedOutShop:
+    async def test_runs_without_its_cache(self, database_url, own_valkey):
+        async with open_shelf(database_url, own_valkey.url) as (shelf, game):
+            own_valkey.tell("ACL", "SETUSER", "admin", "on", ">admin", "~*", "+@all")
+            own_valkey.tell("ACL", "SETUSER", "default", "-@all")
+            assert await shelf.price(game) == "10.00"
+            await shelf.set_price(game, "11.00")
+            assert await shelf.price(game) == "11.00"
