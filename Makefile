@@ -34,8 +34,9 @@ lint: .venv/test ## Style, types and import contracts
 test: lint       ## Linters, types, import contracts and the whole suite on servers it starts itself
 	.venv/bin/pytest -n auto
 
-test-all: .venv/test ## The slow tests, and the suite on PostgreSQL 15 where it is installed
+test-all: .venv/test ## The slow tests, and the suite without a cache and on PostgreSQL 15
 	.venv/bin/pytest -n auto -m slow
+	CACHE_MODE=off .venv/bin/pytest -n auto
 	@if [ -x $(POSTGRESQL_15)/postgres ]; then \
 		.venv/bin/pytest -n auto --postgresql=$(POSTGRESQL_15) tests; \
 	else echo "PostgreSQL 15 is not installed in $(POSTGRESQL_15): its run is skipped."; fi

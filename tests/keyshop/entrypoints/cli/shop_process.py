@@ -25,8 +25,12 @@ _COMMAND_SECONDS = 60
 
 
 def shop_environment(home: Path, **variables: object) -> dict[str, str]:
-    """Return this process's environment with none of the shop's variables but these."""
-    ours = {name.upper() for name in Settings.model_fields}
+    """
+    Return this process's environment with none of the shop's variables but these.
+
+    Whether there is a cache is a question that a whole run of the suite may be asked.
+    """
+    ours = {name.upper() for name in Settings.model_fields} - {"CACHE_MODE"}
     others = {name: value for name, value in os.environ.items() if name not in ours}
     return others | {"KEYSHOP_HOME": str(home)} | {k: str(v) for k, v in variables.items()}
 

@@ -31,7 +31,7 @@ _READING = {
 }
 _CHANGING = {
     "db upgrade": (r"nothing was changed\.$", {"applied"}),
-    "cache clear": (r"^Everything was dropped, and the cache is open again", {"cleared", "open"}),
+    "cache clear": (r"^Everything was dropped", {"cleared", "open"}),
     "sync full": (r"^Full sync ", {"id", "state", "products"}),
     "sync stock": (r"^Stock check ", {"id", "state", "updated"}),
 }
