@@ -232,12 +232,14 @@ class TestCrashedServer:
             await until_committing(other)
             kill(get_server(home, "postgres"))
             other.terminate()
-            starting = asyncio.create_task(asyncio.to_thread(PostgresServer(home).start))
+            successor = PostgresServer(home, settings=FAST)
+            starting = asyncio.create_task(asyncio.to_thread(successor.start))
 
             with pytest.raises(DatabaseUnavailable):
                 await adding
             await starting
             await db.close()
+            await asyncio.to_thread(successor.release)
 
 
 class TestRun:

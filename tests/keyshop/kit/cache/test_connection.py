@@ -77,10 +77,12 @@ class TestServer:
             await enter(own_redis.url)
 
     async def test_in_cluster_mode_is_refused(self, kind, tmp_path):
-        with serving(kind, "--cluster-enabled", "yes", "--databases", "1",
-                     "--cluster-config-file", str(tmp_path / "nodes")) as server:  # fmt: skip
-            with pytest.raises(RedisUnsuitable, match="cluster mode"):
-                await enter(server.url)
+        options = ("--databases", "1", "--cluster-config-file", str(tmp_path / "nodes"))
+        with (
+            serving(kind, "--cluster-enabled", "yes", *options) as server,
+            pytest.raises(RedisUnsuitable, match="cluster mode"),
+        ):
+            await enter(server.url)
 
     async def test_that_is_not_there_is_a_fault(self):
         with pytest.raises(RedisFault):

@@ -149,7 +149,7 @@ class TestTwoRelays:
             assert await shelf.price(game) == "11.29"
 
             async def is_empty() -> bool:
-                return await foreign.fetchval(_ROWS) == 0
+                return not await foreign.fetchval(_ROWS)
 
             await until(is_empty)
             assert await shelf.until_kept(game) < 5
@@ -182,6 +182,7 @@ class TestBacklog:
                     "INSERT INTO keyshop.cache_outbox (keys, groups)"
                     " SELECT '{game:x}', '{}' FROM generate_series(1, 50000)"
                 )
+                await asyncio.sleep(PROMISE)
                 async with run_relay(database_url, redis_url):
                     assert await shelf.until_kept(game) < 8
                     assert await shelf.price(game) == "11.00"
@@ -196,7 +197,7 @@ class TestBacklog:
             )
 
             async def is_empty() -> bool:
-                return await foreign.fetchval(_ROWS) == 0
+                return not await foreign.fetchval(_ROWS)
 
             await until(is_empty)
 
