@@ -40,7 +40,9 @@ WEAKENED: Final = {
     ),
     "no-epoch": Circumstances(
         told="values of an earlier time are believed",
-        strikes=(_strike("redis.save", after=2), _strike("redis.old", after=2, seconds=0.2)),
+        strikes=(_strike("redis.save", after=3), _strike("redis.old", after=2, seconds=0.2)),
+        haste=2,
+        seconds=30,
     ),
     # A change that waits for the relay closes the cache, and is delivered when the relay is back:
     # a reply that was under way all the time is old, and looks trusted.

@@ -62,7 +62,7 @@ class IgnoresEpochs(GuardedCache):
 
     def trust(self, connection: RedisConnection) -> Control | None:
         control = super().trust(connection)
-        return None if control is None else replace(control, epoch="any")
+        return None if control is None else replace(control, tag=f"{control.shop}.any")
 
 
 class TrustsAfterTheReplyOnly(GuardedCache):
