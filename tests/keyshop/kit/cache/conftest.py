@@ -35,7 +35,7 @@ def redis_url(shared_redis: RedisProcess, redis_number: int) -> str:
     return shared_redis.url_of(redis_number)
 
 
-@pytest.fixture(params=["valkey", "redis"])
+@pytest.fixture(params=["valkey", pytest.param("redis", marks=pytest.mark.slow)])
 def kind(request: pytest.FixtureRequest) -> str:
     """Each of the two servers."""
     return str(request.param)
