@@ -1,13 +1,17 @@
 """The way to Redis: how it is entered, which servers are refused, and what replies are worth."""
 
 import asyncio
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyshop.embedded.ports import choose_port
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import (
     RedisConnection,
@@ -22,6 +26,20 @@ from tests.keyshop.kit.cache.redis_process import serving
 from tests.keyshop.kit.cache.shelf import open_shelf
 
 GOOD_INFO = b"redis_version:7.2.0\r\nrun_id:a\r\nmaster_replid:b\r\nrole:master\r\n"
+
+
+def make_certificate(folder: Path) -> tuple[str, str]:
+    """Make a certificate that nobody vouches for; returns its file and its key's."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed.")
+    certificate, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
 
 
 async def enter(url: str) -> RedisConnection:
@@ -62,6 +80,22 @@ class TestServer:
         with serving(kind, "--unixsocket", str(tmp_path / "s")):
             connection = await enter(f"unix://{tmp_path / 's'}?db=3")
             assert await connection.call("PING") == b"PONG"
+            connection.close()
+
+    async def test_is_entered_in_private_when_its_certificate_is_believed(self, tmp_path):
+        certificate, key = make_certificate(tmp_path)
+        port = choose_port(tmp_path / "tls")
+        private = [
+            "--tls-port", str(port), "--tls-cert-file", certificate, "--tls-key-file", key,
+            "--tls-ca-cert-file", certificate, "--tls-auth-clients", "no",
+        ]  # fmt: skip
+        with serving("redis", *private):
+            believed = await enter(f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}")
+            unasked = await enter(f"rediss://localhost:{port}/0?ssl_cert_reqs=none")
+            with pytest.raises(RedisFault):
+                await enter(f"rediss://localhost:{port}/0")
+
+        for connection in (believed, unasked):
             connection.close()
 
     @pytest.mark.parametrize(
