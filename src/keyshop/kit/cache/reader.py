@@ -233,7 +233,7 @@ class GuardedCache:
                     self._start(self.release(key, found))
 
     async def _acquire_patiently(self, key: CacheKey, deadline: float) -> Found:
-        """ACQUIRE; while another process is filling the key, look again a few times."""
+        """ACQUIRE; while another process is filling the key, try again a few times."""
         found: Found = BYPASS
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
@@ -244,9 +244,10 @@ class GuardedCache:
             async with asyncio.timeout_at(deadline + _FILLING):
                 for pause in _PAUSES:
                     await asyncio.sleep(pause)
-                    looked = await self.get(key)
-                    if looked is not MISS:
-                        return looked
+                    # Not GET: where the FILL was refused, the lease is there to be had.
+                    found = await self.acquire(key)
+                    if found is not WAIT:
+                        return found
         return WAIT
 
     def _start_fill(
