@@ -1,7 +1,7 @@
 """A full sync into a shop that knows the supplier already."""
 
-from keyshop.kit.clock import utc_now
 from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.sync.rules import RunKind, RunState
 from tests.keyshop.sync.syncing import (

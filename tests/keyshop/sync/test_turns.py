@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from keyshop.kit.clock import utc_now
 from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database, DatabaseUnavailable
 from keyshop.sync import queries
 from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
