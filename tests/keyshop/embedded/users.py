@@ -62,9 +62,14 @@ def get_server(home: Path, name: str) -> psutil.Process:
 
 
 def get_guardian(home: Path) -> psutil.Process:
-    """Return the process that stops the server when nobody uses it any more."""
-    (found,) = [p for p in list_processes(home) if "keyshop.embedded.guardian" in _command_line(p)]
+    """Return the process that stops the server when nobody uses it any more; it may be starting."""
+    wait_until(lambda: len(_guardians(home)) == 1, seconds=10)
+    (found,) = _guardians(home)
     return found
+
+
+def _guardians(home: Path) -> list[psutil.Process]:
+    return [p for p in list_processes(home) if "keyshop.embedded.guardian" in _command_line(p)]
 
 
 def kill(process: psutil.Process) -> None:
