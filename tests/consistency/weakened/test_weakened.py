@@ -13,5 +13,6 @@ class TestChecker:
         status, report = run_checker("--weakened", weakened)
 
         assert status == 1, report
-        verdict = next(line for line in report.splitlines() if line.startswith("# CAUGHT"))
-        assert "stale" in verdict, report
+        verdicts = [line for line in report.splitlines() if line.startswith("# CAUGHT")]
+        assert len(verdicts) == 1, report
+        assert "stale" in verdicts[0], report
