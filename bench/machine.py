@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import asyncpg
 from msgspec import Struct
 
 from bench.report import Report
+from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
 
 _ROOT: Final = Path(__file__).parent.parent
@@ -183,7 +183,7 @@ def keyshop_api(
     machine: Machine, database_url: str, redis_url: str | None = None
 ) -> Iterator[tuple[Process, int]]:
     """Run `keyshop api` as production does, and give the process and its port."""
-    port = _free_port()
+    port = pick_free()
     variables = _settings(machine, database_url, redis_url) | {"KEYSHOP_PORT": str(port)}
     command = python("keyshop", "api", "--exit-with", str(os.getpid()))
     with Process(command, log=machine.home / "api.log", variables=variables) as process:
@@ -206,12 +206,6 @@ def _settings(machine: Machine, database_url: str, redis_url: str | None) -> dic
         "LOG_FORMAT": "json",
         **cache,
     }
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def _wait_for(url: str, process: Process) -> None:

@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
+from keyshop.embedded.ports import pick_free
 from tests.consistency import proxy
 from tests.consistency.processes import python
-from tests.keyshop.entrypoints.cli.shop_process import free_port
 
 LOADS: Final = "postgres-loads"
 WRITES: Final = "postgres-writes"
@@ -27,7 +27,7 @@ class Network:
 
     def add(self, name: str, behind: int, *, slow_share: float = 0.0) -> int:
         """Plan a route and return its port."""
-        route = proxy.Route(name, free_port(), behind, slow_share)
+        route = proxy.Route(name, pick_free(), behind, slow_share)
         self._routes.append(route)
         return route.port
 

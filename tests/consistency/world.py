@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.migrate import upgrade
 from tests.consistency.keys import FIRST_VERSION, Kind, of_kind
@@ -19,7 +20,7 @@ from tests.consistency.parts import PER_SECOND, Parts
 from tests.consistency.processes import Child, python
 from tests.consistency.redis_server import RedisServer
 from tests.consistency.writers.sync import list_products, set_price
-from tests.keyshop.entrypoints.cli.shop_process import free_port, shop_environment
+from tests.keyshop.entrypoints.cli.shop_process import shop_environment
 from tests.servers import FAST, open_home
 
 _PRODUCTS: Final = 60  # at the simulator
@@ -52,7 +53,7 @@ def _start_redis(home: Path, options: Options, stack: ExitStack) -> RedisServer:
     folder = home / "redis"
     folder.mkdir()
     server = RedisServer(
-        folder, port=free_port(), server=options.server, env=shop_environment(home)
+        folder, port=pick_free(), server=options.server, env=shop_environment(home)
     )
     server.start()
     stack.callback(server.child.kill)
@@ -60,7 +61,7 @@ def _start_redis(home: Path, options: Options, stack: ExitStack) -> RedisServer:
 
 
 def _start_simulator(parts: Parts, home: Path, logs: Path, stack: ExitStack) -> None:
-    port = free_port()
+    port = pick_free()
     parts.simulator_url = f"http://127.0.0.1:{port}"
     command = python(
         "g2a_simulator", "--port", str(port), "--products", str(_PRODUCTS),
@@ -112,7 +113,7 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
         )
 
     for place in range(options.api_processes):
-        name, port = f"api{place}", free_port()
+        name, port = f"api{place}", pick_free()
         mode = "off" if place >= options.api_processes - options.uncached else "on"
         env = environment(name, database_url=loads, KEYSHOP_PORT=port, CACHE_MODE=mode)
         parts.base_urls.append(f"http://127.0.0.1:{port}")

@@ -27,7 +27,7 @@ def choose_port(path: Path) -> int:
     remembered = find_port(path)
     if remembered is not None and is_free(remembered):
         return remembered
-    port = _pick_free()
+    port = pick_free()
     write_private(path, str(port))
     return port
 
@@ -44,7 +44,8 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _pick_free() -> int:
+def pick_free() -> int:
+    """Return a loopback port that nobody listens on, and that no outgoing connection will take."""
     while True:
         port = _FIRST + secrets.randbelow(_LAST - _FIRST)
         if is_free(port):

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from urllib.request import Request, urlopen
 
 import psutil
 
+from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.settings import Settings
 from tests.keyshop.embedded.users import wait_until
@@ -50,13 +50,6 @@ def run_keyshop(
     )
 
 
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
-
-
 def fetch(url: str, *, method: str = "GET", body: object = None) -> tuple[int, bytes]:
     """Return status and body of an answer."""
     data = None if body is None else json.dumps(body).encode()
@@ -73,8 +66,8 @@ class ShopProcess:
 
     def __init__(self, home: Path, **variables: object) -> None:
         self.home = home
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        self.simulator = f"http://127.0.0.1:{(simulator_port := free_port())}"
+        self.url = f"http://127.0.0.1:{(port := pick_free())}"
+        self.simulator = f"http://127.0.0.1:{(simulator_port := pick_free())}"
         self.log = home.parent / f"{home.name}.log"
         self.variables: dict[str, object] = {
             "KEYSHOP_PORT": port,

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from keyshop.embedded.ports import pick_free
 from tests.keyshop.embedded.database import ask
-from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, free_port
+from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
 
 _CATALOGUE = """
     SELECT md5(string_agg(g::text, '' ORDER BY id)) FROM (
@@ -83,7 +84,7 @@ class TestSupplierThatFails:
     def test_that_is_not_there_changes_nothing(self, calm):
         before = ask(calm.database_url, _CATALOGUE)
 
-        failed = calm.run("sync", "full", "--json", SIMULATOR_PORT=free_port())
+        failed = calm.run("sync", "full", "--json", SIMULATOR_PORT=pick_free())
 
         assert failed.returncode == 1
         assert json.loads(failed.stdout)["reason"]

@@ -4,9 +4,10 @@ import socket
 
 import pytest
 
+from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
 from tests.keyshop.embedded.database import ask
-from tests.keyshop.entrypoints.cli.shop_process import fetch, free_port, run_keyshop, running
+from tests.keyshop.entrypoints.cli.shop_process import fetch, run_keyshop, running
 from tests.servers import connected
 
 _HOME_LISTS = ("best-sellers", "new", "new-in-catalog", "preorders", "collections", "random")
@@ -55,7 +56,7 @@ class TestUp:
 
 class TestRefusals:
     def test_a_second_start_on_the_same_home(self, shop):
-        second = shop.run("up", KEYSHOP_PORT=free_port(), SIMULATOR_PORT=free_port())
+        second = shop.run("up", KEYSHOP_PORT=pick_free(), SIMULATOR_PORT=pick_free())
 
         assert second.returncode == 1
         assert "keyshop is up already" in second.stderr
@@ -64,7 +65,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("variable", ["KEYSHOP_PORT", "SIMULATOR_PORT"])
     def test_a_port_that_is_taken_is_named_with_its_variable(self, home, variable):
-        ports = {"KEYSHOP_PORT": free_port(), "SIMULATOR_PORT": free_port()}
+        ports = {"KEYSHOP_PORT": pick_free(), "SIMULATOR_PORT": pick_free()}
         with socket.create_server(("127.0.0.1", ports[variable])):
             refused = run_keyshop("up", home=home, **ports)
 
@@ -91,7 +92,7 @@ class TestRefusals:
 
         refused = run_keyshop(
             *command, home=home, DATABASE_URL=database_url, CACHE_MODE="off",
-            KEYSHOP_PORT=free_port(), SIMULATOR_PORT=free_port(),
+            KEYSHOP_PORT=pick_free(), SIMULATOR_PORT=pick_free(),
         )  # fmt: skip
 
         assert refused.returncode == 1
