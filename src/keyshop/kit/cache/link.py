@@ -39,7 +39,6 @@ class Link:
         self._address = address
         self._role = role
         self._shop: str | None = None
-        self._wanted = ""
         self._seq = -1
         self._made_at = float("-inf")
         self._made_for = -1
@@ -58,7 +57,7 @@ class Link:
 
     def follow(self, control: Control) -> None:
         """Heed what PostgreSQL names as the incarnation; leave a connection to another one."""
-        self._shop, self._wanted, self._seq = control.shop, control.incarnation, control.seq
+        self._shop, self._seq = control.shop, control.seq
         self._known.set()
         connection = self.connection
         if connection is None or connection.incarnation == control.incarnation:
@@ -91,8 +90,7 @@ class Link:
         try:
             while True:
                 pause = await self._try_once()
-                if pause:
-                    await asyncio.sleep(pause)
+                await asyncio.sleep(pause)
         finally:
             if self._connection is not None:
                 self._connection.close()

@@ -65,7 +65,7 @@ class Markers:
                 async with asyncio.timeout(_PATIENCE):
                     await connection.run_script(CLEAN, [name], [text for m in ended for text in m])
                 _log.info("cache.markers_removed", markers=len(ended), name=name)
-        except (RedisFault, *AWAY):
+        except (RedisFault, *AWAY, asyncpg.PostgresError):
             self._session.drop()  # whoever finds the key busy next tries again
 
     async def _has_ended(self, xid: bytes) -> bool:

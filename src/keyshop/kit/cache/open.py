@@ -1,10 +1,11 @@
 """Puts the parts of the cache together for one process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from typing import Final
 
+import structlog
 from msgspec import Struct
 
 from keyshop.kit.cache.address import parse_address
@@ -17,6 +18,10 @@ from keyshop.kit.cache.reader import GuardedCache
 from keyshop.kit.cache.relay import Relay
 from keyshop.kit.cache.view import View
 from keyshop.kit.database import Database
+
+_AGAIN: Final = 1.0  # seconds
+
+_log = structlog.get_logger(__name__)
 
 
 class OpenCache(Struct, frozen=True):
@@ -49,7 +54,7 @@ async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[
     cache = GuardedCache(view, reads, markers)
     async with AsyncExitStack() as parts:
         for part in (view, reads, writes):
-            await parts.enter_async_context(in_background(part.keep()))
+            await parts.enter_async_context(in_background(part.keep))
         parts.push_async_callback(markers.close)
         parts.push_async_callback(cache.close)
         yield OpenCache(cache, GuardedCommit(writes))
@@ -58,7 +63,7 @@ async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[
 @asynccontextmanager
 async def keep_tidy(guard: GuardedCommit, db: Database) -> AsyncIterator[None]:
     """Delete what was published from the outbox for the length of the block, and at its end."""
-    async with in_background(guard.keep(db)):
+    async with in_background(lambda: guard.keep(db)):
         yield
     await guard.delete_published(db)
 
@@ -70,18 +75,28 @@ async def run_relay(database_url: str, redis_url: str | None) -> AsyncIterator[N
     relay = Relay(database_url, link)
     async with AsyncExitStack() as parts:
         if link is not None:
-            await parts.enter_async_context(in_background(link.keep()))
-        await parts.enter_async_context(in_background(relay.keep()))
+            await parts.enter_async_context(in_background(link.keep))
+        await parts.enter_async_context(in_background(relay.keep))
         yield
 
 
 @asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def in_background(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Run the work beside the block, and stop it at the block's end."""
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(_go_on(work))
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def _go_on(work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work, and begin anew when it fails as nobody foresaw: a shop must not stay without it."""
+    while True:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - told in the log, whatever it is
+            _log.exception("cache.background_failed")
+        await asyncio.sleep(_AGAIN)

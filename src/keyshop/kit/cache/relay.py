@@ -35,6 +35,7 @@ _PATIENCE: Final = 2.0  # seconds for a statement
 _BUDGET: Final = 0.5  # seconds for one pipeline
 _ROWS: Final = 500
 _EXAMINE_EVERY: Final = 1.0  # seconds
+_SAY_EVERY: Final = 10.0  # seconds between log lines about one outage
 _TOO_FAR_BEHIND: Final = 50_000  # rows
 
 # A guarded row is its writer's to deliver and to delete, for a second.
@@ -56,7 +57,7 @@ _BEAT: Final = """
     WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode)
     UPDATE keyshop.cache_control SET relay_beat = $1
     WHERE (SELECT mode FROM quick) = 'off'
-        AND (relay_beat IS NULL OR relay_beat < $1::timestamptz - interval '150 milliseconds')
+        AND relay_beat < $1::timestamptz - interval '150 milliseconds'
         AND NOT EXISTS (
             SELECT FROM keyshop.cache_outbox WHERE NOT guarded AND created_at <= $1
         )
@@ -79,6 +80,7 @@ class Relay:
         self._session = Session(database_url, patience=_PATIENCE)
         self._link = link
         self._examined_at = float("-inf")
+        self._said_at = float("-inf")
 
     async def keep(self) -> None:
         """Make rounds until cancelled."""
@@ -91,14 +93,20 @@ class Relay:
         try:
             await self.round()
         except RedisFault as error:
-            _log.info("cache.relay_interrupted", reason=str(error))
+            self._say(str(error))
         except AWAY as error:
             self._session.drop()
-            _log.info("cache.relay_interrupted", reason=type(error).__name__)
+            self._say(type(error).__name__)
         except asyncpg.PostgresError as error:
             self._session.drop()
             _log.warning("cache.relay_failed", reason=str(error))
             await asyncio.sleep(1)
+
+    def _say(self, reason: str) -> None:
+        """Log that a round came to nothing, at most once in ten seconds: there are 20 in each."""
+        if time.monotonic() - self._said_at > _SAY_EVERY:
+            self._said_at = time.monotonic()
+            _log.info("cache.relay_interrupted", reason=reason)
 
     async def round(self) -> None:
         """

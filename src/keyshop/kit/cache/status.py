@@ -24,7 +24,7 @@ _OUTBOX: Final = """
     FROM keyshop.cache_outbox
 """
 _FIGURES: Final = """
-    SELECT state = 'OPEN' AS is_open, seq, beat_seconds, closed_seconds FROM keyshop.cache_view()
+    SELECT state = 'OPEN' AS is_open, seq, beat_seconds FROM keyshop.cache_view()
 """
 _DEMAND_COLD: Final = "SELECT keyshop.cache_demand_cold()"
 
@@ -63,7 +63,6 @@ class Figures(Struct, frozen=True):
     is_open: bool
     seq: int
     beat_seconds: float
-    closed_seconds: float
 
 
 async def read_status(database_url: str, redis_url: str | None) -> CacheStatus:
@@ -129,7 +128,7 @@ async def read_figures(reader: Reader) -> tuple[Figures, Outbox]:
     """Return what is counted in PostgreSQL."""
     figures = await reader.fetchrow(_FIGURES)
     outbox = await reader.fetchrow(_OUTBOX)
-    return Figures(*(figures or (False, 0, 0.0, 0.0))), Outbox(*(outbox or (0, 0, 0.0)))
+    return Figures(*(figures or (False, 0, 0.0))), Outbox(*(outbox or (0, 0, 0.0)))
 
 
 async def _reach(redis_url: str | None, shop: str) -> tuple[RedisConnection | None, str | None]:

@@ -122,6 +122,17 @@ class TestWithoutTheShop:
             assert ShopProcess(home).list_processes() == []
 
 
+class TestDatabaseThatWasNotUpgraded:
+    @pytest.mark.parametrize("command", ["cache status", "cache clear", "sync status", "jobs list"])
+    def test_is_refused_with_what_to_do(self, command):
+        with open_home() as folder:
+            done = run_keyshop(*command.split(), home=folder / "home")
+
+        assert done.returncode == 1
+        assert done.stderr.strip().endswith("run `keyshop db upgrade` first.")
+        assert "Traceback" not in done.stderr
+
+
 class TestHelp:
     def test_lists_exactly_the_groups_that_work(self, tmp_path):
         text = run_keyshop("--help", home=tmp_path).stdout
