@@ -90,6 +90,13 @@ USER_TRANSACTIONS: Final = Family(
     ttl=15 * _MINUTE,
     group=TRANSACTIONS,
 )
+# The lines of a visitor who is not signed in, by the id in the cookie.
+GUEST_CART: Final = Family(
+    name="guest_cart", pattern="session:{session}:cart", ttl=30 * _MINUTE, group=PRICES
+)
+GUEST_WISHLIST: Final = Family(
+    name="guest_wishlist", pattern="session:{session}:wishlist", ttl=_HOUR, group=PRICES
+)
 # What decides whether a token is still good, and for what.
 USER_ACCESS: Final = Family(name="access", pattern="user:{user}:access", ttl=_HOUR, group=ACCESS)
 
@@ -115,6 +122,8 @@ FAMILIES: Final = (
     ORDERS,
     ORDER,
     USER_TRANSACTIONS,
+    GUEST_CART,
+    GUEST_WISHLIST,
     USER_ACCESS,
 )
 
@@ -147,9 +156,11 @@ class Group(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True):
-    """A table of schema public and what its rows take; TRUNCATE takes the groups of all of it."""
+    """A table and what its rows take; TRUNCATE takes the groups of all of it."""
 
     table: str
+    """In schema public, or with `keyshop.` before it."""
+
     primary_key: tuple[str, ...]
     keys: tuple[Key, ...] = ()
     groups: tuple[Group, ...] = ()
@@ -213,6 +224,7 @@ _USER_IN_PROFILE: Final = (
     "createdAt",
 )
 _USER_IN_ACCESS: Final = ("role", "passwordHash")
+_SESSION: Final = ("sessionId", "expiresAt")
 _TRANSACTION: Final = (
     "userId",
     "orderId",
@@ -318,6 +330,29 @@ SOURCES: Final = (
         "transactions",
         ("id",),
         keys=(Key(USER_TRANSACTIONS, "userId", _TRANSACTION),),
+    ),
+    Source(
+        "sessions",
+        ("id",),
+        keys=(
+            Key(GUEST_CART, "sessionId", _SESSION),
+            Key(GUEST_WISHLIST, "sessionId", _SESSION),
+        ),
+    ),
+    Source(
+        "keyshop.guest_cart_items",
+        ("session_id", "game_id"),
+        keys=(Key(GUEST_CART, "session_id", ("session_id", "game_id", "quantity", "added_at")),),
+    ),
+    Source(
+        "keyshop.guest_wishlist_items",
+        ("session_id", "game_id"),
+        keys=(Key(GUEST_WISHLIST, "session_id", ("session_id", "game_id", "added_at")),),
+    ),
+    Source(
+        "keyshop.token_families",
+        ("id",),
+        keys=(Key(USER_ACCESS, "user_id", ("id", "user_id", "account_state", "revoked_at")),),
     ),
 )
 

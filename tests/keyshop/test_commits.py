@@ -20,10 +20,10 @@ _OWN_CONNECTIONS = {
 }
 _OPENING = {"connect", "create_pool", "Connection", "Pool"}
 _WRITES = re.compile(
-    r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE)\s+(?:public\.)?(\w+)",
+    r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE)\s+(?:\w+\.)?(\w+)",
     re.IGNORECASE,
 )
-_CACHED = {source.table for source in SOURCES}
+_CACHED = {source.table.rpartition(".")[2] for source in SOURCES}
 
 
 class TestCommit:

@@ -1,11 +1,14 @@
 """
-The four ways in which the shop says no, sorted by what the caller can do next.
+The ways in which the shop says no, sorted by what the caller can do next.
 
 ShopError
-├── Invalid       the request makes no sense as it stands; change it
-├── NotFound      there is no such thing
-├── Conflict      the request is fine, the state of things is not
-└── Unavailable   something we depend on is away; the same request may succeed later
+├── Invalid          the request makes no sense as it stands; change it
+├── Unauthenticated  it is not known who asks; sign in
+├── Forbidden        it is known, and this is not theirs to do
+├── NotFound         there is no such thing
+├── Conflict         the request is fine, the state of things is not
+├── TooMany          the same, more slowly
+└── Unavailable      something we depend on is away; the same request may succeed later
 """
 
 
@@ -17,12 +20,28 @@ class Invalid(ShopError):
     """The request makes no sense as it stands."""
 
 
+class Unauthenticated(ShopError):
+    """Nobody has shown who asks."""
+
+
+class Forbidden(ShopError):
+    """Whoever asks may not."""
+
+
 class NotFound(ShopError):
     """There is no such thing."""
 
 
 class Conflict(ShopError):
     """The state of things does not allow it."""
+
+
+class TooMany(ShopError):
+    """It was asked more often than is good; `retry_after` says in how many seconds it may be."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(ShopError):

@@ -1,10 +1,11 @@
 """
 The triggers that `cache_keys.py` stands for, as PostgreSQL prints them.
 
-A revision's text was written by this: `python -m tests.keyshop.migrations.cache_triggers`.
+A revision's text was written by this: `python -m tests.keyshop.migrations.cache_triggers TABLE...`.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from textwrap import fill, indent
 from typing import Final
 
@@ -39,7 +40,11 @@ class Trigger(Struct, frozen=True):
 
     @property
     def function(self) -> str:
-        return f"cache_{self.table}_{self.event.done}"
+        return f"cache_{self.table.rpartition('.')[2]}_{self.event.done}"
+
+    @property
+    def on(self) -> str:
+        return self.table if "." in self.table else f"public.{self.table}"
 
     @property
     def name(self) -> str:
@@ -59,7 +64,7 @@ class Trigger(Struct, frozen=True):
         """As pg_get_triggerdef says it."""
         referencing = f"REFERENCING {self.event.rows} " if self.event.rows else ""
         return (
-            f"CREATE TRIGGER {self.name} AFTER {self.event.verb} ON public.{self.table} "
+            f"CREATE TRIGGER {self.name} AFTER {self.event.verb} ON {self.on} "
             f"{referencing}FOR EACH STATEMENT EXECUTE FUNCTION keyshop.{self.function}()"
         )
 
@@ -72,9 +77,10 @@ def triggers() -> Iterator[Trigger]:
             yield Trigger(source.table, event, body)
 
 
-def revision() -> str:
-    """Return the statements that create them."""
-    return "\n".join(_created(trigger) for trigger in triggers())
+def revision(tables: Collection[str]) -> str:
+    """Return the statements that create those of these tables, or of all when none are named."""
+    chosen = (trigger for trigger in triggers() if not tables or trigger.table in tables)
+    return "\n".join(_created(trigger) for trigger in chosen)
 
 
 def _created(trigger: Trigger) -> str:
@@ -85,7 +91,7 @@ def _created(trigger: Trigger) -> str:
         f"CREATE FUNCTION keyshop.{trigger.function}() RETURNS trigger\n"
         "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$\n"
         f"{trigger.body}\n$$;\n{definition};\n"
-        f"ALTER TABLE public.{trigger.table} ENABLE ALWAYS TRIGGER {trigger.name};\n"
+        f"ALTER TABLE {trigger.on} ENABLE ALWAYS TRIGGER {trigger.name};\n"
     )
 
 
@@ -256,4 +262,4 @@ def _name(column: str) -> str:
 
 
 if __name__ == "__main__":
-    print(revision())  # noqa: T201
+    print(revision(sys.argv[1:]))  # noqa: T201

@@ -1,5 +1,6 @@
 """The one table from what can go wrong to what a caller is told."""
 
+import math
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -10,7 +11,16 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 
 from keyshop.entrypoints.api.envelope import Failure, failure
-from keyshop.kit.errors import Conflict, Invalid, NotFound, ShopError, Unavailable
+from keyshop.kit.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ShopError,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
 from keyshop.kit.ids import new_id
 
 ApiRequest: TypeAlias = Request[None, None, State]
@@ -19,12 +29,15 @@ LARGEST_BODY: Final = 100 * 1024  # bytes
 
 STATUS_OF: Final[dict[type[ShopError], int]] = {
     Invalid: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    TooMany: 429,
     Unavailable: 503,
 }
 
-_RETRY_AFTER: Final = {"Retry-After": "5"}
+_RETRY_AFTER: Final = 5  # seconds, when nothing better is known
 
 _SENTENCES: Final = {
     400: "The request cannot be understood.",
@@ -39,8 +52,17 @@ _log = structlog.get_logger()
 
 def refuse(_: ApiRequest, error: ShopError) -> Response[bytes]:
     """Answer what the shop says no with, in its own words."""
-    status = status_of(error)
-    return _response(status, str(error), _RETRY_AFTER if status == 503 else None)
+    return _response(status_of(error), str(error), _headers(error))
+
+
+def _headers(error: ShopError) -> dict[str, str] | None:
+    if isinstance(error, TooMany):
+        return {"Retry-After": str(math.ceil(error.retry_after))}
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(_RETRY_AFTER)}
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    return None
 
 
 def status_of(error: ShopError) -> int:
@@ -114,7 +136,11 @@ EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
 
 _DESCRIPTIONS: Final = {
     400: "A parameter cannot be meant.",
+    401: "Nobody has signed in.",
+    403: "Whoever asks may not.",
     404: "There is no such thing.",
+    409: "The state of things does not allow it.",
+    429: "It was asked too often; Retry-After says in how many seconds it may be again.",
     405: "The method is not possible here.",
     413: "The body is too large.",
     500: "A fault of the shop; it is in the log under the id that the message names.",

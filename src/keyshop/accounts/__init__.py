@@ -1,0 +1,1 @@
+"""Customers: signing up and in, tokens, passwords, profiles."""

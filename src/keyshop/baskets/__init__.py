@@ -1,0 +1,1 @@
+"""Carts and wishlists, of customers and of guests, and how the one becomes the other."""

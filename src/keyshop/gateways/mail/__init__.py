@@ -1,0 +1,1 @@
+"""Carries mails: over SMTP, or into a folder."""

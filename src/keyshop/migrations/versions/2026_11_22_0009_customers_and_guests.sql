@@ -1,0 +1,588 @@
+-- Customers beyond what Prisma's tables say of them, and visitors who are not signed in.
+
+-- Sign-ins that last: one row for each device, from sign-in to sign-out. Refresh tokens of one
+-- family follow each other; an access token is good as long as its family is.
+CREATE TABLE keyshop.token_families (
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    -- What the account was like (role, password) when the family began, as keyshop.account_state
+    -- says it. Another state, whoever made it, ends the family.
+    account_state TEXT NOT NULL,
+    created_at TIMESTAMP(3) NOT NULL,
+    -- When its last refresh token expires.
+    expires_at TIMESTAMP(3) NOT NULL,
+    revoked_at TIMESTAMP(3),
+    revoked_because TEXT,
+    CONSTRAINT token_families_pkey PRIMARY KEY (id),
+    CONSTRAINT token_families_user_id_fkey FOREIGN KEY (user_id)
+        REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
+);
+CREATE INDEX token_families_user_id_idx ON keyshop.token_families (user_id);
+CREATE INDEX token_families_expires_at_idx ON keyshop.token_families (expires_at);
+
+CREATE TABLE keyshop.refresh_tokens (
+    -- The token's jti; a token whose jti is not here was never given out.
+    id TEXT NOT NULL,
+    family_id TEXT NOT NULL,
+    issued_at TIMESTAMP(3) NOT NULL,
+    expires_at TIMESTAMP(3) NOT NULL,
+    -- When it was exchanged for the next one; shown again after a few seconds, it was stolen.
+    replaced_at TIMESTAMP(3),
+    -- The one it was given for.
+    parent_id TEXT,
+    CONSTRAINT refresh_tokens_pkey PRIMARY KEY (id),
+    CONSTRAINT refresh_tokens_family_id_fkey FOREIGN KEY (family_id)
+        REFERENCES keyshop.token_families (id) ON DELETE CASCADE
+);
+CREATE INDEX refresh_tokens_family_id_idx ON keyshop.refresh_tokens (family_id);
+CREATE INDEX refresh_tokens_expires_at_idx ON keyshop.refresh_tokens (expires_at);
+
+CREATE FUNCTION keyshop.account_state(role "Role", password_hash TEXT) RETURNS TEXT
+LANGUAGE sql STABLE AS $$
+    SELECT left(encode(sha256(convert_to(concat_ws('.', role, password_hash), 'UTF8')), 'hex'), 32)
+$$;
+
+-- How often something was done by somebody: a theoretical arrival time for each (GCRA).
+CREATE TABLE keyshop.rate_limits (
+    -- The limit's name and a digest of who it is counted for: addresses are not stored in clear.
+    key TEXT NOT NULL,
+    arrives_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT rate_limits_pkey PRIMARY KEY (key)
+);
+CREATE INDEX rate_limits_arrives_at_idx ON keyshop.rate_limits (arrives_at);
+
+-- Wrong passwords in a row, by digest of the e-mail address, whether or not it has an account.
+CREATE TABLE keyshop.sign_in_failures (
+    address TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    last_failed_at TIMESTAMP(3) NOT NULL,
+    locked_until TIMESTAMP(3),
+    CONSTRAINT sign_in_failures_pkey PRIMARY KEY (address)
+);
+CREATE INDEX sign_in_failures_last_failed_at_idx ON keyshop.sign_in_failures (last_failed_at);
+
+-- What was mailed to prove that somebody reads an address: neither codes nor links are stored, they
+-- are computed from the id and a secret of the shop's.
+CREATE TABLE keyshop.account_proofs (
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    -- Where it was sent; worth nothing once the account has another address.
+    email TEXT NOT NULL,
+    created_at TIMESTAMP(3) NOT NULL,
+    expires_at TIMESTAMP(3) NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    used_at TIMESTAMP(3),
+    CONSTRAINT account_proofs_pkey PRIMARY KEY (id),
+    CONSTRAINT account_proofs_purpose_check CHECK (purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD')),
+    CONSTRAINT account_proofs_user_id_fkey FOREIGN KEY (user_id)
+        REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
+);
+CREATE INDEX account_proofs_user_id_idx ON keyshop.account_proofs (user_id, purpose);
+CREATE INDEX account_proofs_expires_at_idx ON keyshop.account_proofs (expires_at);
+
+-- Mails that a mail server has taken: a job that runs again finds its own here.
+CREATE TABLE keyshop.sent_mails (
+    id TEXT NOT NULL,
+    sent_at TIMESTAMP(3) NOT NULL,
+    CONSTRAINT sent_mails_pkey PRIMARY KEY (id)
+);
+CREATE INDEX sent_mails_sent_at_idx ON keyshop.sent_mails (sent_at);
+
+-- Guests' lines: the cart and wishlist of Prisma's belong to users, and guests are none.
+CREATE TABLE keyshop.guest_cart_items (
+    session_id TEXT NOT NULL,
+    game_id TEXT NOT NULL,
+    quantity INTEGER NOT NULL,
+    added_at TIMESTAMP(3) NOT NULL,
+    CONSTRAINT guest_cart_items_pkey PRIMARY KEY (session_id, game_id),
+    CONSTRAINT guest_cart_items_quantity_check CHECK (quantity > 0),
+    CONSTRAINT guest_cart_items_session_id_fkey FOREIGN KEY (session_id)
+        REFERENCES public.sessions ("sessionId") ON DELETE CASCADE ON UPDATE CASCADE,
+    CONSTRAINT guest_cart_items_game_id_fkey FOREIGN KEY (game_id)
+        REFERENCES public.games (id) ON DELETE CASCADE ON UPDATE CASCADE
+);
+CREATE INDEX guest_cart_items_game_id_idx ON keyshop.guest_cart_items (game_id);
+
+CREATE TABLE keyshop.guest_wishlist_items (
+    session_id TEXT NOT NULL,
+    game_id TEXT NOT NULL,
+    added_at TIMESTAMP(3) NOT NULL,
+    CONSTRAINT guest_wishlist_items_pkey PRIMARY KEY (session_id, game_id),
+    CONSTRAINT guest_wishlist_items_session_id_fkey FOREIGN KEY (session_id)
+        REFERENCES public.sessions ("sessionId") ON DELETE CASCADE ON UPDATE CASCADE,
+    CONSTRAINT guest_wishlist_items_game_id_fkey FOREIGN KEY (game_id)
+        REFERENCES public.games (id) ON DELETE CASCADE ON UPDATE CASCADE
+);
+CREATE INDEX guest_wishlist_items_game_id_idx ON keyshop.guest_wishlist_items (game_id);
+
+-- Who did what to which thing. Rows are only added; they name things by id and hold no e-mail
+-- address and no name, so that erasing a customer leaves them as they are.
+CREATE TABLE keyshop.journal (
+    id BIGSERIAL NOT NULL,
+    happened_at TIMESTAMP(3) NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    subject_id TEXT NOT NULL,
+    details JSONB NOT NULL DEFAULT '{}',
+    CONSTRAINT journal_pkey PRIMARY KEY (id)
+);
+CREATE INDEX journal_subject_idx ON keyshop.journal (subject, subject_id, id);
+
+CREATE FUNCTION keyshop.refuse_journal_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RAISE EXCEPTION 'Rows of keyshop.journal are only added.' USING ERRCODE = 'restrict_violation';
+END
+$$;
+CREATE TRIGGER refuse_journal_change BEFORE UPDATE OR DELETE OR TRUNCATE ON keyshop.journal
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.refuse_journal_change();
+
+-- What a changed row takes: derived from keyshop/cache_keys.py, as in the revision of the cache.
+
+CREATE FUNCTION keyshop.cache_sessions_inserted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_cart_keys text[];
+    guest_wishlist_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n."sessionId"),
+        array_agg(n."sessionId")
+    INTO concerned, guest_cart_keys, guest_wishlist_keys
+    FROM new_rows AS n;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_cart_keys || guest_wishlist_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON public.sessions
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_inserted();
+ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
+
+CREATE FUNCTION keyshop.cache_sessions_updated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_cart_keys text[];
+    guest_wishlist_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n."sessionId") || array_agg(o."sessionId") FILTER (WHERE o."sessionId" IS DISTINCT FROM n."sessionId"),
+        array_agg(n."sessionId") || array_agg(o."sessionId") FILTER (WHERE o."sessionId" IS DISTINCT FROM n."sessionId")
+    INTO concerned, guest_cart_keys, guest_wishlist_keys
+    FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
+    WHERE (o."sessionId", o."expiresAt") IS DISTINCT FROM
+    (n."sessionId", n."expiresAt");
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_cart_keys || guest_wishlist_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON public.sessions
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_updated();
+ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_updated;
+
+CREATE FUNCTION keyshop.cache_sessions_deleted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_cart_keys text[];
+    guest_wishlist_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(o."sessionId"),
+        array_agg(o."sessionId")
+    INTO concerned, guest_cart_keys, guest_wishlist_keys
+    FROM old_rows AS o;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_cart_keys || guest_wishlist_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.sessions
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_deleted();
+ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
+
+CREATE FUNCTION keyshop.cache_sessions_emptied() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_emptied();
+ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+
+CREATE FUNCTION keyshop.cache_guest_cart_items_inserted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_cart_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n.session_id)
+    INTO concerned, guest_cart_keys
+    FROM new_rows AS n;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_cart_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON keyshop.guest_cart_items
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_inserted();
+ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
+
+CREATE FUNCTION keyshop.cache_guest_cart_items_updated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_cart_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n.session_id) || array_agg(o.session_id) FILTER (WHERE o.session_id IS DISTINCT FROM n.session_id)
+    INTO concerned, guest_cart_keys
+    FROM old_rows AS o FULL JOIN new_rows AS n ON o.session_id = n.session_id AND o.game_id = n.game_id
+    WHERE (o.session_id, o.game_id, o.quantity, o.added_at) IS DISTINCT FROM
+    (n.session_id, n.game_id, n.quantity, n.added_at);
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_cart_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON keyshop.guest_cart_items
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_updated();
+ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_updated;
+
+CREATE FUNCTION keyshop.cache_guest_cart_items_deleted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_cart_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(o.session_id)
+    INTO concerned, guest_cart_keys
+    FROM old_rows AS o;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_cart_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON keyshop.guest_cart_items
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_deleted();
+ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
+
+CREATE FUNCTION keyshop.cache_guest_cart_items_emptied() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON keyshop.guest_cart_items
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_emptied();
+ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+
+CREATE FUNCTION keyshop.cache_guest_wishlist_items_inserted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_wishlist_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n.session_id)
+    INTO concerned, guest_wishlist_keys
+    FROM new_rows AS n;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_wishlist_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON keyshop.guest_wishlist_items
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_inserted();
+ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
+
+CREATE FUNCTION keyshop.cache_guest_wishlist_items_updated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_wishlist_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n.session_id) || array_agg(o.session_id) FILTER (WHERE o.session_id IS DISTINCT FROM n.session_id)
+    INTO concerned, guest_wishlist_keys
+    FROM old_rows AS o FULL JOIN new_rows AS n ON o.session_id = n.session_id AND o.game_id = n.game_id
+    WHERE (o.session_id, o.game_id, o.added_at) IS DISTINCT FROM
+    (n.session_id, n.game_id, n.added_at);
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_wishlist_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON keyshop.guest_wishlist_items
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_updated();
+ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_updated;
+
+CREATE FUNCTION keyshop.cache_guest_wishlist_items_deleted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    guest_wishlist_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(o.session_id)
+    INTO concerned, guest_wishlist_keys
+    FROM old_rows AS o;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
+    ], NULL);
+    taken_keys := coalesce(guest_wishlist_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON keyshop.guest_wishlist_items
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_deleted();
+ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
+
+CREATE FUNCTION keyshop.cache_guest_wishlist_items_emptied() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON keyshop.guest_wishlist_items
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_emptied();
+ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+
+CREATE FUNCTION keyshop.cache_token_families_inserted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    access_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n.user_id)
+    INTO concerned, access_keys
+    FROM new_rows AS n;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN access_keys IS NULL THEN 'access' END
+    ], NULL);
+    taken_keys := coalesce(access_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON keyshop.token_families
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_inserted();
+ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
+
+CREATE FUNCTION keyshop.cache_token_families_updated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    access_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(n.user_id) || array_agg(o.user_id) FILTER (WHERE o.user_id IS DISTINCT FROM n.user_id)
+    INTO concerned, access_keys
+    FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
+    WHERE (o.id, o.user_id, o.account_state, o.revoked_at) IS DISTINCT FROM
+    (n.id, n.user_id, n.account_state, n.revoked_at);
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN access_keys IS NULL THEN 'access' END
+    ], NULL);
+    taken_keys := coalesce(access_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON keyshop.token_families
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_updated();
+ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_updated;
+
+CREATE FUNCTION keyshop.cache_token_families_deleted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    concerned bigint;
+    access_keys text[];
+    taken_keys text[];
+    taken_groups text[];
+BEGIN
+    SELECT
+        count(*),
+        array_agg(o.user_id)
+    INTO concerned, access_keys
+    FROM old_rows AS o;
+    IF concerned = 0 THEN
+        RETURN NULL;
+    END IF;
+    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
+    taken_groups := array_remove(ARRAY[
+        CASE WHEN access_keys IS NULL THEN 'access' END
+    ], NULL);
+    taken_keys := coalesce(access_keys, '{}');
+    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON keyshop.token_families
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_deleted();
+ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
+
+CREATE FUNCTION keyshop.cache_token_families_emptied() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{access}');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON keyshop.token_families
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_emptied();
+ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+
