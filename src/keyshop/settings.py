@@ -211,6 +211,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_split)] = ()
     storefront_dir: _Folder | None = None
 
+    cart_max_quantity: Annotated[int, Field(ge=1, le=9999)] = 99
+    cart_max_lines: Annotated[int, Field(ge=1, le=1000)] = 100
+
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

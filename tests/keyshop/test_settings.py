@@ -116,6 +116,8 @@ _ACCEPTED = [
      ("https://shop.example", "http://localhost:5173")),
     ("TRUSTED_PROXIES", "10.0.0.0/8,::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
     ("SMTP_URL", "smtps://user:password@mail.example:465", None),
+    ("CART_MAX_QUANTITY", "5", 5),
+    ("CART_MAX_LINES", "1000", 1000),
     ("LOG_FORMAT", "json", "json"),
     ("LOG_LEVEL", "debug", "debug"),
 ]  # fmt: skip
@@ -194,6 +196,9 @@ _REFUSED = [
     ("TRUSTED_PROXIES", "10.1.2.3/8"),
     ("STOREFRONT_DIR", "hush"),
     ("KEYSHOP_HOME", "~hush/shop"),
+    ("CART_MAX_QUANTITY", "0"),
+    ("CART_MAX_QUANTITY", "10000"),
+    ("CART_MAX_LINES", "hush"),
     ("LOG_FORMAT", "hush"),
     ("LOG_LEVEL", "hush"),
 ]

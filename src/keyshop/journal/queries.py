@@ -1,0 +1,43 @@
+"""All SQL of the journal."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from keyshop.journal.models import Details, Entry
+from keyshop.kit.database import Reader, Transaction
+
+_ADD: Final = """
+    INSERT INTO keyshop.journal (happened_at, actor, action, subject, subject_id, details)
+    VALUES ($1, $2, $3, $4, $5, $6::jsonb)
+"""
+_LIST: Final = """
+    SELECT happened_at, actor, action, details FROM keyshop.journal
+    WHERE subject = $1 AND subject_id = $2 ORDER BY id DESC LIMIT $3
+"""
+
+
+async def add_entry(
+    tx: Transaction,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    subject_id: str,
+    details: Details,
+    now: datetime,
+) -> None:
+    """Add one row."""
+    encoded = msgspec.json.encode(details).decode()
+    await tx.execute(_ADD, now, actor, action, subject, subject_id, encoded)
+
+
+async def list_entries(
+    reader: Reader, *, subject: str, subject_id: str, limit: int = 50
+) -> list[Entry]:
+    """Return what was done to this thing, the newest first."""
+    return [
+        msgspec.convert({**record, "details": msgspec.json.decode(record["details"])}, type=Entry)
+        for record in await reader.fetch(_LIST, subject, subject_id, limit)
+    ]
