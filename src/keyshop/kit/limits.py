@@ -1,0 +1,89 @@
+"""
+How often somebody may do something, kept in PostgreSQL.
+
+One row says when the next one would arrive if all came at an even pace (GCRA); nothing is counted,
+and no window ends at which everybody may begin anew.
+"""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from msgspec import Struct
+
+from keyshop.kit.database import Database, Transaction
+from keyshop.kit.errors import TooMany
+
+_AT_ONCE: Final = 10_000  # rows that one transaction forgets
+_SENTENCE: Final = "Too many attempts. Please wait a moment and try again."
+
+# $2 now, $3 the time for one, $4 the time for a whole burst. Where the WHERE refuses, the row stays
+# as it is, and how long to wait is read from it.
+_TAKE: Final = """
+    WITH taken AS (
+        INSERT INTO keyshop.rate_limits AS r (key, arrives_at) VALUES ($1, $2::timestamptz + $3)
+        ON CONFLICT (key) DO UPDATE SET arrives_at = greatest(r.arrives_at, $2) + $3
+        WHERE greatest(r.arrives_at, $2) + $3 <= $2::timestamptz + $4
+        RETURNING true
+    )
+    SELECT EXISTS (SELECT FROM taken) AS is_taken,
+        (SELECT arrives_at FROM keyshop.rate_limits WHERE key = $1) AS arrives_at
+"""
+
+_GIVE_BACK: Final = """
+    UPDATE keyshop.rate_limits SET arrives_at = arrives_at - $2::interval WHERE key = $1
+"""
+
+# Locked first: a row that somebody has just taken from is looked at again.
+_FORGET: Final = """
+    DELETE FROM keyshop.rate_limits WHERE key IN (
+        SELECT key FROM keyshop.rate_limits WHERE arrives_at < $1
+        ORDER BY arrives_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    )
+"""
+
+
+class Limit(Struct, frozen=True):
+    """So many at once, and then one in each span of time."""
+
+    name: str
+    burst: int
+    per: timedelta
+
+
+async def take(db: Database, limit: Limit, who: str, *, now: datetime) -> None:
+    """
+    Count one for `who`, of whom only a digest is stored.
+
+    Raises:
+        TooMany: there were too many; this one is not counted.
+    """
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(_TAKE, _key(limit, who), now, limit.per, limit.per * limit.burst)
+    if row is None or not row["is_taken"]:
+        arrives_at: datetime | None = row["arrives_at"] if row else None
+        raise TooMany(_SENTENCE, retry_after=_wait(limit, arrives_at, now=now))
+
+
+async def give_back(db: Database, limit: Limit, who: str) -> None:
+    """Count one less for `who`: what was counted turned out to be harmless."""
+    async with db.transaction() as tx:
+        await tx.execute(_GIVE_BACK, _key(limit, who), limit.per)
+
+
+async def forget_old(tx: Transaction, before: datetime) -> int:
+    """Delete rows that limit nobody since then, up to 10,000; return how many there were."""
+    return await tx.execute(_FORGET, before, _AT_ONCE)
+
+
+def _key(limit: Limit, who: str) -> str:
+    return f"{limit.name}:{sha256(who.encode(errors='surrogatepass')).hexdigest()}"
+
+
+def _wait(limit: Limit, arrives_at: datetime | None, *, now: datetime) -> float:
+    """Return the seconds until one more fits."""
+    if arrives_at is None:
+        # Others took all while this one looked.
+        return limit.per.total_seconds()
+    free_at = arrives_at - limit.per * (limit.burst - 1)
+    return max((free_at - now).total_seconds(), 1.0)

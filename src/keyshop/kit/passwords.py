@@ -1,0 +1,189 @@
+"""
+Passwords: made into hashes, and compared with them, without the event loop waiting.
+
+bcrypt is meant to be slow. It runs in a few threads that give way to the event loop, behind a queue
+that has an end; and every answer that is a no takes the same time, whatever was stored.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import bcrypt
+
+from keyshop.kit.errors import Invalid, Unavailable
+
+LONGEST: Final = 72
+"""Bytes of a password that bcrypt looks at."""
+
+_DEAREST: Final = (
+    16  # the cost of a stored hash that takes seconds; beyond it nobody's answer comes
+)
+_CHEAPEST: Final = 4  # as bcrypt says
+_POLITENESS: Final = 10  # the threads' niceness
+_REMEMBERED: Final = 32
+
+_Result = TypeVar("_Result")
+
+_read_hash: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}").fullmatch
+
+
+class PasswordsBusy(Unavailable):
+    """More passwords wait than can be looked at in time."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are signing in at the moment. Please try again.")
+
+
+class PasswordTooLong(Invalid):
+    """The password is longer than what bcrypt looks at; its end would count for nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(f"A password may have at most {LONGEST} bytes")
+
+
+class PasswordPool:
+    """A few threads that hash passwords, and the queue before them."""
+
+    def __init__(self, threads: int | None = None, queue: int = 128, cost: int = 12) -> None:
+        """
+        Prepare the pool; without `threads`, it has as many as this process has cores.
+
+        `queue` is how many may wait besides those being looked at; `cost` is that of new hashes.
+        """
+        self._threads = threads or os.cpu_count() or 1
+        self._most = self._threads + queue
+        self._cost = cost
+        self._executor = ThreadPoolExecutor(
+            self._threads, thread_name_prefix="passwords", initializer=_give_way
+        )
+        self._lock = threading.Lock()
+        self._pending = 0
+        self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
+
+    async def hash(self, password: str) -> str:
+        """
+        Return a new hash of the password.
+
+        Raises:
+            PasswordTooLong: it has more than 72 bytes.
+            PasswordsBusy: the queue is full.
+        """
+        clear = _bytes_of(password)
+        if len(clear) > LONGEST:
+            raise PasswordTooLong
+        return await self._run(lambda: self._hash(clear))
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """
+        Test whether the password is the one of this hash; without a hash it is wrong.
+
+        What follows the 72nd byte does not count, as it never did. A hash that is none is wrong.
+
+        Raises:
+            PasswordsBusy: the queue is full.
+        """
+        clear = _bytes_of(password)[:LONGEST]
+        return await self._run(lambda: self._verify(clear, hashed))
+
+    async def pretend(self) -> None:
+        """
+        Wait as long as a wrong password would take at this moment, and look at none.
+
+        Raises:
+            PasswordsBusy: the queue is full.
+        """
+        with self._lock:
+            pending, seconds = self._pending, tuple(self._seconds)
+        if pending >= self._most:
+            raise PasswordsBusy
+        if not seconds:
+            await self.verify("", None)
+            return
+        turns = max(pending - self._threads + 1, 0) / self._threads
+        await asyncio.sleep(turns * sum(seconds) / len(seconds) + secrets.choice(seconds))
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Test whether the hash is cheaper to guess at than one that would be made now."""
+        cost = _cost_of(hashed)
+        return cost is None or cost < self._cost
+
+    def close(self) -> None:
+        """Let those being looked at end, and drop those that wait."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], _Result]) -> _Result:
+        with self._lock:
+            if self._pending >= self._most:
+                raise PasswordsBusy
+            future = self._executor.submit(work)
+            self._pending += 1
+        # Not when the caller stops waiting: the thread is busy until it is done.
+        future.add_done_callback(self._end)
+        return await asyncio.wrap_future(future)
+
+    def _end(self, _: "Future[_Result]") -> None:
+        with self._lock:
+            self._pending -= 1
+
+    # In the threads.
+
+    def _hash(self, clear: bytes) -> str:
+        began = time.perf_counter()
+        hashed = bcrypt.hashpw(clear, bcrypt.gensalt(self._cost)).decode()
+        self._took(time.perf_counter() - began)
+        return hashed
+
+    def _verify(self, clear: bytes, hashed: str | None) -> bool:
+        began = time.perf_counter()
+        cost = None if hashed is None else _cost_of(hashed)
+        is_right = None if hashed is None or cost is None else _compare(clear, hashed)
+        if is_right:
+            return True
+        # A hash of cost 10 has taken a quarter of the time of one of cost 12; 10 and 11 the rest.
+        looked_at = cost is not None and is_right is not None
+        for missing in range(cost or 0, self._cost) if looked_at else [self._cost]:
+            _compare(clear, _DUMMY.format(missing))
+        self._took(time.perf_counter() - began)
+        return False
+
+    def _took(self, seconds: float) -> None:
+        with self._lock:
+            self._seconds.append(seconds)
+
+
+# Nobody knows a password of these, and nobody asks whether it was right.
+_DUMMY: Final = "$2b${:02}$" + "." * 53
+
+
+def _compare(clear: bytes, hashed: str) -> bool | None:
+    """Test whether the password is right; None when the hash is none after all."""
+    try:
+        return bcrypt.checkpw(clear, hashed.encode())
+    except ValueError:
+        return None
+
+
+def _cost_of(hashed: str) -> int | None:
+    """Return the cost of a hash; None when it is no hash of bcrypt's, or too dear to look at."""
+    found = _read_hash(hashed)
+    cost = int(found[1]) if found else 0
+    return cost if _CHEAPEST <= cost <= _DEAREST else None
+
+
+def _bytes_of(password: str) -> bytes:
+    # Half of a surrogate pair is in nobody's password, but no error either.
+    return password.encode(errors="surrogatepass")
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _POLITENESS)
