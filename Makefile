@@ -4,7 +4,7 @@ POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all lint types format bench consistency model lock clean
+.PHONY: help up test test-all lint types format bench load consistency model lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 22
@@ -43,6 +43,9 @@ test-all: .venv/test ## The slow tests, and the suite without a cache and on Pos
 
 bench: .venv/test ## How fast, against limits taken in the same run
 	.venv/bin/python -m bench
+
+load: .venv/test  ## Many register and sign in at once, with Redis lost and mail refused (ten minutes)
+	.venv/bin/python -m bench load
 
 model: .venv/test ## The cache protocol's model: its large configurations and every weakened variant
 	.venv/bin/python -m tests.consistency.model large

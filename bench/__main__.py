@@ -5,12 +5,15 @@ import asyncio
 import os
 import platform
 import signal
+import sys
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Final
 
 import asyncpg
 
+from bench.accounts.compare_personal_reads import compare_personal_reads
+from bench.accounts.measure_load import measure_load
 from bench.cache.measure import measure_cache
 from bench.catalogue import fill
 from bench.compare_api import compare_api
@@ -28,7 +31,8 @@ from keyshop.kit.database import Database
 from keyshop.kit.logs import configure_logging
 from keyshop.kit.migrate import upgrade
 
-_SECTIONS: Final = ("start", "api", "cache", "search", "write", "sync")
+_SECTIONS: Final = ("start", "api", "cache", "personal", "search", "write", "sync")
+_BY_NAME_ONLY: Final = ("load",)  # takes as long as all others together
 
 
 def main() -> None:
@@ -37,25 +41,31 @@ def main() -> None:
     # So that a run that is told to stop takes its servers along.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     configure_logging("json", "error")
-    begun = perf_counter()
+    begun, report = perf_counter(), Report(as_json=wanted.json)
     with ExitStack() as stack:
         home = stack.enter_context(open_home())
         postgres = stack.enter_context(PostgresServer(home))
-        machine = Machine(home, postgres, Report(), wanted.quick)
+        machine = Machine(home, postgres, report, wanted.quick)
         try:
             run_fast(_run(machine, set(wanted.sections or _SECTIONS)))
         except KeyboardInterrupt:
-            machine.report.note("Stopped.")
-        machine.report.summary()
-        machine.report.note(f"\nIn {perf_counter() - begun:.0f} s.")
+            report.fault("The run was stopped before its end.")
+        report.note(f"\nIn {perf_counter() - begun:.0f} s.")
+        report.summary()
+    if report.faults:
+        sys.exit(1)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="|".join(_SECTIONS), help="all unless named")
+    names = (*_SECTIONS, *_BY_NAME_ONLY)
+    parser.add_argument(
+        "sections", nargs="*", metavar="|".join(names), help="all but `load` unless named"
+    )
     parser.add_argument("--quick", action="store_true", help="small catalogues, few runs")
+    parser.add_argument("--json", action="store_true", help="nothing but one object, at the end")
     wanted = parser.parse_args()
-    if unknown := set(wanted.sections) - set(_SECTIONS):
+    if unknown := set(wanted.sections) - set(names):
         parser.error(f"there is no section {', '.join(sorted(unknown))}")
     return wanted
 
@@ -73,10 +83,14 @@ async def _run(machine: Machine, sections: set[str]) -> None:
             time_search(machine, database_url, games=games)
     if "cache" in sections:
         await measure_cache(machine)
+    if "personal" in sections:
+        await compare_personal_reads(machine)
     if "write" in sections:
         await compare_writes(machine)
     if "sync" in sections:
         await time_sync(machine)
+    if "load" in sections:
+        await measure_load(machine)
 
 
 async def _prepare(machine: Machine) -> None:

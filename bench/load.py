@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from time import perf_counter
 from typing import Final, cast
 
@@ -29,6 +30,8 @@ class Order(msgspec.Struct, frozen=True):
     port: int
     targets: list[str]
     connections: int
+    tokens: list[str] = []
+    """Whose they are: each connection belongs to one of these customers, in turn."""
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -50,21 +53,25 @@ class Visitors(Process):
     def __init__(self, machine: Machine) -> None:
         super().__init__(python("bench.load"), log=machine.home / "load.log", talks=True)
 
-    def send(self, port: int, targets: Sequence[str], *, connections: int) -> Figures:
+    def send(
+        self, port: int, targets: Sequence[str], *, connections: int, tokens: Sequence[str] = ()
+    ) -> Figures:
         """
         Ask for every target, and return the figures.
 
         Raises:
             RuntimeError: a target was answered with another status than 200.
         """
-        figures = self.ask(port, targets, connections=connections)
+        figures = self.ask(port, targets, connections=connections, tokens=tokens)
         if figures.refused:
             raise RuntimeError(f"Not answered with 200: {figures.refused[:3]}.")
         return figures
 
-    def ask(self, port: int, targets: Sequence[str], *, connections: int) -> Figures:
+    def ask(
+        self, port: int, targets: Sequence[str], *, connections: int, tokens: Sequence[str] = ()
+    ) -> Figures:
         """Ask for every target, and return the figures, whatever was answered."""
-        order = msgspec.json.encode(Order(port, list(targets), connections))
+        order = msgspec.json.encode(Order(port, list(targets), connections, list(tokens)))
         self.input.write(order.decode() + "\n")
         self.input.flush()
         return msgspec.json.decode(self.read_line(), type=Figures)
@@ -73,9 +80,14 @@ class Visitors(Process):
 class _Visitor(asyncio.Protocol):
     """One connection: sends the next request when the answer to the last one is whole."""
 
-    def __init__(self, targets: Iterator[tuple[int, str]], figures: Figures) -> None:
+    def __init__(
+        self, targets: Iterator[tuple[int, str]], figures: Figures, token: str | None
+    ) -> None:
         self._targets = targets
         self._figures = figures
+        self._headers = "Host: shop\r\nAccept: application/json\r\n"
+        if token is not None:
+            self._headers += f"Authorization: Bearer {token}\r\n"
         self._buffer = bytearray()
         self._missing = 0
         self._place, self._target, self._begun = 0, "", 0.0
@@ -112,9 +124,7 @@ class _Visitor(asyncio.Protocol):
             self._transport.close()
             return
         self._begun = perf_counter()
-        self._transport.write(
-            f"GET {self._target} HTTP/1.1\r\nHost: shop\r\nAccept: application/json\r\n\r\n".encode()
-        )
+        self._transport.write(f"GET {self._target} HTTP/1.1\r\n{self._headers}\r\n".encode())
 
 
 def _length_of(buffer: bytearray) -> int:
@@ -131,9 +141,12 @@ async def _visit(order: Order) -> Figures:
     figures = Figures(0.0, [0.0] * len(order.targets), [])
     targets = iter(enumerate(order.targets))
     loop = asyncio.get_running_loop()
+    whose = cycle(order.tokens or [None])
     begun = perf_counter()
     made = [
-        await loop.create_connection(lambda: _Visitor(targets, figures), "127.0.0.1", order.port)
+        await loop.create_connection(
+            lambda: _Visitor(targets, figures, next(whose)), "127.0.0.1", order.port
+        )
         for _ in range(order.connections)
     ]
     async with asyncio.timeout(_LONGEST):

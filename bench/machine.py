@@ -180,21 +180,27 @@ def python(module: str, *arguments: str) -> list[str]:
 
 @contextmanager
 def keyshop_api(
-    machine: Machine, database_url: str, redis_url: str | None = None
+    machine: Machine,
+    database_url: str,
+    redis_url: str | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Process, int]]:
-    """Run `keyshop api` as production does, and give the process and its port."""
+    """Run `keyshop api` as production does, with more settings, and give the process and its port."""
     port = pick_free()
     variables = _settings(machine, database_url, redis_url) | {"KEYSHOP_PORT": str(port)}
+    variables |= more or {}
     command = python("keyshop", "api", "--exit-with", str(os.getpid()))
     with Process(command, log=machine.home / "api.log", variables=variables) as process:
         _wait_for(f"http://127.0.0.1:{port}/live", process)
         yield process, port
 
 
-def keyshop_worker(machine: Machine, database_url: str, redis_url: str) -> Process:
-    """Run `keyshop worker`, which keeps the cache trusted."""
+def keyshop_worker(
+    machine: Machine, database_url: str, redis_url: str, more: Mapping[str, str] | None = None
+) -> Process:
+    """Run `keyshop worker`, which keeps the cache trusted and sends mails."""
     command = python("keyshop", "worker", "--exit-with", str(os.getpid()))
-    variables = _settings(machine, database_url, redis_url)
+    variables = _settings(machine, database_url, redis_url) | dict(more or {})
     return Process(command, log=machine.home / "worker.log", variables=variables)
 
 

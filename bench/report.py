@@ -1,9 +1,9 @@
-"""One readable report: figures in columns, and goals with whether they are met."""
+"""One readable report: figures in columns, and goals with whether they are met; or the same as JSON."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field, json
 
 _LABEL: Final = 44  # characters
 
@@ -32,24 +32,46 @@ class Goal(Struct, frozen=True, kw_only=True):
         return f"≤ {number(self.most or 0)}{self.unit}"
 
 
-class Report:
-    """Prints as it goes, and repeats all goals at the end."""
+class Line(Struct, frozen=True):
+    """One line of columns."""
 
-    def __init__(self) -> None:
+    label: str
+    cells: list[float | str]
+
+
+class Section(Struct, frozen=True):
+    """What stands under one title."""
+
+    title: str
+    notes: list[str] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+
+
+class Report:
+    """Prints as it goes, and repeats all goals at the end; or prints nothing but JSON at the end."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
+        self._sections: list[Section] = [Section("keyshop")]
         self._goals: list[Goal] = []
+        self.faults: list[str] = []
+        """What must not be, whatever the machine: a sentence each."""
 
     def title(self, text: str) -> None:
         """Begin a section."""
-        print(f"\n{text}\n{'-' * len(text)}", flush=True)
+        self._sections.append(Section(text))
+        self._say(f"\n{text}\n{'-' * len(text)}")
 
     def note(self, text: str) -> None:
         """Print a sentence."""
-        print(text, flush=True)
+        self._sections[-1].notes.append(text.strip())
+        self._say(text)
 
     def line(self, label: str, *cells: object) -> None:
         """Print one line of columns."""
-        shown = "".join(f"{_cell(cell):>14}" for cell in cells)
-        print(f"{label:<{_LABEL}}{shown}", flush=True)
+        kept = [cell if isinstance(cell, int | float) else str(cell) for cell in cells]
+        self._sections[-1].lines.append(Line(label.strip(), kept))
+        self._print_line(label, *kept)
 
     def goals(self, *goals: Goal) -> None:
         """Print figures that have a goal, and keep them for the end."""
@@ -57,18 +79,49 @@ class Report:
         for goal in goals:
             self._print(goal)
 
+    def fault(self, text: str) -> None:
+        """Tell of something that must not be; the command then fails."""
+        self.faults.append(text)
+        self._say(f"FAULT: {text}")
+
     def summary(self) -> None:
-        """Print all goals once more."""
-        if not self._goals:
+        """Print all goals once more, and all faults."""
+        if self._as_json:
+            print(self._encode().decode(), flush=True)
             return
-        met = sum(goal.is_met for goal in self._goals)
-        self.title(f"Goals: {met} of {len(self._goals)} met")
+        if self._goals:
+            met = sum(goal.is_met for goal in self._goals)
+            self.title(f"Goals: {met} of {len(self._goals)} met")
         for goal in self._goals:
             self._print(goal)
+        for fault in self.faults:
+            self._say(f"FAULT: {fault}")
 
     def _print(self, goal: Goal) -> None:
         verdict = "met" if goal.is_met else "MISSED"
-        self.line(goal.text, f"{number(goal.value)}{goal.unit}", goal.bound, verdict)
+        self._print_line(goal.text, f"{number(goal.value)}{goal.unit}", goal.bound, verdict)
+
+    def _print_line(self, label: str, *cells: float | str) -> None:
+        shown = "".join(f"{_cell(cell):>14}" for cell in cells)
+        self._say(f"{label:<{_LABEL}}{shown}")
+
+    def _say(self, text: str) -> None:
+        if not self._as_json:
+            print(text, flush=True)
+
+    def _encode(self) -> bytes:
+        goals = [
+            {
+                "text": goal.text.strip(),
+                "value": goal.value,
+                "unit": goal.unit.strip(),
+                "least": goal.least,
+                "most": goal.most,
+                "met": goal.is_met,
+            }
+            for goal in self._goals
+        ]
+        return json.encode({"sections": self._sections, "goals": goals, "faults": self.faults})
 
 
 def number(value: float) -> str:
@@ -84,5 +137,5 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def _cell(cell: object) -> str:
-    return number(cell) if isinstance(cell, int | float) else str(cell)
+def _cell(cell: float | str) -> str:
+    return cell if isinstance(cell, str) else number(cell)

@@ -165,25 +165,26 @@ def _target(scope: Scope) -> str:
 async def _serve(name: str, told: dict[str, Told], url: str) -> None:
     match name:
         case "bare":
-            await _listen(bare(told))
+            await listen(bare(told))
         case "raw":
             async with asyncpg.create_pool(
                 url, min_size=1, max_size=10, statement_cache_size=1024, reset=_reset_nothing
             ) as pool:
-                await _listen(raw(told, pool))
+                await listen(raw(told, pool))
         case "get" | "edge+get":
             connection = await connect(parse_address(url), shop="bench")
             for target, found in told.items():
                 await connection.call("SET", _name(target), found.body)
             app = one_get(told, lambda key: connection.call("GET", key))
-            await _listen(app if name == "get" else Edge(app, ()))
+            await listen(app if name == "get" else Edge(app, ()))
         case _:
             async with Redis.from_url(url) as redis:
                 await redis.mset({_name(target): found.body for target, found in told.items()})
-                await _listen(one_get(told, redis.get))
+                await listen(one_get(told, redis.get))
 
 
-async def _listen(app: ASGIApp) -> None:
+async def listen(app: ASGIApp) -> None:
+    """Serve the application on a free port, which is printed first."""
     config = uvicorn.Config(
         app,
         port=0,

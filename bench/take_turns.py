@@ -27,17 +27,26 @@ class Costs(Struct, frozen=True):
 
 
 def take_turns(
-    servers: Sequence[Server], visitors: Visitors, asked: Sequence[str], *, rounds: int
+    servers: Sequence[Server],
+    visitors: Visitors,
+    asked: Sequence[str],
+    *,
+    rounds: int,
+    tokens: Sequence[str] = (),
 ) -> dict[str, Costs]:
-    """Have every server answer these targets, so many times, and return the costs by its name."""
+    """
+    Have every server answer these targets, so many times, and return the costs by its name.
+
+    With tokens, each connection is that of a customer.
+    """
     costs = {server.name: Costs([], []) for server in servers}
     for server in servers:
         # Every connection of the pools is open and has the statements prepared.
-        visitors.send(server.port, asked[: len(asked) // 4], connections=CONNECTIONS)
+        visitors.send(server.port, asked[: len(asked) // 4], connections=CONNECTIONS, tokens=tokens)
     for _ in range(rounds):
         for server in servers:
             before = server.process.cpu_seconds
-            figures = visitors.send(server.port, asked, connections=CONNECTIONS)
+            figures = visitors.send(server.port, asked, connections=CONNECTIONS, tokens=tokens)
             spent = (server.process.cpu_seconds - before) / len(asked) * 1e6
             costs[server.name].microseconds.append(spent)
             costs[server.name].rates.append(figures.rate)

@@ -2,12 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 from urllib.request import urlopen
 
 from msgspec import Struct
+from redis import Redis
 
 from bench.machine import Machine, Process, keyshop_api, keyshop_worker
 from keyshop.embedded.valkey import ValkeyServer
@@ -27,6 +28,13 @@ class Stage(Struct, frozen=True):
     api: Process
     worker: Process
     port: int
+
+    @property
+    def redis_pid(self) -> int:
+        """The process of Valkey, which must answer now."""
+        with Redis.from_url(self.redis_url) as redis:
+            told: dict[str, int] = redis.info("server")
+            return told["process_id"]
 
     def count_reads(self) -> dict[str, int]:
         """Return the reads so far, by what came of them."""
@@ -59,12 +67,14 @@ class Stage(Struct, frozen=True):
 
 
 @contextmanager
-def open_stage(machine: Machine, database_url: str) -> Iterator[Stage]:
-    """Run Valkey, a worker and the API on that database, until hits can be had."""
+def open_stage(
+    machine: Machine, database_url: str, more: Mapping[str, str] | None = None
+) -> Iterator[Stage]:
+    """Run Valkey, a worker and the API on that database, with more settings, until there are hits."""
     with ExitStack() as stack:
         valkey = stack.enter_context(ValkeyServer(machine.home))
-        worker = stack.enter_context(keyshop_worker(machine, database_url, valkey.url))
-        api, port = stack.enter_context(keyshop_api(machine, database_url, valkey.url))
+        worker = stack.enter_context(keyshop_worker(machine, database_url, valkey.url, more))
+        api, port = stack.enter_context(keyshop_api(machine, database_url, valkey.url, more))
         stage = Stage(machine, database_url, valkey.url, api, worker, port)
         seconds = stage.wait_for_hits("/api/games/best-sellers")
         machine.report.note(f"Hits {seconds:.1f} s after the API answered.")

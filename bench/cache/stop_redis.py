@@ -6,8 +6,6 @@ import threading
 import time
 from typing import Final
 
-from redis import Redis
-
 from bench.cache.stage import Stage
 from bench.load import Figures, Visitors
 from bench.machine import keyshop_api
@@ -24,7 +22,7 @@ def stop_redis(stage: Stage, targets: list[str]) -> None:
     """Read warm, without a cache, and while the server is stopped; then wait for hits."""
     report, number = stage.machine.report, 1_000 if stage.machine.quick else 3_000
     asked = repeat(targets, number)
-    pid = _process_id(stage.redis_url)
+    pid = stage.redis_pid
     with Visitors(stage.machine) as visitors:
         with keyshop_api(stage.machine, stage.database_url) as (_, port):
             visitors.ask(port, targets, connections=_VISITORS)
@@ -73,9 +71,3 @@ def _shown(figures: Figures) -> tuple[float, ...]:
     times = figures.milliseconds
     late = sum(spent > _MOST_ADDED for spent in times)
     return percentile(times, 0.5), percentile(times, 0.99), max(times), late
-
-
-def _process_id(redis_url: str) -> int:
-    with Redis.from_url(redis_url) as redis:
-        told: dict[str, int] = redis.info("server")
-        return told["process_id"]

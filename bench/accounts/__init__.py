@@ -1,0 +1,1 @@
+"""How fast and how surely customers get in, and what their own pages cost."""

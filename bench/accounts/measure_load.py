@@ -1,0 +1,156 @@
+"""The section `load`: many register and sign in at once, whatever else is broken."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from msgspec import Struct
+
+from bench.accounts.circumstances import CIRCUMSTANCES, Scene, open_scene
+from bench.accounts.count_checks import Checker, Checks
+from bench.accounts.crowd import Answers, Crowd, Request
+from bench.accounts.mail_server import Mood
+from bench.accounts.people import Person, new_people, same_person
+from bench.accounts.prober import Prober, Pulse
+from bench.cache.databases import fill_database
+from bench.machine import Machine
+from bench.report import Goal, percentile
+
+_SLOWEST_PULSE: Final = 100.0  # ms
+_LEAST_SHARE: Final = 0.9
+_MAIL_PATIENCE: Final = 60.0  # seconds after the last sign-in
+
+
+class Size(Struct, frozen=True):
+    """How many there are."""
+
+    customers: int
+    at_once: int
+    rivals: int
+    """How many give one and the same e-mail address at once."""
+
+    checks: int
+    """Passwords that are checked to know what the threads give."""
+
+
+_WHOLE: Final = Size(customers=500, at_once=50, rivals=50, checks=48)
+_QUICK: Final = Size(customers=12, at_once=6, rivals=4, checks=8)
+
+
+async def measure_load(machine: Machine) -> None:
+    """Go through everything under each circumstance."""
+    size = _QUICK if machine.quick else _WHOLE
+    for number, circumstance in enumerate(CIRCUMSTANCES):
+        database_url = await fill_database(machine, f"bench_load_{number}", games=100)
+        machine.report.title(f"load: {circumstance.name}")
+        with ExitStack() as stack:
+            crowd = stack.enter_context(Crowd(machine))
+            checker = stack.enter_context(Checker(machine))
+            scene = stack.enter_context(open_scene(machine, database_url, circumstance))
+            _Load(scene, crowd, checker, size).run()
+
+
+class _Load:
+    """All steps under one circumstance."""
+
+    def __init__(self, scene: Scene, crowd: Crowd, checker: Checker, size: Size) -> None:
+        self._scene = scene
+        self._crowd = crowd
+        self._checker = checker
+        self._size = size
+        self._machine = scene.stage.machine
+        self._report = scene.stage.machine.report
+
+    def run(self) -> None:
+        """Register, sign in, and register one address many times."""
+        self._report.line("", "asked", "good", "a second", "p50, s", "p99, s", "max, s")
+        people = new_people(self._size.customers)
+        with self._scene.lose_redis():
+            self._register(people)
+        self._sign_in(people)
+        self._register_one()
+        self._count_mails(len(people) + 1)
+
+    def _register(self, people: Sequence[Person]) -> None:
+        requests = [person.register() for person in people]
+        answers, pulse = self._ask(requests, at_once=self._size.at_once)
+        self._tell("registrations", answers, {201: len(requests)})
+        self._tell_pulse("registrations", pulse)
+
+    def _sign_in(self, people: Sequence[Person]) -> None:
+        requests = [person.sign_in() for person in people]
+        before = self._checker.count(self._size.checks)
+        spent = self._scene.stage.api.cpu_seconds
+        answers, pulse = self._ask(requests, at_once=self._size.at_once)
+        spent = self._scene.stage.api.cpu_seconds - spent
+        after = self._checker.count(self._size.checks)
+        self._tell("sign-ins", answers, {200: len(requests)})
+        self._tell_pulse("sign-ins", pulse)
+        self._compare(answers.rate, spent / len(requests) * 1000, before, after)
+
+    def _register_one(self) -> None:
+        requests = [person.register() for person in same_person(self._size.rivals)]
+        answers, pulse = self._ask(requests, at_once=len(requests))
+        self._tell("one address, many times", answers, {201: 1, 409: len(requests) - 1})
+        self._tell_pulse("one address", pulse)
+
+    def _ask(self, requests: Sequence[Request], *, at_once: int) -> tuple[Answers, Pulse]:
+        with Prober(self._machine, self._scene.stage.port) as prober:
+            answers = self._crowd.ask(self._scene.stage.port, requests, at_once=at_once)
+            return answers, prober.stop()
+
+    def _tell(self, name: str, answers: Answers, wanted: dict[int, int]) -> None:
+        """Print the figures; whatever was answered besides what is wanted is a fault."""
+        found = Counter(answer.status for answer in answers.answers)
+        good = sum(min(found[status], number) for status, number in wanted.items())
+        seconds = [answer.seconds for answer in answers.answers]
+        times = percentile(seconds, 0.5), percentile(seconds, 0.99), max(seconds)
+        self._report.line(name, len(seconds), good, answers.rate, *times)
+        if found != wanted:
+            said = next((a.body for a in answers.answers if a.status not in wanted), "")
+            self._report.fault(
+                f"{self._scene.circumstance.name}, {name}: wanted {wanted}, got {dict(found)}."
+                f" {said[:300]}"
+            )
+
+    def _tell_pulse(self, name: str, pulse: Pulse) -> None:
+        times = pulse.milliseconds
+        late = percentile(times, 0.99)
+        shown = f"{percentile(times, 0.5):.1f} / {late:.1f} / {max(times):.1f} ms"
+        self._report.line("  GET /live meanwhile", len(times), "p50/p99/max", shown)
+        goal = f"  {name}: GET /live meanwhile, p99"
+        self._report.goals(Goal(text=goal, value=late, most=_SLOWEST_PULSE, unit=" ms"))
+        if pulse.refused:
+            self._report.fault(f"{name}: {pulse.refused} times GET /live had no good answer.")
+
+    def _compare(self, rate: float, cpu: float, *checks: Checks) -> None:
+        possible = sum(found.per_second for found in checks) / len(checks)
+        cost = sum(found.cpu_milliseconds for found in checks) / len(checks)
+        self._report.line(
+            "  checks the threads give, before/after", *(c.per_second for c in checks)
+        )
+        self._report.line("  processor time, ms: a check, a sign-in", cost, cpu)
+        self._report.goals(
+            Goal(
+                text="  sign-ins, of the checks the threads give",
+                value=rate / possible,
+                least=_LEAST_SHARE,
+            )
+        )
+
+    def _count_mails(self, wanted: int) -> None:
+        """Wait for the welcome of everybody, where mails are taken; they are no part of the load."""
+        mail = self._scene.mail
+        if self._scene.circumstance.mail is Mood.TAKES:
+            until = time.monotonic() + _MAIL_PATIENCE
+            while len(mail.taken) < wanted and time.monotonic() < until:
+                time.sleep(0.1)
+            if len(mail.taken) < wanted:
+                self._report.fault(f"{len(mail.taken)} of {wanted} people got their mail.")
+        self._report.line("  mails: taken, taken twice, refused", *_mails(self._scene))
+
+
+def _mails(scene: Scene) -> tuple[int, int, int]:
+    return len(scene.mail.taken), scene.mail.given_twice, scene.mail.refused

@@ -1,0 +1,56 @@
+"""The customers of a run, each with an e-mail address and a network address of its own."""
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Final
+
+from msgspec import Struct, json
+
+from bench.accounts.crowd import Request
+
+_PASSWORD: Final = "Correct horse battery 1"
+_numbers = count(1)
+
+
+class Person(Struct, frozen=True):
+    """Somebody who is not registered yet."""
+
+    email: str
+    address: str
+
+    def register(self) -> Request:
+        """Return the request that makes the account."""
+        parts = {"email": self.email, "password": _PASSWORD, "nickname": "Alice"}
+        return self._post("/api/auth/register", parts)
+
+    def sign_in(self) -> Request:
+        """Return the request that signs in."""
+        return self._post("/api/auth/login", {"email": self.email, "password": _PASSWORD})
+
+    def add_to_cart(self, token: str, game_id: str) -> Request:
+        """Return the request that puts a game into the customer's cart."""
+        return self._post("/api/cart", {"gameId": game_id, "quantity": 1}, token)
+
+    def get(self, path: str, token: str) -> Request:
+        """Return the request that reads one of the customer's own pages."""
+        return Request(method="GET", path=path, address=self.address, token=token)
+
+    def _post(self, path: str, parts: Mapping[str, str | int], token: str = "") -> Request:
+        body = json.encode(parts).decode()
+        return Request(path=path, address=self.address, body=body, token=token)
+
+
+def new_people(number: int) -> list[Person]:
+    """Return so many people whom nobody has met."""
+    return [_person(next(_numbers)) for _ in range(number)]
+
+
+def same_person(number: int) -> list[Person]:
+    """Return one e-mail address as so many people give it at once."""
+    people = new_people(number)
+    return [Person(people[0].email, person.address) for person in people]
+
+
+def _person(number: int) -> Person:
+    address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return Person(f"customer-{number}@example.com", address)
