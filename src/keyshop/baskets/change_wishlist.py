@@ -1,0 +1,58 @@
+"""Put games on a wishlist, and take them off."""
+
+from datetime import datetime
+
+from keyshop.baskets import queries
+from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_or_begin, lock_owner
+from keyshop.baskets.rules import check_wish, may_be_game_id
+from keyshop.kit.database import Database, Transaction
+from keyshop.storefront.errors import GameNotFound
+
+
+async def add_wish(
+    db: Database, visitor: Visitor, game_id: str, *, limits: BasketLimits, now: datetime
+) -> str | None:
+    """
+    Put a game on the wishlist, in stock or not; one that is there already stays where it is.
+
+    Returns the id of the guest's session for the cookie, which was made where there was none; None
+    for users.
+
+    Raises:
+        GameNotFound: there is no such game.
+        BasketFull: the wishlist holds as many games as it can.
+        AccountGone: the user was deleted.
+    """
+    if not may_be_game_id(game_id):
+        raise GameNotFound
+
+    async def add(tx: Transaction) -> str | None:
+        owner = await lock_or_begin(tx, visitor, now=now)
+        wishes = await queries.count_other_wishes(tx, owner, game_id=game_id)
+        if wishes is None:
+            raise GameNotFound
+        check_wish(wishes, limits)
+        await queries.add_wish(tx, owner, game_id=game_id, now=now)
+        return cookie_of(owner)
+
+    return await db.run(add, attempts=ATTEMPTS)
+
+
+async def remove_wish(db: Database, visitor: Visitor, game_id: str, *, now: datetime) -> str | None:
+    """
+    Take a game off the wishlist; one that is not there is no error.
+
+    Returns the id of the guest's session for the cookie; None for users, and without a session.
+
+    Raises:
+        AccountGone: the user was deleted.
+    """
+
+    async def remove(tx: Transaction) -> str | None:
+        owner = await lock_owner(tx, visitor, now=now)
+        if owner is not None and may_be_game_id(game_id):
+            await queries.remove_wish(tx, owner, game_id=game_id)
+        return cookie_of(owner)
+
+    return await db.run(remove, attempts=ATTEMPTS)

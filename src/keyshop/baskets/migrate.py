@@ -1,0 +1,201 @@
+"""A guest's cart and wishlist become a user's."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import structlog
+
+from keyshop.baskets import migration_queries as queries
+from keyshop.baskets.errors import AccountGone
+from keyshop.baskets.models import (
+    BOTH,
+    BasketLimits,
+    MigratedLine,
+    Migration,
+    MigrationReport,
+    Outcome,
+    Part,
+)
+from keyshop.baskets.owners import ATTEMPTS, new_session_id
+from keyshop.baskets.queries import lock_user
+from keyshop.baskets.rules import (
+    SESSION_LIFE,
+    count_outcomes,
+    is_session_id,
+    migrate_lines,
+    migrate_wishes,
+)
+from keyshop.kit.database import Database, Transaction
+
+_log = structlog.get_logger(__name__)
+
+
+async def migrate_baskets(
+    tx: Transaction,
+    *,
+    user_id: str,
+    session_id: str | None,
+    limits: BasketLimits,
+    now: datetime,
+    parts: Collection[Part] = BOTH,
+    rotate: bool = True,
+) -> Migration | None:
+    """
+    Move what a guest has to a user, each line once, whoever else tries it at the same time.
+
+    Games out of stock, and those beyond what a cart or wishlist holds, stay with the guest; their
+    session then has another id, unless `rotate` says no. A session with nothing left is deleted.
+    None: there is no such live session, or nothing of these parts in it.
+
+    The user's row is locked first and the session's after it; whoever holds a lock on either
+    before must do so in this order.
+
+    Raises:
+        AccountGone: the user was deleted.
+    """
+    if session_id is None or not is_session_id(session_id):
+        return None
+    # Signed-in pages ask for this each time they load, nearly always for nothing.
+    if not await queries.is_live(tx, session_id=session_id, now=now):
+        return None
+    if not await lock_user(tx, user_id=user_id):
+        raise AccountGone
+    if not await queries.lock_session(tx, session_id=session_id, now=now):
+        return None
+
+    report = await _move(tx, user_id, session_id, limits=limits, parts=parts)
+    left_as = await _leave(tx, session_id, rotate=rotate, now=now)
+    if not report.cart and not report.wishlist:
+        return None
+    _record(report)
+    return Migration(report=report, session_id=left_as)
+
+
+async def migrate_cart(
+    db: Database, *, user_id: str, session_id: str | None, limits: BasketLimits, now: datetime
+) -> Migration | None:
+    """
+    Move what stayed behind in a guest's cart, as far as it can be moved now.
+
+    The session keeps its id: pages ask for cart and wishlist at once, with one cookie.
+
+    Raises:
+        AccountGone: the user was deleted.
+    """
+    return await _migrate_part(
+        db, Part.CART, user_id=user_id, session_id=session_id, limits=limits, now=now
+    )
+
+
+async def migrate_wishlist(
+    db: Database, *, user_id: str, session_id: str | None, limits: BasketLimits, now: datetime
+) -> Migration | None:
+    """
+    As `migrate_cart`, of the wishlist.
+
+    Raises:
+        AccountGone: the user was deleted.
+    """
+    return await _migrate_part(
+        db, Part.WISHLIST, user_id=user_id, session_id=session_id, limits=limits, now=now
+    )
+
+
+async def _migrate_part(
+    db: Database,
+    part: Part,
+    *,
+    user_id: str,
+    session_id: str | None,
+    limits: BasketLimits,
+    now: datetime,
+) -> Migration | None:
+    async def migrate(tx: Transaction) -> Migration | None:
+        return await migrate_baskets(
+            tx,
+            user_id=user_id,
+            session_id=session_id,
+            limits=limits,
+            now=now,
+            parts=(part,),
+            rotate=False,
+        )
+
+    return await db.run(migrate, attempts=ATTEMPTS)
+
+
+async def _move(
+    tx: Transaction,
+    user_id: str,
+    session_id: str,
+    *,
+    limits: BasketLimits,
+    parts: Collection[Part],
+) -> MigrationReport:
+    cart = await _move_cart(tx, user_id, session_id, limits) if Part.CART in parts else []
+    wishes = await _move_wishes(tx, user_id, session_id, limits) if Part.WISHLIST in parts else []
+    return MigrationReport(cart=cart, wishlist=wishes, counts=count_outcomes([*cart, *wishes]))
+
+
+async def _move_cart(
+    tx: Transaction, user_id: str, session_id: str, limits: BasketLimits
+) -> list[MigratedLine]:
+    lines = await queries.list_lines(tx, session_id=session_id, user_id=user_id)
+    if not lines:
+        return []
+    migrated = migrate_lines(
+        lines, user_lines=await queries.count_lines(tx, user_id=user_id), limits=limits
+    )
+    if moved := _moved(migrated):
+        await queries.move_lines(
+            tx,
+            session_id=session_id,
+            user_id=user_id,
+            game_ids=moved,
+            max_quantity=limits.max_quantity,
+        )
+    return migrated
+
+
+async def _move_wishes(
+    tx: Transaction, user_id: str, session_id: str, limits: BasketLimits
+) -> list[MigratedLine]:
+    wishes = await queries.list_wishes(tx, session_id=session_id, user_id=user_id)
+    if not wishes:
+        return []
+    migrated = migrate_wishes(
+        wishes, user_wishes=await queries.count_wishes(tx, user_id=user_id), limits=limits
+    )
+    if moved := _moved(migrated):
+        await queries.move_wishes(tx, session_id=session_id, user_id=user_id, game_ids=moved)
+    return migrated
+
+
+def _moved(lines: list[MigratedLine]) -> list[str]:
+    return [line.game_id for line in lines if line.outcome is not Outcome.KEPT]
+
+
+async def _leave(tx: Transaction, session_id: str, *, rotate: bool, now: datetime) -> str | None:
+    """Return the id under which the guest's session goes on; None: it has ended."""
+    if not await queries.has_lines(tx, session_id=session_id):
+        await queries.delete_session(tx, session_id=session_id)
+        return None
+    if not rotate:
+        return session_id
+    # Whoever has given the visitor this id before the sign-in must not read what is left.
+    new_id = new_session_id()
+    await queries.rename_session(
+        tx, session_id=session_id, new_id=new_id, expires=now + SESSION_LIFE
+    )
+    return new_id
+
+
+def _record(report: MigrationReport) -> None:
+    _log.info(
+        "baskets.migrated",
+        lines=len(report.cart),
+        wishes=len(report.wishlist),
+        merged=report.counts.merged,
+        capped=report.counts.capped,
+        kept=report.counts.kept,
+    )

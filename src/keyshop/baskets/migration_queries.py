@@ -1,0 +1,134 @@
+"""All SQL by which a guest's lines become a user's."""
+
+from datetime import datetime
+from typing import Final
+
+from keyshop.baskets.rules import GuestLine, GuestWish
+from keyshop.kit.database import Transaction, rows
+
+_IS_LIVE: Final = """
+    SELECT EXISTS (SELECT FROM sessions WHERE "sessionId" = $1 AND "expiresAt" >= $2)
+"""
+
+_LOCK_SESSION: Final = """
+    SELECT id FROM sessions WHERE "sessionId" = $1 AND "expiresAt" >= $2 FOR UPDATE
+"""
+
+# The games are held, so that none is deleted before the user's line refers to it; in one order, as
+# several are.
+_LIST_LINES: Final = """
+    SELECT theirs.game_id, g.title, g."inStock" AS in_stock, theirs.quantity,
+        mine.quantity AS had, theirs.added_at
+    FROM keyshop.guest_cart_items AS theirs JOIN games AS g ON g.id = theirs.game_id
+    LEFT JOIN cart_items AS mine ON mine."userId" = $2 AND mine."gameId" = theirs.game_id
+    WHERE theirs.session_id = $1 ORDER BY g.id FOR KEY SHARE OF g
+"""
+
+_COUNT_LINES: Final = 'SELECT count(*) FROM cart_items WHERE "userId" = $1'
+
+# One statement: a line is either here or there.
+_MOVE_LINES: Final = """
+    WITH moved AS (
+        DELETE FROM keyshop.guest_cart_items WHERE session_id = $1 AND game_id = ANY($3)
+        RETURNING game_id, quantity, added_at
+    )
+    INSERT INTO cart_items AS mine ("userId", "gameId", quantity, "addedAt")
+    SELECT $2, game_id, least(quantity, $4::integer), added_at FROM moved
+    ON CONFLICT ("userId", "gameId") DO UPDATE SET
+        quantity = greatest(
+            mine.quantity, least($4::integer, greatest(mine.quantity, 0) + excluded.quantity)
+        ),
+        "addedAt" = greatest(mine."addedAt", excluded."addedAt")
+"""
+
+_LIST_WISHES: Final = """
+    SELECT theirs.game_id, g.title, mine."gameId" IS NOT NULL AS had, theirs.added_at
+    FROM keyshop.guest_wishlist_items AS theirs JOIN games AS g ON g.id = theirs.game_id
+    LEFT JOIN wishlist AS mine ON mine."userId" = $2 AND mine."gameId" = theirs.game_id
+    WHERE theirs.session_id = $1 ORDER BY g.id FOR KEY SHARE OF g
+"""
+
+_COUNT_WISHES: Final = 'SELECT count(*) FROM wishlist WHERE "userId" = $1'
+
+_MOVE_WISHES: Final = """
+    WITH moved AS (
+        DELETE FROM keyshop.guest_wishlist_items WHERE session_id = $1 AND game_id = ANY($3)
+        RETURNING game_id, added_at
+    )
+    INSERT INTO wishlist ("userId", "gameId", "addedAt")
+    SELECT $2, game_id, added_at FROM moved
+    ON CONFLICT DO NOTHING
+"""
+
+_HAS_LINES: Final = """
+    SELECT EXISTS (SELECT FROM keyshop.guest_cart_items WHERE session_id = $1)
+        OR EXISTS (SELECT FROM keyshop.guest_wishlist_items WHERE session_id = $1)
+"""
+
+# The lines follow their session's id.
+_RENAME_SESSION: Final = """
+    UPDATE sessions SET "sessionId" = $2, "expiresAt" = $3 WHERE "sessionId" = $1
+"""
+
+_DELETE_SESSION: Final = 'DELETE FROM sessions WHERE "sessionId" = $1'
+
+
+async def is_live(tx: Transaction, *, session_id: str, now: datetime) -> bool:
+    """Test whether there is such a session, without waiting for anybody."""
+    return bool(await tx.fetchval(_IS_LIVE, session_id, now))
+
+
+async def lock_session(tx: Transaction, *, session_id: str, now: datetime) -> bool:
+    """Return whether there is such a live session; nobody else changes it until the end."""
+    return await tx.fetchrow(_LOCK_SESSION, session_id, now) is not None
+
+
+async def list_lines(tx: Transaction, *, session_id: str, user_id: str) -> list[GuestLine]:
+    """Return the guest's cart beside what the user has of the same games."""
+    return rows(GuestLine, await tx.fetch(_LIST_LINES, session_id, user_id))
+
+
+async def count_lines(tx: Transaction, *, user_id: str) -> int:
+    """Return how many games are in the user's cart."""
+    return int(await tx.fetchval(_COUNT_LINES, user_id))
+
+
+async def move_lines(
+    tx: Transaction, *, session_id: str, user_id: str, game_ids: list[str], max_quantity: int
+) -> None:
+    """Make these lines the user's, each added to what the user has, up to the most of one game."""
+    await tx.execute(_MOVE_LINES, session_id, user_id, game_ids, max_quantity)
+
+
+async def list_wishes(tx: Transaction, *, session_id: str, user_id: str) -> list[GuestWish]:
+    """Return the guest's wishlist beside the user's."""
+    return rows(GuestWish, await tx.fetch(_LIST_WISHES, session_id, user_id))
+
+
+async def count_wishes(tx: Transaction, *, user_id: str) -> int:
+    """Return how many games are on the user's wishlist."""
+    return int(await tx.fetchval(_COUNT_WISHES, user_id))
+
+
+async def move_wishes(
+    tx: Transaction, *, session_id: str, user_id: str, game_ids: list[str]
+) -> None:
+    """Make these wishes the user's; those that are already are only taken from the guest."""
+    await tx.execute(_MOVE_WISHES, session_id, user_id, game_ids)
+
+
+async def has_lines(tx: Transaction, *, session_id: str) -> bool:
+    """Test whether the guest has anything left."""
+    return bool(await tx.fetchval(_HAS_LINES, session_id))
+
+
+async def rename_session(
+    tx: Transaction, *, session_id: str, new_id: str, expires: datetime
+) -> None:
+    """Give the session another id, and its lines with it."""
+    await tx.execute(_RENAME_SESSION, session_id, new_id, expires)
+
+
+async def delete_session(tx: Transaction, *, session_id: str) -> None:
+    """Delete the session."""
+    await tx.execute(_DELETE_SESSION, session_id)

@@ -1,0 +1,72 @@
+"""Whose basket is read or written: a cookie is a guest's session or nothing, never a user."""
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+from keyshop.baskets import queries
+from keyshop.baskets.errors import AccountGone
+from keyshop.baskets.models import Owner, Visitor
+from keyshop.baskets.rules import SESSION_LIFE, is_session_id
+from keyshop.kit.database import Transaction
+from keyshop.kit.ids import new_id
+
+_SESSION_BYTES: Final = 24
+
+ATTEMPTS: Final = 5
+"""
+How often a write is tried when it collides with others.
+
+Owners are locked before their lines, so writers of baskets never do; whoever deletes several games
+takes lines of many owners in an order of its own.
+"""
+
+
+async def lock_owner(tx: Transaction, visitor: Visitor, *, now: datetime) -> Owner | None:
+    """
+    Return who the visitor is, alone with their lines until the transaction ends.
+
+    None: a guest without a live session, which this renews when there is one.
+
+    Raises:
+        AccountGone: the user was deleted.
+    """
+    if visitor.user_id is not None:
+        if not await queries.lock_user(tx, user_id=visitor.user_id):
+            raise AccountGone
+        return Owner(id=visitor.user_id, is_guest=False)
+    session_id = visitor.session_id
+    if session_id is None or not is_session_id(session_id):
+        return None
+    renewed = await queries.renew_session(
+        tx, session_id=session_id, now=now, expires=now + SESSION_LIFE
+    )
+    return Owner(id=session_id, is_guest=True) if renewed else None
+
+
+async def lock_or_begin(tx: Transaction, visitor: Visitor, *, now: datetime) -> Owner:
+    """
+    As `lock_owner`, and give a guest without a live session a new one.
+
+    Raises:
+        AccountGone: the user was deleted.
+    """
+    return await lock_owner(tx, visitor, now=now) or await _begin(tx, now=now)
+
+
+async def _begin(tx: Transaction, *, now: datetime) -> Owner:
+    session_id = new_session_id()
+    await queries.begin_session(
+        tx, row_id=new_id(), session_id=session_id, now=now, expires=now + SESSION_LIFE
+    )
+    return Owner(id=session_id, is_guest=True)
+
+
+def new_session_id() -> str:
+    """Return an id that nobody can guess."""
+    return secrets.token_urlsafe(_SESSION_BYTES)
+
+
+def cookie_of(owner: Owner | None) -> str | None:
+    """Return what the visitor's cookie has to say from now on; None: leave it as it is."""
+    return owner.id if owner is not None and owner.is_guest else None

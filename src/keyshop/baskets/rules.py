@@ -1,0 +1,211 @@
+"""Decisions about carts and wishlists, without any I/O."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from keyshop.baskets.errors import BadQuantity, BasketFull, GameOutOfStock, NotInCart
+from keyshop.baskets.models import (
+    BasketLimits,
+    MigratedLine,
+    MigrationCounts,
+    Outcome,
+)
+
+SESSION_LIFE: Final = timedelta(hours=24)
+"""How long a guest's session lasts after the last write."""
+
+# Shorter ones can be guessed; longer ones, and other characters, have never been given out.
+_is_session_id: Final = re.compile("[A-Za-z0-9_-]{22,64}").fullmatch
+
+_LARGEST_GAME_ID: Final = 200  # characters
+
+_OUT_OF_STOCK: Final = "This game is out of stock."
+_ON_WISHLIST: Final = "This game was on the wishlist already."
+
+
+class CartState(Struct, frozen=True, kw_only=True):
+    """What decides whether a game may be put into a cart."""
+
+    in_stock: bool
+    quantity: int | None
+    """In the cart's line of this game; None: there is no line."""
+
+    lines: int
+    """Of all games."""
+
+
+class GuestLine(Struct, frozen=True, kw_only=True):
+    """A line of a guest's cart, and what the user has of the same game."""
+
+    game_id: str
+    title: str
+    in_stock: bool
+    quantity: int
+    had: int | None
+    added_at: datetime
+
+
+class GuestWish(Struct, frozen=True, kw_only=True):
+    """A game on a guest's wishlist, and whether it is on the user's."""
+
+    game_id: str
+    title: str
+    had: bool
+    added_at: datetime
+
+
+def is_session_id(text: str) -> bool:
+    """Test whether a cookie's value can be the id of a guest's session."""
+    return _is_session_id(text) is not None
+
+
+def may_be_game_id(text: str) -> bool:
+    """Test whether PostgreSQL can be asked for a game of that id."""
+    return len(text) <= _LARGEST_GAME_ID and "\0" not in text and not _has_half_character(text)
+
+
+def _has_half_character(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def check_quantity(quantity: int, limits: BasketLimits) -> None:
+    """
+    Check that somebody can want that many keys of a game.
+
+    Raises:
+        BadQuantity: they cannot.
+    """
+    if quantity < 1:
+        raise BadQuantity("Quantity must be greater than 0")
+    if quantity > limits.max_quantity:
+        raise BadQuantity(_too_many(limits))
+
+
+def check_addition(state: CartState, quantity: int, limits: BasketLimits) -> None:
+    """
+    Check that so many more keys of a game may be put into the cart.
+
+    Raises:
+        GameOutOfStock: it cannot be bought.
+        BadQuantity: they would be more than a line may have.
+        BasketFull: the cart holds as many other games as it can.
+    """
+    if not state.in_stock:
+        raise GameOutOfStock
+    if state.quantity is None and state.lines >= limits.max_lines:
+        raise BasketFull(f"{_full_cart(limits)} Please remove one first.")
+    if (state.quantity or 0) + quantity > limits.max_quantity:
+        raise BadQuantity(f"{_too_many(limits)} {state.quantity} are in it already.")
+
+
+def check_change(state: CartState, quantity: int) -> None:
+    """
+    Check that the line of a game may have that many keys instead.
+
+    Raises:
+        NotInCart: there is no line.
+        GameOutOfStock: these are more than before, and it cannot be bought.
+    """
+    if state.quantity is None:
+        raise NotInCart
+    if quantity > state.quantity and not state.in_stock:
+        raise GameOutOfStock
+
+
+def migrate_line(line: GuestLine, *, room: int, limits: BasketLimits) -> MigratedLine:
+    """Decide what becomes of a guest's line when the user's cart has room for so many games."""
+    if not line.in_stock:
+        return _kept(line, _OUT_OF_STOCK)
+    if line.had is None and room <= 0:
+        return _kept(line, _full_cart(limits))
+    had = max(0, line.had or 0)
+    wanted = had + line.quantity
+    # Whoever has more than is allowed now, got it when more was allowed.
+    quantity = min(wanted, max(had, limits.max_quantity))
+    return MigratedLine(
+        game_id=line.game_id,
+        title=line.title,
+        quantity=quantity,
+        outcome=Outcome.CAPPED if quantity < wanted else Outcome.MERGED,
+        reason=_too_many(limits) if quantity < wanted else None,
+    )
+
+
+def migrate_lines(
+    lines: Iterable[GuestLine], *, user_lines: int, limits: BasketLimits
+) -> list[MigratedLine]:
+    """Decide what becomes of a guest's cart; what was added last has precedence."""
+    migrated = []
+    room = limits.max_lines - user_lines
+    for line in sorted(lines, key=lambda line: (line.added_at, line.game_id), reverse=True):
+        migrated.append(migrate_line(line, room=room, limits=limits))
+        room -= line.had is None and migrated[-1].outcome is not Outcome.KEPT
+    return migrated
+
+
+def migrate_wishes(
+    wishes: Iterable[GuestWish], *, user_wishes: int, limits: BasketLimits
+) -> list[MigratedLine]:
+    """Decide what becomes of a guest's wishlist; what was added last has precedence."""
+    migrated = []
+    room = limits.max_wishes - user_wishes
+    for wish in sorted(wishes, key=lambda wish: (wish.added_at, wish.game_id), reverse=True):
+        full = room <= 0 and not wish.had
+        migrated.append(
+            MigratedLine(
+                game_id=wish.game_id,
+                title=wish.title,
+                quantity=1,
+                outcome=Outcome.KEPT if full else Outcome.MERGED,
+                reason=_full_wishlist(limits) if full else _ON_WISHLIST if wish.had else None,
+            )
+        )
+        room -= not wish.had and not full
+    return migrated
+
+
+def check_wish(wishes: int, limits: BasketLimits) -> None:
+    """
+    Check that one more game may be wished.
+
+    Raises:
+        BasketFull: the wishlist holds as many as it can.
+    """
+    if wishes >= limits.max_wishes:
+        raise BasketFull(f"{_full_wishlist(limits)} Please remove one first.")
+
+
+def count_outcomes(lines: Iterable[MigratedLine]) -> MigrationCounts:
+    """Return how many lines had which outcome."""
+    outcomes = [line.outcome for line in lines]
+    return MigrationCounts(
+        merged=outcomes.count(Outcome.MERGED),
+        capped=outcomes.count(Outcome.CAPPED),
+        kept=outcomes.count(Outcome.KEPT),
+    )
+
+
+def _kept(line: GuestLine, reason: str) -> MigratedLine:
+    return MigratedLine(
+        game_id=line.game_id,
+        title=line.title,
+        quantity=line.quantity,
+        outcome=Outcome.KEPT,
+        reason=reason,
+    )
+
+
+def _too_many(limits: BasketLimits) -> str:
+    return f"A cart holds at most {limits.max_quantity} keys of one game."
+
+
+def _full_cart(limits: BasketLimits) -> str:
+    return f"A cart holds at most {limits.max_lines} different games."
+
+
+def _full_wishlist(limits: BasketLimits) -> str:
+    return f"A wishlist holds at most {limits.max_wishes} games."
