@@ -1,4 +1,5 @@
 """All SQL of sign-ins that last: token families and their refresh tokens."""
+# ruff: noqa: S608 - one statement is put together from constants
 
 from datetime import datetime
 from typing import Final
@@ -34,7 +35,7 @@ _ADD_FAMILY: Final = """
     FROM users AS u WHERE u.id = $2
 """
 
-_ADD_REFRESH_TOKEN: Final = """
+_ADD_REFRESH: Final = """
     INSERT INTO keyshop.refresh_tokens (id, family_id, issued_at, expires_at, parent_id)
     VALUES ($1, $2, $3, $4, $5)
 """
@@ -52,7 +53,7 @@ _ACCOUNT_OF_FAMILY: Final = f"""
     WHERE f.id = $1 AND f.account_state = keyshop.account_state(u.role, u."passwordHash")
 """
 
-_REFRESH_TOKEN: Final = """
+_REFRESH: Final = """
     SELECT t.id, t.issued_at, t.expires_at, t.replaced_at, next.id AS next_id
     FROM keyshop.refresh_tokens AS t
     LEFT JOIN keyshop.refresh_tokens AS next ON next.family_id = $2 AND next.parent_id = t.id
@@ -158,7 +159,7 @@ async def add_refresh_token(
     parent_id: str | None,
 ) -> None:
     """Store a refresh token."""
-    await tx.execute(_ADD_REFRESH_TOKEN, token_id, family_id, now, expires_at, parent_id)
+    await tx.execute(_ADD_REFRESH, token_id, family_id, now, expires_at, parent_id)
 
 
 async def lock_family(tx: Transaction, *, family_id: str, user_id: str) -> bool | None:
@@ -182,7 +183,7 @@ async def find_refresh_token(
     reader: Reader, *, token_id: str, family_id: str
 ) -> RefreshToken | None:
     """Return the refresh token, if the family has it."""
-    found = await reader.fetchrow(_REFRESH_TOKEN, token_id, family_id)
+    found = await reader.fetchrow(_REFRESH, token_id, family_id)
     return None if found is None else row(RefreshToken, found)
 
 
@@ -214,7 +215,7 @@ async def carry_over(tx: Transaction, user_id: str, *, old_hash: str, new_hash: 
 async def find_access(reader: Reader, user_id: str) -> Access | None:
     """Return what the account's access tokens are good for; None: there is no account."""
     found = await reader.fetchrow(_ACCESS, user_id)
-    return None if found is None else row(Access, found)
+    return None if found is None else Access(Role(found["role"]), found["families"])
 
 
 async def forget_families(tx: Transaction, *, now: datetime) -> int:
