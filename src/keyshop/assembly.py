@@ -10,20 +10,29 @@ from contextlib import (
 from typing import Final
 
 from msgspec import Struct
+from pydantic import SecretStr
 
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.baskets.models import BasketLimits
+from keyshop.embedded.generated_secrets import generate_secrets
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.shared_server import SharedServer
 from keyshop.embedded.valkey import ValkeyServer
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.mail.connect import open_mailer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
+from keyshop.kit.mail import Mailer
+from keyshop.kit.passwords import PasswordPool
 from keyshop.kit.secrets import Secret
-from keyshop.settings import Environment, Settings
+from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
@@ -56,11 +65,18 @@ class Shop(Struct, frozen=True, kw_only=True):
     cache: Cache
     supplier: Supplier
     budget: Budget
+    accounts: AccountParts
+    mailer: Mailer
 
     @property
     def database_url(self) -> str:
         """Where the database is, for those who need a connection of their own."""
         return self.servers.database_url
+
+    @property
+    def public_url(self) -> str:
+        """The address under which customers reach the shop, for links in mails."""
+        return self.settings.shop_url
 
     def run_relay(self) -> AbstractAsyncContextManager[None]:
         """Deliver to Redis what other writers change, for the length of a block."""
@@ -90,9 +106,12 @@ async def open_shop(settings: Settings, servers: Servers) -> AsyncIterator[Shop]
 
     Raises:
         DatabaseUnavailable: the database does not answer.
+        SecretsRefused: the generated secrets cannot be read.
+        Invalid: mails cannot go the way that the settings say.
     """
     url = servers.database_url
     async with AsyncExitStack() as parts:
+        accounts = parts.enter_context(account_parts(settings))
         cached = await parts.enter_async_context(open_cache(url, servers.redis_url))
         db = await parts.enter_async_context(open_database(url, cached.guard))
         budget = await parts.enter_async_context(
@@ -110,6 +129,12 @@ async def open_shop(settings: Settings, servers: Servers) -> AsyncIterator[Shop]
             cache=cached.cache,
             supplier=supplier,
             budget=budget,
+            accounts=accounts,
+            mailer=open_mailer(
+                smtp_url=_secret(settings.smtp_url),
+                mail_from=settings.mail_from,
+                folder=settings.mail_folder,
+            ),
         )
 
 
@@ -182,6 +207,56 @@ def embedded_servers(settings: Settings) -> list[SharedServer]:
     if settings.redis_url is None and settings.cache_mode == "on":
         servers.append(ValkeyServer(settings.keyshop_home))
     return servers
+
+
+@contextmanager
+def account_parts(settings: Settings) -> Iterator[AccountParts]:
+    """
+    Lend what accounts work with; secrets that are not given are the home's own.
+
+    Raises:
+        SecretsRefused: the home's cannot be read.
+    """
+    secrets = _token_secrets(settings)
+    passwords = PasswordPool()
+    try:
+        yield AccountParts(
+            tokens=Tokens(
+                secrets,
+                access_life=settings.jwt_expires_in,
+                refresh_life=settings.jwt_refresh_expires_in,
+            ),
+            passwords=passwords,
+            proof_keys=ProofKeys(secrets.access, secrets.previous_access),
+            basket_limits=BasketLimits(
+                max_quantity=settings.cart_max_quantity, max_lines=settings.cart_max_lines
+            ),
+        )
+    finally:
+        passwords.close()
+
+
+def _token_secrets(settings: Settings) -> TokenSecrets:
+    given = {
+        "JWT_SECRET": _secret(settings.jwt_secret),
+        "JWT_REFRESH_SECRET": _secret(settings.jwt_refresh_secret),
+    }
+    # Production has both; settings refuse to be without.
+    missing = [name for name, secret in given.items() if secret is None]
+    secrets = given | generate_secrets(settings.keyshop_home, missing)
+    access, refresh = secrets["JWT_SECRET"], secrets["JWT_REFRESH_SECRET"]
+    if access is None or refresh is None or access == refresh:
+        raise SettingsError("JWT_SECRET and JWT_REFRESH_SECRET must differ.")
+    return TokenSecrets(
+        access=access,
+        previous_access=_secret(settings.jwt_previous_secret),
+        refresh=refresh,
+        previous_refresh=_secret(settings.jwt_refresh_previous_secret),
+    )
+
+
+def _secret(given: SecretStr | None) -> Secret | None:
+    return None if given is None else Secret(given.get_secret_value())
 
 
 def supplier_url(settings: Settings) -> str:

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from keyshop.catalog.rules import PriceBasis
+from keyshop.gateways.mail.address import parse_sender, parse_smtp_url
 from keyshop.kit.dsn import BadDatabaseUrl, clean_dsn
 from keyshop.kit.errors import Invalid
 
@@ -122,9 +123,19 @@ def _encryption_key(value: str) -> str:
     return value
 
 
-def _mail_address(value: SecretStr) -> SecretStr:
-    if _parts(value.get_secret_value()).scheme not in {"smtp", "smtps"}:
-        raise ValueError("give an address that begins with smtp:// or smtps://")
+def _mail_server(value: SecretStr) -> SecretStr:
+    try:
+        parse_smtp_url(value.get_secret_value())
+    except Invalid as error:
+        raise ValueError(str(error).removeprefix("SMTP_URL: ")) from None
+    return value
+
+
+def _sender(value: str) -> str:
+    try:
+        parse_sender(value)
+    except Invalid as error:
+        raise ValueError(str(error).removeprefix("MAIL_FROM: ")) from None
     return value
 
 
@@ -202,8 +213,8 @@ class Settings(BaseSettings):
     ] = Field(default=(), repr=False)
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
 
-    smtp_url: Annotated[SecretStr, AfterValidator(_mail_address)] | None = None
-    mail_from: str = "keyshop@localhost"
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = None
+    mail_from: Annotated[str, AfterValidator(_sender)] = "keyshop@localhost"
     public_url: _WebAddress | None = None
     allowed_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
@@ -221,6 +232,11 @@ class Settings(BaseSettings):
     def metrics_folder(self) -> Path:
         """Return where all processes of the shop count."""
         return self.keyshop_home / "metrics"
+
+    @property
+    def mail_folder(self) -> Path:
+        """Return where mails are written while there is no mail server."""
+        return self.keyshop_home / "mail"
 
     @property
     def uses_simulator(self) -> bool:

@@ -1,25 +1,44 @@
 """The shop put together: what stands in for what is not given."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from keyshop.accounts.errors import TokenRefused
+from keyshop.accounts.models import Account, Role
 from keyshop.assembly import (
     Servers,
+    account_parts,
     cache_server,
     database_server,
     embedded_servers,
     open_shop,
     supplier_url,
 )
+from keyshop.embedded.generated_secrets import generate_secrets
 from keyshop.kit.database import Database, DatabaseUnavailable
-from keyshop.settings import Settings
+from keyshop.kit.secrets import Secret
+from keyshop.settings import Settings, SettingsError
 from keyshop.sync.rules import RunState
 from tests.keyshop.test_settings import PRODUCTION, load_from
 
 _DATABASE = "postgresql://shop@db.example/shop"
 _REDIS = "redis://cache.example"
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_ALICE = Account(
+    id="alice",
+    email="alice@example.com",
+    nickname="Alice",
+    first_name=None,
+    last_name=None,
+    avatar=None,
+    role=Role.USER,
+    email_verified=True,
+    password_hash=Secret("no hash"),
+    created_at=NOON,
+)
 
 
 def servers_of(settings: Settings) -> list[str]:
@@ -61,11 +80,65 @@ class TestSupplier:
         assert given == PRODUCTION["G2A_API_URL"]
 
 
+class TestTokenSecrets:
+    def test_that_nobody_gave_are_the_same_at_every_start(self, tmp_path: Path):
+        settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"))
+        with account_parts(settings) as first:
+            token = first.tokens.sign_access(_ALICE, family_id="a-family", now=NOON)
+
+        with account_parts(settings) as second:
+            assert second.tokens.read_access(token, now=NOON).user_id == _ALICE.id
+
+    def test_that_are_given_leave_no_file(self, tmp_path: Path):
+        settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"), **PRODUCTION)
+
+        with account_parts(settings):
+            assert not (tmp_path / "home").exists()
+
+    def test_stay_good_for_reading_after_a_rotation(self, tmp_path: Path):
+        old = PRODUCTION["JWT_SECRET"]
+        with account_parts(load_from(tmp_path, **PRODUCTION)) as before:
+            token = before.tokens.sign_access(_ALICE, family_id="a-family", now=NOON)
+        rotated = PRODUCTION | {"JWT_SECRET": "n" * 40}
+
+        with account_parts(load_from(tmp_path, **rotated, JWT_PREVIOUS_SECRET=old)) as after:
+            assert after.tokens.read_access(token, now=NOON).user_id == _ALICE.id
+        with account_parts(load_from(tmp_path, **rotated)) as later, pytest.raises(TokenRefused):
+            later.tokens.read_access(token, now=NOON)
+
+    def test_of_both_kinds_differ_even_when_one_is_given(self, tmp_path: Path):
+        made = generate_secrets(tmp_path, ["JWT_REFRESH_SECRET"])["JWT_REFRESH_SECRET"].reveal()
+        settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path), JWT_SECRET=made)
+
+        with pytest.raises(SettingsError, match="must differ"), account_parts(settings):
+            pass
+
+    def test_never_stand_in_a_printed_shop(self, tmp_path: Path):
+        with account_parts(load_from(tmp_path, **PRODUCTION)) as parts:
+            assert PRODUCTION["JWT_SECRET"] not in repr(parts)
+            assert PRODUCTION["JWT_REFRESH_SECRET"] not in repr(parts)
+
+
+class TestAccountParts:
+    def test_hold_what_the_settings_say(self, tmp_path: Path):
+        settings = load_from(
+            tmp_path, KEYSHOP_HOME=str(tmp_path), CART_MAX_QUANTITY="5", CART_MAX_LINES="7",
+            JWT_EXPIRES_IN="15m", JWT_REFRESH_EXPIRES_IN="7d",
+        )  # fmt: skip
+
+        with account_parts(settings) as parts:
+            assert (parts.basket_limits.max_quantity, parts.basket_limits.max_lines) == (5, 7)
+            assert parts.tokens.access_life == timedelta(minutes=15)
+            assert parts.tokens.refresh_life == timedelta(days=7)
+
+
 class TestShop:
     async def test_reads_the_simulators_catalogue_without_any_variable_of_the_supplier(
         self, tmp_path: Path, db: Database, database_url: str, simulator_url: str
     ):
-        settings = load_from(tmp_path, SIMULATOR_PORT=str(urlsplit(simulator_url).port))
+        settings = load_from(
+            tmp_path, KEYSHOP_HOME=str(tmp_path), SIMULATOR_PORT=str(urlsplit(simulator_url).port)
+        )
 
         async with open_shop(settings, Servers(database_url=database_url, redis_url=None)) as shop:
             full, stock = await shop.run_full_sync(), await shop.run_stock_check()
@@ -78,7 +151,7 @@ class TestShop:
     async def test_says_at_once_that_its_database_is_away(self, tmp_path: Path):
         with pytest.raises(DatabaseUnavailable):
             async with open_shop(
-                load_from(tmp_path),
+                load_from(tmp_path, KEYSHOP_HOME=str(tmp_path)),
                 Servers(database_url="postgresql://nobody@127.0.0.1:1/nothing", redis_url=None),
             ):
                 pass
