@@ -1,0 +1,62 @@
+"""The measurements of accounts, in their short form: they run to their end and find no fault."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+
+
+class _Goal(msgspec.Struct):
+    text: str
+    value: float
+
+
+class _Section(msgspec.Struct):
+    title: str
+
+
+class _Report(msgspec.Struct):
+    sections: list[_Section]
+    goals: list[_Goal]
+    faults: list[str]
+
+
+@pytest.mark.slow
+class TestLoad:
+    async def test_everybody_gets_in_with_redis_lost_and_mail_refused(self):
+        report = await _measure("load")
+
+        assert report.faults == []
+        assert [section.title for section in report.sections[1:]] == [
+            "load: Redis runs, the mail server takes mails",
+            "load: Redis stops answering (SIGSTOP), the mail server takes mails",
+            "load: Redis is killed, the mail server takes mails",
+            "load: Redis runs, the mail server refuses them",
+        ]
+
+
+@pytest.mark.slow
+class TestPersonalReads:
+    async def test_warm_pages_of_customers_come_out_of_redis(self):
+        report = await _measure("personal")
+
+        hits = [goal.value for goal in report.goals if goal.text.endswith("share of hits")]
+        assert len(hits) == 2
+        assert min(hits) > 0.99
+
+
+async def _measure(section: str) -> _Report:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench", section, "--quick", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=_ROOT,
+    )
+    told, errors = await process.communicate()
+
+    assert process.returncode == 0, f"{told.decode()}\n{errors.decode()}"
+    return msgspec.json.decode(told, type=_Report)
