@@ -1,0 +1,135 @@
+"""Addresses of mail servers and of people, as they stand in settings and in mails."""
+
+import re
+from email.headerregistry import Address
+from email.utils import parseaddr
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from msgspec import Struct
+
+from keyshop.kit.errors import Invalid
+from keyshop.kit.secrets import Secret
+
+
+class Encryption(StrEnum):
+    """How the way to the mail server is protected."""
+
+    TLS = "tls"  # from the first byte: smtps://
+    STARTTLS = "starttls"  # asked for, and nothing is sent without it
+    IF_OFFERED = "if offered"  # STARTTLS where the server has it
+    NONE = "none"
+
+
+class SmtpAddress(Struct, frozen=True, kw_only=True):
+    """Where the mail server is, and as whom it is talked to."""
+
+    host: str
+    port: int
+    user: str | None
+    password: Secret | None
+    encryption: Encryption
+
+
+_HINT: Final = "SMTP_URL: give smtp://user:password@host:port or smtps://user:password@host:port."
+_STARTTLS: Final = {
+    "true": Encryption.STARTTLS,
+    "auto": Encryption.IF_OFFERED,
+    "false": Encryption.NONE,
+}
+_PORTS: Final = {
+    Encryption.TLS: 465,
+    Encryption.STARTTLS: 587,
+    Encryption.IF_OFFERED: 25,
+    Encryption.NONE: 25,
+}
+
+# What goes over the wire unquoted. Quoted local parts and comments are legal and nobody's.
+_MAIL_ADDRESS: Final = re.compile(
+    r"(?=.{3,254}\Z)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z"
+)
+
+
+def parse_smtp_url(url: str) -> SmtpAddress:
+    """
+    Return what smtp://user:password@host:port or smtps://… says.
+
+    With `?starttls=true` nothing is sent in clear, with `auto` (the default) what the server offers
+    is taken, with `false` never. A password goes in clear to no other machine unless that says so.
+
+    Raises:
+        Invalid: with a sentence that does not repeat the address, which may hold a password.
+    """
+    parts, port = _parts(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == 0:
+        raise Invalid(_HINT)
+    if parts.path not in {"", "/"} or parts.fragment:
+        raise Invalid(_HINT)
+    encryption = _encryption(parts)
+    return SmtpAddress(
+        host=parts.hostname,
+        port=port or _PORTS[encryption],
+        user=unquote(parts.username) if parts.username else None,
+        password=Secret(unquote(parts.password or "")) if parts.username else None,
+        encryption=encryption,
+    )
+
+
+def _parts(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port  # looked at only when asked for
+    except ValueError:
+        raise Invalid(_HINT) from None
+    return parts, port
+
+
+def _encryption(parts: SplitResult) -> Encryption:
+    options = parse_qs(parts.query, keep_blank_values=True)
+    wanted = options.pop("starttls", [])
+    if options or len(wanted) > 1 or not _STARTTLS.keys() >= set(wanted):
+        raise Invalid("SMTP_URL: the only option is ?starttls=, with true, auto or false.")
+    if parts.scheme == "smtps":
+        if wanted and wanted != ["false"]:
+            raise Invalid("SMTP_URL: smtps:// is encrypted from the start; leave ?starttls= out.")
+        return Encryption.TLS
+    if wanted:
+        return _STARTTLS[wanted[0]]
+    # Whoever sits on the line can take the offer of STARTTLS away, and read what follows.
+    has_password = bool(parts.username) and not _is_on_this_machine(parts.hostname or "")
+    return Encryption.STARTTLS if has_password else Encryption.IF_OFFERED
+
+
+def _is_on_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_sender(mail_from: str) -> Address:
+    """
+    Return the sender that `shop@example.com` or `The Shop <shop@example.com>` names.
+
+    Raises:
+        Invalid: it names none.
+    """
+    name, address = parseaddr(mail_from)
+    if not name.isprintable() or not is_mail_address(address):
+        raise Invalid("MAIL_FROM: give shop@example.com or The Shop <shop@example.com>.")
+    return as_header(address, name=name)
+
+
+def as_header(address: str, *, name: str = "") -> Address:
+    """Return an address that `is_mail_address` as headers take it."""
+    local, _, domain = address.rpartition("@")
+    return Address(display_name=name, username=local, domain=domain)
+
+
+def is_mail_address(text: str) -> bool:
+    """Test whether the text is one address and nothing more: no name, no line, no second one."""
+    return _MAIL_ADDRESS.match(text) is not None
