@@ -1,0 +1,67 @@
+"""People with accounts, and the tokens of a shop that signs for them."""
+
+from datetime import timedelta
+from typing import Any
+
+from keyshop.accounts.families import begin_family
+from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, TokenPair, account_of
+from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.kit.ids import new_id
+from keyshop.kit.secrets import Secret
+from tests.shop import NOON
+
+HOUR = timedelta(hours=1)
+MONTH = timedelta(days=30)
+# Hashes that nobody knows a password of.
+OLD_HASH = "$2b$12$" + "o" * 53
+NEW_HASH = "$2b$12$" + "n" * 53
+
+
+def make_tokens(**overrides: Any) -> Tokens:
+    """Return what signs; overrides are secrets as texts, `access_life` and `refresh_life`."""
+    lives = {"access_life": HOUR, "refresh_life": MONTH}
+    lives |= {name: overrides.pop(name) for name in lives if name in overrides}
+    secrets = {"access": "a" * 32, "refresh": "r" * 32} | overrides
+    return Tokens(TokenSecrets(**{name: Secret(value) for name, value in secrets.items()}), **lives)
+
+
+async def add_user(db: Database, **overrides: Any) -> Account:
+    """Store an account, whose columns are overridden, and return it."""
+    user_id = new_id()
+    columns: dict[str, Any] = {
+        "id": user_id,
+        "email": f"{user_id}@example.com",
+        "passwordHash": OLD_HASH,
+        "nickname": "Alice",
+        "role": "USER",
+        "createdAt": NOON,
+        "updatedAt": NOON,
+    } | overrides
+    names = ", ".join(f'"{name}"' for name in columns)
+    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    async with db.transaction() as tx:
+        await tx.execute(f"INSERT INTO users ({names}) VALUES ({places})", *columns.values())
+    return await get_account(db, str(columns["id"]))
+
+
+async def get_account(db: Database, user_id: str) -> Account:
+    """Return the account as it is now."""
+    async with db.read() as reader:
+        found = await reader.fetchrow(
+            f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1", user_id
+        )
+    assert found is not None
+    return account_of(found)
+
+
+async def sign_in(db: Database, tokens: Tokens, account: Account, **when: Any) -> TokenPair:
+    """Sign the account in on one more device, at `now`."""
+    async with db.transaction() as tx:
+        return await begin_family(tx, tokens, account, now=when.get("now", utc_now()))
+
+
+def family_of(tokens: Tokens, pair: TokenPair, **when: Any) -> str:
+    """Return the family that a pair belongs to."""
+    return tokens.read_refresh(pair.refresh_token, now=when.get("now", utc_now())).fid
