@@ -1,11 +1,12 @@
 """Accounts, and what shows that somebody is signed in."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from asyncpg import Record
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from keyshop.kit.secrets import Secret
 
@@ -73,3 +74,96 @@ def account_of(record: Record) -> Account:
     fields["role"] = Role(fields["role"])
     fields["password_hash"] = Secret(fields["password_hash"])
     return Account(**fields)
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """From where somebody asks."""
+
+    address: str
+    """Of the client, behind the proxies that are trusted."""
+
+    user_agent: str | None = None
+    session_id: str | None = None
+    """The guest's cookie as it was sent, whatever it is."""
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """What somebody who wants an account has filled in; prints without the password."""
+
+    email: str
+    password: str
+    nickname: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+
+    def __repr__(self) -> str:
+        return "Registration(...)"
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    """What somebody signs in with; prints without the password."""
+
+    email: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+class ProfileChanges(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a customer changes of the profile; what is None stays as it is."""
+
+    nickname: str | None = None
+    first_name: str | None = None
+    """Empty: none any more."""
+
+    last_name: str | None = None
+    password: str | None = None
+    """Never changed here: one that is sent refuses the whole change."""
+
+    def __repr__(self) -> str:
+        return "ProfileChanges(...)"
+
+
+class ProfileStatistics(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a profile counts; of orders, the completed ones."""
+
+    games_purchased: int
+    total_saved: Decimal
+    days_since_registration: int
+    empty_fields_count: int
+
+
+class Profile(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A customer's own page."""
+
+    id: str
+    email: str
+    nickname: str
+    first_name: str | UnsetType = UNSET
+    """Absent when there is none, as the next two."""
+
+    last_name: str | UnsetType = UNSET
+    avatar: str | UnsetType = UNSET
+    balance: Decimal
+    role: Role
+    email_verified: bool
+    created_at: str
+    stats: ProfileStatistics
+
+
+class Statistics(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A customer's figures; of orders, the completed ones."""
+
+    total_games: int
+    total_saved: Decimal
+    days_since_registration: int
+    total_orders: int
+    balance: Decimal
+
+
+class Balance(Struct, frozen=True, kw_only=True):
+    """What a customer has to spend."""
+
+    balance: Decimal
+    currency: Literal["EUR"] = "EUR"

@@ -1,0 +1,97 @@
+"""A customer who is signed in takes another password."""
+
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from keyshop.accounts import queries
+from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
+from keyshop.accounts.families import carry_over
+from keyshop.accounts.models import Account, Caller
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, why_unfit
+from keyshop.kit.database import Database, Transaction
+from keyshop.kit.limits import give_back, take
+from keyshop.kit.secrets import Secret
+
+_ATTEMPTS: Final = 3
+
+_log = structlog.get_logger(__name__)
+
+
+async def change_password(
+    db: Database,
+    parts: AccountParts,
+    *,
+    user_id: str,
+    family_id: str,
+    current: str,
+    new: str,
+    caller: Caller,
+    now: datetime,
+) -> None:
+    """
+    Change the password of whoever knows the present one; all other devices are signed out.
+
+    Wrong passwords count towards the limits of signing in, so that a stolen token opens no way to
+    guess more of them.
+
+    Raises:
+        PasswordInvalid: the present password is another, or the new one cannot be taken.
+        TooMany: there were too many wrong ones.
+        UserNotFound: the account is gone.
+        AccountChanged: somebody else changed it at this moment.
+    """
+    _check_given(current, new)
+    async with db.read() as reader:
+        account = await queries.find_account_by_id(reader, user_id)
+    if account is None:
+        raise UserNotFound
+    await _check_current(db, parts, account, current, caller, now=now)
+    hashed = Secret(await parts.passwords.hash(new))
+
+    async def change(tx: Transaction) -> None:
+        await _change(tx, account, hashed, family_id=family_id, now=now)
+
+    await db.run(change, attempts=_ATTEMPTS)
+    _log.info("account.password_changed", user_id=user_id)
+
+
+def _check_given(current: str, new: str) -> None:
+    if not current:
+        raise PasswordInvalid("Current password is required")
+    if not new:
+        raise PasswordInvalid("New password is required")
+    if unfit := why_unfit(new):
+        raise PasswordInvalid(f"New password {unfit}")
+
+
+async def _check_current(
+    db: Database,
+    parts: AccountParts,
+    account: Account,
+    current: str,
+    caller: Caller,
+    *,
+    now: datetime,
+) -> None:
+    client = client_key(caller.address)
+    await take(db, SIGN_IN_OF_CLIENT, client, now=now)
+    await take(db, SIGN_IN_OF_ADDRESS, account.email, now=now)
+    if not await parts.passwords.verify(current, account.password_hash.reveal()):
+        raise PasswordInvalid("Current password is incorrect")
+    await give_back(db, SIGN_IN_OF_ADDRESS, account.email)
+    await give_back(db, SIGN_IN_OF_CLIENT, client)
+
+
+async def _change(
+    tx: Transaction, account: Account, hashed: Secret, *, family_id: str, now: datetime
+) -> None:
+    present = await queries.lock_account(tx, account.id)
+    if present is None or present.password_hash != account.password_hash:
+        raise AccountChanged
+    await queries.revoke_others(tx, account.id, keep=family_id, because="password changed", now=now)
+    await queries.set_password(tx, account.id, hashed.reveal(), now=now)
+    # The only one left is the device that asked.
+    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=hashed)

@@ -1,0 +1,34 @@
+"""A customer wants to be forgotten."""
+
+from datetime import datetime
+from typing import Final
+
+from keyshop.accounts import queries
+from keyshop.accounts.errors import UserNotFound
+from keyshop.accounts.locks import forget_failures
+from keyshop.kit.database import Transaction
+from keyshop.kit.ids import new_id
+
+_NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
+_NO_NAME: Final = "Erased customer"
+
+
+async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
+    """
+    Replace what is personal in the account, and delete what only its owner needed.
+
+    The row stays, with its balance: orders and payments, which must be kept, belong to it. Nobody
+    can sign in to it any more, and its address is free for a new account.
+
+    Raises:
+        UserNotFound: there is no such account.
+    """
+    account = await queries.lock_account(tx, user_id)
+    if account is None:
+        raise UserNotFound
+    await forget_failures(tx, account.email)
+    # Not made from the user's id, which others may know: nobody can take the address before.
+    placeholder = f"erased-{new_id()}@erased.invalid"
+    await queries.erase(
+        tx, user_id, email=placeholder, password_hash=_NO_PASSWORD, nickname=_NO_NAME, now=now
+    )

@@ -1,0 +1,133 @@
+"""Everything that is stored about a customer, for the customer."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from keyshop.accounts.errors import UserNotFound
+from keyshop.accounts.locks import digest_of
+from keyshop.accounts.queries import find_account_by_id
+from keyshop.kit.database import Reader
+
+# One statement, and so one moment. Times are UTC and say so. Neither the password's hash nor the
+# text of a key: the first helps only thieves, the second is shown where the order is.
+EXPORT: Final = """
+    SELECT json_build_object(
+        'exportedAt', $3::timestamp AT TIME ZONE 'UTC',
+        'account', json_build_object(
+            'id', u.id, 'email', u.email, 'nickname', u.nickname, 'firstName', u."firstName",
+            'lastName', u."lastName", 'avatar', u.avatar, 'balance', u.balance, 'role', u.role,
+            'emailVerified', u."emailVerified", 'createdAt', u."createdAt" AT TIME ZONE 'UTC',
+            'updatedAt', u."updatedAt" AT TIME ZONE 'UTC'
+        ),
+        'orders', ARRAY(
+            SELECT json_build_object(
+                'id', o.id, 'status', o.status, 'subtotal', o.subtotal, 'discount', o.discount,
+                'total', o.total, 'paymentMethod', o."paymentMethod",
+                'paymentStatus', o."paymentStatus", 'promoCode', o."promoCode",
+                'externalOrderId', o."externalOrderId",
+                'createdAt', o."createdAt" AT TIME ZONE 'UTC',
+                'completedAt', o."completedAt" AT TIME ZONE 'UTC',
+                'items', ARRAY(
+                    SELECT json_build_object(
+                        'id', i.id, 'gameId', i."gameId", 'title', g.title,
+                        'quantity', i.quantity, 'price', i.price, 'discount', i.discount
+                    )
+                    FROM order_items AS i JOIN games AS g ON g.id = i."gameId"
+                    WHERE i."orderId" = o.id ORDER BY i.id
+                ),
+                'keys', ARRAY(
+                    SELECT json_build_object(
+                        'id', k.id, 'gameId', k."gameId", 'activated', k.activated,
+                        'activationDate', k."activationDate" AT TIME ZONE 'UTC'
+                    )
+                    FROM game_keys AS k WHERE k."orderId" = o.id ORDER BY k.id
+                )
+            )
+            FROM orders AS o WHERE o."userId" = u.id ORDER BY o."createdAt", o.id
+        ),
+        'transactions', ARRAY(
+            SELECT json_build_object(
+                'id', t.id, 'orderId', t."orderId", 'type', t.type, 'amount', t.amount,
+                'currency', t.currency, 'method', t.method, 'status', t.status,
+                'description', t.description, 'transactionHash', t."transactionHash",
+                'gatewayResponse', t."gatewayResponse",
+                'createdAt', t."createdAt" AT TIME ZONE 'UTC'
+            )
+            FROM transactions AS t WHERE t."userId" = u.id ORDER BY t."createdAt", t.id
+        ),
+        'cart', ARRAY(
+            SELECT json_build_object(
+                'gameId', c."gameId", 'title', g.title, 'quantity', c.quantity,
+                'addedAt', c."addedAt" AT TIME ZONE 'UTC'
+            )
+            FROM cart_items AS c JOIN games AS g ON g.id = c."gameId"
+            WHERE c."userId" = u.id ORDER BY c."addedAt", g.id
+        ),
+        'wishlist', ARRAY(
+            SELECT json_build_object(
+                'gameId', w."gameId", 'title', g.title,
+                'addedAt', w."addedAt" AT TIME ZONE 'UTC'
+            )
+            FROM wishlist AS w JOIN games AS g ON g.id = w."gameId"
+            WHERE w."userId" = u.id ORDER BY w."addedAt", g.id
+        ),
+        'signIns', ARRAY(
+            SELECT json_build_object(
+                'happenedAt', h."createdAt" AT TIME ZONE 'UTC', 'success', h.success,
+                'ipAddress', h."ipAddress", 'userAgent', h."userAgent"
+            )
+            FROM login_history AS h WHERE h."userId" = u.id ORDER BY h."createdAt", h.id
+        ),
+        'devices', ARRAY(
+            SELECT json_build_object(
+                'signedInAt', f.created_at AT TIME ZONE 'UTC',
+                'expiresAt', f.expires_at AT TIME ZONE 'UTC',
+                'signedOutAt', f.revoked_at AT TIME ZONE 'UTC', 'because', f.revoked_because
+            )
+            FROM keyshop.token_families AS f WHERE f.user_id = u.id ORDER BY f.created_at, f.id
+        ),
+        'mailedProofs', ARRAY(
+            SELECT json_build_object(
+                'purpose', p.purpose, 'email', p.email,
+                'createdAt', p.created_at AT TIME ZONE 'UTC',
+                'expiresAt', p.expires_at AT TIME ZONE 'UTC', 'tries', p.tries,
+                'usedAt', p.used_at AT TIME ZONE 'UTC'
+            )
+            FROM keyshop.account_proofs AS p WHERE p.user_id = u.id ORDER BY p.created_at, p.id
+        ),
+        'wrongPasswords', (
+            SELECT json_build_object(
+                'inARow', f.failures, 'last', f.last_failed_at AT TIME ZONE 'UTC',
+                'lockedUntil', f.locked_until AT TIME ZONE 'UTC'
+            )
+            FROM keyshop.sign_in_failures AS f WHERE f.address = $2
+        ),
+        'journal', ARRAY(
+            SELECT json_build_object(
+                'happenedAt', j.happened_at AT TIME ZONE 'UTC', 'action', j.action,
+                'details', j.details
+            )
+            FROM keyshop.journal AS j
+            WHERE j.subject = 'user' AND j.subject_id = u.id ORDER BY j.id
+        )
+    )::text
+    FROM users AS u WHERE u.id = $1
+"""
+
+
+async def export_user(reader: Reader, user_id: str, *, now: datetime) -> msgspec.Raw:
+    """
+    Return one JSON document with all that is stored about the customer, as of one moment.
+
+    Raises:
+        UserNotFound: there is no such account.
+    """
+    account = await find_account_by_id(reader, user_id)
+    if account is None:
+        raise UserNotFound
+    document = await reader.fetchval(EXPORT, user_id, digest_of(account.email), now)
+    if document is None:
+        raise UserNotFound
+    return msgspec.Raw(document)

@@ -1,0 +1,122 @@
+"""The SQL of proofs."""
+
+from datetime import datetime
+from typing import Final
+
+from asyncpg import Record
+
+from keyshop.kit.database import Reader, Transaction
+
+_ADD: Final = """
+    INSERT INTO keyshop.account_proofs (id, user_id, purpose, email, created_at, expires_at)
+    SELECT $1, u.id, $2, u.email, $4, $5 FROM users AS u WHERE u.id = $3
+"""
+
+# Only the newest code counts. Of several tries at a time, each finds what the one before counted.
+_TRY_CODE: Final = """
+    UPDATE keyshop.account_proofs AS p SET tries = p.tries + 1
+    FROM users AS u
+    WHERE p.id = (
+            SELECT id FROM keyshop.account_proofs WHERE user_id = $1 AND purpose = $2
+            ORDER BY created_at DESC, id LIMIT 1
+        )
+        AND p.used_at IS NULL AND p.expires_at > $3 AND p.tries < $4
+        AND u.id = p.user_id AND u.email = p.email
+    RETURNING p.id
+"""
+
+_USE: Final = """
+    UPDATE keyshop.account_proofs AS p SET used_at = $3
+    FROM users AS u
+    WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > $3
+        AND u.id = p.user_id AND u.email = p.email
+    RETURNING u.id
+"""
+
+_IS_LIVE: Final = """
+    SELECT EXISTS (
+        SELECT FROM keyshop.account_proofs AS p
+        JOIN users AS u ON u.id = p.user_id AND u.email = p.email
+        WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > $3
+    )
+"""
+
+_HAS_VERIFIED: Final = """
+    SELECT EXISTS (
+        SELECT FROM keyshop.account_proofs AS p
+        JOIN users AS u ON u.id = p.user_id AND u.email = p.email
+        WHERE p.id = $1 AND p.purpose = 'VERIFY_EMAIL' AND p.used_at IS NOT NULL
+            AND u."emailVerified"
+    )
+"""
+
+_USE_ALL: Final = """
+    UPDATE keyshop.account_proofs SET used_at = $3
+    WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL
+"""
+
+_FORGET: Final = """
+    DELETE FROM keyshop.account_proofs WHERE id IN (
+        SELECT id FROM keyshop.account_proofs WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+    )
+"""
+
+_RECIPIENT: Final = """
+    SELECT u.email, u.nickname, p.used_at
+    FROM keyshop.account_proofs AS p JOIN users AS u ON u.id = p.user_id AND u.email = p.email
+    WHERE p.id = $1 AND u.id = $2
+"""
+
+
+async def add_proof(
+    tx: Transaction,
+    proof_id: str,
+    purpose: str,
+    *,
+    user_id: str,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    """Store a proof for the user's present address; nothing when there is no such user."""
+    await tx.execute(_ADD, proof_id, purpose, user_id, now, expires_at)
+
+
+async def try_code(
+    tx: Transaction, user_id: str, purpose: str, *, tries: int, now: datetime
+) -> str | None:
+    """Count a try at the user's newest proof and return its id; None: it is over or used up."""
+    proof_id: str | None = await tx.fetchval(_TRY_CODE, user_id, purpose, now, tries)
+    return proof_id
+
+
+async def use_proof(tx: Transaction, proof_id: str, purpose: str, *, now: datetime) -> str | None:
+    """Use the proof up and return whose it is; None: it is over, used, or for another address."""
+    user_id: str | None = await tx.fetchval(_USE, proof_id, purpose, now)
+    return user_id
+
+
+async def is_live(reader: Reader, proof_id: str, purpose: str, *, now: datetime) -> bool:
+    """Test whether the proof could be used."""
+    live: bool = await reader.fetchval(_IS_LIVE, proof_id, purpose, now)
+    return live
+
+
+async def has_verified(reader: Reader, proof_id: str) -> bool:
+    """Test whether this proof was used, and its address is still the verified one."""
+    verified: bool = await reader.fetchval(_HAS_VERIFIED, proof_id)
+    return verified
+
+
+async def use_all_proofs(tx: Transaction, user_id: str, purpose: str, *, now: datetime) -> None:
+    """Use up whatever else was mailed to the user for this purpose."""
+    await tx.execute(_USE_ALL, user_id, purpose, now)
+
+
+async def delete_expired_proofs(tx: Transaction, *, before: datetime, limit: int) -> int:
+    """Delete proofs that were over before then; return how many there were."""
+    return await tx.execute(_FORGET, before, limit)
+
+
+async def find_recipient(reader: Reader, proof_id: str, *, user_id: str) -> Record | None:
+    """Return who gets the mail with this proof; None when the address is another one now."""
+    return await reader.fetchrow(_RECIPIENT, proof_id, user_id)

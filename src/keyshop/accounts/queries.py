@@ -1,0 +1,240 @@
+"""All SQL of accounts but that of signing in, of tokens, of proofs and of the export."""
+# ruff: noqa: S608 - statements are put together from constants of the shop alone
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from keyshop.accounts.addresses import normalise
+from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
+from keyshop.kit.database import Reader, Transaction, rows
+from keyshop.kit.ids import new_id
+
+_ADD: Final = f"""
+    INSERT INTO users AS u (id, email, "passwordHash", nickname, "firstName", "lastName", role,
+        "emailVerified", "createdAt", "updatedAt")
+    VALUES ($1, $2, $3, $4, $5, $6, $7::text::"Role", $8, $9, $9)
+    ON CONFLICT (email) DO NOTHING
+    RETURNING {ACCOUNT_COLUMNS}
+"""
+
+_FIND: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.email = $1"
+
+_FIND_BY_ID: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1"
+
+# Weak enough for foreign keys: another device's cart is not held up.
+_LOCK: Final = f"{_FIND_BY_ID} FOR NO KEY UPDATE"
+
+_SET_PASSWORD: Final = f"""
+    UPDATE users AS u SET "passwordHash" = $2, "updatedAt" = $3 WHERE id = $1
+    RETURNING {ACCOUNT_COLUMNS}
+"""
+
+_SET_ROLE: Final = """
+    UPDATE users SET role = $2::text::"Role", "updatedAt" = $3
+    WHERE id = $1 AND role <> $2::text::"Role"
+"""
+
+_SET_PROFILE: Final = """
+    UPDATE users SET nickname = coalesce($2, nickname),
+        "firstName" = CASE WHEN $3 THEN $4 ELSE "firstName" END,
+        "lastName" = CASE WHEN $5 THEN $6 ELSE "lastName" END,
+        "updatedAt" = $7
+    WHERE id = $1
+"""
+
+_SET_VERIFIED: Final = """
+    UPDATE users SET "emailVerified" = true, "updatedAt" = $2 WHERE id = $1 AND NOT "emailVerified"
+"""
+
+_FIGURES: Final = f"""
+    SELECT {ACCOUNT_COLUMNS}, u.balance, bought.orders, bought.saved, bought.games
+    FROM users AS u, LATERAL (
+        SELECT count(*) AS orders, coalesce(sum(o.discount), 0) AS saved,
+            coalesce(sum((SELECT sum(quantity) FROM order_items WHERE "orderId" = o.id)), 0)::bigint
+                AS games
+        FROM orders AS o WHERE o."userId" = u.id AND o.status = 'COMPLETED'
+    ) AS bought
+    WHERE u.id = $1
+"""
+
+_FAMILIES: Final = """
+    SELECT id, created_at, expires_at, revoked_at, revoked_because
+    FROM keyshop.token_families WHERE user_id = $1 ORDER BY created_at DESC, id
+"""
+
+# In the order of ids, so that two who revoke the same lock them in the same order.
+_REVOKE_OTHERS: Final = """
+    UPDATE keyshop.token_families SET revoked_at = $4, revoked_because = $3
+    WHERE id IN (
+        SELECT id FROM keyshop.token_families
+        WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL ORDER BY id FOR UPDATE
+    )
+"""
+
+_SIGN_INS: Final = """
+    SELECT "createdAt" AS happened_at, success, "ipAddress" AS address, "userAgent" AS user_agent
+    FROM login_history WHERE "userId" = $1 ORDER BY "createdAt" DESC, id LIMIT $2
+"""
+
+# A placeholder in place of every personal column; orders keep their customer.
+_ERASE: Final = """
+    UPDATE users SET email = $2, "passwordHash" = $3, nickname = $4, "firstName" = NULL,
+        "lastName" = NULL, avatar = NULL, role = 'USER', "emailVerified" = false, "updatedAt" = $5
+    WHERE id = $1
+"""
+_ERASE_SIGN_INS: Final = 'DELETE FROM login_history WHERE "userId" = $1'
+_ERASE_CART: Final = 'DELETE FROM cart_items WHERE "userId" = $1'
+_ERASE_WISHLIST: Final = 'DELETE FROM wishlist WHERE "userId" = $1'
+_ERASE_PROOFS: Final = "DELETE FROM keyshop.account_proofs WHERE user_id = $1"
+_ERASE_FAMILIES: Final = "DELETE FROM keyshop.token_families WHERE user_id = $1"
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """A customer with what was bought in completed orders."""
+
+    account: Account
+    balance: Decimal
+    orders: int
+    saved: Decimal
+    games: int
+
+
+class FamilyRow(Struct, frozen=True, kw_only=True):
+    """A sign-in on one device."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    revoked_because: str | None
+
+
+class SignInRow(Struct, frozen=True, kw_only=True):
+    """Somebody has tried to sign in."""
+
+    happened_at: datetime
+    success: bool
+    address: str | None
+    user_agent: str | None
+
+
+async def add_account(
+    tx: Transaction,
+    *,
+    email: str,
+    password_hash: str,
+    nickname: str,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    role: Role = Role.USER,
+    verified: bool = False,
+    now: datetime,
+) -> Account | None:
+    """Store an account and return it; None: the address, in its normal form, has one."""
+    record = await tx.fetchrow(
+        _ADD,
+        new_id(),
+        email,
+        password_hash,
+        nickname,
+        first_name,
+        last_name,
+        role,
+        verified,
+        now,
+    )
+    return None if record is None else account_of(record)
+
+
+async def find_account(reader: Reader, email: str) -> Account | None:
+    """Return the account of that address, in whatever spelling."""
+    record = await reader.fetchrow(_FIND, normalise(email))
+    return None if record is None else account_of(record)
+
+
+async def find_account_by_id(reader: Reader, user_id: str) -> Account | None:
+    """Return the account of that id."""
+    record = await reader.fetchrow(_FIND_BY_ID, user_id)
+    return None if record is None else account_of(record)
+
+
+async def lock_account(tx: Transaction, user_id: str) -> Account | None:
+    """Return the account; until the transaction ends, nobody else changes it."""
+    record = await tx.fetchrow(_LOCK, user_id)
+    return None if record is None else account_of(record)
+
+
+async def set_password(
+    tx: Transaction, user_id: str, password_hash: str, *, now: datetime
+) -> Account | None:
+    """Give the account another hash, and return it as it is now."""
+    record = await tx.fetchrow(_SET_PASSWORD, user_id, password_hash, now)
+    return None if record is None else account_of(record)
+
+
+async def set_role(tx: Transaction, user_id: str, role: Role, *, now: datetime) -> bool:
+    """Give the account this role; False: it had it, or is not there."""
+    return bool(await tx.execute(_SET_ROLE, user_id, role, now))
+
+
+async def set_profile(
+    tx: Transaction,
+    user_id: str,
+    *,
+    nickname: str | None,
+    names: tuple[tuple[bool, str | None], tuple[bool, str | None]],
+    now: datetime,
+) -> bool:
+    """Change the nickname (None: keep) and each name that is to be changed; False: no such user."""
+    (changes_first, first), (changes_last, last) = names
+    return bool(
+        await tx.execute(
+            _SET_PROFILE, user_id, nickname, changes_first, first, changes_last, last, now
+        )
+    )
+
+
+async def set_verified(tx: Transaction, user_id: str, *, now: datetime) -> None:
+    """Remember that the user reads mails of the account's address."""
+    await tx.execute(_SET_VERIFIED, user_id, now)
+
+
+async def find_figures(reader: Reader, user_id: str) -> Figures | None:
+    """Return what a customer's own page and figures are made from."""
+    record = await reader.fetchrow(_FIGURES, user_id)
+    if record is None:
+        return None
+    figures = {name: record[name] for name in ("balance", "orders", "saved", "games")}
+    return Figures(account=account_of(record), **figures)
+
+
+async def list_families(reader: Reader, user_id: str) -> list[FamilyRow]:
+    """Return the sign-ins of a user that are remembered, the latest first."""
+    return rows(FamilyRow, await reader.fetch(_FAMILIES, user_id))
+
+
+async def list_sign_ins(reader: Reader, user_id: str, *, limit: int = 100) -> list[SignInRow]:
+    """Return the latest attempts to sign in as this user, the last one first."""
+    return rows(SignInRow, await reader.fetch(_SIGN_INS, user_id, limit))
+
+
+async def revoke_others(
+    tx: Transaction, user_id: str, *, keep: str, because: str, now: datetime
+) -> int:
+    """Sign all devices of an account out but one; return how many there were."""
+    return await tx.execute(_REVOKE_OTHERS, user_id, keep, because, now)
+
+
+async def erase(
+    tx: Transaction, user_id: str, *, email: str, password_hash: str, nickname: str, now: datetime
+) -> None:
+    """Put these in place of what is personal, and delete what only the customer needed."""
+    await tx.execute(_ERASE, user_id, email, password_hash, nickname, now)
+    await tx.execute(_ERASE_SIGN_INS, user_id)
+    await tx.execute(_ERASE_CART, user_id)
+    await tx.execute(_ERASE_WISHLIST, user_id)
+    await tx.execute(_ERASE_PROOFS, user_id)
+    await tx.execute(_ERASE_FAMILIES, user_id)

@@ -1,0 +1,108 @@
+"""A visitor becomes a customer."""
+
+from datetime import datetime
+
+import structlog
+
+from keyshop.accounts import queries
+from keyshop.accounts.addresses import registered
+from keyshop.accounts.bring_baskets import bring_baskets
+from keyshop.accounts.errors import EmailTaken
+from keyshop.accounts.families import begin_family
+from keyshop.accounts.jobs import MailWelcome
+from keyshop.accounts.models import Caller, Registration
+from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.proofs import Purpose, begin_proof
+from keyshop.accounts.rules import (
+    REGISTRATION_OF_CLIENT,
+    USUAL_NICKNAME,
+    check_password,
+    checked_name,
+    checked_nickname,
+    client_key,
+)
+from keyshop.kit.database import Database, Transaction
+from keyshop.kit.jobs import enqueue
+from keyshop.kit.limits import take
+
+_ATTEMPTS = 3
+
+_log = structlog.get_logger(__name__)
+
+
+async def register(
+    db: Database,
+    parts: AccountParts,
+    registration: Registration,
+    caller: Caller,
+    *,
+    now: datetime,
+) -> SignedUp:
+    """
+    Make an account, sign it in, let a mail welcome it, and bring the guest's baskets along.
+
+    All of it or nothing, but for the baskets, which stay with the guest when they cannot come.
+
+    Raises:
+        AccountInvalid: a field cannot be taken.
+        EmailTaken: the address, in any of its spellings, has an account.
+        TooMany: too many accounts were made from there.
+        PasswordsBusy: too many people are signing in.
+    """
+    wanted = _checked(registration)
+    await take(db, REGISTRATION_OF_CLIENT, client_key(caller.address), now=now)
+    await _refuse_taken(db, wanted.email)
+    # Before the transaction, which would hold its connection for as long as that takes.
+    hashed = await parts.passwords.hash(wanted.password)
+
+    async def add(tx: Transaction) -> SignedUp:
+        return await _add(tx, parts, wanted, hashed, caller, now=now)
+
+    signed_up = await db.run(add, attempts=_ATTEMPTS)
+    _log.info("account.registered", user_id=signed_up.account.id)
+    return signed_up
+
+
+def _checked(registration: Registration) -> Registration:
+    check_password(registration.password)
+    return Registration(
+        email=registered(registration.email),
+        password=registration.password,
+        nickname=checked_nickname(registration.nickname or USUAL_NICKNAME),
+        first_name=checked_name(registration.first_name or "", "firstName"),
+        last_name=checked_name(registration.last_name or "", "lastName"),
+    )
+
+
+async def _refuse_taken(db: Database, email: str) -> None:
+    """Refuse what would be refused anyway before work is put into it."""
+    async with db.read() as reader:
+        if await queries.find_account(reader, email) is not None:
+            raise EmailTaken
+
+
+async def _add(
+    tx: Transaction,
+    parts: AccountParts,
+    wanted: Registration,
+    hashed: str,
+    caller: Caller,
+    *,
+    now: datetime,
+) -> SignedUp:
+    account = await queries.add_account(
+        tx,
+        email=wanted.email,
+        password_hash=hashed,
+        nickname=wanted.nickname or USUAL_NICKNAME,
+        first_name=wanted.first_name,
+        last_name=wanted.last_name,
+        now=now,
+    )
+    if account is None:
+        raise EmailTaken
+    tokens = await begin_family(tx, parts.tokens, account, now=now)
+    proof_id = await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
+    await enqueue(tx, MailWelcome(account.id, proof_id))
+    migration = await bring_baskets(tx, parts, account.id, caller, now=now)
+    return SignedUp(account=account, tokens=tokens, migration=migration)

@@ -1,0 +1,43 @@
+"""Somebody has forgotten the password."""
+
+from datetime import datetime
+
+from keyshop.accounts import queries
+from keyshop.accounts.addresses import asked
+from keyshop.accounts.errors import EmailRequired
+from keyshop.accounts.jobs import MailReset
+from keyshop.accounts.models import Caller
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import Purpose, begin_proof
+from keyshop.accounts.rules import MAIL_OF_CLIENT, MAIL_TO_ADDRESS, client_key
+from keyshop.kit.database import Database
+from keyshop.kit.ids import new_id
+from keyshop.kit.jobs import enqueue
+from keyshop.kit.limits import take
+
+
+async def request_reset(
+    db: Database, parts: AccountParts, email: str, caller: Caller, *, now: datetime
+) -> None:
+    """
+    Mail a link with which the password can be set, if the address has an account.
+
+    Nothing shows whether it has: the same is done, and stored for the worker, in either case. The
+    present password stays good.
+
+    Raises:
+        EmailRequired: no address was given.
+        AccountInvalid: it cannot be anybody's.
+        TooMany: too many mails to this address, or asked for by this client.
+    """
+    del parts
+    if not email.strip():
+        raise EmailRequired
+    address = asked(email)
+    await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
+    await take(db, MAIL_TO_ADDRESS, address, now=now)
+    async with db.transaction() as tx:
+        account = await queries.find_account(tx, address)
+        user_id = new_id() if account is None else account.id
+        proof_id = await begin_proof(tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now)
+        await enqueue(tx, MailReset(user_id, proof_id))

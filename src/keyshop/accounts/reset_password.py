@@ -1,0 +1,72 @@
+"""Somebody who was mailed a link sets another password."""
+
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from keyshop.accounts import proof_queries, queries
+from keyshop.accounts.errors import ProofRefused
+from keyshop.accounts.families import revoke_all
+from keyshop.accounts.locks import forget_failures
+from keyshop.accounts.models import Caller
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import Purpose
+from keyshop.accounts.rules import check_password
+from keyshop.kit.database import Database, Transaction
+
+_ATTEMPTS: Final = 3
+_OVER: Final = "This link is no longer valid. Please ask for a new one."
+
+_log = structlog.get_logger(__name__)
+
+
+async def reset_password(
+    db: Database,
+    parts: AccountParts,
+    *,
+    token: str,
+    new_password: str,
+    caller: Caller,
+    now: datetime,
+) -> None:
+    """
+    Set the password of whoever has the mailed link, once; all devices are signed out.
+
+    The address counts as verified and is no longer locked: its owner has just read a mail.
+
+    Raises:
+        AccountInvalid: the new password cannot be taken; the link stays good.
+        ProofRefused: the link is none of ours, is over, or was used.
+        PasswordsBusy: too many people are signing in; the link stays good.
+    """
+    del caller
+    check_password(new_password)
+    proof_id = parts.proof_keys.find_proof_id(Purpose.RESET_PASSWORD, token)
+    if proof_id is None or not await _is_live(db, proof_id, now=now):
+        raise ProofRefused(_OVER)
+    hashed = await parts.passwords.hash(new_password)
+
+    async def reset(tx: Transaction) -> str:
+        return await _reset(tx, proof_id, hashed, now=now)
+
+    user_id = await db.run(reset, attempts=_ATTEMPTS)
+    _log.info("account.password_reset", user_id=user_id)
+
+
+async def _is_live(db: Database, proof_id: str, *, now: datetime) -> bool:
+    """Look first: nobody makes the shop hash passwords for a link that is over."""
+    async with db.read() as reader:
+        return await proof_queries.is_live(reader, proof_id, Purpose.RESET_PASSWORD, now=now)
+
+
+async def _reset(tx: Transaction, proof_id: str, hashed: str, *, now: datetime) -> str:
+    user_id = await proof_queries.use_proof(tx, proof_id, Purpose.RESET_PASSWORD, now=now)
+    account = user_id and await queries.set_password(tx, user_id, hashed, now=now)
+    if not user_id or not account:
+        raise ProofRefused(_OVER)
+    await proof_queries.use_all_proofs(tx, user_id, Purpose.RESET_PASSWORD, now=now)
+    await queries.set_verified(tx, user_id, now=now)
+    await revoke_all(tx, user_id, because="password reset", now=now)
+    await forget_failures(tx, account.email)
+    return user_id

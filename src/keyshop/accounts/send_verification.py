@@ -1,0 +1,39 @@
+"""A customer asks for the mail that proves the address once more."""
+
+from datetime import datetime
+
+from keyshop.accounts import queries
+from keyshop.accounts.errors import AlreadyVerified, UserNotFound
+from keyshop.accounts.jobs import MailVerification
+from keyshop.accounts.models import Caller
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import Purpose, begin_proof
+from keyshop.accounts.rules import MAIL_OF_CLIENT, MAIL_TO_ADDRESS, client_key
+from keyshop.kit.database import Database
+from keyshop.kit.jobs import enqueue
+from keyshop.kit.limits import take
+
+
+async def send_verification(
+    db: Database, parts: AccountParts, *, user_id: str, caller: Caller, now: datetime
+) -> None:
+    """
+    Mail a code and a link to the account's address; the code mailed before is over.
+
+    Raises:
+        UserNotFound: the account is gone.
+        AlreadyVerified: the address is proven.
+        TooMany: too many mails to this address, or asked for by this client.
+    """
+    del parts
+    async with db.read() as reader:
+        account = await queries.find_account_by_id(reader, user_id)
+    if account is None:
+        raise UserNotFound
+    if account.email_verified:
+        raise AlreadyVerified
+    await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
+    await take(db, MAIL_TO_ADDRESS, account.email, now=now)
+    async with db.transaction() as tx:
+        proof_id = await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
+        await enqueue(tx, MailVerification(user_id, proof_id))

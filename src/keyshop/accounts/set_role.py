@@ -1,0 +1,24 @@
+"""An operator says what an account may do."""
+
+from datetime import datetime
+
+from keyshop.accounts import queries
+from keyshop.accounts.errors import UserNotFound
+from keyshop.accounts.families import revoke_all
+from keyshop.accounts.models import Role
+from keyshop.kit.database import Transaction
+
+
+async def set_role(tx: Transaction, *, user_id: str, role: str, now: datetime) -> bool:
+    """
+    Give the account this role and sign it out everywhere; False: it had the role already.
+
+    Raises:
+        UserNotFound: there is no such account.
+    """
+    if await queries.lock_account(tx, user_id) is None:
+        raise UserNotFound
+    if not await queries.set_role(tx, user_id, Role(role), now=now):
+        return False
+    await revoke_all(tx, user_id, because="role changed", now=now)
+    return True

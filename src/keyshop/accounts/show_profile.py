@@ -1,0 +1,63 @@
+"""A customer's own page."""
+
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from keyshop.accounts import queries
+from keyshop.accounts.errors import UserNotFound
+from keyshop.accounts.models import Profile, ProfileStatistics
+from keyshop.accounts.queries import Figures
+from keyshop.accounts.rules import days_since, empty_fields, true_until
+from keyshop.cache_keys import PROFILE
+from keyshop.kit.cache.protocol import Cache, Loaded
+from keyshop.kit.database import Database
+from keyshop.storefront.answer import answer, iso
+
+
+async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetime) -> bytes:
+    """
+    Return who the customer is, the balance, and what was bought.
+
+    Raises:
+        UserNotFound: the account is gone.
+    """
+
+    async def load() -> Loaded:
+        async with db.read() as reader:
+            figures = await queries.find_figures(reader, user_id)
+        if figures is None:
+            return Loaded(None)
+        until = true_until(figures.account.created_at, now=now)
+        return Loaded(answer(_profile(figures, now=now)), until)
+
+    shown = await cache.read(PROFILE.find_key(user=user_id), load, now=now)
+    if shown is None:
+        raise UserNotFound
+    return shown
+
+
+def _profile(figures: Figures, *, now: datetime) -> Profile:
+    account = figures.account
+    return Profile(
+        id=account.id,
+        email=account.email,
+        nickname=account.nickname,
+        first_name=_given(account.first_name),
+        last_name=_given(account.last_name),
+        avatar=_given(account.avatar),
+        balance=figures.balance,
+        role=account.role,
+        email_verified=account.email_verified,
+        created_at=iso(account.created_at),
+        stats=ProfileStatistics(
+            games_purchased=figures.games,
+            total_saved=figures.saved,
+            days_since_registration=days_since(account.created_at, now=now),
+            empty_fields_count=empty_fields(account.first_name, account.last_name, account.avatar),
+        ),
+    )
+
+
+def _given(text: str | None) -> str | UnsetType:
+    return text or UNSET

@@ -1,0 +1,157 @@
+"""A customer shows who they are."""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from keyshop.accounts import queries, sign_in_queries
+from keyshop.accounts.addresses import asked
+from keyshop.accounts.bring_baskets import bring_baskets
+from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
+from keyshop.accounts.families import begin_family, carry_over
+from keyshop.accounts.locks import count_failure, digest_of, forget_failures
+from keyshop.accounts.models import Account, Caller, Credentials
+from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
+from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
+from keyshop.kit.limits import give_back, take
+from keyshop.kit.passwords import PasswordPool, PasswordsBusy
+from keyshop.kit.secrets import Secret
+
+_ATTEMPTS: Final = 3
+
+_log = structlog.get_logger(__name__)
+
+
+async def sign_in(
+    db: Database,
+    parts: AccountParts,
+    credentials: Credentials,
+    caller: Caller,
+    *,
+    now: datetime,
+) -> SignedUp:
+    """
+    Sign a customer in on this device, and bring the guest's baskets along.
+
+    An unknown address, a wrong password and a locked address are refused alike, in the same time.
+
+    Raises:
+        AccountInvalid: there is no address or no password.
+        WrongCredentials: they are not those of an account that may sign in now.
+        TooMany: too many attempts for this address, or from this client.
+        PasswordsBusy: too many people are signing in.
+    """
+    email = asked(credentials.email)
+    if not credentials.password:
+        raise AccountInvalid("password must not be empty.")
+    client = client_key(caller.address)
+    await take(db, SIGN_IN_OF_CLIENT, client, now=now)
+    await take(db, SIGN_IN_OF_ADDRESS, email, now=now)
+    try:
+        signed_in = await _try(db, parts, email, credentials.password, caller, now=now)
+    except PasswordsBusy:
+        await _give_back(db, email, client)
+        raise
+    await _give_back(db, email, client)
+    return signed_in
+
+
+async def _try(
+    db: Database, parts: AccountParts, email: str, password: str, caller: Caller, *, now: datetime
+) -> SignedUp:
+    """Look at the password again when the account changed just then: another device's sign-in."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            account = await _check(db, parts.passwords, email, password, caller, now=now)
+            return await _enter(db, parts, account, password, caller, now=now)
+        except AccountChanged:
+            if not left:
+                raise
+    raise AssertionError
+
+
+async def _check(
+    db: Database,
+    passwords: PasswordPool,
+    email: str,
+    password: str,
+    caller: Caller,
+    *,
+    now: datetime,
+) -> Account:
+    """Return the account of the address if this is its password; else count the failure."""
+    async with db.read() as reader:
+        known = await sign_in_queries.find_asked(reader, email, address=digest_of(email), now=now)
+    account = known.account
+    if known.is_locked:
+        # The right password too: a lock that lets it pass could be guessed at.
+        await passwords.pretend()
+    elif account is None:
+        await passwords.verify(password, None)
+    elif await passwords.verify(password, account.password_hash.reveal()):
+        return account
+    user_id = None if account is None else account.id
+    async with db.transaction() as tx:
+        await count_failure(tx, email, user_id=user_id, caller=caller, now=now)
+    raise WrongCredentials
+
+
+async def _enter(
+    db: Database,
+    parts: AccountParts,
+    account: Account,
+    password: str,
+    caller: Caller,
+    *,
+    now: datetime,
+) -> SignedUp:
+    stronger = await _stronger(parts.passwords, account, password)
+
+    async def enter(tx: Transaction) -> SignedUp:
+        entering = account
+        if stronger is not None:
+            entering = await _raise_cost(tx, account, stronger, now=now)
+        tokens = await begin_family(tx, parts.tokens, entering, now=now)
+        await sign_in_queries.note_success(tx, account.id, caller=caller, now=now)
+        await forget_failures(tx, account.email)
+        migration = await bring_baskets(tx, parts, account.id, caller, now=now)
+        return SignedUp(account=entering, tokens=tokens, migration=migration)
+
+    signed_in = await db.run(enter, attempts=_ATTEMPTS)
+    _log.info("account.signed_in", user_id=account.id)
+    return signed_in
+
+
+async def _stronger(passwords: PasswordPool, account: Account, password: str) -> Secret | None:
+    """Return a hash of today's cost for a password that has a cheaper one; None: it stays."""
+    if not passwords.is_outdated(account.password_hash.reveal()) or not is_hashable(password):
+        return None
+    try:
+        return Secret(await passwords.hash(password))
+    except PasswordsBusy:
+        # The password was right; a stronger hash can wait for the next time.
+        return None
+
+
+async def _raise_cost(
+    tx: Transaction, account: Account, stronger: Secret, *, now: datetime
+) -> Account:
+    """Store the stronger hash; it is the same password, so that no device is signed out."""
+    present = await queries.lock_account(tx, account.id)
+    if present is None or present.password_hash != account.password_hash:
+        raise AccountChanged
+    changed = await queries.set_password(tx, account.id, stronger.reveal(), now=now)
+    if changed is None:
+        raise AccountChanged
+    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=stronger)
+    return changed
+
+
+async def _give_back(db: Database, email: str, client: str) -> None:
+    # Whoever has just signed in is not turned away for a counter.
+    with suppress(DatabaseUnavailable):
+        await give_back(db, SIGN_IN_OF_ADDRESS, email)
+        await give_back(db, SIGN_IN_OF_CLIENT, client)

@@ -1,0 +1,135 @@
+"""The SQL of signing in: attempts that failed, and the history of those that did not."""
+# ruff: noqa: S608 - a statement is put together from constants of the shop alone
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Caller, account_of
+from keyshop.accounts.rules import storable
+from keyshop.kit.database import Reader, Transaction, row
+from keyshop.kit.ids import new_id
+
+# One row in any case, so that an unknown address is as much work as a known one.
+_FOR_SIGN_IN: Final = f"""
+    SELECT {ACCOUNT_COLUMNS}, coalesce(f.locked_until > $3, false) AS is_locked
+    FROM (SELECT $1::text AS email, $2::text AS address) AS asked
+    LEFT JOIN users AS u ON u.email = asked.email
+    LEFT JOIN keyshop.sign_in_failures AS f ON f.address = asked.address
+"""
+
+# The same statement whether or not there is such a user. What fails while the lock holds (it was
+# under way when it began) lengthens nothing. $3 is for how long so many failures lock.
+_NOTE_FAILURE: Final = """
+    WITH failed AS (
+        INSERT INTO keyshop.sign_in_failures AS f (address, failures, last_failed_at)
+        VALUES ($1, 1, $2::timestamp)
+        ON CONFLICT (address) DO UPDATE SET
+            failures = CASE WHEN f.last_failed_at < $4 THEN 1 ELSE f.failures + 1 END,
+            last_failed_at = $2::timestamp,
+            locked_until = CASE WHEN f.last_failed_at >= $4 THEN
+                $2::timestamp + ($3::interval[])[least(f.failures + 1, cardinality($3::interval[]))]
+            END
+        WHERE f.locked_until IS NULL OR f.locked_until <= $2::timestamp
+        RETURNING failures
+    ), noted AS (
+        INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
+        SELECT $5, id, $6, $7, false, $2::timestamp FROM users WHERE id = $8
+    )
+    SELECT failures FROM failed
+"""
+
+_NOTE_SUCCESS: Final = """
+    INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
+    VALUES ($1, $2, $3, $4, true, $5)
+"""
+
+_FIND_LOCK: Final = """
+    SELECT failures, locked_until FROM keyshop.sign_in_failures WHERE address = $1
+"""
+
+_FORGET_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1"
+
+_FORGET_OLD_FAILURES: Final = """
+    DELETE FROM keyshop.sign_in_failures WHERE address IN (
+        SELECT address FROM keyshop.sign_in_failures WHERE last_failed_at < $1
+        ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) AND last_failed_at < $1
+"""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What is known of somebody who wants to sign in."""
+
+    account: Account | None
+    is_locked: bool
+
+
+class Lock(Struct, frozen=True):
+    """Wrong passwords in a row."""
+
+    failures: int
+    locked_until: datetime | None
+
+
+async def find_asked(reader: Reader, email: str, *, address: str, now: datetime) -> Asked:
+    """Return the account of a normal address and whether that (by its digest) is locked."""
+    record = await reader.fetchrow(_FOR_SIGN_IN, email, address, now)
+    if record is None:
+        raise AssertionError
+    account = None if record["id"] is None else account_of(record)
+    return Asked(account=account, is_locked=record["is_locked"])
+
+
+async def note_failure(
+    tx: Transaction,
+    address: str,
+    *,
+    user_id: str | None,
+    caller: Caller,
+    locks: Sequence[timedelta | None],
+    since: datetime,
+    now: datetime,
+) -> int | None:
+    """
+    Count a wrong password and return the how manieth it is; None: the address is locked already.
+
+    `locks[n - 1]` is for how long the nth locks. A row of failures that ended before `since` is
+    over. The history of a user who exists shows the attempt.
+    """
+    failures: int | None = await tx.fetchval(
+        _NOTE_FAILURE,
+        address,
+        now,
+        locks,
+        since,
+        new_id(),
+        storable(caller.address),
+        storable(caller.user_agent),
+        user_id,
+    )
+    return failures
+
+
+async def note_success(tx: Transaction, user_id: str, *, caller: Caller, now: datetime) -> None:
+    """Add a sign-in to the user's history."""
+    agent = storable(caller.user_agent)
+    await tx.execute(_NOTE_SUCCESS, new_id(), user_id, storable(caller.address), agent, now)
+
+
+async def find_failures(reader: Reader, address: str) -> Lock | None:
+    """Return how often in a row the password was wrong for the address of that digest."""
+    record = await reader.fetchrow(_FIND_LOCK, address)
+    return None if record is None else row(Lock, record)
+
+
+async def delete_failures(tx: Transaction, address: str) -> bool:
+    """Forget the wrong passwords of the address of that digest; False: there were none."""
+    return bool(await tx.execute(_FORGET_FAILURES, address))
+
+
+async def delete_old_failures(tx: Transaction, *, before: datetime, limit: int) -> int:
+    """Forget rows of failures that ended before then; return how many there were."""
+    return await tx.execute(_FORGET_OLD_FAILURES, before, limit)

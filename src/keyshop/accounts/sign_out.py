@@ -1,0 +1,13 @@
+"""A customer leaves one device."""
+
+from datetime import datetime
+
+from keyshop.accounts.families import revoke_family
+from keyshop.accounts.models import SignedIn
+from keyshop.kit.database import Database
+
+
+async def sign_out(db: Database, signed_in: SignedIn, *, now: datetime) -> None:
+    """End this sign-in: its tokens are worth nothing from now on."""
+    async with db.transaction() as tx:
+        await revoke_family(tx, signed_in.family_id, because="signed out", now=now)

@@ -1,0 +1,59 @@
+"""A customer shows that mails to the account's address are read."""
+
+from datetime import datetime
+from typing import Final
+
+from keyshop.accounts import proof_queries, queries
+from keyshop.accounts.errors import ProofRefused
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import Purpose
+from keyshop.accounts.rules import VERIFICATION_TRIES
+from keyshop.kit.database import Database, Transaction
+
+_WRONG_CODE: Final = "Invalid or expired verification code"
+_OVER: Final = "This link is no longer valid. Please ask for a new one."
+
+
+async def verify_by_code(
+    db: Database, parts: AccountParts, *, user_id: str, code: str, now: datetime
+) -> None:
+    """
+    Verify the address with the code that was mailed last.
+
+    Raises:
+        ProofRefused: it is another code, is over, was used, or too many others were tried before.
+    """
+    async with db.transaction() as tx:
+        proof_id = await proof_queries.try_code(
+            tx, user_id, Purpose.VERIFY_EMAIL, tries=VERIFICATION_TRIES, now=now
+        )
+        is_right = proof_id is not None and parts.proof_keys.is_code(proof_id, code.strip())
+        if is_right:
+            await _verify(tx, user_id, now=now)
+    # Raised only now: that it was tried must be committed.
+    if not is_right:
+        raise ProofRefused(_WRONG_CODE)
+
+
+async def verify_by_token(db: Database, parts: AccountParts, *, token: str, now: datetime) -> None:
+    """
+    Verify the address with a link that was mailed; following it again changes nothing.
+
+    Raises:
+        ProofRefused: the link is none of ours, is over, or is for another address.
+    """
+    proof_id = parts.proof_keys.find_proof_id(Purpose.VERIFY_EMAIL, token)
+    if proof_id is None:
+        raise ProofRefused(_OVER)
+    async with db.transaction() as tx:
+        user_id = await proof_queries.use_proof(tx, proof_id, Purpose.VERIFY_EMAIL, now=now)
+        if user_id is not None:
+            await _verify(tx, user_id, now=now)
+        # Programs that look at mails before people do follow links, too.
+        elif not await proof_queries.has_verified(tx, proof_id):
+            raise ProofRefused(_OVER)
+
+
+async def _verify(tx: Transaction, user_id: str, *, now: datetime) -> None:
+    await proof_queries.use_all_proofs(tx, user_id, Purpose.VERIFY_EMAIL, now=now)
+    await queries.set_verified(tx, user_id, now=now)
