@@ -1,0 +1,282 @@
+"""Visitors who are not signed in: what makes, keeps and ends their sessions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from datetime import timedelta
+
+import pytest
+
+from keyshop.baskets.change_cart import add_to_cart, set_quantity
+from keyshop.baskets.change_wishlist import add_wish, remove_wish
+from keyshop.baskets.errors import NotInCart
+from keyshop.baskets.forget_sessions import forget_expired_sessions
+from keyshop.baskets.models import Visitor
+from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.show_cart import show_cart
+from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
+from keyshop.kit.database import Database
+from keyshop.kit.ids import new_id
+from tests.keyshop.baskets.people import (
+    LIMITS,
+    NO_CACHE,
+    STRANGER,
+    cart_of,
+    count_rows,
+    make_guest,
+    make_user,
+    put,
+    wish,
+    wishes_of,
+)
+from tests.shop import NOON
+
+DAY = timedelta(hours=24)
+MOMENT = timedelta(milliseconds=1)
+
+Write = Callable[[Database, Visitor, str], Awaitable[str | None]]
+
+# What makes a session, and what does not.
+FIRST_WRITES: dict[str, Write] = {
+    "cart": lambda db, visitor, game: add_to_cart(db, visitor, game, 1, limits=LIMITS, now=NOON),
+    "wishlist": lambda db, visitor, game: add_wish(db, visitor, game, limits=LIMITS, now=NOON),
+}
+REMOVALS: dict[str, Write] = {
+    "line": lambda db, visitor, game: remove_from_cart(db, visitor, game, now=NOON),
+    "quantity": lambda db, visitor, game: set_quantity(
+        db, visitor, game, 0, limits=LIMITS, now=NOON
+    ),
+    "cart": lambda db, visitor, _: clear_cart(db, visitor, now=NOON),
+    "wish": lambda db, visitor, game: remove_wish(db, visitor, game, now=NOON),
+}
+
+MALFORMED = [
+    "",
+    "x",
+    "\0",
+    "a" * 21,
+    "a" * 65,
+    "a" * 1_000_000,
+    "é" * 32,
+    "\ud800" * 32,
+    "a" * 30 + "'--",
+    "a" * 31 + "\n",
+]
+
+
+async def strangers(db: Database) -> list[Visitor]:
+    """Return visitors whose cookies name no live session."""
+    alice = await make_user(db)
+    expired = await make_guest(db, life=-MOMENT)
+    return [
+        STRANGER,
+        expired,
+        # Another user's id, and an id that nobody was given.
+        Visitor(session_id=alice.user_id),
+        Visitor(session_id=new_session_id()),
+        *(Visitor(session_id=cookie) for cookie in MALFORMED),
+    ]
+
+
+class TestRead:
+    async def test_writes_nothing_whoever_asks(self, db: Database, games: list[str]):
+        guest, alice = await make_guest(db), await make_user(db)
+        await put(db, guest, games[0])
+        visitors = [guest, alice, *await strangers(db)]
+        before = await count_rows(db)
+
+        for visitor in visitors:
+            for show in (show_cart, show_wishlist, show_user_wishlist):
+                await show(db, NO_CACHE, visitor, now=NOON + timedelta(hours=1))
+            await is_wished(db, NO_CACHE, visitor, games[0], now=NOON + timedelta(hours=1))
+
+        assert await count_rows(db) == before
+
+    async def test_gives_nothing_to_foreign_cookies(self, db: Database, games: list[str]):
+        alice = await make_user(db)
+        await put(db, alice, *games)
+        await wish(db, alice, *games)
+
+        for visitor in [Visitor(session_id=alice.user_id), *await strangers(db)]:
+            assert await cart_of(db, visitor) == {}
+            assert await wishes_of(db, visitor) == []
+
+    async def test_of_a_user_shows_nothing_of_the_cookie(self, db: Database, games: list[str]):
+        guest, alice = await make_guest(db), await make_user(db)
+        await put(db, guest, games[0])
+        await wish(db, guest, games[0])
+
+        signed_in = Visitor(user_id=alice.user_id, session_id=guest.session_id)
+
+        assert await cart_of(db, signed_in) == {}
+        assert await wishes_of(db, signed_in) == []
+
+    async def test_finds_a_session_until_its_last_moment(self, db: Database, games: list[str]):
+        guest = await make_guest(db)
+        await put(db, guest, games[0])
+
+        empty = await show_cart(db, NO_CACHE, STRANGER, now=NOON)
+        assert await show_cart(db, NO_CACHE, guest, now=NOON + DAY) != empty
+        assert await show_cart(db, NO_CACHE, guest, now=NOON + DAY + MOMENT) == empty
+
+
+class TestFirstWrite:
+    @pytest.mark.parametrize("write", FIRST_WRITES.values(), ids=FIRST_WRITES.keys())
+    async def test_gives_whoever_has_no_live_session_a_new_one(
+        self, db: Database, games: list[str], write: Write
+    ):
+        for visitor in await strangers(db):
+            session_id = await write(db, visitor, games[0])
+
+            assert session_id is not None
+            assert len(session_id) == 32
+            assert session_id != visitor.session_id
+            found = Visitor(session_id=session_id)
+            assert [*await cart_of(db, found), *await wishes_of(db, found)] == [games[0]]
+
+    @pytest.mark.parametrize("write", FIRST_WRITES.values(), ids=FIRST_WRITES.keys())
+    async def test_touches_no_user_whose_id_the_cookie_says(
+        self, db: Database, games: list[str], write: Write
+    ):
+        alice = await make_user(db)
+        await put(db, alice, games[1])
+        before = await count_rows(db)
+
+        await write(db, Visitor(session_id=alice.user_id), games[0])
+
+        after = await count_rows(db)
+        assert await cart_of(db, alice) == {games[1]: 1}
+        assert await wishes_of(db, alice) == []
+        for table in ("users", "cart_items", "wishlist"):
+            assert after[table] == before[table]
+
+    async def test_makes_no_user(self, db: Database, games: list[str]):
+        await add_to_cart(db, STRANGER, games[0], 1, limits=LIMITS, now=NOON)
+
+        assert await count_rows(db) == {
+            "users": 0,
+            "sessions": 1,
+            "cart_items": 0,
+            "wishlist": 0,
+            "guest_cart_items": 1,
+            "guest_wishlist_items": 0,
+            "last_expiry": "2026-06-16 12:00:00",
+        }
+
+    async def test_of_a_user_asks_for_no_cookie(self, db: Database, games: list[str]):
+        alice = await make_user(db)
+        signed_in = Visitor(user_id=alice.user_id, session_id=new_session_id())
+
+        for write in (*FIRST_WRITES.values(), *REMOVALS.values()):
+            assert await write(db, signed_in, games[0]) is None
+
+        assert (await count_rows(db))["sessions"] == 0
+
+    async def test_finds_a_session_that_the_earlier_shop_made(self, db: Database, games: list[str]):
+        session_id = new_id()
+        async with db.transaction() as tx:
+            await tx.execute(
+                'INSERT INTO sessions (id, "sessionId", data, "expiresAt")'
+                " VALUES ($1, $2, '{}', $3)",
+                new_id(),
+                session_id,
+                NOON + DAY,
+            )
+
+        visitor = Visitor(session_id=session_id)
+        cookie = await add_to_cart(db, visitor, games[0], 1, limits=LIMITS, now=NOON)
+
+        assert cookie == session_id
+
+
+class TestLaterWrite:
+    @pytest.mark.parametrize("write", [*FIRST_WRITES.values(), *REMOVALS.values()])
+    async def test_keeps_the_session_for_another_day(
+        self, db: Database, games: list[str], write: Write
+    ):
+        guest = await make_guest(db, life=MOMENT)
+
+        cookie = await write(db, guest, games[0])
+
+        assert cookie == guest.session_id
+        assert (await count_rows(db))["last_expiry"] == "2026-06-16 12:00:00"
+
+
+class TestRemoval:
+    @pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS.keys())
+    async def test_makes_no_session(self, db: Database, games: list[str], remove: Write):
+        visitors = await strangers(db)
+        before = await count_rows(db)
+
+        for visitor in visitors:
+            assert await remove(db, visitor, games[0]) is None
+
+        assert await count_rows(db) == before
+
+    async def test_touches_no_user_whose_id_the_cookie_says(self, db: Database, games: list[str]):
+        alice = await make_user(db)
+        await put(db, alice, games[0])
+        await wish(db, alice, games[0])
+        thief = Visitor(session_id=alice.user_id)
+
+        for remove in REMOVALS.values():
+            await remove(db, thief, games[0])
+        with pytest.raises(NotInCart):
+            await set_quantity(db, thief, games[0], 9, limits=LIMITS, now=NOON)
+
+        assert await cart_of(db, alice) == {games[0]: 1}
+        assert await wishes_of(db, alice) == [games[0]]
+
+    async def test_is_never_another_guests(self, db: Database, games: list[str]):
+        guest, other = await make_guest(db), await make_guest(db)
+        await put(db, guest, games[0])
+        await wish(db, guest, games[0])
+
+        for remove in REMOVALS.values():
+            await remove(db, other, games[0])
+
+        assert await cart_of(db, guest) == {games[0]: 1}
+        assert await wishes_of(db, guest) == [games[0]]
+
+
+class TestForgetExpiredSessions:
+    async def test_takes_the_expired_ones_with_their_lines_and_no_other(
+        self, db: Database, games: list[str]
+    ):
+        stayed = await make_guest(db)
+        gone = [await make_guest(db) for _ in range(3)]
+        for guest in (stayed, *gone):
+            await put(db, guest, games[0])
+            await wish(db, guest, games[0])
+        later = NOON + timedelta(hours=12)
+        await add_wish(db, stayed, games[1], limits=LIMITS, now=later)
+
+        batches = []
+        for _ in range(3):
+            async with db.transaction() as tx:
+                now = NOON + DAY + MOMENT
+                batches.append(await forget_expired_sessions(tx, now=now, limit=2))
+
+        assert batches == [2, 1, 0]
+        rows = await count_rows(db)
+        assert rows["sessions"] == rows["guest_cart_items"] == 1
+        assert rows["guest_wishlist_items"] == 2
+        assert await cart_of(db, stayed) == {games[0]: 1}
+
+    async def test_waits_for_nobody_who_is_just_coming_back(self, db: Database, games: list[str]):
+        guest = await make_guest(db)
+        await put(db, guest, games[0])
+
+        async def forget() -> int:
+            async with db.transaction() as tx:
+                return await forget_expired_sessions(tx, now=NOON + 2 * DAY)
+
+        # A context of its own: this one has a transaction open.
+        async with db.transaction() as tx:
+            await tx.execute('UPDATE sessions SET "expiresAt" = $1', NOON + 3 * DAY)
+            task = asyncio.create_task(forget(), context=Context())
+            forgotten = await asyncio.wait_for(task, timeout=5)
+
+        assert forgotten == 0
+        assert await cart_of(db, guest) == {games[0]: 1}
