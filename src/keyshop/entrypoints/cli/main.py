@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "worker": "Run the worker with its schedule alone.",
     "db": "The database's schema.",
     "sync": "Bring the supplier's catalogue and stock into the shop.",
+    "users": "Customers, and those who run the shop.",
     "cache": "What is kept in Redis, and whether it is trusted.",
     "jobs": "The queue of the worker.",
     "g2a": "Ask the supplier.",

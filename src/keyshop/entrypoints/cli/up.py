@@ -21,6 +21,12 @@ from keyshop.embedded.ports import is_free
 from keyshop.embedded.shared_server import SharedServer
 from keyshop.entrypoints.cli.attached import NO_SUPPLIER, is_attached, may_synchronise
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
+from keyshop.entrypoints.cli.demo import (
+    DEMO_PASSWORD,
+    DemoAccount,
+    list_demo_accounts,
+    make_demo_accounts,
+)
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import until_told
 from keyshop.entrypoints.cli.progress import sync_progress
@@ -66,11 +72,11 @@ def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
     children = stack.enter_context(Children())
     if settings.uses_simulator:
         _start_simulator(settings, children)
-    run_fast(_fill(settings, servers, seed=seed))
+    accounts = run_fast(_fill(settings, servers, seed=seed))
     children.start(Child("api", keyshop_command("api")))
     children.start(Child("worker", keyshop_command("worker")))
     _wait_for(f"{_local_url(settings)}/live", what="The API", children=children)
-    _tell(settings)
+    _tell(settings, accounts)
     _keep_running(embedded, children)
 
 
@@ -124,7 +130,8 @@ def simulator_command(settings: Settings, *, state: Path) -> list[str]:
     ]  # fmt: skip
 
 
-async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> None:
+async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> list[DemoAccount]:
+    """Bring in what a shop needs to be looked at; return the accounts to look at it with."""
     async with open_shop(settings, servers) as shop:
         for run in await settle_interrupted(shop.db, now=utc_now()):
             typer.echo(f"A {run.kind.label} was interrupted after {run.products} products.")
@@ -136,6 +143,8 @@ async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> None:
         if seed and may_seed and not await is_attached(shop):
             async with shop.db.transaction() as tx:
                 await fill_home_lists(tx, now=utc_now())
+            await make_demo_accounts(shop, now=utc_now())
+        return await list_demo_accounts(shop)
 
 
 async def _synchronise(shop: Shop) -> None:
@@ -165,7 +174,7 @@ def _wait_for(url: str, *, what: str, children: Children) -> None:
     raise Unavailable(f"{what} did not start within {_LONGEST_START:.0f} s; see the lines above.")
 
 
-def _tell(settings: Settings) -> None:
+def _tell(settings: Settings, accounts: list[DemoAccount]) -> None:
     url = _local_url(settings)
     typer.echo(f"\nThe shop is up:  {url}")
     typer.echo(f"  API            {url}/api/games")
@@ -173,7 +182,13 @@ def _tell(settings: Settings) -> None:
     typer.echo(f"  Health         {url}/health")
     if settings.uses_simulator:
         typer.echo(f"  Supplier       {supplier_url(settings)} (simulator)")
+    if settings.smtp_url is None:
+        typer.echo(f"  Mails          {settings.mail_folder}")
     typer.echo(f"  Data           {settings.keyshop_home}")
+    if accounts:
+        typer.echo(f"\nAccounts to try it with (password {DEMO_PASSWORD}):")
+    for account in accounts:
+        typer.echo(f"  {account.email:<20} {account.description}")
     typer.echo("Ctrl-C stops everything.")
 
 

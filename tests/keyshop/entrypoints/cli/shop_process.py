@@ -20,6 +20,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.settings import Settings
 from tests.keyshop.embedded.users import wait_until
 
+_JSON = {"Content-Type": "application/json"}
 _START_SECONDS = 90
 _COMMAND_SECONDS = 60
 
@@ -54,7 +55,7 @@ def fetch(url: str, *, method: str = "GET", body: object = None) -> tuple[int, b
     """Return status and body of an answer."""
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urlopen(Request(url, data, method=method), timeout=10) as answer:
+        with urlopen(Request(url, data, _JSON, method=method), timeout=10) as answer:
             return answer.status, answer.read()
     except HTTPError as refusal:
         with refusal:

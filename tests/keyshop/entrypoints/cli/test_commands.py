@@ -33,6 +33,7 @@ _READING = {
     "jobs list": (r"^Jobs", {"jobs"}),
     "jobs list --dead": (r"^Dead jobs: none\.", {"jobs"}),
     "cache status": (r"^Cache\s", {"cache", "reads"}),
+    "users show admin@example.com": (r"^Account admin@example\.com", {"id", "devices", "journal"}),
     "g2a ping": (r"^http://127\.0\.0\.1:\d+ answered in \d+ ms and lists \d+", {"url", "total"}),
     f"g2a product {_PRODUCT}": (rf"^Product {_PRODUCT}", {"id", "name", "qty"}),
     "g2a budget": (r"^100000 calls in 60 s", {"limit", "wait_seconds"}),
@@ -44,7 +45,12 @@ _CHANGING = {
     "sync stock": (r"^Stock check ", {"id", "state", "updated"}),
 }
 _COMMANDS = _READING | _CHANGING
-_TESTED = (*_COMMANDS, "jobs retry", "db attach", "db detach")  # the last two: test_attach.py
+_TESTED = (
+    *_COMMANDS, "jobs retry",
+    "db attach", "db detach",  # test_attach.py
+    "users create", "users role", "users revoke", "users unlock", "users export",
+    "users erase",  # test_users.py
+)  # fmt: skip
 
 
 def document_of(done: CompletedProcess[str]) -> object:
@@ -77,7 +83,7 @@ class TestCommand:
         assert {"sync.run_started", "sync.run_finished"} <= {line["event"] for line in events}
 
     def test_refuses_with_one_sentence_what_is_not_there(self, shop: ShopProcess):
-        for command in ("jobs retry 999999", "g2a product 99999999999999"):
+        for command in ("jobs retry 999999", "g2a product 99999999999999", "users show nobody"):
             refused = shop.run(*command.split())
 
             assert refused.returncode == 1
@@ -137,9 +143,11 @@ class TestHelp:
     def test_lists_exactly_the_groups_that_work(self, tmp_path):
         text = run_keyshop("--help", home=tmp_path).stdout
 
-        assert _listed(text) == {"up", "api", "worker", "db", "sync", "cache", "jobs", "g2a"}
+        assert _listed(text) == {
+            "up", "api", "worker", "db", "sync", "users", "cache", "jobs", "g2a"
+        }  # fmt: skip
 
-    @pytest.mark.parametrize("group", ["db", "sync", "cache", "jobs", "g2a"])
+    @pytest.mark.parametrize("group", ["db", "sync", "users", "cache", "jobs", "g2a"])
     def test_lists_the_commands_of_a_group_each_of_which_works(self, tmp_path, group):
         text = run_keyshop(group, "--help", home=tmp_path).stdout
 

@@ -1,5 +1,6 @@
 """`keyshop up`: the whole shop on one command."""
 
+import re
 import socket
 
 import pytest
@@ -35,6 +36,20 @@ class TestUp:
         for line in (shop.url, f"{shop.url}/docs", f"{shop.url}/health", shop.simulator):
             assert line in told
         assert str(shop.home) in told
+        assert str(shop.home / "mail") in told
+
+    def test_tells_the_accounts_to_try_it_with_and_they_work(self, shop):
+        told = shop.log.read_text()
+        (password,) = re.findall(r"\(password (\S+)\):", told)
+
+        for email in ("alice@example.com", "admin@example.com"):
+            assert f"\n  {email} " in told
+            status, _ = fetch(
+                f"{shop.url}/api/auth/login",
+                method="POST",
+                body={"email": email, "password": password},
+            )
+            assert status == 200
 
     def test_names_the_roles_in_their_command_lines(self, shop):
         assert shop.get_process("keyshop", "api")
@@ -121,6 +136,8 @@ class TestSideBySide:
             # Nothing was marked where nobody wanted demo data.
             marked = 'SELECT count(*) FROM games WHERE "isBestSeller" OR "isPreorder"'
             assert ask(PostgresServer(home).url, marked) == 0
+            assert ask(PostgresServer(home).url, "SELECT count(*) FROM users") == 0
+            assert "Accounts to try it with" not in second.log.read_text()
         assert shop.is_healthy()
 
 

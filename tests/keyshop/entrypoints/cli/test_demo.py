@@ -1,0 +1,118 @@
+"""The accounts of a shop that is tried out, and the shops that never get them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from keyshop.accounts.create_user import create_user
+from keyshop.accounts.erase_user import erase_user
+from keyshop.accounts.models import Role
+from keyshop.accounts.queries import find_account
+from keyshop.assembly import Servers, Shop, open_shop
+from keyshop.entrypoints.cli.demo import DEMO_PASSWORD, list_demo_accounts, make_demo_accounts
+from keyshop.kit.database import Database
+from tests.keyshop.test_settings import PRODUCTION, load_from
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_BOTH = ["alice@example.com", "admin@example.com"]
+
+
+@asynccontextmanager
+async def opened(folder: Path, database_url: str, **variables: str) -> AsyncIterator[Shop]:
+    settings = load_from(folder, **{"KEYSHOP_HOME": str(folder), **variables})
+    async with open_shop(settings, Servers(database_url=database_url, redis_url=None)) as shop:
+        yield shop
+
+
+async def add_customer(db: Database, email: str) -> None:
+    async with db.transaction() as tx:
+        await create_user(tx, email=email, password_hash="none", role=Role.USER, now=NOON)
+
+
+async def count_users(db: Database) -> int:
+    async with db.read() as reader:
+        number: int = await reader.fetchval("SELECT count(*) FROM users")
+        return number
+
+
+class TestDemoAccounts:
+    async def test_are_a_customer_with_money_and_an_administrator(
+        self, tmp_path: Path, db: Database, database_url: str
+    ):
+        async with opened(tmp_path, database_url) as shop:
+            await make_demo_accounts(shop, now=NOON)
+
+            assert [each.email for each in await list_demo_accounts(shop)] == _BOTH
+            async with db.read() as reader:
+                alice = await find_account(reader, "alice@example.com")
+                admin = await find_account(reader, "admin@example.com")
+                booked = await reader.fetch(
+                    'SELECT "userId", type, amount, currency, status FROM transactions'
+                )
+                balances = await reader.fetch("SELECT email, balance FROM users ORDER BY email")
+            assert alice is not None
+            assert admin is not None
+            assert (alice.role, admin.role) == (Role.USER, Role.ADMIN)
+            for account in (alice, admin):
+                hashed = account.password_hash.reveal()
+                assert await shop.accounts.passwords.verify(DEMO_PASSWORD, hashed)
+        assert [tuple(row) for row in booked] == [
+            (alice.id, "TOP_UP", Decimal("100.00"), "EUR", "COMPLETED")
+        ]
+        assert [row["balance"] for row in balances] == [Decimal("0.00"), Decimal("100.00")]
+
+    async def test_are_made_once_and_one_that_was_erased_stays_away(
+        self, tmp_path: Path, db: Database, database_url: str
+    ):
+        async with opened(tmp_path, database_url) as shop:
+            await make_demo_accounts(shop, now=NOON)
+            async with db.transaction() as tx:
+                alice = await find_account(tx, "alice@example.com")
+                assert alice is not None
+                await erase_user(tx, user_id=alice.id, now=NOON)
+
+            await make_demo_accounts(shop, now=NOON)
+
+            assert [each.email for each in await list_demo_accounts(shop)] == _BOTH[1:]
+        assert await count_users(db) == 2
+
+    async def test_leave_somebody_who_registered_with_such_an_address_alone(
+        self, tmp_path: Path, db: Database, database_url: str
+    ):
+        await add_customer(db, "alice@example.com")
+
+        async with opened(tmp_path, database_url) as shop:
+            await make_demo_accounts(shop, now=NOON)
+
+        async with db.read() as reader:
+            alice = await find_account(reader, "alice@example.com")
+            assert alice is not None
+            assert alice.password_hash.reveal() == "none"
+            assert await reader.fetchval("SELECT count(*) FROM transactions") == 0
+
+    @pytest.mark.parametrize("why", ["production", "attached", "has customers"])
+    async def test_never_come_into_a_shop_that_sells(
+        self, tmp_path: Path, db: Database, database_url: str, why: str
+    ):
+        # A laptop may be pointed at any database.
+        variables = {"DATABASE_URL": database_url}
+        if why == "production":
+            variables = PRODUCTION | variables
+        elif why == "attached":
+            async with db.transaction() as tx:
+                await tx.execute(
+                    "INSERT INTO keyshop.attachment (begun_at, finished_at) VALUES ($1, $1)", NOON
+                )
+        else:
+            await add_customer(db, "bob@example.com")
+        before = await count_users(db)
+
+        async with opened(tmp_path, database_url, **variables) as shop:
+            await make_demo_accounts(shop, now=NOON)
+            assert await list_demo_accounts(shop) == []
+
+        assert await count_users(db) == before
