@@ -11,6 +11,7 @@ from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.sync.rules import RunKind
 from tests.keyshop.entrypoints.api.conftest import client_of
+from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.sync.syncing import sync
 
 
@@ -20,7 +21,9 @@ async def shopper(db, database_url, valkey_url):
     async with (
         run_relay(database_url, valkey_url),
         open_cache(database_url, valkey_url) as opened,
-        client_of(create_app(cache=opened.cache, db=db, checks={})) as caller,
+        client_of(
+            create_app(accounts=account_parts(), cache=opened.cache, db=db, checks={})
+        ) as caller,
     ):
         yield caller
 

@@ -7,8 +7,13 @@ from typing import Final
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from keyshop.accounts.parts import AccountParts
+from keyshop.entrypoints.api.auth import auth_router
+from keyshop.entrypoints.api.cart import cart_router
+from keyshop.entrypoints.api.client_address import Network, Proxies
 from keyshop.entrypoints.api.dependencies import ApiShop
 from keyshop.entrypoints.api.docs import DocsPage, MoneySchema, docs_file, openapi_document
 from keyshop.entrypoints.api.edge import Edge
@@ -18,17 +23,26 @@ from keyshop.entrypoints.api.health import Checks, health_handlers
 from keyshop.entrypoints.api.metrics import Gauges, metrics_handler
 from keyshop.entrypoints.api.start_page import start_page_handler
 from keyshop.entrypoints.api.storefront_files import StorefrontFiles
+from keyshop.entrypoints.api.user import user_router
+from keyshop.entrypoints.api.wishlist import own_wishlist_router, wishlist_router
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database import Database
 
 _VERSION: Final = "0.1.0"
+
+_BEARER: Final = SecurityScheme(
+    type="http", scheme="bearer", bearer_format="JWT", description="The token of a sign-in."
+)
 
 
 def create_app(
     *,
     db: Database,
     cache: Cache,
+    accounts: AccountParts,
     checks: Checks,
+    trusted_proxies: Sequence[Network] = (),
+    secure_cookies: bool = False,
     allowed_origins: Sequence[str] = (),
     metrics_folder: str | None = None,
     gauges: Gauges | None = None,
@@ -42,7 +56,10 @@ def create_app(
     Args:
         db: An open database; whoever opened it closes it.
         cache: What answers are read through.
+        accounts: What signs tokens and looks at passwords.
         checks: What /health asks, by name; "database" is added.
+        trusted_proxies: Whose word counts about where a request came from.
+        secure_cookies: Whether visitors reach the shop over TLS alone.
         allowed_origins: Pages that may call from another origin, exactly as browsers name them.
         metrics_folder: Where all processes count, when there are several.
         gauges: Figures that are read when somebody looks at /metrics.
@@ -50,10 +67,21 @@ def create_app(
         storefront_dir: A built storefront, for / and whatever address is not ours.
         extra_routes: Handlers of other doors.
     """
-    shop = ApiShop(db, cache)
+    shop = ApiShop(
+        db=db,
+        cache=cache,
+        accounts=accounts,
+        proxies=Proxies(trusted_proxies),
+        secure_cookies=secure_cookies,
+    )
     inner = Litestar(
         route_handlers=[
             games_router,
+            auth_router,
+            user_router,
+            cart_router,
+            wishlist_router,
+            own_wishlist_router,
             *health_handlers(db, checks),
             metrics_handler(metrics_folder, gauges),
             start_page_handler(simulator_url),
@@ -65,12 +93,17 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=LARGEST_BODY,
         openapi_config=OpenAPIConfig(
-            title="keyshop", version=_VERSION, path="/docs", render_plugins=[DocsPage()]
+            title="keyshop",
+            version=_VERSION,
+            path="/docs",
+            render_plugins=[DocsPage()],
+            components=Components(security_schemes={"Bearer": _BEARER}),
         ),
         plugins=[MoneySchema()],
         logging_config=None,
     )
     if storefront_dir is None:
-        return Edge(inner, allowed_origins)
+        return Edge(inner, allowed_origins, is_encrypted=secure_cookies)
     ours = [route.path for route in inner.routes]
-    return Edge(StorefrontFiles(inner, storefront_dir, ours), allowed_origins)
+    outer = StorefrontFiles(inner, storefront_dir, ours)
+    return Edge(outer, allowed_origins, is_encrypted=secure_cookies)

@@ -6,15 +6,21 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import Struct
 
+from keyshop.accounts.parts import AccountParts
+from keyshop.entrypoints.api.client_address import Proxies
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database import Database
 
 
-class ApiShop(Struct, frozen=True):
+class ApiShop(Struct, frozen=True, kw_only=True):
     """The parts of the shop that handlers hand to features."""
 
     db: Database
     cache: Cache
+    accounts: AccountParts
+    proxies: Proxies
+    secure_cookies: bool
+    """Whether visitors reach the shop over TLS, whatever the last stretch is."""
 
 
 # One for all parts: the framework resolves two names in two tasks of their own, which cost a request

@@ -15,6 +15,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.serialization import encode_json
 from litestar.typing import FieldDefinition
 
+from keyshop.entrypoints.api.describe_bodies import describe_bodies
 from keyshop.entrypoints.api.errors import ApiRequest
 
 _FOLDER: Final = Path(__file__).parent / "static"
@@ -82,7 +83,9 @@ async def openapi_document(request: ApiRequest) -> bytes:
 
 @cache
 def _document(app: Litestar) -> bytes:
-    return encode_json(app.openapi_schema.to_schema())
+    document = app.openapi_schema.to_schema()
+    describe_bodies(document, app)
+    return encode_json(document)
 
 
 @get("/docs/files/{name:str}", include_in_schema=False)

@@ -33,8 +33,16 @@ _Headers = list[tuple[bytes, bytes]]
 _SECURITY: Final[_Headers] = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"strict-origin-when-cross-origin"),
 ]
+_REFERRER: Final = (b"referrer-policy", b"strict-origin-when-cross-origin")
+# What one person is shown must not be kept for the next one, by a browser or on the way.
+_PRIVATE: Final = ("/api/auth", "/api/user", "/api/cart", "/api/wishlist")
+_PRIVATE_HEADERS: Final[_Headers] = [
+    (b"cache-control", b"no-store"),
+    # The addresses of mailed links hold what they prove.
+    (b"referrer-policy", b"no-referrer"),
+]
+_ENCRYPTED_FROM_NOW_ON: Final = (b"strict-transport-security", b"max-age=31536000")
 _JSON: Final[_Headers] = [(b"content-type", b"application/json")]
 
 _PREFLIGHT: Final[_Headers] = [
@@ -50,10 +58,22 @@ _log = structlog.get_logger()
 class Edge:
     """The outermost layer of the API."""
 
-    def __init__(self, app: ASGIApp, allowed_origins: Sequence[str]) -> None:
-        """Remember the application, and the pages of other origins that may call it."""
+    def __init__(
+        self, app: ASGIApp, allowed_origins: Sequence[str], *, is_encrypted: bool = False
+    ) -> None:
+        """
+        Remember the application.
+
+        Args:
+            app: What answers.
+            allowed_origins: Pages of other origins that may call it.
+            is_encrypted: Whether visitors reach it over TLS alone.
+        """
         self._app = app
         self._origins = frozenset(origin.encode() for origin in allowed_origins)
+        always = [*_SECURITY, _ENCRYPTED_FROM_NOW_ON] if is_encrypted else _SECURITY
+        self._public = [*always, _REFERRER]
+        self._private = [*always, *_PRIVATE_HEADERS]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and tell of it."""
@@ -65,8 +85,10 @@ class Edge:
     async def _observe(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
         request_id = os.urandom(16).hex()
-        answer = _Answer(send, [(b"x-request-id", request_id.encode()), *self._cors(scope)])
         _mend_path(scope)
+        always = self._private if scope["path"].startswith(_PRIVATE) else self._public
+        headers = [(b"x-request-id", request_id.encode()), *self._cors(scope), *always]
+        answer = _Answer(send, headers)
         told = REQUEST_ID.set(request_id)
         try:
             await self._handle(scope, receive, answer)
@@ -105,7 +127,7 @@ class _Answer:
 
     def __init__(self, send: Send, headers: _Headers) -> None:
         self._send = send
-        self._headers = headers + _SECURITY
+        self._headers = headers
         self.is_cross_origin = any(name == b"access-control-allow-origin" for name, _ in headers)
         # What a caller sees when the application raises without an answer.
         self.status = 500

@@ -1,4 +1,4 @@
-"""The form of a refusal; the form of a success is the storefront's."""
+"""The form of a refusal and of "done"; that of what is read is the storefront's."""
 
 from typing import Final, Literal
 
@@ -18,9 +18,21 @@ class Failure(Struct, frozen=True, kw_only=True):
     error: ErrorText
 
 
+class Done(Struct, frozen=True, kw_only=True):
+    """What a write answers that has nothing to show."""
+
+    success: Literal[True] = True
+    message: str
+
+
 _ENCODER: Final = json.Encoder()
 
 
 def failure(message: str) -> bytes:
     """Return the body of a refusal."""
     return _ENCODER.encode(Failure(error=ErrorText(message)))
+
+
+def done(message: str) -> bytes:
+    """Return the body of a write that has nothing to show."""
+    return _ENCODER.encode(Done(message=message))

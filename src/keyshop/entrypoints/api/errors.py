@@ -52,10 +52,11 @@ _log = structlog.get_logger()
 
 def refuse(_: ApiRequest, error: ShopError) -> Response[bytes]:
     """Answer what the shop says no with, in its own words."""
-    return _response(status_of(error), str(error), _headers(error))
+    return _response(status_of(error), str(error), headers_of(error))
 
 
-def _headers(error: ShopError) -> dict[str, str] | None:
+def headers_of(error: ShopError) -> dict[str, str] | None:
+    """Return what an answer to this refusal tells programs, if anything."""
     if isinstance(error, TooMany):
         return {"Retry-After": str(math.ceil(error.retry_after))}
     if isinstance(error, Unavailable):
@@ -156,9 +157,9 @@ def refusals(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def described(answer: Any, *refused: int) -> dict[int, ResponseSpec]:
+def described(answer: Any, *refused: int, status: int = 200) -> dict[int, ResponseSpec]:
     """Return the description of an answer that is sent as ready bytes, and of its refusals."""
     return {
-        200: ResponseSpec(answer, description="The answer.", generate_examples=False),
+        status: ResponseSpec(answer, description="The answer.", generate_examples=False),
         **refusals(400, 500, 503, *refused),
     }

@@ -83,7 +83,10 @@ async def _answer(settings: Settings, servers: Servers, listening: socket.socket
         asgi = create_app(
             db=shop.db,
             cache=shop.cache,
+            accounts=shop.accounts,
             checks={"redis": lambda: ping_redis(servers.redis_url), "g2a": supplier},
+            trusted_proxies=settings.trusted_proxies,
+            secure_cookies=settings.shop_url.startswith("https://"),
             allowed_origins=settings.allowed_origins,
             metrics_folder=str(settings.metrics_folder),
             gauges=lambda: read_figures(shop.db),
@@ -97,6 +100,8 @@ async def _answer(settings: Settings, servers: Servers, listening: socket.socket
             log_config=None,
             access_log=False,
             server_header=False,
+            # The shop reads them itself: the server would believe whoever is on this machine.
+            proxy_headers=False,
             timeout_graceful_shutdown=_GRACE,
         )
         await uvicorn.Server(config).serve(sockets=[listening])

@@ -17,6 +17,7 @@ from keyshop.entrypoints.api.errors import ApiRequest
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
+from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
 from tests.shop import make_game
@@ -67,6 +68,7 @@ async def stocked(
 async def app(stocked: Database) -> ASGIApp:
     """The API of that shop."""
     return create_app(
+        accounts=account_parts(),
         cache=PassThrough(),
         db=stocked,
         checks={},

@@ -11,6 +11,7 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from keyshop.kit.errors import ShopError
 from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
+from tests.keyshop.entrypoints.api.parts import account_parts
 
 
 def families(kind: type[ShopError]) -> list[type[ShopError]]:
@@ -87,6 +88,7 @@ class TestErrors:
 
     async def test_say_when_the_database_is_away(self):
         app = create_app(
+            accounts=account_parts(),
             cache=PassThrough(),
             db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
             checks={},
@@ -169,7 +171,9 @@ class TestHealth:
         async def is_away() -> CheckResult:
             raise ConnectionError("secret-of-the-house")
 
-        app = create_app(cache=PassThrough(), db=stocked, checks={"g2a": is_away})
+        app = create_app(
+            accounts=account_parts(), cache=PassThrough(), db=stocked, checks={"g2a": is_away}
+        )
         async with client_of(app) as client:
             response = await client.get("/health")
 
@@ -181,7 +185,12 @@ class TestHealth:
         async def is_not_wanted() -> CheckResult:
             return "disconnected"
 
-        app = create_app(cache=PassThrough(), db=stocked, checks={"redis": is_not_wanted})
+        app = create_app(
+            accounts=account_parts(),
+            cache=PassThrough(),
+            db=stocked,
+            checks={"redis": is_not_wanted},
+        )
         async with client_of(app) as client:
             response = await client.get("/health")
 
@@ -190,6 +199,7 @@ class TestHealth:
 
     async def test_is_bad_without_the_database(self):
         app = create_app(
+            accounts=account_parts(),
             cache=PassThrough(),
             db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
             checks={},

@@ -12,6 +12,7 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
+from tests.keyshop.entrypoints.api.parts import account_parts
 
 _INDEX = "<!doctype html><title>The storefront</title>"
 
@@ -36,7 +37,13 @@ async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody who calls a shop whose database is of no interest here."""
     db = Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
     async with client_of(
-        create_app(cache=PassThrough(), db=db, checks={}, storefront_dir=folder)
+        create_app(
+            accounts=account_parts(),
+            cache=PassThrough(),
+            db=db,
+            checks={},
+            storefront_dir=folder,
+        )
     ) as caller:
         yield caller
 

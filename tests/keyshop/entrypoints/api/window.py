@@ -15,6 +15,7 @@ from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import CommitGuard, Database, Reader
 from tests.keyshop.entrypoints.api.conftest import client_of
+from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.kit.cache.shelf import until
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -103,7 +104,7 @@ async def open_window(database_url: str, redis_url: str) -> AsyncIterator[Window
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = await _database(parts, database_url, opened.guard)
         await parts.enter_async_context(keep_tidy(opened.guard, db))
-        app = create_app(db=db, cache=opened.cache, checks={})
+        app = create_app(db=db, accounts=account_parts(), cache=opened.cache, checks={})
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))
         window = Window(visitor, db, redis)
@@ -119,7 +120,7 @@ async def open_window_without_cache(database_url: str) -> AsyncIterator[AsyncCli
         opened = await parts.enter_async_context(open_cache(database_url, None))
         assert isinstance(opened.cache, PassThrough)
         db = await _database(parts, database_url, opened.guard)
-        app = create_app(db=db, cache=opened.cache, checks={})
+        app = create_app(db=db, accounts=account_parts(), cache=opened.cache, checks={})
         yield await parts.enter_async_context(client_of(app))
 
 

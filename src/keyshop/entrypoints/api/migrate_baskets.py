@@ -1,0 +1,104 @@
+"""Moving what a guest has gathered into the account of whoever is signed in."""
+
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+from litestar import MediaType, Response
+from litestar.datastructures import Cookie
+from msgspec import Struct, json
+
+from keyshop.baskets.models import BasketLimits, Migration, MigrationReport
+from keyshop.entrypoints.api.cookies import find_session, forgotten_session, session_cookie
+from keyshop.entrypoints.api.dependencies import ApiShop
+from keyshop.entrypoints.api.errors import ApiRequest
+from keyshop.entrypoints.api.identity import find_signed_in
+from keyshop.entrypoints.api.respond import is_secure
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.kit.errors import Invalid
+
+_NOTHING: Final = MigrationReport()
+
+
+class MigrationData(Struct, frozen=True):
+    """What became of the guest's lines."""
+
+    migration: MigrationReport
+
+
+class Migrated(Struct, frozen=True, kw_only=True):
+    """What a migration answers."""
+
+    success: Literal[True] = True
+    message: str
+    data: MigrationData
+
+
+class NoSession(Invalid):
+    """There is nothing to migrate from: the visitor has no cookie."""
+
+    def __init__(self) -> None:
+        super().__init__("User ID and session ID required")
+
+
+class Migrate(Protocol):
+    """Moves a part of a guest's basket."""
+
+    def __call__(
+        self, db: Database, *, user_id: str, session_id: str, limits: BasketLimits, now: datetime
+    ) -> Awaitable[Migration | None]:
+        """Return what became of the lines; None when there is no such session, or nothing in it."""
+        ...
+
+
+async def migrate_here(
+    request: ApiRequest, shop: ApiShop, migrate: Migrate, message: str
+) -> Response[bytes]:
+    """
+    Move the basket of the request's cookie into the account of the request's token.
+
+    A cookie that names no live session, as after another tab's migration, leaves nothing to do.
+
+    Raises:
+        TokenRefused: nobody is signed in.
+        NoSession: there is no cookie.
+    """
+    now = utc_now()
+    known = await find_signed_in(request, shop, now=now)
+    session_id = find_session(request.scope)
+    if session_id is None:
+        raise NoSession
+    migration = (
+        await migrate(
+            shop.db,
+            user_id=known.user_id,
+            session_id=session_id,
+            limits=shop.accounts.basket_limits,
+            now=now,
+        )
+        if session_id
+        else None
+    )
+    return _migrated(message, migration, basket_cookies(request, shop, migration))
+
+
+def basket_cookies(request: ApiRequest, shop: ApiShop, migration: Migration | None) -> list[Cookie]:
+    """
+    Return what becomes of the guest's cookie once the basket was moved.
+
+    When nothing was moved, perhaps because it failed, the cookie stays: the lines behind it would
+    be lost with it.
+    """
+    if migration is None:
+        return []
+    secure = is_secure(request, shop)
+    if migration.session_id is None:
+        return [forgotten_session(secure=secure)]
+    return [session_cookie(migration.session_id, secure=secure)]
+
+
+def _migrated(message: str, migration: Migration | None, cookies: list[Cookie]) -> Response[bytes]:
+    report = migration.report if migration else _NOTHING
+    body = json.encode(Migrated(message=message, data=MigrationData(report)))
+    return Response(body, media_type=MediaType.JSON, cookies=cookies)

@@ -1,0 +1,24 @@
+"""What accounts work with in a test's shop: secrets of its own, and hashes that cost nothing."""
+
+from datetime import timedelta
+from functools import cache
+
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.kit.passwords import PasswordPool
+from keyshop.kit.secrets import Secret
+
+ACCESS_SECRET = "access-" + "a" * 32
+REFRESH_SECRET = "refresh-" + "r" * 32
+
+
+@cache
+def account_parts() -> AccountParts:
+    """Return the parts of every shop of a test run's process."""
+    secrets = TokenSecrets(access=Secret(ACCESS_SECRET), refresh=Secret(REFRESH_SECRET))
+    return AccountParts(
+        tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=30)),
+        passwords=PasswordPool(threads=1, cost=4),
+        proof_keys=ProofKeys(secrets.access),
+    )
