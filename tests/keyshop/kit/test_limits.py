@@ -1,0 +1,159 @@
+"""How often somebody may do something."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keyshop.kit.database import Database
+from keyshop.kit.errors import TooMany
+from keyshop.kit.limits import Limit, forget_old, give_back, take
+from tests.shop import NOON
+
+SECOND = timedelta(seconds=1)
+FEW = Limit("sign_in", burst=3, per=10 * SECOND)
+ALICE = "alice@example.com"
+
+
+async def wait_of(db: Database, who: str = ALICE, *, limit: Limit = FEW, now: datetime) -> float:
+    """Take one, and return for how many seconds that was refused; 0 when it was not."""
+    try:
+        await take(db, limit, who, now=now)
+    except TooMany as error:
+        return error.retry_after
+    return 0
+
+
+async def count_taken(db: Database, tries: int, *, limit: Limit = FEW, now: datetime) -> int:
+    waits = [await wait_of(db, limit=limit, now=now) for _ in range(tries)]
+    return waits.count(0)
+
+
+class TestLimit:
+    async def test_allows_its_burst_at_once_and_not_one_more(self, db):
+        assert await count_taken(db, 10, now=NOON) == 3
+
+    async def test_allows_one_more_each_time_its_span_has_passed(self, db):
+        await count_taken(db, 3, now=NOON)
+
+        for minute in range(1, 5):
+            now = NOON + minute * FEW.per
+            assert await wait_of(db, now=now - SECOND) == 1
+            assert await count_taken(db, 5, now=now) == 1
+
+    async def test_says_truly_when_to_come_again(self, db):
+        await count_taken(db, 3, now=NOON)
+
+        wait = await wait_of(db, now=NOON + 3 * SECOND)
+
+        assert wait == 7
+        again = NOON + 3 * SECOND + timedelta(seconds=wait)
+        assert await wait_of(db, now=again) == 0
+
+    async def test_allows_the_whole_burst_to_who_was_away_and_no_more(self, db):
+        await count_taken(db, 3, now=NOON)
+
+        assert await count_taken(db, 10, now=NOON + timedelta(days=1)) == 3
+
+    async def test_does_not_punish_for_what_it_refused(self, db):
+        await count_taken(db, 3, now=NOON)
+        await count_taken(db, 50, now=NOON + SECOND)
+
+        assert await wait_of(db, now=NOON + FEW.per) == 0
+
+    async def test_counts_everybody_and_everything_apart(self, db):
+        await count_taken(db, 3, now=NOON)
+
+        assert await wait_of(db, "bob@example.com", now=NOON) == 0
+        assert await wait_of(db, limit=Limit("reset", 3, FEW.per), now=NOON) == 0
+
+    async def test_is_exact_when_fifty_take_at_once(self, db):
+        waits = await asyncio.gather(*(wait_of(db, now=NOON) for _ in range(50)))
+
+        assert waits.count(0) == 3
+        assert min(wait for wait in waits if wait) >= 1
+        assert max(waits) <= 10
+
+    async def test_is_exact_for_those_who_are_unequally_early(self, db):
+        limit = Limit("sign_in", burst=20, per=10 * SECOND)
+        moments = [NOON + place % 7 * timedelta(milliseconds=1) for place in range(50)]
+
+        waits = await asyncio.gather(*(wait_of(db, limit=limit, now=now) for now in moments))
+
+        assert waits.count(0) == 20
+
+    async def test_gives_back_what_was_harmless(self, db):
+        await count_taken(db, 3, now=NOON)
+
+        await give_back(db, FEW, ALICE)
+
+        assert await count_taken(db, 5, now=NOON) == 1
+
+    async def test_is_no_greater_for_who_never_took_and_gives_back(self, db):
+        await give_back(db, FEW, ALICE)
+        await wait_of(db, now=NOON)
+        for _ in range(5):
+            await give_back(db, FEW, ALICE)
+
+        assert await count_taken(db, 10, now=NOON) == 3
+
+    async def test_knows_nobodys_name(self, db):
+        await take(db, FEW, ALICE, now=NOON)
+        await take(db, FEW, "\0\ud800" * 1000, now=NOON)
+
+        async with db.read() as reader:
+            keys = [row["key"] for row in await reader.fetch("SELECT key FROM keyshop.rate_limits")]
+        assert len(keys) == 2
+        for key in keys:
+            assert key.startswith("sign_in:")
+            assert len(key) == len("sign_in:") + 64
+            assert "alice" not in key
+
+    @settings(
+        max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(pauses=st.lists(st.integers(0, 25), max_size=25), who=st.uuids().map(str))
+    async def test_never_allows_more_than_its_burst_and_its_pace(self, db, pauses, who):
+        now, allowed = NOON, []
+
+        for pause in pauses:
+            now += pause * SECOND
+            if not await wait_of(db, who, now=now):
+                allowed.append(now)
+
+        for first, began in enumerate(allowed):
+            for last, ended in enumerate(allowed[first:], first):
+                assert last - first + 1 <= FEW.burst + (ended - began) // FEW.per
+
+
+class TestForgetting:
+    async def test_takes_only_those_whom_nothing_limits(self, db):
+        await take(db, FEW, "long ago", now=NOON - timedelta(days=1))
+        await count_taken(db, 3, now=NOON)
+
+        async with db.transaction() as tx:
+            assert await forget_old(tx, NOON) == 1
+
+        assert await count_taken(db, 3, now=NOON) == 0
+
+    async def test_of_ten_thousand_leaves_the_rest_for_the_next_time(self, db):
+        async with db.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO keyshop.rate_limits SELECT 'old:' || n, $1"
+                " FROM generate_series(1, 10010) AS n",
+                NOON - SECOND,
+            )
+
+        for expected in (10_000, 10, 0):
+            async with db.transaction() as tx:
+                assert await forget_old(tx, NOON) == expected
+
+
+class TestLimitWithoutAnAnswer:
+    async def test_refuses_with_a_sentence(self, db):
+        await count_taken(db, 3, now=NOON)
+
+        with pytest.raises(TooMany, match="wait a moment"):
+            await take(db, FEW, ALICE, now=NOON)
