@@ -62,6 +62,7 @@ async def migrate_baskets(
         raise AccountGone
     if not await queries.lock_session(tx, session_id=session_id, now=now):
         return None
+    await queries.hold_games(tx, session_id=session_id)
 
     report = await _move(tx, user_id, session_id, limits=limits, parts=parts)
     left_as = await _leave(tx, session_id, rotate=rotate, now=now)

@@ -14,14 +14,21 @@ _LOCK_SESSION: Final = """
     SELECT id FROM sessions WHERE "sessionId" = $1 AND "expiresAt" >= $2 FOR UPDATE
 """
 
-# The games are held, so that none is deleted before the user's line refers to it; in one order, as
-# several are.
+# Held, so that none is deleted before a line of the user's refers to it; all at once and in the
+# order of their ids, so as to wait for nobody who holds some of them and waits for others.
+_HOLD_GAMES: Final = """
+    SELECT FROM games WHERE id IN (
+        SELECT game_id FROM keyshop.guest_cart_items WHERE session_id = $1
+        UNION ALL SELECT game_id FROM keyshop.guest_wishlist_items WHERE session_id = $1
+    ) ORDER BY id FOR KEY SHARE
+"""
+
 _LIST_LINES: Final = """
     SELECT theirs.game_id, g.title, g."inStock" AS in_stock, theirs.quantity,
         mine.quantity AS had, theirs.added_at
     FROM keyshop.guest_cart_items AS theirs JOIN games AS g ON g.id = theirs.game_id
     LEFT JOIN cart_items AS mine ON mine."userId" = $2 AND mine."gameId" = theirs.game_id
-    WHERE theirs.session_id = $1 ORDER BY g.id FOR KEY SHARE OF g
+    WHERE theirs.session_id = $1
 """
 
 _COUNT_LINES: Final = 'SELECT count(*) FROM cart_items WHERE "userId" = $1'
@@ -45,7 +52,7 @@ _LIST_WISHES: Final = """
     SELECT theirs.game_id, g.title, mine."gameId" IS NOT NULL AS had, theirs.added_at
     FROM keyshop.guest_wishlist_items AS theirs JOIN games AS g ON g.id = theirs.game_id
     LEFT JOIN wishlist AS mine ON mine."userId" = $2 AND mine."gameId" = theirs.game_id
-    WHERE theirs.session_id = $1 ORDER BY g.id FOR KEY SHARE OF g
+    WHERE theirs.session_id = $1
 """
 
 _COUNT_WISHES: Final = 'SELECT count(*) FROM wishlist WHERE "userId" = $1'
@@ -81,6 +88,11 @@ async def is_live(tx: Transaction, *, session_id: str, now: datetime) -> bool:
 async def lock_session(tx: Transaction, *, session_id: str, now: datetime) -> bool:
     """Return whether there is such a live session; nobody else changes it until the end."""
     return await tx.fetchrow(_LOCK_SESSION, session_id, now) is not None
+
+
+async def hold_games(tx: Transaction, *, session_id: str) -> None:
+    """Keep all games of the guest's from being deleted until the end."""
+    await tx.fetch(_HOLD_GAMES, session_id)
 
 
 async def list_lines(tx: Transaction, *, session_id: str, user_id: str) -> list[GuestLine]:
