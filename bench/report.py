@@ -138,4 +138,6 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _cell(cell: float | str) -> str:
+    if isinstance(cell, int):
+        return f"{cell:,}"
     return cell if isinstance(cell, str) else number(cell)

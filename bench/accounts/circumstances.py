@@ -28,6 +28,7 @@ class Redis(Enum):
 class Circumstance(Struct, frozen=True):
     """What the shop can rely on."""
 
+    short: str
     redis: Redis
     mail: Mood
 
@@ -38,10 +39,10 @@ class Circumstance(Struct, frozen=True):
 
 
 CIRCUMSTANCES: Final = (
-    Circumstance(Redis.RUNS, Mood.TAKES),
-    Circumstance(Redis.STOPS, Mood.TAKES),
-    Circumstance(Redis.DIES, Mood.TAKES),
-    Circumstance(Redis.RUNS, Mood.REFUSES),
+    Circumstance("all well", Redis.RUNS, Mood.TAKES),
+    Circumstance("Redis stopped", Redis.STOPS, Mood.TAKES),
+    Circumstance("Redis killed", Redis.DIES, Mood.TAKES),
+    Circumstance("mail refused", Redis.RUNS, Mood.REFUSES),
 )
 
 

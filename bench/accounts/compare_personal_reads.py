@@ -20,7 +20,7 @@ from bench.report import Goal
 from bench.take_turns import CONNECTIONS, Server, take_turns
 
 _LINES: Final = 3  # games in everybody's cart
-_RIVALS: Final = ("token+get", "edge+token+get")
+_RIVALS: Final = ("token+get", "behind-edge")
 _SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
 _LEAST: Final = 0.7
 
@@ -134,7 +134,7 @@ def _compare_page(
     token, edge, ours = (median(costs[server.name].microseconds) for server in servers)
     report.line(f"{path}, µs/request", token, edge, ours)
     report.line("  requests/s", *(median(costs[server.name].rates) for server in servers))
-    report.line("  speed of edge+token+get reached", edge / ours)
+    report.line("  speed of behind-edge reached", edge / ours)
     hits = after.get("hit", 0) - before.get("hit", 0)
     reads = sum(after.values()) - sum(before.values())
     report.goals(

@@ -110,20 +110,17 @@ class _Load:
         self._report.line(name, len(seconds), good, answers.rate, *times)
         if found != wanted:
             said = next((a.body for a in answers.answers if a.status not in wanted), "")
-            self._report.fault(
-                f"{self._scene.circumstance.name}, {name}: wanted {wanted}, got {dict(found)}."
-                f" {said[:300]}"
-            )
+            self._fault(f"{name}: wanted {wanted}, got {dict(found)}. {said[:300]}")
 
     def _tell_pulse(self, name: str, pulse: Pulse) -> None:
         times = pulse.milliseconds
         late = percentile(times, 0.99)
-        shown = f"{percentile(times, 0.5):.1f} / {late:.1f} / {max(times):.1f} ms"
-        self._report.line("  GET /live meanwhile", len(times), "p50/p99/max", shown)
-        goal = f"  {name}: GET /live meanwhile, p99"
-        self._report.goals(Goal(text=goal, value=late, most=_SLOWEST_PULSE, unit=" ms"))
+        shown = (percentile(times, 0.5) / 1000, late / 1000, max(times) / 1000)
+        asked = len(times) + pulse.refused
+        self._report.line("  GET /live meanwhile", asked, len(times), "", *shown)
+        self._goal(f"{name}, p99 of GET /live", late, most=_SLOWEST_PULSE, unit=" ms")
         if pulse.refused:
-            self._report.fault(f"{name}: {pulse.refused} times GET /live had no good answer.")
+            self._fault(f"{name}: {pulse.refused} times GET /live had no good answer.")
 
     def _compare(self, rate: float, cpu: float, *checks: Checks) -> None:
         possible = sum(found.per_second for found in checks) / len(checks)
@@ -132,13 +129,7 @@ class _Load:
             "  checks the threads give, before/after", *(c.per_second for c in checks)
         )
         self._report.line("  processor time, ms: a check, a sign-in", cost, cpu)
-        self._report.goals(
-            Goal(
-                text="  sign-ins, of the checks the threads give",
-                value=rate / possible,
-                least=_LEAST_SHARE,
-            )
-        )
+        self._goal("sign-ins, of the checks", rate / possible, least=_LEAST_SHARE)
 
     def _count_mails(self, wanted: int) -> None:
         """Wait for the welcome of everybody, where mails are taken; they are no part of the load."""
@@ -148,8 +139,23 @@ class _Load:
             while len(mail.taken) < wanted and time.monotonic() < until:
                 time.sleep(0.1)
             if len(mail.taken) < wanted:
-                self._report.fault(f"{len(mail.taken)} of {wanted} people got their mail.")
+                self._fault(f"{len(mail.taken)} of {wanted} people got their mail.")
         self._report.line("  mails: taken, taken twice, refused", *_mails(self._scene))
+
+    def _goal(
+        self,
+        text: str,
+        value: float,
+        *,
+        least: float | None = None,
+        most: float | None = None,
+        unit: str = "",
+    ) -> None:
+        text = f"  {self._scene.circumstance.short}: {text}"
+        self._report.goals(Goal(text=text, value=value, least=least, most=most, unit=unit))
+
+    def _fault(self, text: str) -> None:
+        self._report.fault(f"{self._scene.circumstance.name}: {text}")
 
 
 def _mails(scene: Scene) -> tuple[int, int, int]:

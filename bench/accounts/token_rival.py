@@ -86,7 +86,7 @@ async def _serve(name: str, known: Known, redis_url: str) -> None:
 
 
 def main() -> None:
-    """Serve as the rival that the first argument names: `token+get`, or `edge+token+get`."""
+    """Serve as the rival that the first argument names: `token+get`, or `behind-edge`."""
     end_with(os.getppid())
     configure_logging("json", "info")
     name, file, redis_url = sys.argv[1:]
