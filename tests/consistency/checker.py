@@ -20,7 +20,8 @@ class Fault(StrEnum):
     STALE = "stale"  # older than what was acknowledged before the read began
     WENT_BACK = "went back"  # older than what an earlier read, of any process, had shown
     PHANTOM = "phantom"  # never written, rolled back, or not yet written
-    LOST = "lost"  # "there is none", of a game that is there
+    LOST = "lost"  # "there is none", of a game or a basket that is there
+    ANOTHERS = "another's"  # what belongs to somebody else
     UNAVAILABLE = "unavailable"  # no answer, and no fault of ours excuses it
 
 
@@ -44,13 +45,7 @@ class Outage(NamedTuple):
 
 
 class Judge:
-    """
-    Judges reads, one at a time.
-
-    A hook for values of one person: a family that belongs to a user needs one key for each user here,
-    and `extract` has to read the owner out of the answer; an answer with another owner's key is then
-    a fault of its own.
-    """
+    """Judges reads, one at a time."""
 
     def __init__(
         self,
@@ -106,6 +101,8 @@ class Judge:
         return None
 
     def _judge_failure(self, read: Read) -> Violation | None:
+        if read.answer == Answer.ANOTHERS:
+            return Violation(Fault.ANOTHERS, read, 0)
         if any(_excuses(outage, read) for outage in self._outages):
             return None
         return Violation(Fault.UNAVAILABLE, read, 0)
@@ -124,7 +121,7 @@ def _excuses(outage: Outage, read: Read) -> bool:
 
 
 def first_seen(reads: Iterable[Read]) -> dict[int, dict[int, int]]:
-    """Return for each game and version when the first answer with it was complete."""
+    """Return for each key and version when the first answer with it was complete."""
     seen: dict[int, dict[int, int]] = {}
     for read in reads:
         if read.answer == Answer.SHOWN and read.version >= 0 and read.key >= 0:

@@ -28,6 +28,14 @@ FAULTS: Final = {
     "worker.kill": FaultKind(told="a worker is killed"),
     "worker.stop": FaultKind(told="a worker is stopped", shortest=0.2, longest=7),
     "worker.stop_all": FaultKind(told="all workers are stopped", shortest=0.2, longest=4),
+    "reader.kill": FaultKind(told="a process that reads what is one person's is killed"),
+    "reader.stop": FaultKind(
+        told="a process that reads what is one person's is stopped", shortest=0.2, longest=7
+    ),
+    "reader.stutter": FaultKind(
+        told="a process that reads what is one person's is stopped for 2 to 40 ms, again and again",
+        shortest=0.5, longest=3, weight=3,
+    ),
     "writer.kill": FaultKind(told="a writer is killed", weight=5),
     "writer.stop": FaultKind(told="a writer is stopped", shortest=0.2, longest=7, weight=4),
     "redis.empty": FaultKind(told="Redis is killed and starts empty", longest=1.5, weight=3),

@@ -11,8 +11,9 @@ from msgspec import Struct, field
 
 from tests.consistency.checker import Judge, Outage, Violation, first_seen
 from tests.consistency.history import SECOND, KeyHistory
-from tests.consistency.keys import FIRST_OF_SLOT, FIRST_VERSION, KEYS, Kind
+from tests.consistency.keys import KEYS, Kind
 from tests.consistency.records import Answer, Outcome, Read, Write, list_reads, list_writes
+from tests.consistency.requests import is_personal
 
 _AROUND: Final = 3 * SECOND
 _MOST_SHOWN: Final = 200
@@ -33,7 +34,7 @@ class Findings(Struct):
 
     disagreed: int = 0
     latencies: list[int] = field(default_factory=list)
-    """Nanoseconds of each answered request."""
+    """Nanoseconds of each request that was answered over HTTP."""
 
     delays: list[int] = field(default_factory=list)
     """Nanoseconds for which each foreign write was not seen by some reader; 0 for most."""
@@ -67,7 +68,7 @@ def all_reads(notes: Path) -> Iterator[Read]:
 
 
 def history_around(notes: Path, violation: Violation, history: KeyHistory | None) -> list[str]:
-    """Return all that happened to the game some seconds before and after, in the order of time."""
+    """Return all that happened to the key some seconds before and after, in the order of time."""
     wrong = violation.read
     begin, end = wrong.invoked - _AROUND, wrong.returned + _AROUND
     events: dict[tuple[int, str], None] = {}
@@ -95,9 +96,9 @@ def _read_histories(
     return {
         key.number: KeyHistory(
             writes[key.number],
-            first=FIRST_OF_SLOT if key.comes_and_goes else FIRST_VERSION,
+            first=key.first_version,
             last=last.get(key.number),
-            is_foreign=key.kind is Kind.FOREIGN,
+            is_foreign=key.is_foreign,
             comes_and_goes=key.comes_and_goes,
         )
         for key in KEYS
@@ -112,7 +113,8 @@ def _count(read: Read, findings: Findings) -> None:
     if read.answer not in {Answer.LOST, Answer.REFUSED, Answer.TIMED_OUT}:
         findings.requests += 1
         findings.paths[read.path] += 1
-        findings.latencies.append(read.returned - read.invoked)
+        if not is_personal(read.path):
+            findings.latencies.append(read.returned - read.invoked)
 
 
 class _Delays:

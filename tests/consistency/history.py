@@ -1,4 +1,4 @@
-"""What is known of one game's versions: when each was promised, and since when it can be seen."""
+"""What is known of one key's versions: when each was promised, and since when it can be seen."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ class Steps:
 
 
 class KeyHistory:
-    """All writes of one game, from its first version on."""
+    """All writes of one key, from its first version on."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class KeyHistory:
         comes_and_goes: bool = False,
     ) -> None:
         """
-        Take the notes of all writers of the game.
+        Take the notes of all writers of the key.
 
         `first` was there before the first read; `last` is what the database held at the end, if
         somebody looked. Of a foreign writer that was killed no note tells the version: what lies

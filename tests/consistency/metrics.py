@@ -2,9 +2,12 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Final
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
+
+import msgspec
 
 _READS: Final = re.compile(r"^keyshop_cache_reads_total\{([^}]*)\} ([0-9.e+]+)$", re.MULTILINE)
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
@@ -34,4 +37,14 @@ def parse_cache_reads(text: str) -> Counter[str]:
     for labels, figure in _READS.findall(text):
         outcome = dict(_LABEL.findall(labels)).get("outcome", "")
         found[outcome] += int(float(figure))
+    return found
+
+
+def count_personal_reads(notes: Path) -> dict[str, Counter[str]]:
+    """Return how often readers inside the shop asked the cache, by family and outcome."""
+    found: dict[str, Counter[str]] = {}
+    for path in notes.glob("persons*.figures"):
+        counts = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, int]])
+        for family, outcomes in counts.items():
+            found.setdefault(family, Counter()).update(outcomes)
     return found

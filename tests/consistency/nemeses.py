@@ -66,6 +66,7 @@ class Nemeses:
         self._ways: dict[str, Callable[[Strike], Awaitable[None]]] = {
             "api": self._strike_api,
             "worker": self._strike_worker,
+            "reader": self._strike_reader,
             "writer": self._strike_writer,
             "redis": self._strike_redis,
             "network": self._strike_network,
@@ -146,6 +147,15 @@ class Nemeses:
         async with self._taken["worker"]:
             with self._recovery.fault(), self._journal.fault(strike.name, child.name):
                 await self._kill_or_stop(child, strike)
+
+    async def _strike_reader(self, strike: Strike) -> None:
+        child = _pick(self._parts.readers, strike.victim)
+        async with self._taken[child.name]:
+            with self._journal.fault(strike.name, child.name):
+                if strike.name == "reader.stutter":
+                    await _stutter(child, strike, longest=_STUTTER)
+                else:
+                    await self._kill_or_stop(child, strike)
 
     async def _strike_writer(self, strike: Strike) -> None:
         child = _pick(self._parts.writers, strike.victim)

@@ -25,8 +25,11 @@ class Options(Struct, frozen=True, kw_only=True):
     api_processes: int = 2
     workers: int = 2
     readers: int = 1
+    persons: int = 2
+    """Processes that read what is one person's inside the shop, without a door in between."""
+
     connections: int = 4
-    """Of each process of readers to each process of the API."""
+    """Of each process of readers to each process of the API; as much is read at once inside."""
 
     server: str = "valkey"
     uncached: int = 0
@@ -78,6 +81,7 @@ def read_options(words: list[str]) -> Options:
         api_processes=given.api_processes,
         workers=given.workers,
         readers=given.readers,
+        persons=given.persons,
         connections=given.connections,
         server=given.server,
         uncached=given.uncached,
@@ -146,6 +150,7 @@ def _parser() -> ArgumentParser:
     add("--slow-writes", type=float, default=0.05, metavar="SHARE", help="of the writers' (0.05)")
     add("--weakened", choices=WEAKENED, help="take a rule away from the cache; it must be caught")
     add("--readers", type=int, default=1, help="processes that read (1)")
+    add("--persons", type=int, default=2, help="processes that read what is one person's (2)")
     add("--connections", type=int, default=4, help="connections of each reader to each API (4)")
     add("--server", choices=["valkey", "redis"], default="valkey", help="which cache server")
     add("--base-url", action="append", metavar="URL", help="a shop that runs; may be repeated")

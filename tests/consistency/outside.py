@@ -30,6 +30,8 @@ def foreign_world(options: Options) -> Iterator[Parts]:
         for kind in PER_SECOND:
             if kind is not Kind.SYNC:
                 parts.add_writer(kind, env=env, logs=notes)
+        for place in range(options.persons if options.redis_url else 0):
+            parts.add_reader(place, env=env, logs=notes)
         for child in parts.children:
             stack.callback(child.end)
         yield parts

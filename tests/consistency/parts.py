@@ -11,6 +11,7 @@ from tests.consistency.keys import Kind
 from tests.consistency.network import Network
 from tests.consistency.options import Options
 from tests.consistency.processes import Child, python
+from tests.consistency.read_persons import Order as ReadOrder
 from tests.consistency.redis_server import RedisServer
 from tests.consistency.writers.order import Order
 
@@ -20,6 +21,9 @@ PER_SECOND: Final = {
     Kind.BULK: 0.2,
     Kind.SYNC: 0.5,
     Kind.SLOT: 1.5,
+    Kind.FOREIGN_PERSON: 3.0,
+    Kind.PERSON: 4.0,
+    Kind.GUEST: 2.5,
 }
 """Writes of each kind of writer."""
 
@@ -36,6 +40,9 @@ class Parts:
         self.apis: list[Child] = []
         self.workers: list[Child] = []
         self.writers: list[Child] = []
+        self.readers: list[Child] = []
+        """Those inside the shop, which read what is one person's."""
+
         self.products: dict[str, str] = {}
         self.simulator_url: str | None = None
         self.redis: RedisServer | None = None
@@ -46,7 +53,7 @@ class Parts:
     @property
     def children(self) -> list[Child]:
         """All processes that are started again when they end."""
-        return [*self.apis, *self.workers, *self.writers]
+        return [*self.apis, *self.workers, *self.writers, *self.readers]
 
     def run(self, module: str, *words: str) -> list[str]:
         """Return the command line of a part of the shop, weakened if that is asked for."""
@@ -73,3 +80,20 @@ class Parts:
 
         child = Child(name, command, env=env, log=logs / f"{name}.log")
         self.writers.append(child)
+
+    def add_reader(self, place: int, *, env: dict[str, str], logs: Path) -> None:
+        """Plan a reader of what is one person's; every start of it has dice and notes of its own."""
+        name = f"persons{place}"
+
+        def command() -> list[str]:
+            order = ReadOrder(
+                api=len(self.base_urls) + place,
+                at_once=self._options.connections,
+                seed=(self._options.seed + place) * 1000 + child.starts,
+                log=str(self.notes / f"{name}-{child.starts}.reads"),
+                figures=str(self.notes / f"{name}-{child.starts}.figures"),
+            )
+            return self.run("tests.consistency.read_persons", msgspec.json.encode(order).decode())
+
+        child = Child(name, command, env=env, log=logs / f"{name}.log")
+        self.readers.append(child)

@@ -26,6 +26,7 @@ class Answer(IntEnum):
     LOST = 3  # the connection broke before the answer was whole
     REFUSED = 4  # no connection could be made
     TIMED_OUT = 5
+    ANOTHERS = 6  # what belongs to somebody else, whose number the version field holds
 
 
 class Outcome(IntEnum):
@@ -38,15 +39,15 @@ class Outcome(IntEnum):
 
 
 class Read(NamedTuple):
-    """One game as one answer showed it; an answer without a watched game has key -1."""
+    """One watched thing as one answer showed it; an answer without any has key -1."""
 
     answer: int
     path: int
-    """The place of the asked address in `requests.PATHS`."""
+    """The place of what was asked for in `requests.PATHS`."""
 
     api: int
     place: int
-    """The place among the games of one answer; 0 stands once for each request."""
+    """The place among what one answer shows; 0 stands once for each request."""
 
     key: int
     version: int
@@ -55,7 +56,7 @@ class Read(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One write of one game."""
+    """One write of one watched thing."""
 
     outcome: int
     key: int

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from tests.consistency.checker import Fault, Violation
 from tests.consistency.faults import FAULTS
 from tests.consistency.findings import Findings, history_around
 from tests.consistency.journal import Journal
@@ -14,7 +15,7 @@ from tests.consistency.keys import KEYS, Kind
 from tests.consistency.options import Options
 from tests.consistency.records import Answer, Outcome
 from tests.consistency.recovery import RecoveryWatch
-from tests.consistency.requests import PATHS
+from tests.consistency.requests import PATHS, is_personal
 
 _SHOWN_WITH_HISTORY: Final = 5
 _WRITERS: Final = (
@@ -36,6 +37,8 @@ class Result(Struct):
     journal: Journal
     recovery: RecoveryWatch
     cache: Counter[str]
+    personal: dict[str, Counter[str]]
+    """The reads of the cache inside the shop, by family."""
 
 
 def write_report(result: Result) -> str:
@@ -49,6 +52,8 @@ def write_report(result: Result) -> str:
             *_table(("", ""), _facts(result)),
             "",
             *_table(("asked for", "answers"), _paths(result.findings)),
+            "",
+            *_table(("one person's", "hit rate", "cache reads by outcome"), _personal(result)),
             "",
             *_table(_WRITERS, _writers(result.findings)),
             "",
@@ -67,7 +72,7 @@ def tell_violations(findings: Findings, notes: Path) -> str:
         name = KEYS[read.key].id if read.key >= 0 else "(a list)"
         lines.append(
             f"{violation.fault}: {name}, asked as {PATHS[read.path]} of api {read.api}, showed"
-            f" {read.version}, at least {violation.expected} was promised"
+            f" {_shown(violation)}"
             f" ({Answer(read.answer).name.lower()}, began at {read.invoked / 1e9:.6f} s,"
             f" took {(read.returned - read.invoked) / 1e6:.3f} ms)"
         )
@@ -76,6 +81,12 @@ def tell_violations(findings: Findings, notes: Path) -> str:
             lines += [f"    {line}" for line in around]
     hidden = len(findings.violations) - len(findings.shown)
     return "\n".join([*lines, *([f"... and {hidden} more"] if hidden else [])])
+
+
+def _shown(violation: Violation) -> str:
+    if violation.fault is Fault.ANOTHERS:
+        return f"what is person {violation.read.version}'s"
+    return f"{violation.read.version}, at least {violation.expected} was promised"
 
 
 def _verdict(findings: Findings) -> str:
@@ -92,7 +103,9 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     found = result.findings
     yield "length", f"{result.seconds:.0f} s"
     yield "reads", f"{found.requests:,} ({found.requests / result.seconds:,.0f} a second)"
-    yield "games judged in them", f"{found.observations:,}"
+    personal: int = sum(count for path, count in found.paths.items() if is_personal(path))
+    yield "of what is one person's", f"{personal:,}"
+    yield "games and baskets judged in them", f"{found.observations:,}"
     yield "violations", f"{len(found.violations):,}"
     yield "faults", f"{len(result.journal.faults):,}"
     yield "hit rate", _hit_rate(result.cache)
@@ -144,6 +157,11 @@ def _paths(findings: Findings) -> Iterator[tuple[str, str]]:
         yield PATHS[path], f"{count:,}"
 
 
+def _personal(result: Result) -> Iterator[tuple[str, str, str]]:
+    for family, outcomes in sorted(result.personal.items()):
+        yield family.replace("_", " "), _hit_rate(outcomes), _outcomes(outcomes)
+
+
 def _writers(findings: Findings) -> Iterator[tuple[str, ...]]:
     for kind in Kind:
         if kind is not Kind.NOBODY:
@@ -154,7 +172,7 @@ def _writers(findings: Findings) -> Iterator[tuple[str, ...]]:
             # A killed writer could not note how its write went.
             counts[2] += max(0, findings.writes[kind, Outcome.TRIED] - counts[0] - counts[2])
             waits = _milliseconds(sorted(findings.waits.get(kind, ())), 0.5, 0.99)
-            yield (kind.name.lower(), *(f"{count:,}" for count in counts), waits)
+            yield (kind.name.lower().replace("_", " "), *(f"{count:,}" for count in counts), waits)
 
 
 def _faults(journal: Journal) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final, NamedTuple
 
-from tests.consistency.keys import KEYS, Key, Kind
+from tests.consistency.keys import GAMES, Family, Key, Kind
 
 GENRE: Final = "Consistency Checker"
 
@@ -18,8 +18,15 @@ PATHS: Final = (
     "similar",
     "search",
     "collections",
+    "profile",
+    "cart",
+    "wishlist",
+    "access",
+    "guest cart",
+    "guest wishlist",
 )
 _GAME, _SLUG = 0, 1
+_PERSONAL: Final = {PATHS.index(family) for family in Family if family is not Family.GAME}
 
 _LISTS: Final = {
     "best sellers": ("/api/games/best-sellers", 12),
@@ -39,6 +46,16 @@ _NOBODY: Final = 20
 _SLOTS: Final = 60
 
 
+def path_of(family: Family) -> int:
+    """Return the place of the question for this family in `PATHS`."""
+    return PATHS.index(family)
+
+
+def is_personal(path: int) -> bool:
+    """Test whether the question was for what is one person's."""
+    return path in _PERSONAL
+
+
 class Request(NamedTuple):
     """One request, ready to be sent."""
 
@@ -50,10 +67,10 @@ class Request(NamedTuple):
 
 def make_round(dice: Random) -> list[Request]:
     """Return a thousand requests in a random order, in the shares that a shop could see."""
-    hot = [key for key in KEYS if key.hot]
-    cold = [key for key in KEYS if not key.hot and key.kind is Kind.BULK]
-    strangers = [key for key in KEYS if key.kind is Kind.NOBODY]
-    slots = [key for key in KEYS if key.kind is Kind.SLOT]
+    hot = [key for key in GAMES if key.hot]
+    cold = [key for key in GAMES if not key.hot and key.kind is Kind.BULK]
+    strangers = [key for key in GAMES if key.kind is Kind.NOBODY]
+    slots = [key for key in GAMES if key.kind is Kind.SLOT]
     asked = [
         *(_by_slug(dice.choice(hot)) for _ in range(_SLUGS)),
         *(_by_id(dice.choice(cold)) for _ in range(_COLD)),

@@ -20,11 +20,12 @@ from tests.consistency.faults import plan_strikes
 from tests.consistency.findings import judge_notes
 from tests.consistency.games import add_watched_games, read_last_versions, remove_watched_games
 from tests.consistency.journal import Journal
-from tests.consistency.metrics import read_cache_reads
+from tests.consistency.metrics import count_personal_reads, read_cache_reads
 from tests.consistency.nemeses import Nemeses
 from tests.consistency.options import Options
 from tests.consistency.outside import foreign_world
 from tests.consistency.parts import Parts
+from tests.consistency.persons import add_persons, remove_persons
 from tests.consistency.processes import Child, python
 from tests.consistency.read_shop import Order
 from tests.consistency.recovery import RecoveryWatch
@@ -66,7 +67,9 @@ async def _check(parts: Parts, options: Options, *, command: str) -> Result:
     journal = Journal()
     recovery = RecoveryWatch(parts.base_urls)
     async with open_database(parts.database_url) as db:
+        await remove_persons(db)
         await add_watched_games(db, parts.products)
+        await add_persons(db)
     try:
         seconds = await _let_loose(parts, options, journal, recovery)
         cache = await _count_cache_reads(parts)
@@ -77,9 +80,11 @@ async def _check(parts: Parts, options: Options, *, command: str) -> Result:
             child.end()
         if options.base_urls:
             async with open_database(parts.database_url) as db:
+                await remove_persons(db)
                 await remove_watched_games(db)
     findings = judge_notes(parts.notes, last=last, outages=journal.outages)
-    return Result(command, options, seconds, findings, journal, recovery, cache)
+    personal = count_personal_reads(parts.notes)
+    return Result(command, options, seconds, findings, journal, recovery, cache, personal)
 
 
 async def _let_loose(
@@ -93,7 +98,7 @@ async def _let_loose(
     await asyncio.sleep(_UNKNOWN_TO_ALL)
     readers = _readers(parts, options)
     began = monotonic()
-    for child in (*parts.writers, *readers):
+    for child in (*parts.writers, *parts.readers, *readers):
         child.start()
     nemeses = Nemeses(parts, journal, recovery)
     keeping = asyncio.create_task(nemeses.keep_alive())
@@ -108,7 +113,7 @@ async def _let_loose(
     finally:
         striking.cancel()
         keeping.cancel()
-        for child in (*readers, *parts.writers):
+        for child in (*readers, *parts.readers, *parts.writers):
             await asyncio.to_thread(child.end)
     return monotonic() - began
 

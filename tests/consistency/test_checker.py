@@ -143,6 +143,23 @@ class TestAbsence:
         assert judge_all([read(2, at=25)], self.gone, comes_and_goes=True) == [Fault.STALE]
 
 
+class TestAnswerThatBelongsToAnother:
+    def test_is_a_violation_whatever_is_out_of_order(self):
+        reads = [failure(Answer.ANOTHERS, at=15, until=16)]
+
+        assert judge_all(reads, outages=[Outage(None, 10, 20)]) == [Fault.ANOTHERS]
+
+
+class TestBasketOfAGuestWhoIsACustomerNow:
+    moved = write(3, at=10, until=20)
+
+    def test_is_stale_under_the_old_session(self):
+        assert judge_all([read(2, at=25)], self.moved, comes_and_goes=True) == [Fault.STALE]
+
+    def test_is_empty_there(self):
+        assert judge_all([read(ABSENT, at=25)], self.moved, comes_and_goes=True) == []
+
+
 class TestFailedRequest:
     killed = Outage(0, 10, 20)
     without_database = Outage(None, 10, 20)

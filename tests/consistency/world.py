@@ -122,6 +122,9 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
         name = f"worker{place}"
         env = environment(name, database_url=parts.database_url)
         parts.workers.append(_keyshop(parts, name, "worker", env=env, logs=logs))
+    for place in range(options.persons):
+        env = environment(f"persons{place}", database_url=loads)
+        parts.add_reader(place, env=env, logs=logs)
     for kind in PER_SECOND:
         name = f"writer-{kind.name.lower()}"
         is_uncached = options.uncached_writers or (options.uncached and kind is Kind.SLOT)

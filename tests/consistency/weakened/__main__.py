@@ -1,9 +1,10 @@
 """
-Runs a process of the shop, or a writer, with a weakened cache: the variant, the module, its words.
+Runs a process of the shop, a writer or a reader, with a weakened cache: the variant, the module, its words.
 
 The product has no such switch; the weakened class stands in the product's place in this process only.
 """
 
+import runpy
 import sys
 
 from keyshop.entrypoints.cli.main import build
@@ -23,9 +24,7 @@ def main() -> None:
         app()
     else:
         _weaken(variant)
-        from tests.consistency.writers.__main__ import main as write
-
-        write()
+        runpy.run_module(module, run_name="__main__")
 
 
 def _weaken(variant: str) -> None:

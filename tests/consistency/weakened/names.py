@@ -18,6 +18,8 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     slow_writes: float = 0.05
     connections: int = 4
     seconds: float = 20.0
+    caught: str = "stale"
+    """What the checker has to find."""
 
 
 def _strike(name: str, *, after: float, seconds: float = 0.0, amount: float = 0.5) -> Strike:
@@ -69,6 +71,9 @@ WEAKENED: Final = {
     "trust-without-relay": Circumstances(
         told="nobody asks whether a relay delivers what others write",
         strikes=(_strike("worker.stop_all", after=2, seconds=3),),
+    ),
+    "shared-cart-key": Circumstances(
+        told="the key of a cart does not say whose it is", caught="another's"
     ),
     "no-generation": Circumstances(told="a group's new generation is not compared"),
 }

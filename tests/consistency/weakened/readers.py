@@ -2,15 +2,17 @@
 
 import asyncio
 import secrets
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
+from keyshop.cache_keys import CART
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
 from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.names import generation_name, token_name
-from keyshop.kit.cache.protocol import Loaded
+from keyshop.kit.cache.protocol import Load, Loaded
 from keyshop.kit.cache.reader import BYPASS, Found, GuardedCache, Kept, Lease
 
 _NO_LEASE: Final = ""
@@ -55,6 +57,15 @@ class IgnoresGenerations(GuardedCache):
             if reply[0].startswith(head):
                 return Kept(reply[0][len(head) :].partition(b"|")[2])
         return super()._judge(connection, control, key, reply)
+
+
+class ForgetsWhoseCart(GuardedCache):
+    """Keeps all carts under one key, as a key does that was made of the address alone."""
+
+    async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
+        if key is not None and key.family is CART:
+            key = CacheKey(CART, "user:anybody:cart")
+        return await super().read(key, load, now=now)
 
 
 class IgnoresEpochs(GuardedCache):

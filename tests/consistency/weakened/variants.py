@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.consistency.weakened.readers import (
     FillsWithoutLease,
+    ForgetsWhoseCart,
     IgnoresEpochs,
     IgnoresGenerations,
     TrustsAfterTheReplyOnly,
@@ -24,5 +25,6 @@ VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
     "trust-after-reply-only": {"GuardedCache": TrustsAfterTheReplyOnly},
     "trust-remembered": {"GuardedCache": TrustsForEver},
     "trust-without-relay": {"GuardedCache": TrustsForEver},
+    "shared-cart-key": {"GuardedCache": ForgetsWhoseCart},
     "no-generation": {"GuardedCache": IgnoresGenerations},
 }

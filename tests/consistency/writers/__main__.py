@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import asyncpg
 import msgspec
@@ -16,12 +16,16 @@ import uvloop
 from keyshop.assembly import Shop
 from keyshop.entrypoints.cli.parent import end_with
 from keyshop.entrypoints.cli.session import shop
+from keyshop.kit.database import Database
 from keyshop.kit.errors import ShopError
 from tests.consistency.keys import Kind
 from tests.consistency.records import WriteLog
 from tests.consistency.writers.foreign import ForeignWriter
+from tests.consistency.writers.foreign_persons import ForeignPersonWriter
+from tests.consistency.writers.guests import GuestWriter
 from tests.consistency.writers.merge import MergeWriter
 from tests.consistency.writers.order import Order, Writing
+from tests.consistency.writers.persons import PersonWriter
 from tests.consistency.writers.slots import SlotWriter
 from tests.consistency.writers.sync import SyncWriter
 
@@ -36,21 +40,31 @@ class _Writer(Protocol):
     async def write(self) -> None: ...
 
 
+_INSIDE: Final[Mapping[Kind, Callable[[Writing, Database], _Writer]]] = {
+    Kind.SHOP: MergeWriter,
+    Kind.BULK: MergeWriter,
+    Kind.SLOT: SlotWriter,
+    Kind.PERSON: PersonWriter,
+    Kind.GUEST: GuestWriter,
+}
+
+
 @asynccontextmanager
 async def _writer(writing: Writing) -> AsyncIterator[_Writer]:
     if writing.order.kind is Kind.FOREIGN:
         yield ForeignWriter(writing)
+        return
+    if writing.order.kind is Kind.FOREIGN_PERSON:
+        yield ForeignPersonWriter(writing)
         return
     async with shop() as parts:
         yield _inside(writing, parts)
 
 
 def _inside(writing: Writing, parts: Shop) -> _Writer:
-    if writing.order.kind is Kind.SLOT:
-        return SlotWriter(writing, parts.db)
     if writing.order.kind is Kind.SYNC:
         return SyncWriter(writing, parts)
-    return MergeWriter(writing, parts.db)
+    return _INSIDE[writing.order.kind](writing, parts.db)
 
 
 async def _write(order: Order) -> None:

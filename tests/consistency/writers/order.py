@@ -1,5 +1,7 @@
 """What a writer is told, and what all kinds of writers share."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from random import Random
 from time import monotonic_ns
@@ -7,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from tests.consistency.keys import Kind
+from tests.consistency.keys import GAMES, Kind
 from tests.consistency.records import Outcome, Write, WriteLog
 
 UNDONE_SHARE: Final = 0.03
@@ -16,9 +18,12 @@ UNDONE_SHARE: Final = 0.03
 NEVER_SEEN: Final = 1_000_000
 """How far above the true version such a write goes."""
 
+NEVER_SEEN_OF_PERSONS: Final = 1_000
+"""The same where the version has to find room in a basket."""
+
 
 class Order(msgspec.Struct, frozen=True):
-    """Which games to write, how often, and where to note it."""
+    """What to write, how often, and where to note it."""
 
     kind: Kind
     per_second: float
@@ -47,10 +52,25 @@ class Writing:
 
     def far_above(self, versions: dict[int, int]) -> dict[int, int]:
         """Return versions that are to be rolled back in the place of these."""
-        return {key: version + NEVER_SEEN for key, version in versions.items()}
+        return {
+            key: version + (NEVER_SEEN if key < len(GAMES) else NEVER_SEEN_OF_PERSONS)
+            for key, version in versions.items()
+        }
+
+    @asynccontextmanager
+    async def noted(self, versions: dict[int, int]) -> AsyncIterator[None]:
+        """Note the writes of a block before it and, as it went, after it."""
+        invoked = monotonic_ns()
+        self.note_tried(versions, invoked)
+        try:
+            yield
+        except Exception:
+            self.note_unknown(versions, invoked)
+            raise
+        self.note_acknowledged(versions, invoked)
 
     def note_tried(self, versions: dict[int, int], invoked: int) -> None:
-        """Note writes, by the game's number, before anything is sent."""
+        """Note writes, by the number of what they change, before anything is sent."""
         self._note(Outcome.TRIED, versions, invoked, 0)
 
     def note_acknowledged(self, versions: dict[int, int], invoked: int) -> None:

@@ -1,0 +1,66 @@
+"""The watched customers and guests in the shop's tables."""
+
+from datetime import datetime
+from random import Random
+from typing import Final
+
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database, Transaction
+from tests.consistency.contents import (
+    TITLED_GAME,
+    mark_of,
+    nickname_of,
+    token_family_of,
+    user_of,
+)
+from tests.consistency.keys import FIRST_VERSION, PERSONAL, Family, Key
+from tests.consistency.writers.person_rows import BEGIN_TOKEN_FAMILY, put_version
+from tests.shop import add_game
+
+_ADD_USER: Final = """
+    INSERT INTO users (id, email, "passwordHash", nickname, "updatedAt")
+    VALUES ($1, $1 || '@shop.example', 'none', $2, $3)
+"""
+_ADD_LINE: Final = """
+    INSERT INTO cart_items ("userId", "gameId", quantity, "addedAt") VALUES ($1, $2, 1, $3)
+"""
+_ADD_WISH: Final = 'INSERT INTO wishlist ("userId", "gameId", "addedAt") VALUES ($1, $2, $3)'
+_FORGET: Final = (
+    "DELETE FROM users WHERE id LIKE 'chk-person%'",
+    """DELETE FROM sessions WHERE "sessionId" LIKE 'chk-guest%' OR "sessionId" IN (
+        SELECT session_id FROM keyshop.guest_cart_items WHERE game_id LIKE 'chk-%'
+    )""",
+)
+
+
+async def add_persons(db: Database) -> None:
+    """Store all customers, with what they have from the beginning; the watched games are there."""
+    now = utc_now()
+    async with db.transaction() as tx:
+        for owner in sorted({key.owner for key in PERSONAL}):
+            await add_game(tx, id=mark_of(owner), title=f"Of person {owner}")
+            await tx.execute(_ADD_USER, user_of(owner), nickname_of(owner, FIRST_VERSION), now)
+        for key in PERSONAL:
+            if not key.comes_and_goes:
+                await _fill(tx, key, now)
+
+
+async def remove_persons(db: Database) -> None:
+    """Leave the shop as it was; the games that only mark are removed with the watched ones."""
+    async with db.transaction() as tx:
+        for statement in _FORGET:
+            await tx.execute(statement)
+
+
+async def _fill(tx: Transaction, key: Key, now: datetime) -> None:
+    user = user_of(key.owner)
+    if key.family is Family.ACCESS:
+        first = token_family_of(key.owner, FIRST_VERSION)
+        await tx.execute(BEGIN_TOKEN_FAMILY, user, first)
+    elif key.family in _STATIC:
+        for game in (mark_of(key.owner), TITLED_GAME):
+            await tx.execute(_STATIC[key.family], user, game, now)
+        await put_version(tx, key, old=0, new=FIRST_VERSION, dice=Random(0))
+
+
+_STATIC: Final = {Family.CART: _ADD_LINE, Family.WISHLIST: _ADD_WISH}

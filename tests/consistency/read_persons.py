@@ -1,0 +1,253 @@
+"""
+A process that reads what is one person's, as the shop's doors do it: carts, wishlists, profiles, access.
+
+Its only argument is an order in JSON. It goes on until it is ended.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from time import monotonic_ns
+from typing import Final
+
+import msgspec
+import structlog
+import uvloop
+from prometheus_client import REGISTRY
+
+from keyshop.accounts.check_access import check_access
+from keyshop.accounts.errors import TokenRefused
+from keyshop.accounts.models import Account, Role
+from keyshop.accounts.show_profile import show_profile
+from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.assembly import Shop
+from keyshop.baskets.models import Visitor
+from keyshop.baskets.show_cart import show_cart
+from keyshop.baskets.show_wishlist import show_user_wishlist, show_wishlist
+from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.session import shop
+from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.protocol import Cache, Load
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.kit.errors import ShopError, Unavailable
+from keyshop.kit.secrets import Secret
+from tests.consistency.answers import read_answer
+from tests.consistency.contents import session_of, token_family_of, user_of
+from tests.consistency.keys import ABSENT, PERSONAL, Family, Key
+from tests.consistency.records import Answer, ReadLog
+from tests.consistency.requests import path_of
+
+_PAUSE: Final = 0.006  # seconds after each answer: the doors to games need the machine too
+_AGAIN: Final = 0.1
+_HOT: Final = 12  # keys that get half of the questions
+
+_log = structlog.get_logger(__name__)
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Read through the shop's cache, so many things at once."""
+
+    api: int
+    """The process's number among those that answer."""
+
+    at_once: int
+    seed: int
+    log: str
+    figures: str
+    """Where what the cache counts is written once a second."""
+
+
+class _Overheard:
+    """The cache, and what it said last."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self.answer: bytes | None = None
+
+    async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
+        self.answer = await self._cache.read(key, load, now=now)
+        return self.answer
+
+
+class _Doors:
+    """Asks as the API does for what one person may see."""
+
+    def __init__(self, db: Database, cache: Cache, dice: Random) -> None:
+        self._db = db
+        self._cache = cache
+        self._dice = dice
+        self._signed_in: dict[int, int] = {}
+        secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
+        life = timedelta(days=1)
+        self._tokens = Tokens(secrets, access_life=life, refresh_life=life)
+
+    async def ask(self, key: Key) -> bytes | None:
+        """Return the answer; None: there is none."""
+        now = utc_now()
+        if key.family is Family.PROFILE:
+            return await show_profile(self._db, self._cache, user_id=user_of(key.owner), now=now)
+        if key.family is Family.ACCESS:
+            return await self._ask_access(key, now)
+        if key.comes_and_goes:
+            visitor = Visitor(session_id=session_of(key.owner))
+        else:
+            visitor = Visitor(user_id=user_of(key.owner))
+        if key.family in {Family.CART, Family.GUEST_CART}:
+            return await show_cart(self._db, self._cache, visitor, now=now)
+        show = self._dice.choice((show_wishlist, show_user_wishlist))
+        return await show(self._db, self._cache, visitor, now=now)
+
+    async def _ask_access(self, key: Key, now: datetime) -> bytes | None:
+        """Show a token of the sign-in that was seen last; it may have ended since."""
+        family = token_family_of(key.owner, self._signed_in.get(key.owner, 0))
+        token = self._tokens.sign_access(_account(key.owner), family_id=family, now=now)
+        cache = _Overheard(self._cache)
+        try:
+            signed_in = await check_access(self._db, cache, self._tokens, token, now=now)
+        except TokenRefused:
+            return cache.answer
+        return msgspec.json.encode({"families": [signed_in.family_id]})
+
+    def remember(self, key: Key, version: int) -> None:
+        """Remember of whose sign-in to show a token."""
+        self._signed_in[key.owner] = version
+
+
+def _account(owner: int) -> Account:
+    return Account(
+        id=user_of(owner),
+        email=f"{user_of(owner)}@shop.example",
+        nickname="",
+        first_name=None,
+        last_name=None,
+        avatar=None,
+        role=Role.USER,
+        email_verified=True,
+        password_hash=Secret(""),
+        created_at=utc_now(),
+    )
+
+
+class _Reader:
+    """Asks one thing after the other."""
+
+    def __init__(self, order: Order, shop: Shop, dice: Random, log: ReadLog) -> None:
+        self._order = order
+        self._dice = dice
+        self._log = log
+        self._doors = _Doors(shop.db, shop.cache, dice)
+        self._hot = dice.sample(PERSONAL, _HOT)
+
+    async def keep_reading(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            key = self._dice.choice(self._hot if self._dice.random() < 0.5 else PERSONAL)
+            await self._read(key)
+            await asyncio.sleep(_PAUSE)
+
+    async def _read(self, key: Key) -> None:
+        invoked = monotonic_ns()
+        try:
+            body = await self._doors.ask(key)
+            self._note_shown(key, body, invoked, monotonic_ns())
+        except Unavailable:
+            self._note(Answer.UNAVAILABLE, 0, key.number, 0, key, invoked, monotonic_ns())
+        except Exception:  # noqa: BLE001 - to a visitor it would be a 500, whatever it is
+            _log.exception("reader.failed", key=key.id)
+            self._note(Answer.WRONG_STATUS, 0, key.number, 0, key, invoked, monotonic_ns())
+
+    def _note_shown(self, key: Key, body: bytes | None, invoked: int, returned: int) -> None:
+        if body is None:
+            self._note(Answer.SHOWN, 0, key.number, ABSENT, key, invoked, returned)
+            return
+        told = read_answer(key, body)
+        others = told.owners - {key.owner}
+        if others:
+            self._note(Answer.ANOTHERS, 0, key.number, min(others), key, invoked, returned)
+            return
+        self._note(Answer.SHOWN, 0, key.number, told.version, key, invoked, returned)
+        for place, (game, version) in enumerate(told.games, start=1):
+            self._note(Answer.SHOWN, place, game, version, key, invoked, returned)
+        if key.family is Family.ACCESS:
+            self._doors.remember(key, told.version)
+
+    def _note(
+        self,
+        answer: Answer,
+        place: int,
+        number: int,
+        version: int,
+        asked: Key,
+        invoked: int,
+        returned: int,
+    ) -> None:
+        self._log.add(
+            answer, path_of(asked.family), self._order.api, place, number, version, invoked, returned
+        )  # fmt: skip
+
+
+async def _read(order: Order) -> None:
+    log = ReadLog(Path(order.log))
+    dice = Random(order.seed)
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    try:
+        while not stopped.is_set():
+            try:
+                async with shop() as parts:
+                    await _read_until(stopped, order, parts, dice, log)
+            except (ShopError, OSError, TimeoutError) as error:
+                _log.warning("reader.could_not_start", reason=str(error))
+                await asyncio.sleep(_AGAIN)
+    finally:
+        log.close()
+
+
+async def _read_until(
+    stopped: asyncio.Event, order: Order, parts: Shop, dice: Random, log: ReadLog
+) -> None:
+    reader = _Reader(order, parts, dice, log)
+    work = [asyncio.create_task(reader.keep_reading()) for _ in range(order.at_once)]
+    while not stopped.is_set():
+        for task in work:
+            if task.done():
+                task.result()
+        _write_figures(Path(order.figures))
+        log.flush()
+        try:
+            await asyncio.wait_for(stopped.wait(), 1)
+        except TimeoutError:
+            continue
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    _write_figures(Path(order.figures))
+
+
+def _write_figures(path: Path) -> None:
+    """Write down how often the cache was asked, by family and outcome."""
+    counts: dict[str, dict[str, int]] = {}
+    for metric in REGISTRY.collect():
+        if metric.name == "keyshop_cache_reads":
+            for sample in metric.samples:
+                if sample.name == "keyshop_cache_reads_total":
+                    of_family = counts.setdefault(sample.labels["family"], {})
+                    of_family[sample.labels["outcome"]] = int(sample.value)
+    new = path.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(counts))
+    new.replace(path)
+
+
+def main() -> None:
+    """Carry out the order."""
+    end_with(os.getppid())
+    uvloop.run(_read(msgspec.json.decode(sys.argv[1], type=Order)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What belongs to one person tells whose it is, and of which version."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.consistency.answers import UNTRUE, read_answer
+from tests.consistency.contents import (
+    TITLED_GAME,
+    count_of_lines,
+    count_of_wishes,
+    lines_of,
+    mark_of,
+    nickname_of,
+    title_of,
+    token_family_of,
+    user_of,
+    wishes_of,
+)
+from tests.consistency.keys import ABSENT, GAME_OF, PERSONAL, Family, Key, Kind, keys_of
+from tests.consistency.writers.person_rows import changed_lines
+
+ALICE, BOB = 20, 21
+GUEST = next(key.owner for key in PERSONAL if key.kind is Kind.GUEST)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def line(game: str, quantity: int = 1, **facts: object) -> dict[str, object]:
+    shown = {"id": game, "title": "A Game", "price": Decimal("0.02"), "inStock": True} | facts
+    return {"gameId": game, "quantity": quantity, "game": shown}
+
+
+def cart(*lines: dict[str, object]) -> bytes:
+    return _ENCODER.encode({"success": True, "data": {"items": lines, "total": 0}})
+
+
+def wishlist(*lines: dict[str, object]) -> bytes:
+    return _ENCODER.encode({"success": True, "data": lines})
+
+
+def cart_of(owner: int, count: int) -> bytes:
+    return cart(line(mark_of(owner)), *(line(game, n) for game, n in lines_of(count).items()))
+
+
+def key_of(owner: int, family: Family) -> Key:
+    return keys_of(owner)[family]
+
+
+class TestCounters:
+    @pytest.mark.parametrize("contents", [lines_of, wishes_of])
+    def test_change_one_line_by_one_at_each_step(self, contents):
+        steps = [(contents(count), contents(count + 1)) for count in range(3000)]
+
+        assert all(len(changed_lines(old, new)) == 1 for old, new in steps)
+        assert all(abs(sum(new.values()) - sum(old.values())) == 1 for old, new in steps)
+
+    def test_tell_how_many_steps_there_were(self):
+        assert all(count_of_lines(lines_of(count)) == count for count in range(3000))
+        assert all(count_of_wishes(wishes_of(count)) == count for count in range(3000))
+
+
+class TestReadAnswer:
+    def test_finds_owner_and_version_of_a_cart(self):
+        told = read_answer(key_of(ALICE, Family.CART), cart_of(ALICE, 77))
+
+        assert (told.owners, told.version) == ({ALICE}, 77)
+
+    def test_finds_the_other_owner_in_anothers_cart(self):
+        told = read_answer(key_of(ALICE, Family.CART), cart_of(BOB, 77))
+
+        assert told.owners == {BOB}
+
+    def test_finds_nothing_in_a_cart_without_a_mark(self):
+        told = read_answer(key_of(ALICE, Family.CART), cart())
+
+        assert (told.owners, told.version) == (set(), ABSENT)
+
+    def test_finds_even_versions_in_a_guests_cart(self):
+        told = read_answer(key_of(GUEST, Family.GUEST_CART), cart_of(GUEST, 77))
+
+        assert told.version == 154
+
+    def test_finds_owner_and_version_of_a_wishlist(self):
+        wishes = [line(mark_of(ALICE)), *map(line, wishes_of(77))]
+
+        told = read_answer(key_of(ALICE, Family.WISHLIST), wishlist(*wishes))
+
+        assert (told.owners, told.version) == ({ALICE}, 77)
+
+    def test_finds_the_games_that_are_shown_with_their_versions(self):
+        shop, titled = GAME_OF["chk-shop0"], GAME_OF[TITLED_GAME]
+        lines = [
+            line(shop.id, price=Decimal("1.20")),
+            line(titled.id, title=title_of(5), inStock=False),
+        ]
+
+        told = read_answer(key_of(ALICE, Family.CART), cart(line(mark_of(ALICE)), *lines))
+
+        assert told.games == [(shop.number, 120), (titled.number, 5)]
+
+    def test_takes_a_title_that_contradicts_the_stock_for_untrue(self):
+        game = line(TITLED_GAME, title=title_of(5), inStock=True)
+
+        told = read_answer(key_of(ALICE, Family.CART), cart(game))
+
+        assert told.games == [(GAME_OF[TITLED_GAME].number, UNTRUE)]
+
+    def test_finds_owner_and_version_of_a_profile(self):
+        shown = {"id": user_of(ALICE), "nickname": nickname_of(ALICE, 70), "balance": 0.07}
+        body = msgspec.json.encode({"success": True, "data": shown})
+
+        told = read_answer(key_of(ALICE, Family.PROFILE), body)
+
+        assert (told.owners, told.version) == ({ALICE}, 77)
+
+    def test_finds_the_oldest_sign_in_that_is_still_good(self):
+        families = [token_family_of(ALICE, version) for version in (9, 8)]
+
+        told = read_answer(
+            key_of(ALICE, Family.ACCESS), msgspec.json.encode({"families": families})
+        )
+
+        assert (told.owners, told.version) == ({ALICE}, 8)
