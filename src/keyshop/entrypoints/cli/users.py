@@ -104,7 +104,7 @@ def revoke(who: Who, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"id": user_id, "revoked": ended})
     else:
-        typer.echo(f"Account {user_id} was signed out on {ended} devices.")
+        typer.echo(f"Account {user_id} was signed out; devices: {ended}.")
 
 
 @app.command()
