@@ -66,7 +66,12 @@ class Attempts(AbstractEntrypointExecutor):
             return
 
         attempt = job.attempts + 1
-        delay = delay_before_retry(error, attempt=attempt, jitter=_RANDOM.random())
+        delay = delay_before_retry(
+            error,
+            attempt=attempt,
+            jitter=_RANDOM.random(),
+            most_attempts=self._handler.attempts,
+        )
         _report(job, "dead" if delay is None else "retried", seconds, error=error)
         if delay is None:
             raise error

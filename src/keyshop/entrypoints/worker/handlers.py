@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
+from keyshop.entrypoints.worker.retries import MOST_ATTEMPTS
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.jobs import Job, decode_job
 
@@ -14,12 +15,19 @@ class Handler(NamedTuple):
 
     name: str
     handle: Callable[[WorkerShop, bytes | None], Awaitable[None]]
+    attempts: int = MOST_ATTEMPTS
+    """How many are made before a job is given up; see `retries.py` for the pauses."""
 
 
-def handler(kind: type[_Job], act: Callable[[WorkerShop, _Job], Awaitable[None]]) -> Handler:
+def handler(
+    kind: type[_Job],
+    act: Callable[[WorkerShop, _Job], Awaitable[None]],
+    *,
+    attempts: int = MOST_ATTEMPTS,
+) -> Handler:
     """Return the table's entry that reads jobs of this kind and hands them to `act`."""
 
     async def handle(shop: WorkerShop, payload: bytes | None) -> None:
         await act(shop, decode_job(kind, payload))
 
-    return Handler(kind.name, handle)
+    return Handler(kind.name, handle, attempts)

@@ -22,14 +22,16 @@ class WorkersLost(Conflict):
         super().__init__(f"{lost} workers died over this job; look at their memory and their logs.")
 
 
-def delay_before_retry(error: BaseException, *, attempt: int, jitter: float) -> timedelta | None:
+def delay_before_retry(
+    error: BaseException, *, attempt: int, jitter: float, most_attempts: int = MOST_ATTEMPTS
+) -> timedelta | None:
     """
     Return how long a job waits after its attempt (the first is 1) failed, or None: it is dead.
 
     The delay doubles each time, from two seconds to ten minutes. `jitter`, from 0 to 1, spreads it
     between half and one and a half of that, so that what failed together does not return together.
     """
-    if not isinstance(error, RETRIED) or attempt >= MOST_ATTEMPTS:
+    if not isinstance(error, RETRIED) or attempt >= most_attempts:
         return None
     # Bounded before it is used: a timedelta overflows long before an int does.
     delay = _FIRST_DELAY * (1 << min(attempt - 1, 16))

@@ -21,7 +21,7 @@ from asyncpg import Connection, Record
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.types import QueueManagerId
 
-from keyshop.entrypoints.worker import sync
+from keyshop.entrypoints.worker import mail, sync, tidy
 from keyshop.entrypoints.worker.attempt import Attempts
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.keep_time import keep_time
@@ -40,7 +40,11 @@ from keyshop.kit.errors import Conflict
 
 _log = structlog.get_logger(__name__)
 
-HANDLERS: Final[tuple[Handler, ...]] = (*sync.HANDLERS,)
+HANDLERS: Final[tuple[Handler, ...]] = (
+    *sync.HANDLERS,
+    *mail.HANDLERS,
+    *tidy.HANDLERS,
+)
 
 # A worker that gave no sign for this long has lost its jobs. Signs are given twice as often, and a
 # worker looks for jobs of the lost every `_LOOK`: a killed one's job waits for seven seconds.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from keyshop.entrypoints.worker.tidy import TidyDue
 from keyshop.kit.jobs import Job
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
 
@@ -29,6 +30,12 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
         offset=timedelta(hours=2),
     ),
     Schedule("sync.stock", lambda due_at: StockCheckDue(due_at=due_at), timedelta(minutes=15)),
+    Schedule(
+        "tidy",
+        lambda due_at: TidyDue(due_at=due_at),
+        every=timedelta(hours=1),
+        offset=timedelta(minutes=40),
+    ),
 )
 
 

@@ -2,7 +2,9 @@
 
 from typing import Protocol
 
+from keyshop.accounts.parts import AccountParts
 from keyshop.kit.database import Database
+from keyshop.kit.mail import Mailer
 
 
 class WorkerShop(Protocol):
@@ -16,6 +18,21 @@ class WorkerShop(Protocol):
     @property
     def database_url(self) -> str:
         """Where that database is: the worker listens on a connection of its own."""
+        ...
+
+    @property
+    def accounts(self) -> AccountParts:
+        """What accounts work with."""
+        ...
+
+    @property
+    def mailer(self) -> Mailer:
+        """What carries mails."""
+        ...
+
+    @property
+    def public_url(self) -> str:
+        """The address under which customers reach the shop."""
         ...
 
     async def run_full_sync(self) -> object:

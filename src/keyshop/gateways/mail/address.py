@@ -2,7 +2,7 @@
 
 import re
 from email.headerregistry import Address
-from email.utils import parseaddr
+from email.utils import getaddresses
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
@@ -118,9 +118,10 @@ def parse_sender(mail_from: str) -> Address:
     Raises:
         Invalid: it names none.
     """
-    name, address = parseaddr(mail_from)
-    if not name.isprintable() or not is_mail_address(address):
+    found = getaddresses([mail_from]) if mail_from.isprintable() else []
+    if len(found) != 1 or not is_mail_address(found[0][1]):
         raise Invalid("MAIL_FROM: give shop@example.com or The Shop <shop@example.com>.")
+    name, address = found[0]
     return as_header(address, name=name)
 
 

@@ -102,7 +102,9 @@ class SmtpMailer:
             password=address.password.reveal() if address.password else None,
             # By default it asks the name service for this machine's name, which may take long.
             local_hostname=self._sender.domain,
-            timeout=self._timeout,
+            # There is one for the whole. Python 3.11's `wait_for`, which one for each step goes
+            # through, can swallow the cancellation of a job.
+            timeout=None,
             use_tls=address.encryption is Encryption.TLS,
             start_tls=_START_TLS[address.encryption],
             tls_context=self._tls,

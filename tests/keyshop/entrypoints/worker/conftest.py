@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TypeAlias
 import pytest
 import pytest_asyncio
 
+from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.worker.probes import HANDLERS, ProbeShop, make_diary
@@ -42,10 +43,12 @@ def working(shop: ProbeShop) -> Working:
     """A worker in this process for the length of a block."""
 
     @asynccontextmanager
-    async def working(grace: timedelta = timedelta(seconds=10)) -> AsyncIterator[asyncio.Event]:
+    async def working(
+        grace: timedelta = timedelta(seconds=10), handlers: Sequence[Handler] = HANDLERS
+    ) -> AsyncIterator[asyncio.Event]:
         stop = asyncio.Event()
         worker = asyncio.create_task(
-            run_worker(shop, handlers=HANDLERS, schedules=(), grace=grace, stop=stop)
+            run_worker(shop, handlers=handlers, schedules=(), grace=grace, stop=stop)
         )
         try:
             yield stop

@@ -6,20 +6,36 @@ import time
 from datetime import datetime
 from typing import ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from keyshop.accounts.parts import AccountParts
 from keyshop.entrypoints.worker.handlers import handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database import Database
 from keyshop.kit.jobs import Job
+from keyshop.kit.mail import Mail, Mailer, MailUnavailable
+from keyshop.kit.passwords import PasswordPool
 from keyshop.supplier.errors import SupplierUnavailable
+from tests.keyshop.accounts.people import make_parts
+
+
+class NoMailer:
+    """Where a mail server would be."""
+
+    async def send(self, mail: Mail) -> None:
+        raise MailUnavailable("There is no mail server here.")
 
 
 class ProbeShop(Struct):
-    """A shop with a database and nothing else."""
+    """A shop with a database and little else."""
 
     db: Database
     database_url: str
+    mailer: Mailer = field(default_factory=NoMailer)
+    accounts: AccountParts = field(
+        default_factory=lambda: make_parts(PasswordPool(threads=1, cost=4))
+    )
+    public_url: str = "https://shop.example"
 
     async def run_full_sync(self) -> None:
         await write(self, "full sync")

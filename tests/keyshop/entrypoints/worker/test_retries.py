@@ -4,17 +4,21 @@ from datetime import timedelta
 
 import pytest
 
+from keyshop.entrypoints.worker.mail import MOST_ATTEMPTS as MOST_MAIL
 from keyshop.entrypoints.worker.retries import MOST_ATTEMPTS, delay_before_retry
 from keyshop.kit.errors import Conflict, Unavailable
+from keyshop.kit.mail import MailRefused, MailUnavailable
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
 
 
 class TestDelayBeforeRetry:
-    @pytest.mark.parametrize("kind", [SupplierUnavailable, OutcomeUnknown, Unavailable])
+    @pytest.mark.parametrize(
+        "kind", [SupplierUnavailable, OutcomeUnknown, MailUnavailable, Unavailable]
+    )
     def test_tries_again_what_passes_by_itself(self, kind: type[Exception]):
         assert delay_before_retry(kind("Away."), attempt=1, jitter=0.5) == timedelta(seconds=2)
 
-    @pytest.mark.parametrize("kind", [SupplierRefused, Conflict, ValueError, KeyError])
+    @pytest.mark.parametrize("kind", [SupplierRefused, MailRefused, Conflict, ValueError, KeyError])
     def test_gives_everything_else_to_a_person(self, kind: type[Exception]):
         assert delay_before_retry(kind("No."), attempt=1, jitter=0.5) is None
 
@@ -32,6 +36,18 @@ class TestDelayBeforeRetry:
 
         assert delay_before_retry(error, attempt=2, jitter=0) == timedelta(seconds=2)
         assert delay_before_retry(error, attempt=2, jitter=1) == timedelta(seconds=6)
+
+    def test_tries_mails_for_about_a_day(self):
+        delays = [
+            delay_before_retry(
+                MailUnavailable("Away."), attempt=attempt, jitter=0.5, most_attempts=MOST_MAIL
+            )
+            for attempt in range(1, MOST_MAIL)
+        ]
+
+        total = sum((delay for delay in delays if delay), timedelta(0))
+        assert None not in delays
+        assert timedelta(hours=22) < total < timedelta(hours=26)
 
     def test_gives_up_after_the_last_attempt(self):
         error = Unavailable("Away.")

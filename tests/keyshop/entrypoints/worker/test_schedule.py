@@ -17,7 +17,7 @@ from tests.keyshop.entrypoints.worker.probes import ProbeShop, Ticked, read_diar
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
-FULL_SYNC, STOCK_CHECK = SCHEDULES
+FULL_SYNC, STOCK_CHECK, TIDY = SCHEDULES
 
 
 async def tick(db: Database, at: datetime) -> bool:
@@ -44,11 +44,15 @@ class TestSchedules:
         assert latest_due(STOCK_CHECK, NOON + timedelta(minutes=44)) == NOON + timedelta(minutes=30)
         assert next_due(STOCK_CHECK, NOON) == NOON + timedelta(minutes=15)
 
+    def test_forgets_what_is_over_every_hour(self):
+        assert latest_due(TIDY, NOON) == NOON - timedelta(minutes=20)
+        assert next_due(TIDY, NOON) == NOON + timedelta(minutes=40)
+
     def test_never_changes_the_names_that_are_stored(self):
         jobs = [schedule.job(NOON).name for schedule in SCHEDULES]
 
-        assert [schedule.name for schedule in SCHEDULES] == ["sync.full", "sync.stock"]
-        assert jobs == ["sync.full_due", "sync.stock_due"]
+        assert [schedule.name for schedule in SCHEDULES] == ["sync.full", "sync.stock", "tidy"]
+        assert jobs == ["sync.full_due", "sync.stock_due", "tidy"]
 
 
 class TestSeeToTick:

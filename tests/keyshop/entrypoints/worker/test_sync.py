@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from msgspec import Struct
 from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.sync import HANDLERS, on_full_sync_due, on_stock_check_due
@@ -14,11 +13,8 @@ from tests.keyshop.entrypoints.worker.probes import ProbeShop, read_diary
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-class BusyShop(Struct):
+class BusyShop(ProbeShop):
     """A shop in which somebody syncs already."""
-
-    db: Database
-    database_url: str
 
     async def run_full_sync(self) -> None:
         raise Conflict("A full sync is going on already.")

@@ -1,0 +1,37 @@
+"""Jobs of mails: the only place where what happens to an account reaches a mail server."""
+
+from typing import Final, TypeAlias
+
+import structlog
+
+from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
+from keyshop.accounts.mails import compose
+from keyshop.entrypoints.worker.handlers import Handler, handler
+from keyshop.entrypoints.worker.shop import WorkerShop
+from keyshop.kit.clock import utc_now
+from keyshop.kit.sent_mails import send_once
+
+_log = structlog.get_logger(__name__)
+
+AccountMail: TypeAlias = MailWelcome | MailVerification | MailReset | MailLockNotice
+
+# With pauses that grow to ten minutes this is about a day: a server that is down over night, or
+# lets strangers wait, still gets its mails.
+MOST_ATTEMPTS: Final = 150
+
+
+async def on_account_mail(shop: WorkerShop, job: AccountMail) -> None:
+    """Send the mail, unless it went out already or nobody needs it any more."""
+    mail = await compose(shop.db, shop.accounts.proof_keys, job, shop.public_url)
+    if mail is None:
+        _log.info("mail not needed", operation=job.name)
+    elif not await send_once(shop.db, shop.mailer, mail, now=utc_now()):
+        _log.info("mail sent already", operation=job.name, mail_id=mail.id)
+
+
+HANDLERS: Final[tuple[Handler, ...]] = (
+    handler(MailWelcome, on_account_mail, attempts=MOST_ATTEMPTS),
+    handler(MailVerification, on_account_mail, attempts=MOST_ATTEMPTS),
+    handler(MailReset, on_account_mail, attempts=MOST_ATTEMPTS),
+    handler(MailLockNotice, on_account_mail, attempts=MOST_ATTEMPTS),
+)

@@ -1,0 +1,153 @@
+"""A real mail server on a loopback port, with memory and moods; and one that says nothing."""
+
+# ruff: noqa: N802 - aiosmtpd finds what a handler can do by these names
+
+import asyncio
+import email
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+# For localhost and 127.0.0.1; it signs itself, and opens nothing.
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
+
+
+class MailServer:
+    """What a mail server took, and how it answers."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.connections = 0
+        self.greeting_answer: str | None = None
+        """What it says to EHLO and HELO in place of a welcome."""
+
+        self.sender_answer: str | None = None
+        self.recipient_answers: list[str] = []
+        """What it says to the next recipients, in place of 250."""
+
+        self.data_answers: list[str] = []
+        """What it says once the next mails are there; it has not taken them."""
+
+        self.hangs_up_after_data = False
+        """It takes the mail, and the line drops before it can say so."""
+
+        self.is_slow_to_part = False
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, answers: list[str]
+    ) -> list[str]:
+        self.connections += 1
+        if self.greeting_answer:
+            return [self.greeting_answer]
+        session.host_name = hostname
+        return answers
+
+    async def handle_HELO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str
+    ) -> str:
+        return self.greeting_answer or "250 mail.example"
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.sender_answer:
+            return self.sender_answer
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.recipient_answers:
+            return self.recipient_answers.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.data_answers:
+            return self.data_answers.pop(0)
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self.mails.append(email.message_from_bytes(content, policy=default))
+        self.recipients += envelope.rcpt_tos
+        if self.hangs_up_after_data:
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
+        return "250 2.0.0 Taken"
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.is_slow_to_part:
+            await asyncio.sleep(60)
+        return "221 Bye"
+
+
+@asynccontextmanager
+async def serve(
+    moods: MailServer,
+    *,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    starttls: ssl.SSLContext | None = None,
+    password: str | None = None,
+) -> AsyncIterator[int]:
+    """Run the server and lend its port; `tls` from the first byte, or on request."""
+    loop = asyncio.get_running_loop()
+
+    def authenticate(*args: Any) -> AuthResult:
+        login = args[4]
+        return AuthResult(success=login.password == (password or "").encode(), handled=False)
+
+    def connect() -> SMTP:
+        return SMTP(
+            moods,
+            hostname="mail.example",
+            loop=loop,
+            tls_context=starttls,
+            authenticator=authenticate if password else None,
+            auth_require_tls=not tls,
+        )
+
+    server = await loop.create_server(connect, "127.0.0.1", port, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def serve_silence(called: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """Take connections, and say nothing."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if called:
+            called.set()
+        await reader.read()
+
+    server = await asyncio.start_server(keep, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+def server_tls() -> ssl.SSLContext:
+    """Return what the server proves with that it is localhost."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def client_tls() -> ssl.SSLContext:
+    """Return what believes the server's certificate, and no other."""
+    return ssl.create_default_context(cafile=str(CERTIFICATE))

@@ -1,0 +1,86 @@
+"""Addresses in settings and in mails."""
+
+import pytest
+
+from keyshop.gateways.mail.address import (
+    Encryption,
+    is_mail_address,
+    parse_sender,
+    parse_smtp_url,
+)
+from keyshop.kit.errors import Invalid
+from keyshop.kit.secrets import Secret
+
+
+class TestSmtpUrl:
+    def test_says_who_where_and_how(self):
+        address = parse_smtp_url("smtp://shop%40a.example:p%40ss%3Aw%2F@mail.example:2525")
+
+        assert (address.host, address.port) == ("mail.example", 2525)
+        assert (address.user, address.password) == ("shop@a.example", Secret("p@ss:w/"))
+
+    @pytest.mark.parametrize(
+        ("url", "encryption", "port"),
+        [
+            ("smtps://u:p@mail.example", Encryption.TLS, 465),
+            ("smtp://mail.example", Encryption.IF_OFFERED, 25),
+            ("smtp://mail.example?starttls=true", Encryption.STARTTLS, 587),
+            ("smtp://mail.example/?starttls=false", Encryption.NONE, 25),
+            ("smtp://u:p@mail.example?starttls=auto", Encryption.IF_OFFERED, 25),
+            ("smtp://u:p@[::1]:1025", Encryption.IF_OFFERED, 1025),
+        ],
+    )
+    def test_says_how_the_way_is_protected(self, url: str, encryption: Encryption, port: int):
+        address = parse_smtp_url(url)
+
+        assert (address.encryption, address.port) == (encryption, port)
+
+    def test_sends_no_password_in_clear_to_another_machine_unless_told_to(self):
+        assert parse_smtp_url("smtp://u:p@mail.example").encryption is Encryption.STARTTLS
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mail.example",
+            "http://mail.example",
+            "smtp://",
+            "smtp://u:hidden@mail.example:port",
+            "smtp://u:hidden@mail.example:0",
+            "smtp://u:hidden@mail.example/path",
+            "smtp://u:hidden@mail.example?starttls=perhaps",
+            "smtp://u:hidden@mail.example?tls=1",
+            "smtps://u:hidden@mail.example?starttls=true",
+        ],
+    )
+    def test_is_refused_with_a_sentence_that_holds_no_password(self, url: str):
+        with pytest.raises(Invalid, match=r"^SMTP_URL: .*\.$") as refusal:
+            parse_smtp_url(url)
+
+        assert "hidden" not in str(refusal.value)
+
+
+class TestSender:
+    def test_has_an_address_and_may_have_a_name(self):
+        named = parse_sender("The Shop <shop@shop.example>")
+
+        assert (named.display_name, named.addr_spec) == ("The Shop", "shop@shop.example")
+        assert parse_sender("keyshop@localhost").domain == "localhost"
+
+    @pytest.mark.parametrize("text", ["", "shop", "a@b, c@d", "x@y\r\nBcc: z@y", "a@@b", "é@b.com"])
+    def test_is_refused_when_it_is_none(self, text: str):
+        with pytest.raises(Invalid, match="MAIL_FROM"):
+            parse_sender(text)
+
+
+class TestMailAddress:
+    @pytest.mark.parametrize("text", ["a@b.co", "a.b+c@x-y.example", "o'neil@a.b", "a..b@c.de"])
+    def test_is_one_that_goes_over_the_wire_as_it_is(self, text: str):
+        assert is_mail_address(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "a", "a@", "@b", "a b@c", "a@b\n", "a@b\r\nRCPT TO:<x@y>", "<a@b>", "a@b>", "a@b,c@d",
+         "ä@b.de", "a@bücher.de", "a\x00@b", f"{'a' * 65}@b.de", f"a@{'b.' * 130}de"],
+    )  # fmt: skip
+    def test_is_nothing_else(self, text: str):
+        assert not is_mail_address(text)

@@ -1,0 +1,82 @@
+"""Who waits for a server that is away."""
+
+from datetime import timedelta
+
+import pytest
+
+from keyshop.gateways.mail.breaker import Breaker, ServerAway
+from keyshop.kit.mail import MailRefused, MailUnavailable
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(timedelta(seconds=15), monotonic=clock)
+
+
+def meet(breaker: Breaker, error: Exception | None = None) -> None:
+    with breaker.watching():
+        if error is not None:
+            raise error
+
+
+AWAY = ServerAway("Away.")
+JUST_NOW = "a moment ago"
+
+
+class TestBreaker:
+    def test_refuses_at_once_after_the_server_was_away(self, breaker: Breaker, clock: Clock):
+        with pytest.raises(ServerAway):
+            meet(breaker, AWAY)
+
+        clock.now = 14.9
+        with pytest.raises(MailUnavailable, match=JUST_NOW):
+            meet(breaker)
+
+        clock.now = 15
+        meet(breaker)
+        meet(breaker)
+
+    def test_lets_one_mail_find_out(self, breaker: Breaker, clock: Clock):
+        with pytest.raises(ServerAway):
+            meet(breaker, AWAY)
+        clock.now = 15
+
+        with breaker.watching(), pytest.raises(MailUnavailable, match=JUST_NOW):
+            meet(breaker)
+        meet(breaker)
+
+    def test_waits_again_when_it_is_still_away(self, breaker: Breaker, clock: Clock):
+        for _ in range(2):
+            with pytest.raises(ServerAway):
+                meet(breaker, AWAY)
+            clock.now += 15
+
+        with pytest.raises(ServerAway):
+            meet(breaker, AWAY)
+        with pytest.raises(MailUnavailable, match=JUST_NOW):
+            meet(breaker)
+
+    @pytest.mark.parametrize("kind", [MailRefused, MailUnavailable])
+    def test_takes_a_refusal_for_a_sign_of_life(
+        self, breaker: Breaker, clock: Clock, kind: type[Exception]
+    ):
+        with pytest.raises(ServerAway):
+            meet(breaker, AWAY)
+        clock.now = 15
+
+        with pytest.raises(kind, match="Not this one"):
+            meet(breaker, kind("Not this one."))
+
+        meet(breaker)
