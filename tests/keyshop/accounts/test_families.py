@@ -311,9 +311,9 @@ class TestAccountThatChanges:
             f"UPDATE users SET \"passwordHash\" = '{NEW_HASH}'",
         ],
     )
-    async def test_by_any_writer_cannot_be_refreshed(self, db, database_url, sql):
+    async def test_by_any_writer_cannot_be_refreshed(self, db, shared_url, sql):
         token = await signed_in_at_noon(db)
-        other_writer = await asyncpg.connect(database_url)
+        other_writer = await asyncpg.connect(shared_url)
         await other_writer.execute(sql)
         await other_writer.close()
 

@@ -1,0 +1,65 @@
+"""One database for all tests of accounts, emptied before each; and passwords that are cheap."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from keyshop.accounts.parts import AccountParts
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.database import Database
+from keyshop.kit.passwords import PasswordPool
+from tests.keyshop.accounts.people import make_parts
+from tests.servers import Postgres, copied_database
+
+_FILLED = (
+    "users",
+    "games",
+    "sessions",
+    "keyshop.rate_limits",
+    "keyshop.sign_in_failures",
+    "keyshop.pgqueuer",
+    "keyshop.pgqueuer_log",
+)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def shared_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
+    """The address of the database that `db` is."""
+    async with copied_database(postgres_server, template_database) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def shared_db(shared_url: str) -> AsyncIterator[Database]:
+    database = Database(shared_url, guard=GuardedCommit(None))
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def db(shared_db: Database) -> Database:
+    """A database without people: making another for each test would take a second and more."""
+    async with shared_db.transaction() as tx:
+        for table in _FILLED:
+            await tx.execute(f"DELETE FROM {table}")
+    return shared_db
+
+
+@pytest.fixture
+def no_db() -> Database:
+    """A database that is closed: whoever touches it fails."""
+    return Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
+
+
+@pytest.fixture(scope="session")
+def cheap_passwords() -> Iterator[PasswordPool]:
+    pool = PasswordPool(cost=4, queue=1000)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def parts(cheap_passwords: PasswordPool) -> AccountParts:
+    return make_parts(cheap_passwords)

@@ -1,0 +1,122 @@
+"""People who register and sign in, and what the database says of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from asyncpg import Record
+
+from keyshop.accounts.models import Caller, Credentials, Registration
+from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.register import register
+from keyshop.accounts.sign_in import sign_in
+from keyshop.accounts.tokens import Tokens
+from keyshop.baskets.change_cart import add_to_cart
+from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.kit.database import Database
+from keyshop.kit.passwords import PasswordPool
+from keyshop.kit.secrets import Secret
+from tests.keyshop.accounts.signing import make_tokens
+from tests.shop import NOON
+
+ALICE = "alice@example.com"
+PASSWORD = "Passw0rd-alice"
+OTHER_PASSWORD = "An0ther-password"
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+def make_parts(passwords: PasswordPool, tokens: Tokens | None = None) -> AccountParts:
+    return AccountParts(
+        tokens=tokens or make_tokens(),
+        passwords=passwords,
+        proof_keys=ProofKeys(Secret("p" * 32)),
+    )
+
+
+def caller(**overrides: Any) -> Caller:
+    return Caller(**{"address": "192.0.2.7", "user_agent": "A browser"} | overrides)
+
+
+def registration(**overrides: Any) -> Registration:
+    return Registration(**{"email": ALICE, "password": PASSWORD, "nickname": "Alice"} | overrides)
+
+
+async def add_alice(
+    db: Database, parts: AccountParts, *, now=NOON, session_id=None, **overrides: Any
+) -> SignedUp:
+    """Register Alice, or whom the overrides say."""
+    return await register(
+        db, parts, registration(**overrides), caller(session_id=session_id), now=now
+    )
+
+
+async def enter(
+    db: Database, parts: AccountParts, *, email=ALICE, password=PASSWORD, now=NOON, **of_caller: Any
+) -> SignedUp:
+    """Sign Alice in, from another device each time it is called."""
+    return await sign_in(
+        db, parts, Credentials(email=email, password=password), caller(**of_caller), now=now
+    )
+
+
+async def guest_with(db: Database, game_id: str, quantity: int = 1) -> str:
+    """Put a game into the cart of a new guest and return the guest's session."""
+    session_id = await add_to_cart(
+        db, Visitor(), game_id, quantity, limits=BasketLimits(), now=NOON
+    )
+    assert session_id is not None
+    return session_id
+
+
+async def ask(db: Database, sql: str, *args: object) -> list[Record]:
+    async with db.read() as reader:
+        return await reader.fetch(sql, *args)
+
+
+async def count(db: Database, table: str) -> int:
+    async with db.read() as reader:
+        found: int = await reader.fetchval(f"SELECT count(*) FROM {table}")
+    return found
+
+
+async def carts(db: Database) -> dict[str, dict[str, int]]:
+    """Return quantities by user or session, and game."""
+    found: dict[str, dict[str, int]] = {}
+    for line in await ask(
+        db,
+        """SELECT "userId" AS owner, "gameId" AS game, quantity FROM cart_items
+        UNION ALL SELECT session_id, game_id, quantity FROM keyshop.guest_cart_items""",
+    ):
+        found.setdefault(line["owner"], {})[line["game"]] = line["quantity"]
+    return found
+
+
+async def jobs(db: Database) -> list[tuple[str, dict[str, str]]]:
+    """Return names and fields of the jobs that wait, the oldest first."""
+    return [
+        (job["entrypoint"], msgspec.json.decode(job["payload"]))
+        for job in await ask(db, "SELECT entrypoint, payload FROM keyshop.pgqueuer ORDER BY id")
+    ]
+
+
+@asynccontextmanager
+async def refused_inserts(db: Database, table: str) -> AsyncIterator[None]:
+    """Make the database refuse every new row of the table for the length of a block."""
+    async with db.transaction() as tx:
+        await tx.execute(
+            """CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'No more rows today.'; END $$"""
+        )
+        await tx.execute(
+            f"""CREATE TRIGGER refuse BEFORE INSERT ON {table}
+            FOR EACH ROW EXECUTE FUNCTION public.refuse()"""
+        )
+    try:
+        yield
+    finally:
+        async with db.transaction() as tx:
+            await tx.execute(f"DROP TRIGGER refuse ON {table}")

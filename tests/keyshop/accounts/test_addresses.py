@@ -1,0 +1,135 @@
+"""Which spellings are one mailbox, and which may become an account."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from keyshop.accounts.addresses import asked, normalise, registered
+from keyshop.accounts.errors import AccountInvalid
+
+DOMAINS = [
+    "gmail.com",
+    "googlemail.com",
+    "outlook.co.uk",
+    "yahoo.de",
+    "me.com",
+    "ya.ru",
+    "example.com",
+]
+addresses = st.one_of(
+    st.text(),
+    st.builds("{}@{}".format, st.text(), st.sampled_from(DOMAINS)),
+    st.builds(
+        "{}@{}".format,
+        st.text("ab.+-İKK \t", min_size=1, max_size=12),
+        st.sampled_from(DOMAINS),
+    ),
+)
+
+
+class TestNormalForm:
+    @pytest.mark.parametrize(
+        ("written", "stored"),
+        [
+            ("J.Doe+shop@Gmail.com", "jdoe@gmail.com"),
+            ("jdoe@googlemail.com", "jdoe@gmail.com"),
+            ("j..doe@gmail.com", "j..doe@gmail.com"),
+            ("J.Doe+shop@Outlook.com", "j.doe@outlook.com"),
+            ("J.Doe+shop@hotmail.co.uk", "j.doe@hotmail.co.uk"),
+            ("J.Doe+shop@live.nl", "j.doe@live.nl"),
+            ("J.Doe+shop@msn.com", "j.doe@msn.com"),
+            ("J.Doe-shop@yahoo.com", "j.doe@yahoo.com"),
+            ("J-Doe-shop@ymail.com", "j-doe@ymail.com"),
+            ("J.Doe+shop@yahoo.com", "j.doe+shop@yahoo.com"),
+            ("J.Doe+shop@iCloud.com", "j.doe@icloud.com"),
+            ("J.Doe+shop@me.com", "j.doe@me.com"),
+            ("J.Doe+shop@ya.ru", "j.doe+shop@yandex.ru"),
+            ("j.doe@yandex.kz", "j.doe@yandex.ru"),
+            ("  J.Doe+shop@Example.COM ", "j.doe+shop@example.com"),
+            ('"j@doe"@example.com', '"j@doe"@example.com'),
+            ("+shop@gmail.com", ""),
+            ("nobody", ""),
+            ("", ""),
+        ],
+    )
+    def test_is_what_accounts_were_stored_with_before(self, written: str, stored: str) -> None:
+        assert normalise(written) == stored
+
+    @given(addresses)
+    @example(". a@gmail.com")
+    @example("\ud800@gmail.com")
+    def test_is_its_own_but_for_what_is_left_of_yahoos(self, text: str) -> None:
+        once = normalise(text)
+
+        if not once.endswith(("yahoo.de", "yahoo.com")) or "-" not in once:
+            assert normalise(once) == once
+
+    @given(addresses)
+    def test_does_not_depend_on_case_and_blanks_of_plain_letters(self, text: str) -> None:
+        if text.isascii():
+            assert normalise(f" {text.upper()}\n") == normalise(text.lower())
+
+
+class TestNewAddress:
+    @given(addresses)
+    def test_is_in_plain_letters_and_normal_or_refused(self, text: str) -> None:
+        try:
+            taken = registered(text)
+        except AccountInvalid:
+            return
+
+        assert text.isascii()
+        assert taken == normalise(text)
+        assert asked(text) == taken
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "nobody",
+            "@example.com",
+            "alice@",
+            "alice@localhost",
+            "alice@example.c",
+            "alice@-example.com",
+            "alice@exa mple.com",
+            "al ice@example.com",
+            ".alice@example.com",
+            "alice.@example.com",
+            "al..ice@example.com",
+            "+tag@gmail.com",
+            "alice@example.com\nBcc: bob@example.com",
+            "alice@example.com\x00",
+            "alice\x00@example.com",
+            "аlice@example.com",  # noqa: RUF001 - a Cyrillic letter
+            "alice@exаmple.com",  # noqa: RUF001 - and here
+            "\u212aate@example.com",
+            "alice＠example.com",  # noqa: RUF001 - of full width
+            "a" * 65 + "@example.com",
+            "alice@" + "a." * 130 + "com",
+            "\ud800@example.com",
+        ],
+    )
+    def test_is_refused_when_it_is_none_or_looks_like_anothers(self, text: str) -> None:
+        with pytest.raises(AccountInvalid, match="Validation failed: email must be"):
+            registered(text)
+
+    @pytest.mark.parametrize("text", ["a@b.co", "o'hara+x@xn--bcher-kva.example", "x@a.xn--p1ai"])
+    def test_is_taken_with_whatever_plain_letters_allow(self, text: str) -> None:
+        assert registered(text) == text
+
+
+class TestAskedAddress:
+    @given(addresses)
+    def test_is_normal_and_storable_or_refused(self, text: str) -> None:
+        try:
+            found = asked(text)
+        except AccountInvalid:
+            return
+
+        assert found == normalise(text)
+        assert "\x00" not in found
+        assert found.encode().decode() == found
+
+    def test_may_be_one_of_another_alphabet_as_before(self) -> None:
+        assert asked("Алиса@Пример.рф") == "алиса@пример.рф"
