@@ -1,0 +1,156 @@
+"""Wrong passwords in a row lock an address for a while."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyshop.accounts.errors import WrongCredentials
+from keyshop.accounts.locks import find_lock, forget_failures, forget_old_failures
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.rules import LONGEST_LOCK, lock_after
+from keyshop.kit.database import Database
+from tests.keyshop.accounts.people import (
+    ALICE,
+    MINUTE,
+    SECOND,
+    add_alice,
+    ask,
+    count,
+    enter,
+    jobs,
+)
+from tests.shop import NOON
+
+BOB = "bob@example.com"
+
+
+async def fail(
+    db: Database, parts: AccountParts, times: int = 1, *, now: datetime = NOON, email: str = ALICE
+) -> None:
+    """Give a wrong password so many times, from a client of its own each time."""
+    for number in range(times):
+        address = f"2001:db8:{number:x}::1"
+        with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
+            await enter(db, parts, email=email, password="wrong", address=address, now=now)
+
+
+async def notices(db: Database) -> int:
+    return [name for name, _ in await jobs(db)].count("mail_lock_notice")
+
+
+class TestLock:
+    @given(st.integers(0, 10_000))
+    def test_lasts_longer_with_each_failure_up_to_its_longest(self, failures: int) -> None:
+        lock = lock_after(failures)
+
+        assert (lock is None) == (failures < 5)
+        assert lock is None or MINUTE <= lock <= LONGEST_LOCK
+        assert lock is None or lock_after(failures + 1) == min(2 * lock, LONGEST_LOCK)
+
+    async def test_begins_with_the_fifth_wrong_password_in_a_row(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        await fail(db, parts, 4)
+        await enter(db, parts)
+        await fail(db, parts, 5)
+
+        with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
+            await enter(db, parts, now=NOON + 59 * SECOND)
+        await enter(db, parts, now=NOON + 60 * SECOND)
+
+    async def test_is_forgotten_after_the_right_password(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await fail(db, parts, 5)
+
+        await enter(db, parts, now=NOON + 2 * MINUTE)
+
+        assert await count(db, "keyshop.sign_in_failures") == 0
+
+    async def test_doubles_with_each_failure_after_it(self, db, parts) -> None:
+        await add_alice(db, parts)
+        now = NOON
+        await fail(db, parts, 4)
+
+        lasted = []
+        for _ in range(7):
+            await fail(db, parts, now=now)
+            async with db.read() as reader:
+                lock = await find_lock(reader, ALICE)
+            lasted.append((lock.locked_until - now) // MINUTE)
+            now = lock.locked_until
+
+        assert lasted == [1, 2, 4, 8, 15, 15, 15]
+
+    async def test_is_not_made_longer_by_attempts_while_it_lasts(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await fail(db, parts, 5)
+
+        await fail(db, parts, 10, now=NOON + 30 * SECOND)
+
+        await enter(db, parts, now=NOON + 60 * SECOND)
+        history = await ask(db, "SELECT success FROM login_history")
+        assert [row["success"] for row in history].count(False) == 15
+
+    async def test_is_told_of_once_until_the_owner_signs_in_again(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        await fail(db, parts, 5)
+        assert await notices(db) == 1
+
+        await fail(db, parts, now=NOON + 2 * MINUTE)
+        await fail(db, parts, now=NOON + 9 * MINUTE)
+        assert await notices(db) == 1
+
+        await enter(db, parts, now=NOON + 30 * MINUTE)
+        await fail(db, parts, 5, now=NOON + 40 * MINUTE)
+        assert await notices(db) == 2
+        told = [job for name, job in await jobs(db) if name == "mail_lock_notice"]
+        assert {job["user_id"] for job in told} == {alice.account.id}
+        assert told[0]["notice_id"] != told[1]["notice_id"]
+
+    async def test_concerns_no_other_address(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await add_alice(db, parts, email=BOB)
+
+        await fail(db, parts, 5)
+
+        await enter(db, parts, email=BOB)
+
+    async def test_is_kept_for_an_address_without_account_and_nobody_is_told(
+        self, db, parts
+    ) -> None:
+        await fail(db, parts, 5)
+
+        async with db.read() as reader:
+            lock = await find_lock(reader, " Alice@Example.com ")
+        assert lock.locked_until == NOON + MINUTE
+        assert await jobs(db) == []
+        assert ALICE not in repr(await ask(db, "SELECT * FROM keyshop.sign_in_failures"))
+
+    async def test_begins_anew_after_a_day_without_failures(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        await fail(db, parts, 4)
+        await fail(db, parts, 4, now=NOON + timedelta(hours=24, seconds=1))
+
+        await enter(db, parts, now=NOON + timedelta(hours=24, seconds=1))
+
+    async def test_can_be_taken_away_by_an_operator(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await fail(db, parts, 5)
+
+        async with db.transaction() as tx:
+            assert await forget_failures(tx, ALICE)
+            assert not await forget_failures(tx, ALICE)
+
+        await enter(db, parts)
+
+    async def test_is_forgotten_in_the_end(self, db, parts) -> None:
+        await fail(db, parts)
+        await fail(db, parts, email=BOB, now=NOON + MINUTE)
+
+        async with db.transaction() as tx:
+            assert await forget_old_failures(tx, NOON + SECOND) == 1
+
+        assert await count(db, "keyshop.sign_in_failures") == 1

@@ -1,0 +1,270 @@
+"""A customer shows who they are, and everybody else learns nothing."""
+
+import asyncio
+from datetime import timedelta
+
+import bcrypt
+import pytest
+
+from keyshop.accounts.check_access import check_access
+from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
+from keyshop.accounts.families import refresh
+from keyshop.accounts.models import Credentials
+from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.sign_out import sign_out
+from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.database import Database
+from keyshop.kit.errors import TooMany
+from keyshop.kit.passwords import PasswordPool, PasswordsBusy
+from tests.keyshop.accounts.people import (
+    ALICE,
+    MINUTE,
+    OTHER_PASSWORD,
+    PASSWORD,
+    SECOND,
+    add_alice,
+    ask,
+    carts,
+    count,
+    enter,
+    guest_with,
+    make_parts,
+    refused_inserts,
+)
+from tests.keyshop.accounts.signing import add_user
+from tests.shop import NOON, make_game
+
+LATER = NOON + timedelta(hours=1)
+SHORT = "weak"
+
+
+def cheap_hash(password: str, cost: int = 4) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
+
+
+async def is_signed_in(db: Database, parts: AccountParts, token: str) -> bool:
+    try:
+        await check_access(db, PassThrough(), parts.tokens, token, now=NOON)
+    except TokenRefused:
+        return False
+    return True
+
+
+class TestSigningIn:
+    async def test_takes_any_spelling_of_the_address(self, db, parts) -> None:
+        alice = await add_alice(db, parts, email="j.doe@gmail.com")
+
+        again = await enter(db, parts, email=" J.D.oe+games@GoogleMail.com", now=LATER)
+
+        assert again.account == alice.account
+        assert await is_signed_in(db, parts, again.tokens.token)
+
+    async def test_takes_a_password_that_todays_rules_would_refuse(self, db, parts) -> None:
+        await add_user(db, email=ALICE, passwordHash=cheap_hash(SHORT))
+
+        await enter(db, parts, password=SHORT)
+
+    async def test_takes_a_password_beyond_72_bytes_that_was_set_long_ago(self, db, parts) -> None:
+        await add_user(db, email=ALICE, passwordHash=cheap_hash("x" * 72))
+
+        await enter(db, make_parts(PasswordPool(cost=5)), password="x" * 80)
+
+    async def test_is_written_into_the_history(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        await enter(db, parts, user_agent="x" * 600, address="198.51.100.9")
+        await enter(db, parts, user_agent="A\x00\ud800B", now=NOON + SECOND)
+        await enter(db, parts, user_agent=None, now=NOON + 2 * SECOND)
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, password=OTHER_PASSWORD, now=NOON + 3 * SECOND)
+
+        history = await ask(db, 'SELECT * FROM login_history ORDER BY "createdAt"')
+        assert [row["success"] for row in history] == [True, True, True, False]
+        assert [row["userAgent"] for row in history] == ["x" * 512, "AB", None, "A browser"]
+        assert history[0]["ipAddress"] == "198.51.100.9"
+
+    async def test_of_somebody_who_has_no_account_is_in_no_history(self, db, parts) -> None:
+        with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
+            await enter(db, parts)
+
+        assert await count(db, "login_history") == 0
+
+    @pytest.mark.parametrize(
+        ("credentials", "sentence"),
+        [
+            ({"email": "nobody"}, "email must be"),
+            ({"email": ""}, "email must be"),
+            ({"email": "a\x00@example.com"}, "email must be"),
+            ({"email": "a@exa\ud800mple.com"}, "email must be"),
+            ({"email": "a\n@example.com"}, "email must be"),
+            ({"email": "a" * 250 + "@example.com"}, "email must be"),
+            ({"password": ""}, "password must not be empty"),
+        ],
+    )
+    async def test_without_address_or_password_is_refused_before_all(
+        self, no_db, parts, credentials, sentence
+    ) -> None:
+        with pytest.raises(AccountInvalid, match=f"^Validation failed: {sentence}"):
+            await enter(no_db, parts, **credentials)
+
+    @pytest.mark.parametrize("password", ["\x00", "\ud800", "é" * 5000, PASSWORD + "\x00"])
+    async def test_with_an_odd_password_is_as_wrong_as_any_other(self, db, parts, password) -> None:
+        await add_alice(db, parts)
+
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, password=password)
+
+    async def test_keeps_its_password_out_of_what_is_printed(self) -> None:
+        assert PASSWORD not in repr(Credentials(email=ALICE, password=PASSWORD))
+
+
+class TestGuestsCart:
+    async def test_comes_along_once_in_twenty_sign_ins_at_a_time(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        game_id = await make_game(db)
+        session_id = await guest_with(db, game_id, 3)
+
+        entered = await asyncio.gather(
+            *(enter(db, parts, session_id=session_id) for _ in range(20))
+        )
+
+        assert await carts(db) == {alice.account.id: {game_id: 3}}
+        assert [each.migration is not None for each in entered].count(True) == 1
+
+    async def test_stays_with_the_guest_when_it_cannot_come(self, db, parts) -> None:
+        await add_alice(db, parts)
+        session_id = await guest_with(db, await make_game(db), 3)
+        before = await carts(db)
+
+        async with refused_inserts(db, "cart_items"):
+            entered = await enter(db, parts, session_id=session_id)
+
+        assert entered.migration is None
+        assert await is_signed_in(db, parts, entered.tokens.token)
+        assert await carts(db) == before
+        assert (await enter(db, parts, session_id=session_id)).migration is not None
+
+    @pytest.mark.parametrize("session_id", ["", "no such", "\x00", "\ud800", "x" * 5000])
+    async def test_of_an_odd_session_is_none(self, db, parts, session_id) -> None:
+        await add_alice(db, parts)
+
+        assert (await enter(db, parts, session_id=session_id)).migration is None
+
+    async def test_of_another_user_is_not_to_be_had_by_the_users_id(self, db, parts) -> None:
+        bob = await add_alice(db, parts, email="bob@example.com")
+        game_id = await make_game(db)
+        await enter(db, parts, email="bob@example.com", session_id=await guest_with(db, game_id))
+        await add_alice(db, parts)
+
+        await enter(db, parts, session_id=bob.account.id)
+
+        assert await carts(db) == {bob.account.id: {game_id: 1}}
+
+
+class TestCheaperHash:
+    async def test_is_replaced_at_the_next_sign_in(self, db) -> None:
+        user = await add_user(db, email=ALICE, passwordHash=cheap_hash(PASSWORD))
+        stronger = PasswordPool(cost=6)
+        strong_parts = make_parts(stronger)
+
+        entered = await enter(db, strong_parts)
+        again = await enter(db, strong_parts)
+
+        [row] = await ask(db, 'SELECT "passwordHash" AS hash FROM users WHERE id = $1', user.id)
+        assert row["hash"].startswith("$2b$06$")
+        assert await is_signed_in(db, strong_parts, entered.tokens.token)
+        assert again.account.password_hash.reveal() == row["hash"]
+        stronger.close()
+
+    async def test_signs_no_other_device_out_when_it_is_replaced(self, db, parts) -> None:
+        await add_alice(db, parts)
+        phone = await enter(db, parts)
+        stronger = PasswordPool(cost=5)
+
+        await enter(db, make_parts(stronger))
+
+        stronger.close()
+        assert await is_signed_in(db, parts, phone.tokens.token)
+        assert await refresh(db, parts.tokens, phone.tokens.refresh_token, now=NOON)
+
+    async def test_is_replaced_by_ten_devices_at_a_time(self, db) -> None:
+        await add_user(db, email=ALICE, passwordHash=cheap_hash(PASSWORD))
+        stronger = PasswordPool(cost=5)
+        strong_parts = make_parts(stronger)
+
+        entered = await asyncio.gather(*(enter(db, strong_parts) for _ in range(10)))
+
+        stronger.close()
+        assert all([await is_signed_in(db, strong_parts, each.tokens.token) for each in entered])
+
+
+class TestTooManyAttempts:
+    @pytest.mark.parametrize("is_registered", [True, False])
+    async def test_for_one_address_are_turned_away_whether_or_not_it_exists(
+        self, db, parts, is_registered
+    ) -> None:
+        if is_registered:
+            await add_alice(db, parts)
+
+        async def attempt(number: int) -> object:
+            spelling = f"Alice{'' if number % 2 else ' '}@example.com".replace(" ", "")
+            try:
+                return await enter(
+                    db, parts, email=spelling, password="wrong", address=f"192.0.2.{number}"
+                )
+            except (WrongCredentials, TooMany) as error:
+                return error
+
+        outcomes = await asyncio.gather(*map(attempt, range(40)))
+        turned_away = [each for each in outcomes if isinstance(each, TooMany)]
+
+        assert len(turned_away) == 10
+        assert all(0 < each.retry_after <= 30 for each in turned_away)
+
+    async def test_from_one_client_are_turned_away_whatever_the_address(self, db, parts) -> None:
+        async def attempt(number: int) -> object:
+            try:
+                return await enter(db, parts, email=f"nobody{number}@example.com")
+            except (WrongCredentials, TooMany) as error:
+                return type(error)
+
+        outcomes = await asyncio.gather(*map(attempt, range(70)))
+
+        assert (outcomes.count(WrongCredentials), outcomes.count(TooMany)) == (60, 10)
+
+    async def test_are_not_counted_when_they_succeed(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        entered = [await enter(db, parts) for _ in range(65)]
+
+        assert all(isinstance(each, SignedUp) for each in entered)
+
+    async def test_are_not_counted_when_nobody_looked_at_the_password(self, db, parts) -> None:
+        await add_alice(db, parts)
+        busy = PasswordPool(threads=1, queue=0, cost=12)
+        under_way = asyncio.create_task(busy.hash("x"))
+        await asyncio.sleep(0)
+
+        for _ in range(31):
+            with pytest.raises(PasswordsBusy):
+                await enter(db, make_parts(busy))
+
+        await under_way
+        busy.close()
+        await enter(db, parts)
+
+
+class TestSigningOut:
+    async def test_ends_that_device_and_no_other(self, db, parts) -> None:
+        await add_alice(db, parts)
+        phone, laptop = await enter(db, parts), await enter(db, parts)
+        signed_in = await check_access(
+            db, PassThrough(), parts.tokens, phone.tokens.token, now=NOON
+        )
+
+        await sign_out(db, signed_in, now=NOON + MINUTE)
+
+        assert not await is_signed_in(db, parts, phone.tokens.token)
+        assert await is_signed_in(db, parts, laptop.tokens.token)
+        with pytest.raises(TokenRefused):
+            await refresh(db, parts.tokens, phone.tokens.refresh_token, now=NOON + MINUTE)
