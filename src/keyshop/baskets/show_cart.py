@@ -12,7 +12,7 @@ from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
 from keyshop.storefront.answer import answer
 
-EMPTY: Final = answer(Cart([], Decimal(0)))
+EMPTY: Final = answer(Cart([], Decimal("0.00")))
 """The cart of whoever has none."""
 
 
