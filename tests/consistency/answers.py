@@ -17,6 +17,7 @@ from tests.consistency.contents import (
     version_of_title,
 )
 from tests.consistency.keys import ABSENT, GAME_OF, NUMBER_OF, Family, Key, Kind
+from tests.consistency.records import Answer
 
 UNTRUE: Final = 1 << 30
 """A version that was never written, of what contradicts itself."""
@@ -71,6 +72,29 @@ class _Access(Struct):
 _BASKET: Final = msgspec.json.Decoder(_BasketAnswer)
 _PROFILE: Final = msgspec.json.Decoder(_ProfileAnswer)
 _ACCESS: Final = msgspec.json.Decoder(_Access)
+
+
+class Observation(NamedTuple):
+    """One thing that an answer shows."""
+
+    answer: Answer
+    key: int
+    version: int
+
+
+def observe(key: Key, body: bytes) -> list[Observation]:
+    """
+    Return what the answer to the question for this key shows, first of all of the key itself.
+
+    Raises:
+        msgspec.MsgspecError: it is no such answer.
+    """
+    told = read_answer(key, body)
+    others = told.owners - {key.owner}
+    if others:
+        return [Observation(Answer.ANOTHERS, key.number, min(others))]
+    shown = [(key.number, told.version), *told.games]
+    return [Observation(Answer.SHOWN, number, version) for number, version in shown]
 
 
 def read_answer(key: Key, body: bytes) -> Told:

@@ -19,6 +19,9 @@ WISHED_GAMES: Final = tuple(
 TITLED_GAME: Final = next(key.id for key in GAMES if key.kind is Kind.TITLE)
 """Stands in every customer's basket, sometimes in stock and sometimes not."""
 
+ALWAYS: Final = 0
+"""The version of a sign-in that never ends."""
+
 _CART_BASE: Final = 8
 _MARK: Final = re.compile(r"chk-own(\d+)")
 _USER: Final = re.compile(r"chk-person(\d+)")

@@ -115,19 +115,23 @@ def _invent() -> Iterator[Key]:
         yield Key(number + place, f"chk-cold{place}", Kind.BULK, hot=False)
 
 
-_CUSTOMERS: Final = (Family.PROFILE, Family.CART, Family.WISHLIST, Family.ACCESS)
+_CUSTOMERS: Final = (Family.PROFILE, Family.CART, Family.WISHLIST)
+# Whoever has baskets stays signed in all the time, and others are signed out and in again.
+_SIGNED_OUT: Final = (Family.PROFILE, Family.ACCESS)
 # The customer of a guest's number is the one whom the guest turns out to be.
 _GUESTS: Final = (*_OF_GUESTS, Family.CART, Family.WISHLIST)
-_PERSONS: Final = {
-    Kind.FOREIGN_PERSON: (14, _CUSTOMERS),
-    Kind.PERSON: (14, _CUSTOMERS),
-    Kind.GUEST: (14, _GUESTS),
-}
+_PERSONS: Final = (
+    (Kind.FOREIGN_PERSON, 10, _CUSTOMERS),
+    (Kind.FOREIGN_PERSON, 6, _SIGNED_OUT),
+    (Kind.PERSON, 10, _CUSTOMERS),
+    (Kind.PERSON, 6, _SIGNED_OUT),
+    (Kind.GUEST, 14, _GUESTS),
+)
 
 
 def _invent_persons(number: int) -> Iterator[Key]:
     owner = 0
-    for kind, (count, families) in _PERSONS.items():
+    for kind, count, families in _PERSONS:
         for _ in range(count):
             for family in families:
                 name = f"{family} of person {owner}"
@@ -138,6 +142,7 @@ def _invent_persons(number: int) -> Iterator[Key]:
 
 GAMES: Final = tuple(_invent())
 PERSONAL: Final = tuple(_invent_persons(len(GAMES)))
+SIGNED_OUT: Final = frozenset(key.owner for key in PERSONAL if key.family is Family.ACCESS)
 KEYS: Final = GAMES + PERSONAL
 GAME_OF: Final = {key.id: key for key in GAMES}
 NUMBER_OF: Final = {key.id.encode(): key.number for key in GAMES if key.kind is not Kind.TITLE}

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.error import URLError
@@ -26,25 +27,37 @@ def fetch(url: str) -> str | None:
         return None
 
 
-def read_cache_reads(base_url: str) -> Counter[str]:
-    """Return how often the cache was asked, by outcome; nothing where there are no such figures."""
+def read_hits(base_url: str) -> int | None:
+    """Return how often the cache had the answer; None where there are no such figures."""
+    found = read_cache_reads(base_url)
+    return sum(outcomes["hit"] for outcomes in found.values()) if found else None
+
+
+def read_cache_reads(base_url: str) -> dict[str, Counter[str]]:
+    """Return how often the cache was asked, by family and outcome."""
     return parse_cache_reads(fetch(f"{base_url}/metrics") or "")
 
 
-def parse_cache_reads(text: str) -> Counter[str]:
-    """Return the cache's reads by outcome out of the text of /metrics."""
-    found: Counter[str] = Counter()
-    for labels, figure in _READS.findall(text):
-        outcome = dict(_LABEL.findall(labels)).get("outcome", "")
-        found[outcome] += int(float(figure))
-    return found
-
-
-def count_personal_reads(notes: Path) -> dict[str, Counter[str]]:
-    """Return how often readers inside the shop asked the cache, by family and outcome."""
+def parse_cache_reads(text: str) -> dict[str, Counter[str]]:
+    """Return the cache's reads by family and outcome out of the text of /metrics."""
     found: dict[str, Counter[str]] = {}
-    for path in notes.glob("persons*.figures"):
-        counts = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, int]])
-        for family, outcomes in counts.items():
-            found.setdefault(family, Counter()).update(outcomes)
+    for labels, figure in _READS.findall(text):
+        label = dict(_LABEL.findall(labels))
+        of_family = found.setdefault(label.get("family", ""), Counter())
+        of_family[label.get("outcome", "")] += int(float(figure))
     return found
+
+
+def count_inside(path: Path) -> dict[str, Counter[str]]:
+    """Return what a reader inside the shop wrote down of the same."""
+    counts = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, int]])
+    return {family: Counter(outcomes) for family, outcomes in counts.items()}
+
+
+def add_up(counts: Iterable[Mapping[str, Counter[str]]]) -> dict[str, Counter[str]]:
+    """Return the sum of what several processes counted."""
+    total: dict[str, Counter[str]] = {}
+    for count in counts:
+        for family, outcomes in count.items():
+            total.setdefault(family, Counter()).update(outcomes)
+    return total

@@ -20,6 +20,7 @@ def foreign_world(options: Options) -> Iterator[Parts]:
         parts = Parts(notes, options, database_url=options.database_url or "")
         parts.base_urls = list(options.base_urls)
         parts.redis_url = options.redis_url
+        parts.secret = os.environ.get("JWT_SECRET")
         env = shop_environment(
             notes / "home",
             KEYSHOP_ENV=os.environ.get("KEYSHOP_ENV", "test"),

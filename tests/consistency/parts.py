@@ -47,6 +47,9 @@ class Parts:
         self.simulator_url: str | None = None
         self.redis: RedisServer | None = None
         self.redis_url: str | None = None
+        self.secret: str | None = None
+        """What the shop signs access tokens with, if we know it."""
+
         self.postgres: PostgresServer | None = None
         self.network: Network | None = None
 

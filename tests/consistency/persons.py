@@ -7,13 +7,14 @@ from typing import Final
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database, Transaction
 from tests.consistency.contents import (
+    ALWAYS,
     TITLED_GAME,
     mark_of,
     nickname_of,
     token_family_of,
     user_of,
 )
-from tests.consistency.keys import FIRST_VERSION, PERSONAL, Family, Key
+from tests.consistency.keys import FIRST_VERSION, PERSONAL, SIGNED_OUT, Family, Key
 from tests.consistency.writers.person_rows import BEGIN_TOKEN_FAMILY, put_version
 from tests.shop import add_game
 
@@ -40,6 +41,8 @@ async def add_persons(db: Database) -> None:
         for owner in sorted({key.owner for key in PERSONAL}):
             await add_game(tx, id=mark_of(owner), title=f"Of person {owner}")
             await tx.execute(_ADD_USER, user_of(owner), nickname_of(owner, FIRST_VERSION), now)
+            version = FIRST_VERSION if owner in SIGNED_OUT else ALWAYS
+            await tx.execute(BEGIN_TOKEN_FAMILY, user_of(owner), token_family_of(owner, version))
         for key in PERSONAL:
             if not key.comes_and_goes:
                 await _fill(tx, key, now)
@@ -54,10 +57,7 @@ async def remove_persons(db: Database) -> None:
 
 async def _fill(tx: Transaction, key: Key, now: datetime) -> None:
     user = user_of(key.owner)
-    if key.family is Family.ACCESS:
-        first = token_family_of(key.owner, FIRST_VERSION)
-        await tx.execute(BEGIN_TOKEN_FAMILY, user, first)
-    elif key.family in _STATIC:
+    if key.family in _STATIC:
         for game in (mark_of(key.owner), TITLED_GAME):
             await tx.execute(_STATIC[key.family], user, game, now)
         await put_version(tx, key, old=0, new=FIRST_VERSION, dice=Random(0))

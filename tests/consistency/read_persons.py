@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from time import monotonic_ns
@@ -21,9 +21,7 @@ from prometheus_client import REGISTRY
 
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import TokenRefused
-from keyshop.accounts.models import Account, Role
 from keyshop.accounts.show_profile import show_profile
-from keyshop.accounts.tokens import Tokens, TokenSecrets
 from keyshop.assembly import Shop
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.show_cart import show_cart
@@ -35,16 +33,18 @@ from keyshop.kit.cache.protocol import Cache, Load
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.errors import ShopError, Unavailable
-from keyshop.kit.secrets import Secret
-from tests.consistency.answers import read_answer
-from tests.consistency.contents import session_of, token_family_of, user_of
+from tests.consistency.answers import observe
+from tests.consistency.contents import session_of, user_of
 from tests.consistency.keys import ABSENT, PERSONAL, Family, Key
 from tests.consistency.records import Answer, ReadLog
 from tests.consistency.requests import path_of
+from tests.consistency.sign_ins import SignIns
 
 _PAUSE: Final = 0.006  # seconds after each answer: the doors to games need the machine too
 _AGAIN: Final = 0.1
 _HOT: Final = 12  # keys that get half of the questions
+
+_SECRET: Final = "of nobody's but this process"
 
 _log = structlog.get_logger(__name__)
 
@@ -81,10 +81,7 @@ class _Doors:
         self._db = db
         self._cache = cache
         self._dice = dice
-        self._signed_in: dict[int, int] = {}
-        secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
-        life = timedelta(days=1)
-        self._tokens = Tokens(secrets, access_life=life, refresh_life=life)
+        self._sign_ins = SignIns(_SECRET)
 
     async def ask(self, key: Key) -> bytes | None:
         """Return the answer; None: there is none."""
@@ -103,34 +100,16 @@ class _Doors:
         return await show(self._db, self._cache, visitor, now=now)
 
     async def _ask_access(self, key: Key, now: datetime) -> bytes | None:
-        """Show a token of the sign-in that was seen last; it may have ended since."""
-        family = token_family_of(key.owner, self._signed_in.get(key.owner, 0))
-        token = self._tokens.sign_access(_account(key.owner), family_id=family, now=now)
+        """Show the token of a sign-in that may have ended, and look at what decides about it."""
+        version = self._sign_ins.guess(key.owner)
+        token = self._sign_ins.sign(key.owner, version)
         cache = _Overheard(self._cache)
         try:
-            signed_in = await check_access(self._db, cache, self._tokens, token, now=now)
+            signed_in = await check_access(self._db, cache, self._sign_ins.tokens, token, now=now)
         except TokenRefused:
             return cache.answer
+        self._sign_ins.remember(key.owner, version)
         return msgspec.json.encode({"families": [signed_in.family_id]})
-
-    def remember(self, key: Key, version: int) -> None:
-        """Remember of whose sign-in to show a token."""
-        self._signed_in[key.owner] = version
-
-
-def _account(owner: int) -> Account:
-    return Account(
-        id=user_of(owner),
-        email=f"{user_of(owner)}@shop.example",
-        nickname="",
-        first_name=None,
-        last_name=None,
-        avatar=None,
-        role=Role.USER,
-        email_verified=True,
-        password_hash=Secret(""),
-        created_at=utc_now(),
-    )
 
 
 class _Reader:
@@ -165,16 +144,8 @@ class _Reader:
         if body is None:
             self._note(Answer.SHOWN, 0, key.number, ABSENT, key, invoked, returned)
             return
-        told = read_answer(key, body)
-        others = told.owners - {key.owner}
-        if others:
-            self._note(Answer.ANOTHERS, 0, key.number, min(others), key, invoked, returned)
-            return
-        self._note(Answer.SHOWN, 0, key.number, told.version, key, invoked, returned)
-        for place, (game, version) in enumerate(told.games, start=1):
-            self._note(Answer.SHOWN, place, game, version, key, invoked, returned)
-        if key.family is Family.ACCESS:
-            self._doors.remember(key, told.version)
+        for place, (answer, number, version) in enumerate(observe(key, body)):
+            self._note(answer, place, number, version, key, invoked, returned)
 
     def _note(
         self,

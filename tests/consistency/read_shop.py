@@ -20,11 +20,13 @@ import msgspec
 import uvloop
 
 from keyshop.entrypoints.cli.parent import end_with
+from tests.consistency.answers import observe
 from tests.consistency.extract import versions_in
 from tests.consistency.history import SECOND
-from tests.consistency.keys import ABSENT
+from tests.consistency.keys import ABSENT, KEYS
 from tests.consistency.records import Answer, ReadLog
-from tests.consistency.requests import Request, make_round
+from tests.consistency.requests import Request, ask_access, is_personal, make_round
+from tests.consistency.sign_ins import SignIns
 
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
@@ -39,17 +41,26 @@ class Order(msgspec.Struct, frozen=True):
     connections: int
     seed: int
     log: str
+    secret: str | None = None
+    """What the shop signs access tokens with; None: nothing is asked of what is one person's."""
 
 
 class _Reader(asyncio.Protocol):
     """One connection; it is made again whenever it breaks."""
 
     def __init__(
-        self, api: int, address: tuple[str, int], requests: Iterator[Request], log: ReadLog
+        self,
+        api: int,
+        address: tuple[str, int],
+        requests: Iterator[Request],
+        sign_ins: SignIns | None,
+        log: ReadLog,
     ) -> None:
         self._api = api
         self._address = address
         self._requests = requests
+        self._sign_ins = sign_ins
+        self._signed_in_as = 0
         self._log = log
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -98,8 +109,14 @@ class _Reader(asyncio.Protocol):
     def _ask(self) -> None:
         if self._transport is not None:
             self._asked = next(self._requests)
+            text = self._asked.text or self._ask_access(KEYS[self._asked.key].owner)
             self._invoked = monotonic_ns()
-            self._transport.write(self._asked.text)
+            self._transport.write(text)
+
+    def _ask_access(self, owner: int) -> bytes:
+        assert self._sign_ins is not None
+        self._signed_in_as = self._sign_ins.guess(owner)
+        return ask_access(self._sign_ins, owner, self._signed_in_as)
 
     def _note(self, answer: bytes, returned: int) -> None:
         asked, self._asked = self._asked, None
@@ -107,13 +124,31 @@ class _Reader(asyncio.Protocol):
             return
         self.answers += 1
         status = int(answer[9:12])
-        if status == 200:
+        if not asked.text and status in {200, 401}:
+            self._note_access(asked, returned, is_good=status == 200)
+        elif status == 200 and is_personal(asked.path):
+            self._note_personal(asked, answer, returned)
+        elif status == 200:
             self._note_shown(asked, answer, returned)
         elif status == 404 and asked.key >= 0:
             self._add(Answer.SHOWN, asked.path, 0, asked.key, ABSENT, returned)
         else:
             failed = Answer.UNAVAILABLE if status == 503 else Answer.WRONG_STATUS
             self._add(failed, asked.path, 0, asked.key, status, returned)
+
+    def _note_access(self, asked: Request, returned: int, *, is_good: bool) -> None:
+        if not is_good:
+            # It has ended, or has not begun; which of them is the next that is tried.
+            self._add(Answer.SHOWN, asked.path, 0, -1, 401, returned)
+            return
+        assert self._sign_ins is not None
+        self._sign_ins.remember(KEYS[asked.key].owner, self._signed_in_as)
+        self._add(Answer.SHOWN, asked.path, 0, asked.key, self._signed_in_as, returned)
+
+    def _note_personal(self, asked: Request, answer: bytes, returned: int) -> None:
+        body = answer[answer.index(_END) + len(_END) :]
+        for place, (shown, key, version) in enumerate(observe(KEYS[asked.key], body)):
+            self._add(shown, asked.path, place, key, version, returned)
 
     def _note_shown(self, asked: Request, answer: bytes, returned: int) -> None:
         place = 0
@@ -155,10 +190,11 @@ def _length_of(buffer: bytearray) -> int:
 
 async def _read(order: Order) -> None:
     dice = Random(order.seed)
-    requests = cycle([request for _ in range(8) for request in make_round(dice)])
+    sign_ins = SignIns(order.secret) if order.secret else None
+    requests = cycle([request for _ in range(8) for request in make_round(dice, sign_ins)])
     log = ReadLog(Path(order.log))
     readers = [
-        _Reader(place, address, requests, log)
+        _Reader(place, address, requests, sign_ins, log)
         for place, address in enumerate(order.apis)
         for _ in range(order.connections)
     ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
-from tests.consistency.metrics import read_cache_reads
+from tests.consistency.metrics import read_hits
 
 _EVERY = 0.1  # seconds
 
@@ -42,14 +42,15 @@ class RecoveryWatch:
 
     async def _look_at(self, url: str) -> None:
         began = monotonic()
-        before = (await asyncio.to_thread(read_cache_reads, url)).get("hit")
+        before = await asyncio.to_thread(read_hits, url)
         if before is None:
             return  # it tells of no hits at all, or is away itself
         hits = before
         try:
             while hits <= before:
                 await asyncio.sleep(_EVERY)
-                hits = (await asyncio.to_thread(read_cache_reads, url)).get("hit", 0)
+                found = await asyncio.to_thread(read_hits, url)
+                hits = found or 0
         except asyncio.CancelledError:
             self.cut_short.append(monotonic() - began)
             raise

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from keyshop.cache_keys import CART, GUEST_CART, GUEST_WISHLIST, PROFILE, USER_ACCESS, WISHLIST
 from tests.consistency.checker import Fault, Violation
 from tests.consistency.faults import FAULTS
 from tests.consistency.findings import Findings, history_around
@@ -17,6 +18,9 @@ from tests.consistency.records import Answer, Outcome
 from tests.consistency.recovery import RecoveryWatch
 from tests.consistency.requests import PATHS, is_personal
 
+_PERSONAL: Final = {
+    family.name for family in (PROFILE, CART, WISHLIST, USER_ACCESS, GUEST_CART, GUEST_WISHLIST)
+}
 _SHOWN_WITH_HISTORY: Final = 5
 _WRITERS: Final = (
     "writer",
@@ -36,9 +40,8 @@ class Result(Struct):
     findings: Findings
     journal: Journal
     recovery: RecoveryWatch
-    cache: Counter[str]
-    personal: dict[str, Counter[str]]
-    """The reads of the cache inside the shop, by family."""
+    cache: dict[str, Counter[str]]
+    """Its reads by family and outcome."""
 
 
 def write_report(result: Result) -> str:
@@ -108,8 +111,9 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     yield "games and baskets judged in them", f"{found.observations:,}"
     yield "violations", f"{len(found.violations):,}"
     yield "faults", f"{len(result.journal.faults):,}"
-    yield "hit rate", _hit_rate(result.cache)
-    yield "cache reads by outcome", _outcomes(result.cache)
+    public = _sum(each for family, each in result.cache.items() if family not in _PERSONAL)
+    yield "hit rate of what everybody sees", _hit_rate(public)
+    yield "cache reads by outcome", _outcomes(public)
     yield "answer times: half, 99 %, longest", _milliseconds(sorted(found.latencies), 0.5, 0.99)
     yield (
         "foreign writes, unseen for: 95 %, 99 %, longest",
@@ -121,6 +125,13 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
         f"{sum(found.answers[each] for each in Answer if each != Answer.SHOWN):,}",
     )
     yield "processes disagreed before an acknowledgement", f"{found.disagreed:,} reads"
+
+
+def _sum(counts: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    return total
 
 
 def _hit_rate(cache: Counter[str]) -> str:
@@ -158,8 +169,9 @@ def _paths(findings: Findings) -> Iterator[tuple[str, str]]:
 
 
 def _personal(result: Result) -> Iterator[tuple[str, str, str]]:
-    for family, outcomes in sorted(result.personal.items()):
-        yield family.replace("_", " "), _hit_rate(outcomes), _outcomes(outcomes)
+    for family, outcomes in sorted(result.cache.items()):
+        if family in _PERSONAL:
+            yield family.replace("_", " "), _hit_rate(outcomes), _outcomes(outcomes)
 
 
 def _writers(findings: Findings) -> Iterator[tuple[str, ...]]:

@@ -20,7 +20,7 @@ from tests.consistency.faults import plan_strikes
 from tests.consistency.findings import judge_notes
 from tests.consistency.games import add_watched_games, read_last_versions, remove_watched_games
 from tests.consistency.journal import Journal
-from tests.consistency.metrics import count_personal_reads, read_cache_reads
+from tests.consistency.metrics import add_up, count_inside, read_cache_reads
 from tests.consistency.nemeses import Nemeses
 from tests.consistency.options import Options
 from tests.consistency.outside import foreign_world
@@ -72,7 +72,7 @@ async def _check(parts: Parts, options: Options, *, command: str) -> Result:
         await add_persons(db)
     try:
         seconds = await _let_loose(parts, options, journal, recovery)
-        cache = await _count_cache_reads(parts)
+        families = await _count_cache_reads(parts)
         async with open_database(parts.database_url) as db:
             last = await read_last_versions(db)
     finally:
@@ -83,8 +83,9 @@ async def _check(parts: Parts, options: Options, *, command: str) -> Result:
                 await remove_persons(db)
                 await remove_watched_games(db)
     findings = judge_notes(parts.notes, last=last, outages=journal.outages)
-    personal = count_personal_reads(parts.notes)
-    return Result(command, options, seconds, findings, journal, recovery, cache, personal)
+    families += [count_inside(path) for path in parts.notes.glob("persons*.figures")]
+    cache = add_up(families)
+    return Result(command, options, seconds, findings, journal, recovery, cache)
 
 
 async def _let_loose(
@@ -144,6 +145,7 @@ def _readers(parts: Parts, options: Options) -> list[Child]:
             connections=options.connections,
             seed=options.seed + place,
             log=str(parts.notes / f"reader{place}.reads"),
+            secret=parts.secret,
         )
         line = python("tests.consistency.read_shop", msgspec.json.encode(order).decode())
         made.append(_reader(f"reader{place}", line, parts.notes))
@@ -162,8 +164,5 @@ def _answers(readers: list[Child], notes: Path) -> int:
     return total
 
 
-async def _count_cache_reads(parts: Parts) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for url in parts.base_urls:
-        total += await asyncio.to_thread(read_cache_reads, url)
-    return total
+async def _count_cache_reads(parts: Parts) -> list[dict[str, Counter[str]]]:
+    return [await asyncio.to_thread(read_cache_reads, url) for url in parts.base_urls]

@@ -19,6 +19,7 @@ from tests.consistency.contents import (
     wishes_of,
 )
 from tests.consistency.keys import ABSENT, GAME_OF, PERSONAL, Family, Key, Kind, keys_of
+from tests.consistency.sign_ins import SignIns
 from tests.consistency.writers.person_rows import changed_lines
 
 ALICE, BOB = 20, 21
@@ -115,10 +116,24 @@ class TestReadAnswer:
         assert (told.owners, told.version) == ({ALICE}, 77)
 
     def test_finds_the_oldest_sign_in_that_is_still_good(self):
-        families = [token_family_of(ALICE, version) for version in (9, 8)]
+        owner = next(key.owner for key in PERSONAL if key.family is Family.ACCESS)
+        families = [token_family_of(owner, version) for version in (9, 8)]
 
         told = read_answer(
-            key_of(ALICE, Family.ACCESS), msgspec.json.encode({"families": families})
+            key_of(owner, Family.ACCESS), msgspec.json.encode({"families": families})
         )
 
-        assert (told.owners, told.version) == ({ALICE}, 8)
+        assert (told.owners, told.version) == ({owner}, 8)
+
+
+class TestSignIns:
+    def test_try_the_next_ones_when_one_is_refused(self):
+        sign_ins = SignIns("a secret of thirty-two characters")
+
+        assert [sign_ins.guess(ALICE) for _ in range(3)] == [2, 3, 4]
+
+    def test_begin_at_the_one_that_was_good_last(self):
+        sign_ins = SignIns("a secret of thirty-two characters")
+        sign_ins.remember(ALICE, 9)
+
+        assert [sign_ins.guess(ALICE) for _ in range(8)] == [9, 10, 11, 12, 13, 14, 9, 10]

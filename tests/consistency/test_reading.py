@@ -37,7 +37,7 @@ class TestVersionsIn:
 
 
 class TestParseCacheReads:
-    def test_adds_up_the_outcomes_of_all_families(self):
+    def test_counts_each_family_by_outcome(self):
         text = """
 # TYPE keyshop_cache_reads_total counter
 keyshop_cache_reads_total{family="game",outcome="hit"} 12.0
@@ -45,7 +45,10 @@ keyshop_cache_reads_total{family="home",outcome="hit"} 3.0
 keyshop_cache_reads_total{family="home",outcome="miss"} 1.0
 """
 
-        assert parse_cache_reads(text) == {"hit": 15, "miss": 1}
+        assert parse_cache_reads(text) == {
+            "game": {"hit": 12},
+            "home": {"hit": 3, "miss": 1},
+        }
 
     def test_finds_nothing_in_a_shop_without_a_cache(self):
         assert not parse_cache_reads("keyshop_http_requests_total 3.0\n")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_urlsafe
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +25,7 @@ from tests.keyshop.entrypoints.cli.shop_process import shop_environment
 from tests.servers import FAST, open_home
 
 _PRODUCTS: Final = 60  # at the simulator
+_SECRET_BYTES: Final = 32
 _LONGEST_START: Final = 60.0  # seconds
 
 
@@ -38,6 +40,7 @@ def own_world(options: Options) -> Iterator[Parts]:
         upgrade(postgres.url)
         parts = Parts(notes, options, database_url=postgres.url)
         parts.postgres = postgres
+        parts.secret = token_urlsafe(_SECRET_BYTES)
         parts.redis = _start_redis(home, options, stack)
         parts.network = Network(logs, seed=options.seed)
         _start_simulator(parts, home, logs, stack)
@@ -109,6 +112,8 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
             G2A_REQUESTS_PER_MINUTE=1_000_000,
             LOG_LEVEL="warning",
             LOG_FORMAT="json",
+            JWT_SECRET=parts.secret,
+            JWT_REFRESH_SECRET=token_urlsafe(_SECRET_BYTES),
             **more,
         )
 

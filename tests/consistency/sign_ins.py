@@ -1,0 +1,57 @@
+"""Tokens of the watched customers, which of them was good last, and what to show next."""
+
+from datetime import timedelta
+from typing import Final
+
+from keyshop.accounts.models import Account, Role
+from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.kit.clock import utc_now
+from keyshop.kit.secrets import Secret
+from tests.consistency.contents import token_family_of, user_of
+from tests.consistency.keys import FIRST_VERSION
+
+_LIFE: Final = timedelta(days=1)
+_AHEAD: Final = 6  # versions that are tried above the one that was good last
+
+
+class SignIns:
+    """Signs tokens as the shop does, for sign-ins that may have ended since, or not begun yet."""
+
+    def __init__(self, secret: str) -> None:
+        """Take what the shop signs with."""
+        secrets = TokenSecrets(access=Secret(secret), refresh=Secret(f"not {secret}"))
+        self.tokens: Final = Tokens(secrets, access_life=_LIFE, refresh_life=_LIFE)
+        self._good: dict[int, int] = {}
+        self._tried: dict[int, int] = {}
+
+    def sign(self, owner: int, version: int) -> str:
+        """Return an access token of the sign-in of this version."""
+        family = token_family_of(owner, version)
+        return self.tokens.sign_access(_account(owner), family_id=family, now=utc_now())
+
+    def guess(self, owner: int) -> int:
+        """Return a version that may be good: the last one that was, or one of those after it."""
+        good = self._good.get(owner, FIRST_VERSION)
+        tried = self._tried.get(owner, 0)
+        self._tried[owner] = (tried + 1) % _AHEAD
+        return good + tried
+
+    def remember(self, owner: int, version: int) -> None:
+        """Remember which sign-in was good."""
+        self._good[owner] = version
+        self._tried[owner] = 0
+
+
+def _account(owner: int) -> Account:
+    return Account(
+        id=user_of(owner),
+        email=f"{user_of(owner)}@shop.example",
+        nickname="",
+        first_name=None,
+        last_name=None,
+        avatar=None,
+        role=Role.USER,
+        email_verified=True,
+        password_hash=Secret(""),
+        created_at=utc_now(),
+    )
