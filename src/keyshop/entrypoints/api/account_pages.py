@@ -11,12 +11,13 @@ from typing import Annotated, Final
 from urllib.parse import parse_qs
 
 from litestar import MediaType, Response, get, post
+from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
 
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.verify_email import verify_by_token
 from keyshop.entrypoints.api.dependencies import ApiShop, CurrentShop
-from keyshop.entrypoints.api.errors import ApiRequest, headers_of, status_of
+from keyshop.entrypoints.api.errors import ApiRequest, headers_of, refusals, status_of
 from keyshop.entrypoints.api.identity import find_caller
 from keyshop.kit.clock import utc_now
 from keyshop.kit.errors import ShopError
@@ -70,14 +71,20 @@ Token = Annotated[str, QueryParameter(max_length=_LONGEST_TOKEN)]
 Form = dict[str, str]
 
 
-@get("/verify-email", include_in_schema=False, media_type=MediaType.HTML)
+_SHOWN: Final = {
+    200: ResponseSpec(str, media_type=MediaType.HTML, description="The page."),
+    **refusals(400, 500),
+}
+
+
+@get("/verify-email", responses=_SHOWN, media_type=MediaType.HTML)
 async def verification_page(token: Token = "") -> Response[str]:
     """Ask whether the address is to be confirmed."""
     form = _form(_VERIFY, token, button="Confirm my address")
     return _page("Confirm your e-mail address", form)
 
 
-@get("/reset-password", include_in_schema=False, media_type=MediaType.HTML)
+@get("/reset-password", responses=_SHOWN, media_type=MediaType.HTML)
 async def reset_page(token: Token = "") -> Response[str]:
     """Ask for the new password."""
     form = _form(_RESET, token, button="Set the password", fields=_FIELDS)

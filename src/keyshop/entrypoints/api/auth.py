@@ -53,9 +53,9 @@ class AuthUser(Struct, frozen=True, kw_only=True, rename="camel"):
     id: str
     email: str
     nickname: str
-    first_name: str | UnsetType | None
-    last_name: str | UnsetType | None
-    avatar: str | UnsetType | None
+    first_name: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    avatar: str | UnsetType | None = UNSET
     role: Role
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import httpx2
 import pytest_asyncio
-from litestar import post
+from litestar import get, post
 from litestar.params import Body
 from litestar.types import ASGIApp
 from msgspec import Struct
@@ -13,11 +13,15 @@ from msgspec import Struct
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.api.body import read_body
+from keyshop.entrypoints.api.dependencies import CurrentShop
 from keyshop.entrypoints.api.errors import ApiRequest
+from keyshop.entrypoints.api.identity import find_operator
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.api.parts import account_parts
+from tests.keyshop.entrypoints.api.people import Person, somebody
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
 from tests.shop import make_game
@@ -50,6 +54,12 @@ async def fault() -> None:
     raise RuntimeError("secret-of-the-house")
 
 
+@get("/tests/office", include_in_schema=False)
+async def office(shop: CurrentShop, request: ApiRequest) -> dict[str, str]:
+    """Let nobody but operators in."""
+    return {"operator": (await find_operator(request, shop, now=utc_now())).user_id}
+
+
 @pytest_asyncio.fixture(scope="session")
 async def stocked(
     postgres_server: PostgresServer, template_database: str
@@ -73,7 +83,7 @@ async def app(stocked: Database) -> ASGIApp:
         db=stocked,
         checks={},
         allowed_origins=[ORIGIN],
-        extra_routes=[wish, framework, fault],
+        extra_routes=[wish, framework, fault, office],
     )
 
 
@@ -82,6 +92,36 @@ async def client(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody who calls the API."""
     async with client_of(app) as caller:
         yield caller
+
+
+@pytest_asyncio.fixture
+async def alice(app: ASGIApp) -> AsyncIterator[Person]:
+    """A customer who has just registered."""
+    async with somebody(app) as person:
+        await person.register()
+        yield person
+
+
+@pytest_asyncio.fixture
+async def bob(app: ASGIApp) -> AsyncIterator[Person]:
+    """Another one, who must never see what is Alice's."""
+    async with somebody(app) as person:
+        await person.register(nickname="Bob")
+        yield person
+
+
+@pytest_asyncio.fixture
+async def guest(app: ASGIApp) -> AsyncIterator[Person]:
+    """Somebody without an account."""
+    async with somebody(app) as person:
+        yield person
+
+
+@pytest_asyncio.fixture(scope="session")
+async def games(client: httpx2.AsyncClient) -> list[str]:
+    """The ids of games in stock, always in the same order."""
+    page = await client.get("/api/games?inStockOnly=true&sort=price-asc&pageSize=10")
+    return [game["id"] for game in page.json()["data"]["data"]]
 
 
 def client_of(app: ASGIApp) -> httpx2.AsyncClient:

@@ -1,0 +1,110 @@
+"""People at their browsers: each has a cookie jar, an address, and perhaps an account."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import httpx2
+from litestar.types import ASGIApp
+from msgspec import Struct
+
+from keyshop.kit.ids import new_id
+
+PASSWORD = "Sesame-Open-1"
+_addresses = count(1)
+
+
+class Person(Struct):
+    """Somebody at a browser."""
+
+    caller: httpx2.AsyncClient
+    email: str = ""
+    id: str = ""
+    token: str = ""
+    refresh_token: str = ""
+
+    async def ask(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """Ask with the token, if there is one."""
+        if self.token:
+            more["headers"] = {"Authorization": f"Bearer {self.token}"} | more.get("headers", {})
+        return await self.caller.request(method, path, **more)
+
+    async def get(self, path: str, **more: Any) -> Any:
+        """Return the data of an answer that must be good."""
+        answer = await self.ask("GET", path, **more)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["success"] is True
+        return answer.json()["data"]
+
+    async def do(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        """Return the whole body of a change that must be done."""
+        if json is not None:
+            more["json"] = json
+        answer = await self.ask(method, path, **more)
+        assert answer.status_code in {200, 201}, answer.text
+        assert answer.json()["success"] is True
+        return answer.json()
+
+    async def register(self, **fields: Any) -> Any:
+        """Open an account, and be signed in."""
+        given = {"email": new_email(), "password": PASSWORD, "nickname": "Alice"} | fields
+        return self._remember(await self.do("POST", "/api/auth/register", given))
+
+    async def sign_in(self, email: str, password: str = PASSWORD, **more: Any) -> Any:
+        """Sign in, with the cookie that the browser has."""
+        given = {"email": email, "password": password}
+        return self._remember(await self.do("POST", "/api/auth/login", given, **more))
+
+    def _remember(self, body: Any) -> Any:
+        data = body["data"]
+        self.email, self.id = data["user"]["email"], data["user"]["id"]
+        self.token, self.refresh_token = data["token"], data["refreshToken"]
+        return data
+
+    async def put(self, *games: str, quantity: int = 1) -> None:
+        """Put so many of each game into the cart."""
+        for game in games:
+            await self.do("POST", "/api/cart", {"gameId": game, "quantity": quantity})
+
+    async def wish(self, *games: str) -> None:
+        """Put the games on the wishlist."""
+        for game in games:
+            await self.do("POST", "/api/wishlist", {"gameId": game})
+
+    async def cart(self) -> dict[str, int]:
+        """Return the quantities in the cart by game."""
+        shown = await self.get("/api/cart")
+        return {line["gameId"]: line["quantity"] for line in shown["items"]}
+
+    async def wishlist(self) -> set[str]:
+        """Return the games on the wishlist."""
+        return {wish["gameId"] for wish in (await self.get("/api/wishlist"))["items"]}
+
+    @property
+    def session(self) -> str | None:
+        """What the browser's cookie says."""
+        return self.caller.cookies.get("sessionId")
+
+
+@asynccontextmanager
+async def somebody(app: ASGIApp, **settings: Any) -> AsyncIterator[Person]:
+    """Sit down at a browser of one's own, at an address of one's own."""
+    number = next(_addresses)
+    address = settings.pop("address", f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
+    transport = httpx2.ASGITransport(app=app, client=(address, 4711))  # type: ignore[arg-type] # both name ASGI anew
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://shop.test", **settings
+    ) as caller:
+        yield Person(caller)
+
+
+def new_email() -> str:
+    """Return an address that nobody has."""
+    return f"alice-{new_id()}@example.com"
+
+
+def message_of(answer: httpx2.Response) -> str:
+    """Return what a refusal says."""
+    assert answer.json()["success"] is False
+    return str(answer.json()["error"]["message"])
