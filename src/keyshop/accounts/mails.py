@@ -1,59 +1,60 @@
 """What the mails to customers say, and to whom they go."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from keyshop.accounts import proof_queries, queries
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
+from keyshop.accounts.proof_queries import Recipient
 from keyshop.accounts.proofs import LIVES, ProofKeys, Purpose
 from keyshop.accounts.rules import FIRST_LOCK
 from keyshop.kit.database import Database
 from keyshop.kit.mail import Mail
 
-MailJob: TypeAlias = MailWelcome | MailVerification | MailReset | MailLockNotice
+MailWithProof: TypeAlias = MailWelcome | MailVerification | MailReset
+MailJob: TypeAlias = MailWithProof | MailLockNotice
 
 _VERIFY: Final = "/api/auth/verify-email?token="
 _RESET: Final = "/api/auth/reset-password?token="
 
 
 async def compose(
-    db: Database, proof_keys: ProofKeys, job: MailJob, public_url: str
+    db: Database, proof_keys: ProofKeys, job: MailJob, public_url: str, *, now: datetime
 ) -> Mail | None:
     """
-    Return the mail that the job asks for; None: its account is gone or has another address.
+    Return the mail that the job asks for.
 
-    The same job makes the same mail, however often it runs.
+    None: its account is gone or has another address, or what it would bring is used or over; but
+    somebody new is welcomed however late. The same job makes the same mail each time it runs.
     """
     shop_url = public_url.rstrip("/")
     if isinstance(job, MailLockNotice):
         return await _lock_notice(db, job, shop_url)
-    if isinstance(job, MailReset):
-        return await _with_proof(db, proof_keys, job, "reset", shop_url)
-    template = "welcome" if isinstance(job, MailWelcome) else "verification"
-    return await _with_proof(db, proof_keys, job, template, shop_url)
-
-
-async def _with_proof(
-    db: Database,
-    proof_keys: ProofKeys,
-    job: MailWelcome | MailVerification | MailReset,
-    template: str,
-    shop_url: str,
-) -> Mail | None:
     async with db.read() as reader:
         found = await proof_queries.find_recipient(reader, job.proof_id, user_id=job.user_id)
     if found is None:
         return None
+    if isinstance(job, MailWelcome):
+        return _with_proof(proof_keys, job, found, "welcome", shop_url)
+    if found.used_at is not None or found.expires_at <= now:
+        return None
+    template = "reset" if isinstance(job, MailReset) else "verification"
+    return _with_proof(proof_keys, job, found, template, shop_url)
+
+
+def _with_proof(
+    proof_keys: ProofKeys, job: MailWithProof, to: Recipient, template: str, shop_url: str
+) -> Mail:
     is_reset = isinstance(job, MailReset)
     purpose = Purpose.RESET_PASSWORD if is_reset else Purpose.VERIFY_EMAIL
     path = _RESET if is_reset else _VERIFY
     return Mail(
         id=f"{template}-{job.proof_id}",
-        to=found["email"],
+        to=to.email,
         template=template,
         values={
-            "nickname": found["nickname"],
-            # A code of six digits must never open a way to another password.
+            "nickname": to.nickname,
+            # Six digits must never open a way to another password.
             "code": "" if is_reset else proof_keys.code(job.proof_id),
             "link": shop_url + path + proof_keys.link_token(purpose, job.proof_id),
             "minutes": _minutes(LIVES[purpose]),

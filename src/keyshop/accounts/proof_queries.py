@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Final
 
-from asyncpg import Record
+from msgspec import Struct
 
-from keyshop.kit.database import Reader, Transaction
+from keyshop.kit.database import Reader, Transaction, row
 
 _ADD: Final = """
     INSERT INTO keyshop.account_proofs (id, user_id, purpose, email, created_at, expires_at)
@@ -62,10 +62,19 @@ _FORGET: Final = """
 """
 
 _RECIPIENT: Final = """
-    SELECT u.email, u.nickname, p.used_at
+    SELECT u.email, u.nickname, p.used_at, p.expires_at
     FROM keyshop.account_proofs AS p JOIN users AS u ON u.id = p.user_id AND u.email = p.email
     WHERE p.id = $1 AND u.id = $2
 """
+
+
+class Recipient(Struct, frozen=True, kw_only=True):
+    """Whoever gets a mail with a proof, and what became of that."""
+
+    email: str
+    nickname: str
+    used_at: datetime | None
+    expires_at: datetime
 
 
 async def add_proof(
@@ -117,6 +126,7 @@ async def delete_expired_proofs(tx: Transaction, *, before: datetime, limit: int
     return await tx.execute(_FORGET, before, limit)
 
 
-async def find_recipient(reader: Reader, proof_id: str, *, user_id: str) -> Record | None:
+async def find_recipient(reader: Reader, proof_id: str, *, user_id: str) -> Recipient | None:
     """Return who gets the mail with this proof; None when the address is another one now."""
-    return await reader.fetchrow(_RECIPIENT, proof_id, user_id)
+    record = await reader.fetchrow(_RECIPIENT, proof_id, user_id)
+    return None if record is None else row(Recipient, record)

@@ -1,0 +1,37 @@
+"""What arrives in mailboxes."""
+
+from typing import Any
+
+import msgspec
+
+from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
+from keyshop.accounts.mails import MailJob, compose
+from keyshop.accounts.parts import AccountParts
+from keyshop.kit.database import Database
+from keyshop.kit.mail import Mail
+from tests.keyshop.accounts.people import jobs
+from tests.shop import NOON
+
+URL = "https://shop.example/"
+
+_KINDS: dict[str, type[MailJob]] = {
+    kind.name: kind for kind in (MailWelcome, MailVerification, MailReset, MailLockNotice)
+}
+
+
+async def mailed(db: Database, parts: AccountParts, *, now=NOON, **_: Any) -> list[Mail]:
+    """Return the mails that the jobs make which wait, the oldest first."""
+    composed = [
+        await compose(db, parts.proof_keys, msgspec.convert(fields, _KINDS[name]), URL, now=now)
+        for name, fields in await jobs(db)
+    ]
+    return [mail for mail in composed if mail is not None]
+
+
+async def last_mail(db: Database, parts: AccountParts, *, now=NOON) -> Mail:
+    return (await mailed(db, parts, now=now))[-1]
+
+
+def link_token(mail: Mail) -> str:
+    """Return what stands in the link of a mail."""
+    return mail.values["link"].partition("?token=")[2]

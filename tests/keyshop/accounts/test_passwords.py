@@ -1,0 +1,320 @@
+"""Another password: for who knows the present one, and for who reads the mails."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from keyshop.accounts.change_password import change_password
+from keyshop.accounts.errors import (
+    AccountInvalid,
+    EmailRequired,
+    PasswordInvalid,
+    ProofRefused,
+    UserNotFound,
+    WrongCredentials,
+)
+from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.request_reset import request_reset
+from keyshop.accounts.reset_password import reset_password
+from keyshop.kit.database import Database
+from keyshop.kit.errors import TooMany
+from keyshop.kit.secrets import Secret
+from tests.keyshop.accounts.mailed import last_mail, link_token, mailed
+from tests.keyshop.accounts.people import (
+    ALICE,
+    MINUTE,
+    OTHER_PASSWORD,
+    PASSWORD,
+    add_alice,
+    ask,
+    caller,
+    count,
+    enter,
+    jobs,
+)
+from tests.keyshop.accounts.signing import add_user, family_of
+from tests.keyshop.accounts.test_sign_in import cheap_hash, is_signed_in
+from tests.shop import NOON
+
+
+async def change(
+    db: Database, parts: AccountParts, device: SignedUp, current=PASSWORD, new=OTHER_PASSWORD
+) -> None:
+    await change_password(
+        db,
+        parts,
+        user_id=device.account.id,
+        family_id=family_of(parts.tokens, device.tokens, now=NOON),
+        current=current,
+        new=new,
+        caller=caller(),
+        now=NOON,
+    )
+
+
+async def ask_reset(db: Database, parts: AccountParts, email=ALICE, *, now=NOON, **who) -> None:
+    await request_reset(db, parts, email, caller(**who), now=now)
+
+
+async def reset(
+    db: Database, parts: AccountParts, token: str, new=OTHER_PASSWORD, *, now=NOON
+) -> None:
+    await reset_password(db, parts, token=token, new_password=new, caller=caller(), now=now)
+
+
+class TestChange:
+    async def test_takes_the_present_password_and_keeps_only_this_device(self, db, parts) -> None:
+        await add_alice(db, parts)
+        laptop, phone = await enter(db, parts), await enter(db, parts)
+
+        await change(db, parts, laptop)
+
+        assert await is_signed_in(db, parts, laptop.tokens.token)
+        assert not await is_signed_in(db, parts, phone.tokens.token)
+        await enter(db, parts, password=OTHER_PASSWORD)
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, password=PASSWORD)
+
+    async def test_is_refused_without_the_present_password(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+
+        with pytest.raises(PasswordInvalid, match=r"^Current password is incorrect$"):
+            await change(db, parts, alice, current="wrong")
+
+        await enter(db, parts)
+
+    @pytest.mark.parametrize(
+        ("passwords", "sentence"),
+        [
+            (("", OTHER_PASSWORD), "Current password is required"),
+            ((PASSWORD, ""), "New password is required"),
+            ((PASSWORD, "Sh0rt"), "New password must be at least 8 characters"),
+            ((PASSWORD, "alllowercase"), "New password must contain"),
+            ((PASSWORD, "Passw0rd" + "x" * 65), "New password must be at most 72 bytes"),
+        ],
+    )
+    async def test_is_refused_before_all_when_one_is_missing_or_unfit(
+        self, no_db, parts, passwords, sentence
+    ) -> None:
+        current, new = passwords
+
+        with pytest.raises(PasswordInvalid, match=f"^{sentence}"):
+            await change_password(
+                no_db,
+                parts,
+                user_id="x",
+                family_id="x",
+                current=current,
+                new=new,
+                caller=caller(),
+                now=NOON,
+            )
+
+    async def test_cannot_be_used_to_guess_the_present_password(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+
+        outcomes = []
+        for _ in range(35):
+            with pytest.raises((PasswordInvalid, TooMany)) as refused:
+                await change(db, parts, alice, current="wrong")
+            outcomes.append(refused.type)
+
+        assert outcomes.count(PasswordInvalid) == 30
+
+    async def test_of_an_account_that_is_gone_is_refused(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        async with db.transaction() as tx:
+            await tx.execute("DELETE FROM users")
+
+        with pytest.raises(UserNotFound):
+            await change(db, parts, alice)
+
+    async def test_makes_a_password_that_signs_in_afterwards(self, db, parts) -> None:
+        await add_user(db, email=ALICE, passwordHash=cheap_hash("old"))
+        alice = await enter(db, parts, password="old")
+
+        await change(db, parts, alice, current="old", new="Passw0rd" + "x" * 64)
+
+        await enter(db, parts, password="Passw0rd" + "x" * 64)
+
+
+class TestAskingForAReset:
+    async def test_changes_nothing_of_the_account(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+
+        await ask_reset(db, parts)
+
+        await enter(db, parts)
+        assert await is_signed_in(db, parts, alice.tokens.token)
+
+    async def test_finds_the_account_by_any_spelling(self, db, parts) -> None:
+        await add_alice(db, parts, email="jdoe@gmail.com")
+
+        await ask_reset(db, parts, "J.Doe+x@googlemail.com")
+
+        mail = await last_mail(db, parts)
+        assert (mail.template, mail.to) == ("reset", "jdoe@gmail.com")
+
+    async def test_does_the_same_for_an_address_without_account(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        await ask_reset(db, parts)
+        await ask_reset(db, parts, "nobody@example.com")
+
+        asked = [job for name, job in await jobs(db) if name == "mail_reset"]
+        assert [sorted(job) for job in asked] == [["proof_id", "user_id"]] * 2
+        assert [mail.to for mail in await mailed(db, parts)] == [ALICE, ALICE]
+
+    @pytest.mark.parametrize("email", ["", "  "])
+    async def test_needs_an_address(self, no_db, parts, email) -> None:
+        with pytest.raises(EmailRequired, match=r"^Email is required$"):
+            await ask_reset(no_db, parts, email)
+
+    async def test_without_a_possible_address_is_refused(self, no_db, parts) -> None:
+        with pytest.raises(AccountInvalid):
+            await ask_reset(no_db, parts, "a\x00@example.com")
+
+    @pytest.mark.parametrize("is_registered", [True, False])
+    async def test_is_limited_by_address_whether_or_not_it_exists(
+        self, db, parts, is_registered
+    ) -> None:
+        if is_registered:
+            await add_alice(db, parts)
+        for number in range(3):
+            await ask_reset(db, parts, address=f"192.0.2.{number}")
+
+        with pytest.raises(TooMany) as refused:
+            await ask_reset(db, parts, address="192.0.2.200")
+
+        assert 0 < refused.value.retry_after <= 600
+
+    async def test_is_limited_by_client(self, db, parts) -> None:
+        for number in range(20):
+            await ask_reset(db, parts, f"nobody{number}@example.com")
+
+        with pytest.raises(TooMany):
+            await ask_reset(db, parts, "nobody@example.com")
+
+
+class TestReset:
+    async def test_sets_the_password_and_signs_all_devices_out(self, db, parts) -> None:
+        laptop = await add_alice(db, parts)
+        phone = await enter(db, parts)
+        await ask_reset(db, parts)
+
+        await reset(db, parts, link_token(await last_mail(db, parts)))
+
+        assert not await is_signed_in(db, parts, laptop.tokens.token)
+        assert not await is_signed_in(db, parts, phone.tokens.token)
+        again = await enter(db, parts, password=OTHER_PASSWORD)
+        assert again.account.email_verified
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts)
+
+    async def test_works_once_even_ten_times_at_once(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        token = link_token(await last_mail(db, parts))
+
+        outcomes = await asyncio.gather(
+            *(reset(db, parts, token, f"Passw0rd-{number}") for number in range(10)),
+            return_exceptions=True,
+        )
+
+        assert outcomes.count(None) == 1
+        refused = [each for each in outcomes if each is not None]
+        assert {type(each) for each in refused} == {ProofRefused}
+        await enter(db, parts, password=f"Passw0rd-{outcomes.index(None)}")
+
+    async def test_uses_up_the_links_that_were_mailed_before(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        first = link_token(await last_mail(db, parts))
+        await ask_reset(db, parts)
+        await reset(db, parts, link_token(await last_mail(db, parts)))
+
+        with pytest.raises(ProofRefused, match="ask for a new one"):
+            await reset(db, parts, first)
+
+    async def test_is_possible_for_half_an_hour(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        token = link_token(await last_mail(db, parts))
+
+        with pytest.raises(ProofRefused):
+            await reset(db, parts, token, now=NOON + 30 * MINUTE)
+        await reset(db, parts, token, now=NOON + 30 * MINUTE - timedelta(seconds=1))
+
+    async def test_leaves_the_link_good_when_the_password_is_unfit(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        token = link_token(await last_mail(db, parts))
+
+        with pytest.raises(AccountInvalid, match="password must be at least"):
+            await reset(db, parts, token, "short")
+
+        await reset(db, parts, token)
+
+    async def test_unlocks_the_account(self, db, parts) -> None:
+        await add_alice(db, parts)
+        for _ in range(5):
+            with pytest.raises(WrongCredentials):
+                await enter(db, parts, password="wrong")
+        await ask_reset(db, parts)
+
+        await reset(db, parts, link_token(await last_mail(db, parts)))
+
+        await enter(db, parts, password=OTHER_PASSWORD)
+
+    async def test_of_an_account_whose_address_has_changed_is_refused(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        token = link_token(await last_mail(db, parts))
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE users SET email = 'other@example.com'")
+
+        with pytest.raises(ProofRefused):
+            await reset(db, parts, token)
+
+    @pytest.mark.parametrize("token", ["", ".", "x.y", "\x00.\ud800", "é.ü", "." * 5000])
+    async def test_with_a_link_of_ones_own_is_refused_without_a_look(
+        self, no_db, parts, token
+    ) -> None:
+        with pytest.raises(ProofRefused):
+            await reset(no_db, parts, token)
+
+    async def test_with_the_link_of_a_verification_is_refused(self, db, parts) -> None:
+        await add_alice(db, parts)
+        welcome = await last_mail(db, parts)
+
+        with pytest.raises(ProofRefused):
+            await reset(db, parts, link_token(welcome))
+
+    async def test_works_after_the_secret_was_rotated_once(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        token = link_token(await last_mail(db, parts))
+        new = Secret("n" * 32)
+        rotated = ProofKeys(new, parts.proof_keys.current)
+
+        with pytest.raises(ProofRefused):
+            await reset(db, replaced(parts, ProofKeys(new)), token)
+        await reset(db, replaced(parts, rotated), token)
+
+    async def test_leaves_no_secret_in_the_database(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        signature = link_token(await last_mail(db, parts)).partition(".")[2]
+
+        stored = await ask(db, "SELECT * FROM keyshop.account_proofs")
+        queued = await ask(db, "SELECT * FROM keyshop.pgqueuer")
+
+        assert len(signature) == 43
+        assert signature not in repr([*map(dict, stored), *map(dict, queued)])
+        assert await count(db, "keyshop.account_proofs") == 2
+
+
+def replaced(parts: AccountParts, proof_keys: ProofKeys) -> AccountParts:
+    return AccountParts(tokens=parts.tokens, passwords=parts.passwords, proof_keys=proof_keys)

@@ -1,0 +1,165 @@
+"""The address is proven with a code or a link that was mailed to it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from keyshop.accounts.errors import AlreadyVerified, ProofRefused, UserNotFound
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import forget_expired_proofs
+from keyshop.accounts.queries import find_account_by_id
+from keyshop.accounts.send_verification import send_verification
+from keyshop.accounts.verify_email import verify_by_code, verify_by_token
+from keyshop.kit.database import Database
+from keyshop.kit.errors import TooMany
+from tests.keyshop.accounts.mailed import last_mail, link_token
+from tests.keyshop.accounts.people import MINUTE, SECOND, add_alice, caller, count
+from tests.shop import NOON
+
+
+async def is_verified(db: Database, user_id: str) -> bool:
+    async with db.read() as reader:
+        account = await find_account_by_id(reader, user_id)
+    return account is not None and account.email_verified
+
+
+async def send(db: Database, parts: AccountParts, user_id: str, *, now=NOON) -> None:
+    await send_verification(db, parts, user_id=user_id, caller=caller(), now=now)
+
+
+def other_code(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+class TestCode:
+    async def test_of_the_welcome_verifies_the_address_once(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        code = (await last_mail(db, parts)).values["code"]
+        assert len(code) == 6
+
+        await verify_by_code(db, parts, user_id=alice.id, code=f" {code} ", now=NOON)
+
+        assert await is_verified(db, alice.id)
+        with pytest.raises(ProofRefused):
+            await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON)
+
+    async def test_may_be_mistyped_five_times_even_all_at_once(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        code = (await last_mail(db, parts)).values["code"]
+
+        async def attempt(tried: str) -> bool:
+            try:
+                await verify_by_code(db, parts, user_id=alice.id, code=tried, now=NOON)
+            except ProofRefused:
+                return False
+            return True
+
+        assert await asyncio.gather(*(attempt(other_code(code)) for _ in range(4))) == [False] * 4
+        assert await asyncio.gather(*(attempt(other_code(code)) for _ in range(4))) == [False] * 4
+        assert not await attempt(code)
+        assert not await is_verified(db, alice.id)
+
+    async def test_is_good_for_a_quarter_of_an_hour(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        code = (await last_mail(db, parts)).values["code"]
+
+        with pytest.raises(ProofRefused, match="Invalid or expired"):
+            await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON + 15 * MINUTE)
+        last_moment = NOON + 15 * MINUTE - SECOND
+        await verify_by_code(db, parts, user_id=alice.id, code=code, now=last_moment)
+
+    async def test_of_another_customer_is_worth_nothing(self, db, parts) -> None:
+        await add_alice(db, parts)
+        code = (await last_mail(db, parts)).values["code"]
+        bob = (await add_alice(db, parts, email="bob@example.com")).account
+
+        with pytest.raises(ProofRefused):
+            await verify_by_code(db, parts, user_id=bob.id, code=code, now=NOON)
+
+    async def test_is_over_when_another_was_mailed(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        first = (await last_mail(db, parts)).values["code"]
+        await send(db, parts, alice.id, now=NOON + SECOND)
+        second = (await last_mail(db, parts)).values["code"]
+
+        assert first != second
+        with pytest.raises(ProofRefused):
+            await verify_by_code(db, parts, user_id=alice.id, code=first, now=NOON + SECOND)
+        await verify_by_code(db, parts, user_id=alice.id, code=second, now=NOON + SECOND)
+
+    @pytest.mark.parametrize("code", ["", "é", "\x00", "\ud800", "\u0660" * 6, "0" * 10_000])
+    async def test_that_is_none_is_refused(self, db, parts, code) -> None:
+        alice = (await add_alice(db, parts)).account
+
+        with pytest.raises(ProofRefused):
+            await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON)
+
+    async def test_mailed_to_an_address_that_has_changed_proves_nothing(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        mail = await last_mail(db, parts)
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE users SET email = 'other@example.com'")
+
+        with pytest.raises(ProofRefused):
+            await verify_by_code(db, parts, user_id=alice.id, code=mail.values["code"], now=NOON)
+        with pytest.raises(ProofRefused):
+            await verify_by_token(db, parts, token=link_token(mail), now=NOON)
+
+
+class TestLink:
+    async def test_verifies_the_address_however_often_it_is_followed(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        token = link_token(await last_mail(db, parts))
+
+        await asyncio.gather(*(verify_by_token(db, parts, token=token, now=NOON) for _ in range(5)))
+        await verify_by_token(db, parts, token=token, now=NOON + timedelta(days=2))
+
+        assert await is_verified(db, alice.id)
+
+    async def test_is_over_after_a_quarter_of_an_hour(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        token = link_token(await last_mail(db, parts))
+
+        with pytest.raises(ProofRefused, match="ask for a new one"):
+            await verify_by_token(db, parts, token=token, now=NOON + 15 * MINUTE)
+
+        assert not await is_verified(db, alice.id)
+
+    @pytest.mark.parametrize("token", ["", ".", "x", "x.y", "\x00.\ud800", "é.ü"])
+    async def test_of_ones_own_is_refused_without_a_look(self, no_db, parts, token) -> None:
+        with pytest.raises(ProofRefused):
+            await verify_by_token(no_db, parts, token=token, now=NOON)
+
+
+class TestAskingForACode:
+    async def test_of_a_proven_address_is_refused(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        token = link_token(await last_mail(db, parts))
+        await verify_by_token(db, parts, token=token, now=NOON)
+
+        with pytest.raises(AlreadyVerified):
+            await send(db, parts, alice.id)
+
+    async def test_of_nobody_is_refused(self, db, parts) -> None:
+        with pytest.raises(UserNotFound):
+            await send(db, parts, "nobody")
+
+    async def test_too_often_is_refused(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        for _ in range(3):
+            await send(db, parts, alice.id)
+
+        with pytest.raises(TooMany):
+            await send(db, parts, alice.id)
+
+        await send(db, parts, alice.id, now=NOON + 10 * MINUTE)
+
+    async def test_leaves_nothing_behind_in_the_end(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        async with db.transaction() as tx:
+            assert await forget_expired_proofs(tx, NOON) == 0
+            assert await forget_expired_proofs(tx, NOON + 16 * MINUTE) == 1
+
+        assert await count(db, "keyshop.account_proofs") == 0
