@@ -341,8 +341,11 @@ class TestAccountThatChanges:
     async def test_does_not_wake_what_was_over_before(self, db):
         revoked, user = await signed_in_at_noon(db), await add_user(db)
         outdated = (await sign_in(db, tokens, user, now=NOON)).refresh_token
-        await change(db, "UPDATE keyshop.token_families SET revoked_at = $1", NOON)
-        await change(db, "UPDATE users SET role = 'ADMIN'")
+        family_id = tokens.read_refresh(revoked, now=NOON).fid
+        await change(
+            db, "UPDATE keyshop.token_families SET revoked_at = $2 WHERE id = $1", family_id, NOON
+        )
+        await change(db, "UPDATE users SET role = 'ADMIN' WHERE id = $1", user.id)
         await change(db, 'UPDATE users SET "passwordHash" = $1', NEW_HASH)
 
         for token in (revoked, outdated):
