@@ -232,7 +232,6 @@ class TestLoaders:
             ('SELECT "g2aStock"::text FROM games', "games"),
             ('SELECT title FROM games ORDER BY "ratingUser"', "games"),
             ("SELECT email FROM users", "users"),
-            ("SELECT quantity::text FROM cart_items", "cart_items"),
             ("SELECT count(*)::text FROM keyshop.sync_runs", "sync_runs"),
         ],
     )
