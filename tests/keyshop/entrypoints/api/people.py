@@ -81,6 +81,10 @@ class Person(Struct):
         """Return the games on the wishlist."""
         return {wish["gameId"] for wish in (await self.get("/api/wishlist"))["items"]}
 
+    def take_session(self, session_id: str) -> None:
+        """Let the browser send this id."""
+        self.caller.cookies.set("sessionId", session_id, domain="shop.test", path="/")
+
     @property
     def session(self) -> str | None:
         """What the browser's cookie says."""

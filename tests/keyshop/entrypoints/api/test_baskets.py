@@ -19,16 +19,12 @@ async def shopper(request: pytest.FixtureRequest, alice: Person, guest: Person) 
 
 
 @pytest_asyncio.fixture
-async def sold_out(stocked: Database) -> str:
+async def sold_out(stocked: Database):
     """A game that cannot be bought."""
-    return await make_game(stocked, title="Sold", slug="sold-everywhere", inStock=False)
-
-
-@pytest_asyncio.fixture
-async def forget_sold_out(stocked: Database):
-    yield
+    game_id = await make_game(stocked, title="Sold", slug="sold-everywhere", inStock=False)
+    yield game_id
     async with stocked.transaction() as tx:
-        await tx.execute("DELETE FROM games WHERE slug = 'sold-everywhere'")
+        await tx.execute("DELETE FROM games WHERE id = $1", game_id)
 
 
 class TestCart:
@@ -151,7 +147,6 @@ class TestCart:
         assert answer.status_code == 404
         assert message_of(answer) == "Game not found"
 
-    @pytest.mark.usefixtures("forget_sold_out")
     async def test_takes_no_game_that_is_sold_out(self, shopper: Person, sold_out: str):
         answer = await shopper.ask("POST", "/api/cart", json={"gameId": sold_out})
 
@@ -236,7 +231,7 @@ class TestOwnWishlist:
 
     async def test_has_its_own_address_for_migrating(self, app, alice: Person, games):
         # Not that of a game called "migrate".
-        alice.caller.cookies.set("sessionId", "0" * 32)
+        alice.take_session("0" * 32)
 
         body = await alice.do("POST", "/api/user/wishlist/migrate")
 

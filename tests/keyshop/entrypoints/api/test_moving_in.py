@@ -172,7 +172,7 @@ class TestMigration:
     @pytest.mark.parametrize("path", MIGRATIONS)
     @pytest.mark.parametrize("cookie", ["0" * 32, "x"])
     async def test_of_a_session_that_is_over_has_nothing_to_do(self, alice, path, cookie):
-        alice.caller.cookies.set("sessionId", cookie)
+        alice.take_session(cookie)
 
         body = await alice.do("POST", path)
 

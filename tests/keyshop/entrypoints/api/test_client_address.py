@@ -1,0 +1,92 @@
+"""Whose request it is: forwarding headers are anybody's, unless a proxy of ours wrote them."""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar.types import HTTPScope
+
+from keyshop.entrypoints.api.client_address import Network, Proxies
+
+OURS: list[Network] = [IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8")]
+PROXIES = Proxies(OURS)
+
+
+def scope_of(peer: str | None, *forwarded: str, proto: str | None = None) -> HTTPScope:
+    headers = [(b"x-forwarded-for", line.encode("latin-1")) for line in forwarded]
+    if proto is not None:
+        headers.append((b"x-forwarded-proto", proto.encode()))
+    client = None if peer is None else (peer, 4711)
+    scope = {"type": "http", "scheme": "http", "headers": headers, "client": client}
+    return cast("HTTPScope", scope)
+
+
+class TestClient:
+    @pytest.mark.parametrize(
+        ("peer", "forwarded", "client"),
+        [
+            ("203.0.113.5", [], "203.0.113.5"),
+            # Nobody we know says so.
+            ("203.0.113.5", ["198.51.100.1"], "203.0.113.5"),
+            ("10.0.0.1", ["203.0.113.5"], "203.0.113.5"),
+            # What stands left of a stranger is the stranger's own.
+            ("10.0.0.1", ["198.51.100.1, 203.0.113.5"], "203.0.113.5"),
+            ("10.0.0.1", ["203.0.113.5, 10.0.0.2"], "203.0.113.5"),
+            ("10.0.0.1", ["198.51.100.1", "203.0.113.5", "10.0.0.2"], "203.0.113.5"),
+            ("fd00::1", ["2001:db8::5"], "2001:db8::5"),
+            ("::ffff:10.0.0.1", ["::ffff:203.0.113.5"], "203.0.113.5"),
+            ("10.0.0.1", ["203.0.113.5:4711"], "203.0.113.5"),
+            ("10.0.0.1", ["[2001:db8::5]:4711"], "2001:db8::5"),
+            ("10.0.0.1", ["198.51.100.1, unknown"], "10.0.0.1"),
+            ("10.0.0.1", ["198.51.100.1, , 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", [""], "10.0.0.1"),
+            ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            (None, ["198.51.100.1"], "0.0.0.0"),
+        ],
+    )
+    def test_is_the_nearest_that_is_no_proxy_of_ours(self, peer, forwarded, client):
+        assert PROXIES.client_of(scope_of(peer, *forwarded)) == client
+
+    def test_is_the_connection_where_no_proxy_is_trusted(self):
+        assert Proxies([]).client_of(scope_of("10.0.0.1", "203.0.113.5")) == "10.0.0.1"
+
+    @given(
+        invented=st.lists(st.text(st.characters(max_codepoint=255)), max_size=40),
+        stranger=st.ip_addresses().filter(lambda ip: not any(ip in network for network in OURS)),
+        hops=st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=5),
+    )
+    def test_is_never_what_a_stranger_invents(
+        self, invented: list[str], stranger: IPv4Address | IPv6Address, hops: list[int]
+    ):
+        mapped = stranger.ipv4_mapped if isinstance(stranger, IPv6Address) else None
+        if mapped is not None and any(mapped in network for network in OURS):
+            return
+        proxies = [str(IPv4Address("10.0.0.0") + hop) for hop in hops]
+        # Each of our proxies adds whom it heard from; the last one is the connection's other end.
+        *written, peer = [str(stranger), *proxies]
+        scope = scope_of(peer, ", ".join([*invented, *written]))
+
+        assert PROXIES.client_of(scope) == str(mapped or stranger)
+
+
+class TestEncryption:
+    @pytest.mark.parametrize(
+        ("peer", "proto", "encrypted"),
+        [
+            ("10.0.0.1", "https", True),
+            ("10.0.0.1", "HTTPS, http", True),
+            ("10.0.0.1", "http", False),
+            ("10.0.0.1", None, False),
+            ("203.0.113.5", "https", False),
+        ],
+    )
+    def test_is_told_by_proxies_of_ours_alone(self, peer, proto, encrypted):
+        assert PROXIES.is_encrypted(scope_of(peer, proto=proto)) is encrypted
+
+    def test_is_seen_where_the_shop_does_it_itself(self):
+        scope = scope_of("203.0.113.5")
+        scope["scheme"] = "https"
+
+        assert Proxies([]).is_encrypted(scope)

@@ -1,0 +1,122 @@
+"""Answers that are one person's: kept by nobody, and cookies that only the shop can read."""
+
+from ipaddress import IPv4Network
+
+import pytest
+import pytest_asyncio
+from litestar.types import ASGIApp
+
+from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.database import Database
+from tests.keyshop.entrypoints.api.parts import account_parts
+from tests.keyshop.entrypoints.api.people import Person, new_email, somebody
+
+PERSONAL = [
+    ("GET", "/api/cart"),
+    ("GET", "/api/wishlist"),
+    ("GET", "/api/user/profile"),
+    ("GET", "/api/user/wishlist"),
+    ("GET", "/api/auth/me"),
+    ("GET", "/api/auth/verify-email?token=x"),
+    ("GET", "/api/auth/reset-password?token=x"),
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/register"),
+    ("POST", "/api/auth/refresh"),
+    ("PATCH", "/api/auth/login"),
+    ("GET", "/api/user/nothing"),
+    ("GET", "/api/api/cart"),
+    ("GET", "/api/cart/%00"),
+    ("OPTIONS", "/api/cart"),
+]
+
+
+@pytest_asyncio.fixture
+async def public_app(stocked: Database) -> ASGIApp:
+    """The shop as visitors reach it over TLS, behind a proxy."""
+    return create_app(
+        db=stocked,
+        cache=PassThrough(),
+        accounts=account_parts(),
+        checks={},
+        trusted_proxies=[IPv4Network("10.0.0.0/8")],
+        secure_cookies=True,
+    )
+
+
+class TestPersonalAnswer:
+    @pytest.mark.parametrize(("method", "path"), PERSONAL)
+    async def test_is_kept_by_nobody(self, guest: Person, alice: Person, method: str, path: str):
+        for person in (guest, alice):
+            answer = await person.ask(method, path)
+
+            assert answer.headers.get_list("cache-control") == ["no-store"]
+            assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
+            assert answer.headers["x-content-type-options"] == "nosniff"
+
+    async def test_is_no_game(self, guest: Person):
+        answer = await guest.ask("GET", "/api/games/genres")
+
+        assert "cache-control" not in answer.headers
+
+
+class TestEncryptedShop:
+    async def test_gives_cookies_that_never_travel_in_clear(self, public_app, games):
+        async with somebody(public_app) as guest:
+            answer = await guest.ask("POST", "/api/cart", json={"gameId": games[0]})
+
+        assert "Secure" in answer.headers["set-cookie"].split("; ")
+        assert "max-age=" in answer.headers["strict-transport-security"]
+
+    async def test_gives_them_when_its_proxy_says_so(self, stocked: Database, games):
+        app = create_app(
+            db=stocked,
+            cache=PassThrough(),
+            accounts=account_parts(),
+            checks={},
+            trusted_proxies=[IPv4Network("10.0.0.0/8")],
+        )
+        secure = []
+        for address, proto in [
+            ("10.0.0.1", "https"),
+            ("10.0.0.1", "http"),
+            ("203.0.113.5", "https"),
+        ]:
+            async with somebody(app, address=address) as guest:
+                answer = await guest.ask(
+                    "POST",
+                    "/api/cart",
+                    json={"gameId": games[0]},
+                    headers={"X-Forwarded-Proto": proto},
+                )
+                secure.append("Secure" in answer.headers["set-cookie"].split("; "))
+
+        assert secure == [True, False, False]
+
+    async def test_notes_where_a_sign_in_came_from(self, public_app, stocked: Database, alice):
+        header = {"X-Forwarded-For": "198.51.100.1, 203.0.113.77", "User-Agent": "Fire\x01fox"}
+        async with somebody(public_app, address="10.0.0.1") as phone:
+            await phone.sign_in(alice.email, headers=header)
+
+        async with stocked.read() as reader:
+            noted = await reader.fetchrow(
+                'SELECT "ipAddress", "userAgent" FROM login_history WHERE "userId" = $1', alice.id
+            )
+        assert noted is not None
+        assert tuple(noted) == ("203.0.113.77", "Firefox")
+
+    async def test_counts_clients_and_not_its_proxy(self, public_app):
+        async def register(client: str) -> int:
+            answer = await proxy.ask(
+                "POST",
+                "/api/auth/forgot-password",
+                json={"email": new_email()},
+                headers={"X-Forwarded-For": f"192.0.2.9, {client}"},
+            )
+            return answer.status_code
+
+        async with somebody(public_app, address="10.0.0.1") as proxy:
+            statuses = [await register("203.0.113.8") for _ in range(21)]
+
+            assert statuses == [200] * 20 + [429]
+            assert await register("203.0.113.9") == 200
