@@ -36,6 +36,15 @@ async def fail(
             await enter(db, parts, email=email, password="wrong", address=address, now=now)
 
 
+async def locked_until(db: Database, email: str) -> datetime:
+    """Return until when the address is locked."""
+    async with db.read() as reader:
+        lock = await find_lock(reader, email)
+    assert lock is not None
+    assert lock.locked_until is not None
+    return lock.locked_until
+
+
 async def notices(db: Database) -> int:
     return [name for name, _ in await jobs(db)].count("mail_lock_notice")
 
@@ -76,10 +85,9 @@ class TestLock:
         lasted = []
         for _ in range(7):
             await fail(db, parts, now=now)
-            async with db.read() as reader:
-                lock = await find_lock(reader, ALICE)
-            lasted.append((lock.locked_until - now) // MINUTE)
-            now = lock.locked_until
+            until = await locked_until(db, ALICE)
+            lasted.append((until - now) // MINUTE)
+            now = until
 
         assert lasted == [1, 2, 4, 8, 15, 15, 15]
 
@@ -122,9 +130,7 @@ class TestLock:
     ) -> None:
         await fail(db, parts, 5)
 
-        async with db.read() as reader:
-            lock = await find_lock(reader, " Alice@Example.com ")
-        assert lock.locked_until == NOON + MINUTE
+        assert await locked_until(db, " Alice@Example.com ") == NOON + MINUTE
         assert await jobs(db) == []
         assert ALICE not in repr(await ask(db, "SELECT * FROM keyshop.sign_in_failures"))
 

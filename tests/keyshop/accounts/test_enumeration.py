@@ -1,0 +1,96 @@
+"""Nobody learns from the time an answer takes whether an address has an account."""
+
+import time
+from collections import defaultdict
+from datetime import timedelta
+from statistics import median
+
+import pytest
+
+from keyshop.accounts.errors import WrongCredentials
+from keyshop.accounts.locks import digest_of
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.request_reset import request_reset
+from keyshop.kit.database import Database
+from keyshop.kit.passwords import PasswordPool
+from tests.keyshop.accounts.people import caller, enter, make_parts
+from tests.keyshop.accounts.signing import add_user
+from tests.shop import NOON
+
+ROUNDS = 30
+# Of the median of what a wrong password takes: wide enough for a machine that is busy with other
+# things, and far from the four fifths and more that a password nobody looks at would save.
+BOUND = 0.3
+KINDS = ("wrong", "unknown", "locked")
+
+
+async def add_people(db: Database, passwords: PasswordPool) -> None:
+    """Store an account for each attempt at one, half of them locked."""
+    hashed = await passwords.hash("Passw0rd-alice")
+    for number in range(ROUNDS):
+        await add_user(db, email=f"wrong{number}@example.com", passwordHash=hashed)
+        await add_user(db, email=f"locked{number}@example.com", passwordHash=hashed)
+    async with db.transaction() as tx:
+        await tx.execute_many(
+            "INSERT INTO keyshop.sign_in_failures VALUES ($1, 5, $2, $3)",
+            [
+                (digest_of(f"locked{number}@example.com"), NOON, NOON + timedelta(days=1))
+                for number in range(ROUNDS)
+            ],
+        )
+
+
+async def seconds_of_attempt(db: Database, parts: AccountParts, kind: str, number: int) -> float:
+    began = time.perf_counter()
+    with pytest.raises(WrongCredentials) as refused:
+        await enter(
+            db,
+            parts,
+            email=f"{kind}{number}@example.com",
+            password="wrong",
+            address=f"192.0.2.{number}",
+        )
+    lasted = time.perf_counter() - began
+    assert str(refused.value) == "Invalid email or password"
+    return lasted
+
+
+class TestAnswer:
+    async def test_of_signing_in_takes_as_long_for_unknown_wrong_and_locked(self, db) -> None:
+        passwords = PasswordPool(cost=8)
+        parts = make_parts(passwords)
+        await add_people(db, passwords)
+
+        lasted = defaultdict(list)
+        for number in range(ROUNDS):
+            # In turn, so that whatever else the machine does concerns all alike.
+            for kind in KINDS:
+                lasted[kind].append(await seconds_of_attempt(db, parts, kind, number))
+
+        passwords.close()
+        usual = median(lasted["wrong"])
+        for kind in ("unknown", "locked"):
+            assert abs(median(lasted[kind]) - usual) < BOUND * usual, kind
+
+    async def test_to_a_forgotten_password_takes_as_long_for_unknown_addresses(
+        self, db, parts
+    ) -> None:
+        for number in range(ROUNDS):
+            await add_user(db, email=f"known{number}@example.com")
+
+        lasted = defaultdict(list)
+        for number in range(ROUNDS):
+            for kind in ("known", "unknown"):
+                began = time.perf_counter()
+                await request_reset(
+                    db,
+                    parts,
+                    f"{kind}{number}@example.com",
+                    caller(address=f"192.0.2.{number}"),
+                    now=NOON,
+                )
+                lasted[kind].append(time.perf_counter() - began)
+
+        usual = median(lasted["known"])
+        # A few milliseconds in all, most of them commits that both of them wait for.
+        assert abs(median(lasted["unknown"]) - usual) < BOUND * usual + 0.002

@@ -1,0 +1,97 @@
+"""What mails to customers say."""
+
+import msgspec
+import pytest
+
+from keyshop.accounts.errors import WrongCredentials
+from keyshop.accounts.jobs import MailLockNotice, MailWelcome
+from keyshop.accounts.mails import compose
+from keyshop.accounts.proofs import ProofKeys, Purpose
+from keyshop.accounts.request_reset import request_reset
+from keyshop.accounts.send_verification import send_verification
+from keyshop.kit.secrets import Secret
+from tests.keyshop.accounts.mailed import URL, last_mail, mailed
+from tests.keyshop.accounts.people import ALICE, MINUTE, add_alice, caller, enter, jobs
+from tests.shop import NOON
+
+VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
+
+
+class TestMail:
+    async def test_of_each_kind_fills_every_value(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
+        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        for _ in range(5):
+            with pytest.raises(WrongCredentials):
+                await enter(db, parts, password="wrong")
+
+        mails = await mailed(db, parts)
+
+        assert [mail.template for mail in mails] == [
+            "welcome",
+            "verification",
+            "reset",
+            "lock_notice",
+        ]
+        assert {mail.to for mail in mails} == {ALICE}
+        assert all(set(mail.values) == VALUES for mail in mails)
+        assert [mail.values["minutes"] for mail in mails] == ["15", "15", "30", "1"]
+        assert [len(mail.values["code"]) for mail in mails] == [6, 6, 0, 0]
+        links = [mail.values["link"].partition("?token=")[0] for mail in mails]
+        assert links == [
+            "https://shop.example/api/auth/verify-email",
+            "https://shop.example/api/auth/verify-email",
+            "https://shop.example/api/auth/reset-password",
+            "",
+        ]
+        assert len({mail.id for mail in mails}) == 4
+
+    async def test_is_the_same_however_often_it_is_made(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        assert await mailed(db, parts) == await mailed(db, parts)
+
+    async def test_of_an_account_that_is_gone_is_none(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        async with db.transaction() as tx:
+            await tx.execute("DELETE FROM users")
+
+        assert await mailed(db, parts) == []
+        gone = MailLockNotice("nobody", "x")
+        assert await compose(db, parts.proof_keys, gone, URL, now=NOON) is None
+
+    async def test_for_an_address_that_was_left_is_none(self, db, parts) -> None:
+        await add_alice(db, parts)
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE users SET email = 'other@example.com'")
+
+        assert await mailed(db, parts) == []
+
+    async def test_that_brings_nothing_any_more_is_none_but_a_welcome(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
+        await request_reset(db, parts, ALICE, caller(), now=NOON)
+
+        late = await mailed(db, parts, now=NOON + 30 * MINUTE)
+
+        assert [mail.template for mail in late] == ["welcome"]
+
+    async def test_of_another_users_proof_is_none(self, db, parts) -> None:
+        await add_alice(db, parts)
+        bob = (await add_alice(db, parts, email="bob@example.com")).account
+        [(_, alices), _] = await jobs(db)
+
+        job = MailWelcome(bob.id, msgspec.convert(alices, MailWelcome).proof_id)
+
+        assert await compose(db, parts.proof_keys, job, URL, now=NOON) is None
+
+    async def test_carries_what_only_the_shops_secret_makes(self, db, parts) -> None:
+        await add_alice(db, parts)
+        [(_, job)] = await jobs(db)
+        values = (await last_mail(db, parts)).values
+        stranger = ProofKeys(Secret("s" * 32))
+
+        assert parts.proof_keys.is_code(job["proof_id"], values["code"])
+        assert stranger.link_token(Purpose.VERIFY_EMAIL, job["proof_id"]) not in values["link"]

@@ -1,0 +1,263 @@
+"""What operators do with accounts: make them, change what they may do, hand out and erase data."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from keyshop.accounts.create_user import create_user
+from keyshop.accounts.erase_user import erase_user
+from keyshop.accounts.errors import AccountInvalid, EmailTaken, UserNotFound, WrongCredentials
+from keyshop.accounts.export_user import export_user
+from keyshop.accounts.models import Account, Role
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.queries import (
+    find_account,
+    find_account_by_id,
+    list_families,
+    list_sign_ins,
+)
+from keyshop.accounts.request_reset import request_reset
+from keyshop.accounts.set_role import set_role
+from keyshop.kit.database import Database
+from keyshop.kit.ids import new_id
+from tests.keyshop.accounts.mailed import mailed
+from tests.keyshop.accounts.people import (
+    ALICE,
+    PASSWORD,
+    SECOND,
+    add_alice,
+    ask,
+    caller,
+    count,
+    enter,
+    guest_with,
+)
+from tests.keyshop.accounts.signing import get_account
+from tests.keyshop.accounts.test_profile import add_order
+from tests.keyshop.accounts.test_sign_in import is_signed_in
+from tests.shop import NOON, make_game
+
+KEY_TEXT = "AAAAA-BBBBB-CCCCC"
+
+
+async def add_full_life(db: Database, parts: AccountParts) -> Account:
+    """Give Alice something in every table that can hold something of hers."""
+    game_id = await make_game(db, title="Witch Hunt")
+    session_id = await guest_with(db, game_id, 2)
+    alice = (
+        await add_alice(db, parts, session_id=session_id, first_name="Alice", last_name="Smith")
+    ).account
+    with pytest.raises(WrongCredentials):
+        await enter(db, parts, password="wrong", user_agent="Her browser")
+    await add_order(db, alice, quantities=(1,))
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE users SET balance = 12.30, avatar = 'face.png'")
+        await tx.execute(
+            'INSERT INTO wishlist ("userId", "gameId") VALUES ($1, $2)', alice.id, game_id
+        )
+        await tx.execute(
+            """INSERT INTO game_keys (id, "gameId", key, "orderId")
+            SELECT $1, $2, $3, id FROM orders""",
+            new_id(),
+            game_id,
+            KEY_TEXT,
+        )
+        await tx.execute(
+            """INSERT INTO transactions (id, "userId", type, amount, status, "gatewayResponse")
+            VALUES ($1, $2, 'TOP_UP', 100, 'COMPLETED', '{"by": "card"}')""",
+            new_id(),
+            alice.id,
+        )
+        await tx.execute(
+            """INSERT INTO keyshop.journal (happened_at, actor, action, subject, subject_id)
+            VALUES ($1, 'olga', 'user.created', 'user', $2)""",
+            NOON,
+            alice.id,
+        )
+    return await get_account(db, alice.id)
+
+
+async def erase(db: Database, user_id: str) -> None:
+    async with db.transaction() as tx:
+        await erase_user(tx, user_id=user_id, now=NOON)
+
+
+async def exported(db: Database, user_id: str) -> tuple[str, dict[str, Any]]:
+    async with db.read() as reader:
+        document = await export_user(reader, user_id, now=NOON)
+    text = msgspec.json.encode(document).decode()
+    return text, msgspec.json.decode(text)
+
+
+class TestMadeAccount:
+    async def test_counts_as_verified_and_signs_in(self, db, parts) -> None:
+        hashed = await parts.passwords.hash(PASSWORD)
+        async with db.transaction() as tx:
+            made = await create_user(
+                tx, email="J.Doe@Gmail.com", password_hash=hashed, role="ADMIN", now=NOON
+            )
+
+        entered = await enter(db, parts, email="jdoe@gmail.com")
+
+        assert (made.email, made.role, made.nickname) == (
+            "jdoe@gmail.com",
+            Role.ADMIN,
+            "Newbie Guy",
+        )
+        assert entered.account == made
+        assert made.email_verified
+
+    async def test_needs_an_address_of_its_own(self, db, parts) -> None:
+        await add_alice(db, parts)
+
+        async with db.transaction() as tx:
+            with pytest.raises(EmailTaken):
+                await create_user(tx, email=ALICE, password_hash="x", now=NOON)
+            with pytest.raises(AccountInvalid):
+                await create_user(tx, email="nobody", password_hash="x", now=NOON)
+
+
+class TestRole:
+    async def test_that_changes_signs_the_account_out_everywhere(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+
+        async with db.transaction() as tx:
+            assert await set_role(tx, user_id=alice.account.id, role="ADMIN", now=NOON)
+
+        assert not await is_signed_in(db, parts, alice.tokens.token)
+        assert (await enter(db, parts)).account.role is Role.ADMIN
+
+    async def test_that_the_account_has_already_changes_nothing(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+
+        async with db.transaction() as tx:
+            assert not await set_role(tx, user_id=alice.account.id, role="USER", now=NOON)
+
+        assert await is_signed_in(db, parts, alice.tokens.token)
+
+    async def test_of_nobody_cannot_be_changed(self, db) -> None:
+        async with db.transaction() as tx:
+            with pytest.raises(UserNotFound):
+                await set_role(tx, user_id="nobody", role="ADMIN", now=NOON)
+
+
+class TestLookingUp:
+    async def test_finds_an_account_with_its_devices_and_attempts(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        await enter(db, parts, now=NOON + SECOND, address="198.51.100.9")
+
+        async with db.read() as reader:
+            assert await find_account(reader, " ALICE@example.com") == alice
+            assert await find_account_by_id(reader, alice.id) == alice
+            assert await find_account(reader, "nobody@example.com") is None
+            families = await list_families(reader, alice.id)
+            [attempt] = await list_sign_ins(reader, alice.id)
+
+        assert [family.created_at for family in families] == [NOON + SECOND, NOON]
+        assert (attempt.success, attempt.address) == (True, "198.51.100.9")
+
+
+class TestExport:
+    async def test_is_one_document_with_everything_but_secrets(self, db, parts) -> None:
+        alice = await add_full_life(db, parts)
+
+        text, document = await exported(db, alice.id)
+
+        assert alice.password_hash.reveal() not in text
+        assert KEY_TEXT not in text
+        assert document["account"]["email"] == ALICE
+        assert document["account"]["balance"] == pytest.approx(12.30)
+        assert document["account"]["createdAt"] == "2026-06-15T12:00:00+00:00"
+        [order] = document["orders"]
+        assert [item["quantity"] for item in order["items"]] == [1]
+        assert [key["activated"] for key in order["keys"]] == [False]
+        assert document["transactions"][0]["gatewayResponse"] == {"by": "card"}
+        assert [line["title"] for line in document["cart"]] == ["Witch Hunt"]
+        assert [line["title"] for line in document["wishlist"]] == ["Witch Hunt"]
+        assert [sign_in["userAgent"] for sign_in in document["signIns"]] == ["Her browser"]
+        assert len(document["devices"]) == 1
+        assert document["mailedProofs"][0]["purpose"] == "VERIFY_EMAIL"
+        assert document["wrongPasswords"]["inARow"] == 1
+        assert [entry["action"] for entry in document["journal"]] == ["user.created"]
+
+    async def test_has_all_parts_of_whoever_has_nothing(self, db, parts) -> None:
+        bob = (await add_alice(db, parts, email="bob@example.com")).account
+        await add_full_life(db, parts)
+
+        text, document = await exported(db, bob.id)
+
+        assert ALICE not in text
+        assert document["orders"] == document["cart"] == document["signIns"] == []
+        assert document["wrongPasswords"] is None
+
+    async def test_of_nobody_is_refused(self, db) -> None:
+        async with db.read() as reader:
+            with pytest.raises(UserNotFound):
+                await export_user(reader, "nobody", now=NOON)
+
+
+class TestErasing:
+    async def test_replaces_what_is_personal_and_keeps_what_must_be_kept(self, db, parts) -> None:
+        alice = await add_full_life(db, parts)
+
+        await erase(db, alice.id)
+
+        [row] = await ask(db, "SELECT * FROM users")
+        left = dict(row)
+        assert left["email"].startswith("erased-")
+        assert left["email"].endswith("@erased.invalid")
+        assert alice.id not in left["email"]
+        assert (left["balance"], left["role"]) == (Decimal("12.30"), "USER")
+        assert (left["firstName"], left["lastName"], left["avatar"]) == (None, None, None)
+        assert not {"Alice", "Smith", alice.email, alice.password_hash.reveal()} & {*left.values()}
+        assert await count(db, "orders") == await count(db, "transactions") == 1
+        for emptied in (
+            "login_history",
+            "cart_items",
+            "wishlist",
+            "keyshop.account_proofs",
+            "keyshop.token_families",
+            "keyshop.refresh_tokens",
+            "keyshop.sign_in_failures",
+        ):
+            assert await count(db, emptied) == 0
+
+    async def test_ends_every_sign_in_and_lets_nobody_in_again(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+
+        await erase(db, alice.account.id)
+
+        assert not await is_signed_in(db, parts, alice.tokens.token)
+        placeholder = (await get_account(db, alice.account.id)).email
+        for email in (ALICE, placeholder):
+            for password in (PASSWORD, "!", ""):
+                with pytest.raises((WrongCredentials, AccountInvalid)):
+                    await enter(db, parts, email=email, password=password)
+
+    async def test_frees_the_address_and_stops_mails_under_way(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        assert len(await mailed(db, parts)) == 2
+
+        await erase(db, alice.account.id)
+
+        assert await mailed(db, parts) == []
+        again = await add_alice(db, parts, now=NOON + timedelta(days=1))
+        assert again.account.id != alice.account.id
+
+    async def test_of_two_customers_makes_two_placeholders(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        bob = await add_alice(db, parts, email="bob@example.com")
+
+        await erase(db, alice.account.id)
+        await erase(db, alice.account.id)
+        await erase(db, bob.account.id)
+
+        assert len({row["email"] for row in await ask(db, "SELECT email FROM users")}) == 2
+
+    async def test_of_nobody_is_refused(self, db) -> None:
+        with pytest.raises(UserNotFound):
+            await erase(db, "nobody")

@@ -1,0 +1,205 @@
+"""A customer's own page, and what may be changed of it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyshop.accounts.edit_profile import edit_profile
+from keyshop.accounts.errors import AccountInvalid, PasswordNotHere, UserNotFound
+from keyshop.accounts.models import Account, ProfileChanges
+from keyshop.accounts.rules import days_since, true_until
+from keyshop.accounts.show_profile import show_profile
+from keyshop.accounts.show_statistics import show_balance, show_statistics
+from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.cache.protocol import Load, Loaded
+from keyshop.kit.database import Database
+from keyshop.kit.ids import new_id
+from tests.keyshop.accounts.people import PASSWORD, add_alice, enter
+from tests.keyshop.accounts.signing import add_user
+from tests.shop import NOON, make_game
+
+DAY = timedelta(days=1)
+MILLISECOND = timedelta(milliseconds=1)
+NO_CACHE = PassThrough()
+
+moments = st.integers(-30_000_000, 30_000_000).map(lambda ms: NOON + ms * 100 * MILLISECOND)
+
+
+class Noting:
+    """A cache that keeps nothing, and remembers the last key and answer."""
+
+    def __init__(self) -> None:
+        self.key: CacheKey | None = None
+        self.loaded = Loaded(None)
+
+    async def read(self, key: CacheKey | None, load: Load, *, now: Any) -> bytes | None:
+        self.key, self.loaded = key, await load()
+        return self.loaded.payload
+
+
+async def profile_of(db: Database, account: Account, *, now=NOON) -> dict[str, Any]:
+    shown = msgspec.json.decode(await show_profile(db, NO_CACHE, user_id=account.id, now=now))
+    assert shown["success"] is True
+    data: dict[str, Any] = shown["data"]
+    return data
+
+
+async def add_order(
+    db: Database, account: Account, *, status="COMPLETED", discount="0", quantities=()
+) -> None:
+    order_id = new_id()
+    games = [await make_game(db, slug=new_id()) for _ in quantities]
+    async with db.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO orders (id, "userId", status, subtotal, discount, total)
+            VALUES ($1, $2, $3::text::"OrderStatus", 10, $4, 10)""",
+            order_id,
+            account.id,
+            status,
+            Decimal(discount),
+        )
+        for game_id, quantity in zip(games, quantities, strict=True):
+            await tx.execute(
+                """INSERT INTO order_items (id, "orderId", "gameId", quantity, price)
+                VALUES ($1, $2, $3, $4, 5)""",
+                new_id(),
+                order_id,
+                game_id,
+                quantity,
+            )
+
+
+class TestProfile:
+    async def test_shows_whoever_has_just_registered(self, db) -> None:
+        alice = await add_user(db)
+
+        assert await profile_of(db, alice) == {
+            "id": alice.id,
+            "email": alice.email,
+            "nickname": "Alice",
+            "balance": 0,
+            "role": "USER",
+            "emailVerified": False,
+            "createdAt": "2026-06-15T12:00:00.000Z",
+            "stats": {
+                "gamesPurchased": 0,
+                "totalSaved": 0,
+                "daysSinceRegistration": 0,
+                "emptyFieldsCount": 3,
+            },
+        }
+
+    async def test_counts_completed_orders_only(self, db) -> None:
+        alice, bob = await add_user(db, balance=Decimal("12.30")), await add_user(db)
+        await add_order(db, alice, discount="1.50", quantities=(2, 3))
+        await add_order(db, alice, discount="0.75", quantities=(1,))
+        await add_order(db, alice)
+        for other in ("PENDING", "PROCESSING", "FAILED", "CANCELLED"):
+            await add_order(db, alice, status=other, discount="9", quantities=(9,))
+        await add_order(db, bob, discount="9", quantities=(9,))
+
+        shown = await profile_of(db, alice, now=NOON + 3 * DAY)
+        figures = await show_statistics(db, user_id=alice.id, now=NOON + 3 * DAY)
+        balance = await show_balance(db, user_id=alice.id, now=NOON)
+
+        assert shown["balance"] == pytest.approx(12.30)
+        assert shown["stats"]["gamesPurchased"] == 6
+        assert shown["stats"]["totalSaved"] == pytest.approx(2.25)
+        assert shown["stats"]["daysSinceRegistration"] == 3
+        assert figures == (
+            b'{"success":true,"data":{"totalGames":6,"totalSaved":2.25,"daysSinceRegistration":3,'
+            b'"totalOrders":3,"balance":12.30}}'
+        )
+        assert balance == b'{"success":true,"data":{"balance":12.30,"currency":"EUR"}}'
+
+    async def test_leaves_out_what_is_empty(self, db) -> None:
+        alice = await add_user(db, firstName="Alice", lastName="", avatar=None)
+
+        shown = await profile_of(db, alice)
+
+        assert shown["firstName"] == "Alice"
+        assert shown["stats"]["emptyFieldsCount"] == 2
+        assert not {"lastName", "avatar"} & shown.keys()
+
+    async def test_is_kept_under_the_users_key_until_the_next_day_begins(self, db) -> None:
+        alice, cache = await add_user(db), Noting()
+
+        await show_profile(db, cache, user_id=alice.id, now=NOON + 2 * DAY + MILLISECOND)
+
+        assert cache.key is not None
+        assert cache.key.name == f"user:{alice.id}:profile"
+        assert cache.loaded.true_until == NOON + 3 * DAY - MILLISECOND
+
+    async def test_of_nobody_is_not_found(self, db) -> None:
+        with pytest.raises(UserNotFound, match=r"^User not found$"):
+            await show_profile(db, NO_CACHE, user_id="nobody", now=NOON)
+        with pytest.raises(UserNotFound):
+            await show_balance(db, user_id="nobody", now=NOON)
+
+    @given(moments, moments)
+    def test_is_the_same_until_the_last_moment_and_another_after_it(self, registered, now) -> None:
+        until = true_until(registered, now=now)
+
+        assert until >= now
+        assert days_since(registered, now=until) == days_since(registered, now=now)
+        assert days_since(registered, now=until + MILLISECOND) > days_since(registered, now=now)
+
+
+class TestChange:
+    async def test_is_of_what_is_given_only(self, db) -> None:
+        alice = await add_user(db, firstName="Alice", lastName="Smith")
+
+        await edit_profile(db, user_id=alice.id, changes=ProfileChanges(nickname=" Al "), now=NOON)
+        shown = await profile_of(db, alice)
+        assert (shown["nickname"], shown["firstName"], shown["lastName"]) == (
+            "Al",
+            "Alice",
+            "Smith",
+        )
+
+        await edit_profile(
+            db,
+            user_id=alice.id,
+            changes=ProfileChanges(first_name="", last_name="Jones"),
+            now=NOON,
+        )
+        shown = await profile_of(db, alice)
+        assert (shown["nickname"], shown["lastName"]) == ("Al", "Jones")
+        assert "firstName" not in shown
+
+    async def test_never_takes_a_password(self, db, no_db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        changes = ProfileChanges(nickname="Mallory", password="Passw0rd-mallory")
+
+        with pytest.raises(PasswordNotHere, match="PUT /api/user/password"):
+            await edit_profile(no_db, user_id=alice.id, changes=changes, now=NOON)
+
+        assert "mallory" not in repr(changes)
+        assert (await enter(db, parts, password=PASSWORD)).account.nickname == "Alice"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"nickname": ""},
+            {"nickname": "x"},
+            {"nickname": "x" * 51},
+            {"nickname": "Al\nice"},
+            {"first_name": "x" * 101},
+            {"last_name": "x\x00"},
+        ],
+    )
+    async def test_obeys_the_rules_of_registering(self, no_db, changes) -> None:
+        with pytest.raises(AccountInvalid, match=r"^Validation failed: "):
+            await edit_profile(no_db, user_id="x", changes=ProfileChanges(**changes), now=NOON)
+
+    async def test_of_nobody_is_refused(self, db) -> None:
+        with pytest.raises(UserNotFound):
+            await edit_profile(
+                db, user_id="nobody", changes=ProfileChanges(nickname="Al"), now=NOON
+            )
