@@ -22,10 +22,11 @@ MOST_ATTEMPTS: Final = 150
 
 async def on_account_mail(shop: WorkerShop, job: AccountMail) -> None:
     """Send the mail, unless it went out already or nobody needs it any more."""
-    mail = await compose(shop.db, shop.accounts.proof_keys, job, shop.public_url)
+    now = utc_now()
+    mail = await compose(shop.db, shop.accounts.proof_keys, job, shop.public_url, now=now)
     if mail is None:
         _log.info("mail not needed", operation=job.name)
-    elif not await send_once(shop.db, shop.mailer, mail, now=utc_now()):
+    elif not await send_once(shop.db, shop.mailer, mail, now=now):
         _log.info("mail sent already", operation=job.name, mail_id=mail.id)
 
 
