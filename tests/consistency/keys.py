@@ -7,8 +7,11 @@ one after it says that it is gone. What belongs to one person has a key for each
 `contents` says how its version is told. A guest's baskets come and go as slots do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum, StrEnum
+from functools import cache
+from random import Random
+from time import monotonic_ns
 from typing import Final
 
 from msgspec import Struct
@@ -115,6 +118,9 @@ def _invent() -> Iterator[Key]:
         yield Key(number + place, f"chk-cold{place}", Kind.BULK, hot=False)
 
 
+_HOT_SHARE: Final = 0.7
+_HOT_FOR: Final = 5_000_000_000  # nanoseconds
+
 _CUSTOMERS: Final = (Family.PROFILE, Family.CART, Family.WISHLIST)
 # Whoever has baskets stays signed in all the time, and others are signed out and in again.
 _SIGNED_OUT: Final = (Family.PROFILE, Family.ACCESS)
@@ -152,6 +158,28 @@ NUMBER_OF: Final = {key.id.encode(): key.number for key in GAMES if key.kind is 
 def of_kind(kind: Kind) -> list[Key]:
     """Return what this kind of writer changes."""
     return [key for key in KEYS if key.kind is kind]
+
+
+def choose_personal(dice: Random, among: Sequence[Key]) -> Key:
+    """
+    Choose one of the keys, most often one of a few persons', whom all processes prefer at the time.
+
+    Only what is read again and again between two writes is kept, and can be kept too long.
+    """
+    if dice.random() < _HOT_SHARE:
+        hot = _hot_owners(monotonic_ns() // _HOT_FOR)
+        among = [key for key in among if key.owner in hot] or among
+    return dice.choice(among)
+
+
+@cache
+def _hot_owners(turn: int) -> frozenset[int]:
+    """Return one person of each row of `_PERSONS`, each in turn."""
+    owners, first = set(), 0
+    for _, count, _ in _PERSONS:
+        owners.add(first + turn % count)
+        first += count
+    return frozenset(owners)
 
 
 def keys_of(owner: int) -> dict[Family, Key]:

@@ -29,7 +29,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """Processes that read what is one person's inside the shop, without a door in between."""
 
     connections: int = 4
-    """Of each process of readers to each process of the API; as much is read at once inside."""
+    """Of each process of readers to each process of the API; half as much is read at once inside."""
 
     server: str = "valkey"
     uncached: int = 0

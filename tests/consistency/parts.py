@@ -91,7 +91,7 @@ class Parts:
         def command() -> list[str]:
             order = ReadOrder(
                 api=len(self.base_urls) + place,
-                at_once=self._options.connections,
+                at_once=max(1, self._options.connections // 2),
                 seed=(self._options.seed + place) * 1000 + child.starts,
                 log=str(self.notes / f"{name}-{child.starts}.reads"),
                 figures=str(self.notes / f"{name}-{child.starts}.figures"),

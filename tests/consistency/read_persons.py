@@ -35,14 +35,13 @@ from keyshop.kit.database import Database
 from keyshop.kit.errors import ShopError, Unavailable
 from tests.consistency.answers import observe
 from tests.consistency.contents import session_of, user_of
-from tests.consistency.keys import ABSENT, PERSONAL, Family, Key
+from tests.consistency.keys import ABSENT, PERSONAL, Family, Key, choose_personal
 from tests.consistency.records import Answer, ReadLog
 from tests.consistency.requests import path_of
 from tests.consistency.sign_ins import SignIns
 
-_PAUSE: Final = 0.006  # seconds after each answer: the doors to games need the machine too
+_PAUSE: Final = 0.01  # seconds after each answer: the doors to games need the machine too
 _AGAIN: Final = 0.1
-_HOT: Final = 12  # keys that get half of the questions
 
 _SECRET: Final = "of nobody's but this process"
 
@@ -120,13 +119,11 @@ class _Reader:
         self._dice = dice
         self._log = log
         self._doors = _Doors(shop.db, shop.cache, dice)
-        self._hot = dice.sample(PERSONAL, _HOT)
 
     async def keep_reading(self) -> None:
         """Go on until cancelled."""
         while True:
-            key = self._dice.choice(self._hot if self._dice.random() < 0.5 else PERSONAL)
-            await self._read(key)
+            await self._read(choose_personal(self._dice, PERSONAL))
             await asyncio.sleep(_PAUSE)
 
     async def _read(self, key: Key) -> None:

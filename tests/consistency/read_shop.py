@@ -25,7 +25,13 @@ from tests.consistency.extract import versions_in
 from tests.consistency.history import SECOND
 from tests.consistency.keys import ABSENT, KEYS
 from tests.consistency.records import Answer, ReadLog
-from tests.consistency.requests import Request, ask_access, is_personal, make_round
+from tests.consistency.requests import (
+    PERSONAL_SHARE,
+    PersonalRequests,
+    Request,
+    is_personal,
+    make_round,
+)
 from tests.consistency.sign_ins import SignIns
 
 _END: Final = b"\r\n\r\n"
@@ -60,7 +66,6 @@ class _Reader(asyncio.Protocol):
         self._address = address
         self._requests = requests
         self._sign_ins = sign_ins
-        self._signed_in_as = 0
         self._log = log
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -109,14 +114,8 @@ class _Reader(asyncio.Protocol):
     def _ask(self) -> None:
         if self._transport is not None:
             self._asked = next(self._requests)
-            text = self._asked.text or self._ask_access(KEYS[self._asked.key].owner)
             self._invoked = monotonic_ns()
-            self._transport.write(text)
-
-    def _ask_access(self, owner: int) -> bytes:
-        assert self._sign_ins is not None
-        self._signed_in_as = self._sign_ins.guess(owner)
-        return ask_access(self._sign_ins, owner, self._signed_in_as)
+            self._transport.write(self._asked.text)
 
     def _note(self, answer: bytes, returned: int) -> None:
         asked, self._asked = self._asked, None
@@ -124,7 +123,7 @@ class _Reader(asyncio.Protocol):
             return
         self.answers += 1
         status = int(answer[9:12])
-        if not asked.text and status in {200, 401}:
+        if asked.version and status in {200, 401}:
             self._note_access(asked, returned, is_good=status == 200)
         elif status == 200 and is_personal(asked.path):
             self._note_personal(asked, answer, returned)
@@ -142,8 +141,8 @@ class _Reader(asyncio.Protocol):
             self._add(Answer.SHOWN, asked.path, 0, -1, 401, returned)
             return
         assert self._sign_ins is not None
-        self._sign_ins.remember(KEYS[asked.key].owner, self._signed_in_as)
-        self._add(Answer.SHOWN, asked.path, 0, asked.key, self._signed_in_as, returned)
+        self._sign_ins.remember(KEYS[asked.key].owner, asked.version)
+        self._add(Answer.SHOWN, asked.path, 0, asked.key, asked.version, returned)
 
     def _note_personal(self, asked: Request, answer: bytes, returned: int) -> None:
         body = answer[answer.index(_END) + len(_END) :]
@@ -188,10 +187,19 @@ def _length_of(buffer: bytearray) -> int:
     return end + len(_END) + int(head[begin:].split(b"\r\n", 1)[0])
 
 
+def _mix(dice: Random, sign_ins: SignIns | None) -> Iterator[Request]:
+    """Return requests without an end; without tokens that the shop takes, for games alone."""
+    games = cycle([request for _ in range(8) for request in make_round(dice)])
+    if sign_ins is None:
+        return games
+    persons = PersonalRequests(dice, sign_ins)
+    return (persons.choose() if dice.random() < PERSONAL_SHARE else request for request in games)
+
+
 async def _read(order: Order) -> None:
     dice = Random(order.seed)
     sign_ins = SignIns(order.secret) if order.secret else None
-    requests = cycle([request for _ in range(8) for request in make_round(dice, sign_ins)])
+    requests = _mix(dice, sign_ins)
     log = ReadLog(Path(order.log))
     readers = [
         _Reader(place, address, requests, sign_ins, log)

@@ -1,11 +1,10 @@
 """What readers ask for, and how often."""
 
-from collections.abc import Iterator
 from random import Random
 from typing import Final, NamedTuple
 
 from tests.consistency.contents import ALWAYS, session_of
-from tests.consistency.keys import GAMES, PERSONAL, SIGNED_OUT, Family, Key, Kind
+from tests.consistency.keys import GAMES, PERSONAL, SIGNED_OUT, Family, Key, Kind, choose_personal
 from tests.consistency.sign_ins import SignIns
 
 GENRE: Final = "Consistency Checker"
@@ -55,8 +54,8 @@ _SLUGS: Final = 60
 _COLD: Final = 40
 _NOBODY: Final = 20
 _SLOTS: Final = 60
-_PERSONS: Final = 150
-_HOT_PERSONAL: Final = 12  # keys that get half of them
+PERSONAL_SHARE: Final = 0.15
+"""Of all requests, so many are for what is one person's."""
 
 
 def path_of(family: Family) -> int:
@@ -73,19 +72,16 @@ class Request(NamedTuple):
     """One request, ready to be sent."""
 
     text: bytes
-    """Empty when it is for access, and has to be made each time."""
-
     path: int
     key: int
     """The number of what is asked for, -1 for a list."""
 
+    version: int = 0
+    """Of the sign-in whose token is shown, where the question is whether it is still good."""
 
-def make_round(dice: Random, sign_ins: SignIns | None) -> list[Request]:
-    """
-    Return a thousand requests in a random order, in the shares that a shop could see.
 
-    Without tokens that the shop takes, nothing is asked of what is one person's.
-    """
+def make_round(dice: Random) -> list[Request]:
+    """Return a thousand requests in a random order, in the shares that a shop could see."""
     hot = [key for key in GAMES if key.hot]
     cold = [key for key in GAMES if not key.hot and key.kind is Kind.BULK]
     strangers = [key for key in GAMES if key.kind is Kind.NOBODY]
@@ -96,37 +92,44 @@ def make_round(dice: Random, sign_ins: SignIns | None) -> list[Request]:
         *(_by_id(dice.choice(strangers)) for _ in range(_NOBODY)),
         *(_by_id(dice.choice(slots)) for _ in range(_SLOTS)),
         *_lists(dice),
-        *(_personal(dice, sign_ins) if sign_ins else ()),
     ]
     asked += [_by_id(dice.choice(hot)) for _ in range(_ROUND - len(asked))]
     dice.shuffle(asked)
     return asked
 
 
-def ask_access(sign_ins: SignIns, owner: int, version: int) -> bytes:
-    """Return a request that only a sign-in that is still good may make."""
-    return _get(_ACCESS_DOOR, f"Authorization: Bearer {sign_ins.sign(owner, version)}")
+class PersonalRequests:
+    """Requests for what is one person's, with what shows who asks."""
+
+    def __init__(self, dice: Random, sign_ins: SignIns) -> None:
+        """Sign a token for everybody who stays signed in."""
+        self._dice = dice
+        self._sign_ins = sign_ins
+        self._keys = [
+            key for key in PERSONAL if key.family is Family.ACCESS or key.owner not in SIGNED_OUT
+        ]
+        self._ready = {key.number: self._make(key) for key in self._keys}
+
+    def choose(self) -> Request:
+        """Return one of them."""
+        key = choose_personal(self._dice, self._keys)
+        if key.family is not Family.ACCESS:
+            return self._dice.choice(self._ready[key.number])
+        version = self._sign_ins.guess(key.owner)
+        token = self._sign_ins.sign(key.owner, version)
+        return Request(_get(_ACCESS_DOOR, _bearer(token)), path_of(key.family), key.number, version)
+
+    def _make(self, key: Key) -> list[Request]:
+        if key.comes_and_goes:
+            who = f"Cookie: sessionId={session_of(key.owner)}"
+        else:
+            who = _bearer(self._sign_ins.sign(key.owner, ALWAYS))
+        doors = _PERSONAL_DOORS.get(key.family, ())
+        return [Request(_get(door, who), path_of(key.family), key.number) for door in doors]
 
 
-def _personal(dice: Random, sign_ins: SignIns) -> Iterator[Request]:
-    possible = [
-        key for key in PERSONAL if key.family is Family.ACCESS or key.owner not in SIGNED_OUT
-    ]
-    hot = dice.sample(possible, _HOT_PERSONAL)
-    for _ in range(_PERSONS):
-        key = dice.choice(hot if dice.random() < 0.5 else possible)
-        yield Request(_ask(dice, sign_ins, key), path_of(key.family), key.number)
-
-
-def _ask(dice: Random, sign_ins: SignIns, key: Key) -> bytes:
-    """Return the request for the key; none for access, whose token is another each time."""
-    if key.family is Family.ACCESS:
-        return b""
-    if key.comes_and_goes:
-        who = f"Cookie: sessionId={session_of(key.owner)}"
-    else:
-        who = f"Authorization: Bearer {sign_ins.sign(key.owner, ALWAYS)}"
-    return _get(dice.choice(_PERSONAL_DOORS[key.family]), who)
+def _bearer(token: str) -> str:
+    return f"Authorization: Bearer {token}"
 
 
 def _lists(dice: Random) -> list[Request]:

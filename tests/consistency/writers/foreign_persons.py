@@ -4,7 +4,7 @@ from time import monotonic_ns
 
 import asyncpg
 
-from tests.consistency.keys import Kind, of_kind
+from tests.consistency.keys import Kind, choose_personal, of_kind
 from tests.consistency.writers.order import Writing
 from tests.consistency.writers.person_rows import lock_version, put_version
 
@@ -23,7 +23,7 @@ class ForeignPersonWriter:
             self._connection = await asyncpg.connect(
                 self._writing.order.database_url, ssl=False, timeout=5, command_timeout=10
             )
-        key = self._writing.dice.choice(self._keys)
+        key = choose_personal(self._writing.dice, self._keys)
         old = await lock_version(self._connection, key)
         versions = {key.number: old + 1}
         is_undone = self._writing.is_undone()

@@ -14,7 +14,7 @@ from tests.consistency.contents import (
     session_of,
     user_of,
 )
-from tests.consistency.keys import Family, Key, Kind, keys_of, of_kind
+from tests.consistency.keys import Family, Key, Kind, choose_personal, keys_of, of_kind
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction
 from tests.consistency.writers.order import Writing
 from tests.consistency.writers.person_rows import contents_of, lock_version
@@ -59,12 +59,12 @@ class GuestWriter:
     def __init__(self, writing: Writing, db: Database) -> None:
         self._writing = writing
         self._db = db
-        self._owners = sorted({key.owner for key in of_kind(Kind.GUEST)})
+        self._keys = of_kind(Kind.GUEST)
 
     async def write(self) -> None:
         """Begin, change or move the baskets of one guest."""
         dice = self._writing.dice
-        keys = keys_of(dice.choice(self._owners))
+        keys = keys_of(choose_personal(dice, self._keys).owner)
         async with self._db.transaction() as tx:
             held = await _lock_baskets(tx, keys)
         if not held:

@@ -2,7 +2,7 @@
 
 from keyshop.kit.database import Database, Transaction
 from tests.consistency.contents import is_stocked, title_of
-from tests.consistency.keys import Family, Key, Kind, of_kind
+from tests.consistency.keys import Family, Key, Kind, choose_personal, of_kind
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction
 from tests.consistency.writers.order import Writing
 from tests.consistency.writers.person_rows import lock_version, put_version
@@ -28,7 +28,7 @@ class PersonWriter:
         if dice.random() < 0.1:
             await self._write_title(dice.choice(self._titles))
             return
-        key = dice.choice(self._keys)
+        key = choose_personal(dice, self._keys)
         if key.family is not Family.ACCESS and dice.random() < _BY_VERB:
             await self._write_by_verb(key)
         else:
