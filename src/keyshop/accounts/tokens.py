@@ -136,7 +136,7 @@ class Tokens:
             raise TokenRefused(NOT_A_TOKEN)
         try:
             return self._decoder.decode(self._open(token, keys))
-        except (DecodeError, ValueError, RecursionError) as error:
+        except (DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise TokenRefused(ODD_CLAIMS) from error
 
     def _open(self, token: str, keys: tuple[bytes, ...]) -> bytes:
@@ -144,8 +144,7 @@ class Tokens:
         for key in keys:
             try:
                 payload: bytes = self._jws.decode(token, key, algorithms=[_ALGORITHM])
-            except (PyJWTError, ValueError, RecursionError):
-                # A header may be anything, a thousand lists inside each other as well.
+            except PyJWTError:
                 continue
             return payload
         raise TokenRefused(BAD_TOKEN)

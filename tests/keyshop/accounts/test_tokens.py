@@ -259,6 +259,14 @@ class TestForgedToken:
         assert refused(forge(GOOD_HEADER, b"[" * 1500))
         assert refused(forge(GOOD_HEADER, b'{"more":' + b"[" * 1500))
 
+    def test_of_broken_letters_is_refused(self):
+        good = json.dumps(GOOD_CLAIMS).encode()
+
+        assert refused(forge(b'{"alg": "\xff"}'))
+        assert refused(forge(payload=good.replace(b"alice-id", b"alice\xff\xfe")))
+        assert refused(forge(payload=good.replace(b"alice-id", b"\\ud800")))
+        assert refused(forge(b'{"alg": "HS256", "x": ' + b"1" * 2950 + b"}", b""))
+
     @given(token=st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
     def test_of_any_text_is_refused_and_nothing_else(self, token: str):
         assert refused(token)
