@@ -1,16 +1,41 @@
 """What a guest has gathered comes along when the guest becomes a customer."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Final, TypeAlias
 
+import asyncpg
 import structlog
+from msgspec.structs import replace
 
 from keyshop.accounts.models import Caller
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import Migration
-from keyshop.kit.database import DatabaseUnavailable, Transaction
+from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
+
+Entering: TypeAlias = Callable[[Transaction, Caller], Awaitable[SignedUp]]
+
+_ATTEMPTS: Final = 3
+
+# Nothing is wrong with the basket: others were at the same rows, and another attempt may succeed.
+_COLLISIONS: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 _log = structlog.get_logger(__name__)
+
+
+async def enter_with_baskets(db: Database, enter: Entering, caller: Caller) -> SignedUp:
+    """
+    Sign somebody in, again when that collides with others, and at last without the baskets.
+
+    `enter` does so in one transaction, for a caller who may come with a guest's session.
+    """
+    try:
+        return await db.run(lambda tx: enter(tx, caller), attempts=_ATTEMPTS)
+    except _COLLISIONS:
+        _log.warning("baskets.migration_collided")
+    alone = replace(caller, session_id=None)
+    return await db.run(lambda tx: enter(tx, alone), attempts=_ATTEMPTS)
 
 
 async def bring_baskets(
@@ -23,6 +48,7 @@ async def bring_baskets(
 
     Raises:
         DatabaseUnavailable: the connection is gone, and the transaction with it.
+        asyncpg.PostgresError: it collided with others; begin the transaction anew.
     """
     try:
         async with tx.savepoint():
@@ -33,7 +59,7 @@ async def bring_baskets(
                 limits=parts.basket_limits,
                 now=now,
             )
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, *_COLLISIONS):
         raise
     except Exception:  # noqa: BLE001 - told in the log, whatever it is
         _log.exception("baskets.migration_failed", user_id=user_id)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
-from keyshop.kit.database import Reader, Transaction, rows
+from keyshop.kit.database import Reader, Transaction, row, rows
 from keyshop.kit.ids import new_id
 
 _ADD: Final = f"""
@@ -49,8 +49,10 @@ _SET_VERIFIED: Final = """
     UPDATE users SET "emailVerified" = true, "updatedAt" = $2 WHERE id = $1 AND NOT "emailVerified"
 """
 
-_FIGURES: Final = f"""
-    SELECT {ACCOUNT_COLUMNS}, u.balance, bought.orders, bought.saved, bought.games
+_FIGURES: Final = """
+    SELECT u.id, u.email, u.nickname, u."firstName" AS first_name, u."lastName" AS last_name,
+        u.avatar, u.balance, u.role, u."emailVerified" AS email_verified,
+        u."createdAt" AS created_at, bought.orders, bought.saved, bought.games
     FROM users AS u, LATERAL (
         SELECT count(*) AS orders, coalesce(sum(o.discount), 0) AS saved,
             coalesce(sum((SELECT sum(quantity) FROM order_items WHERE "orderId" = o.id)), 0)::bigint
@@ -93,10 +95,18 @@ _ERASE_FAMILIES: Final = "DELETE FROM keyshop.token_families WHERE user_id = $1"
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """A customer with what was bought in completed orders."""
+    """What a profile shows of a customer, and what was bought in completed orders."""
 
-    account: Account
+    id: str
+    email: str
+    nickname: str
+    first_name: str | None
+    last_name: str | None
+    avatar: str | None
     balance: Decimal
+    role: str
+    email_verified: bool
+    created_at: datetime
     orders: int
     saved: Decimal
     games: int
@@ -205,10 +215,7 @@ async def set_verified(tx: Transaction, user_id: str, *, now: datetime) -> None:
 async def find_figures(reader: Reader, user_id: str) -> Figures | None:
     """Return what a customer's own page and figures are made from."""
     record = await reader.fetchrow(_FIGURES, user_id)
-    if record is None:
-        return None
-    figures = {name: record[name] for name in ("balance", "orders", "saved", "games")}
-    return Figures(account=account_of(record), **figures)
+    return None if record is None else row(Figures, record)
 
 
 async def list_families(reader: Reader, user_id: str) -> list[FamilyRow]:

@@ -6,7 +6,7 @@ import structlog
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import registered
-from keyshop.accounts.bring_baskets import bring_baskets
+from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.families import begin_family
 from keyshop.accounts.jobs import MailWelcome
@@ -24,8 +24,6 @@ from keyshop.accounts.rules import (
 from keyshop.kit.database import Database, Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
-
-_ATTEMPTS = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -55,10 +53,10 @@ async def register(
     # Before the transaction, which would hold its connection for as long as that takes.
     hashed = await parts.passwords.hash(wanted.password)
 
-    async def add(tx: Transaction) -> SignedUp:
-        return await _add(tx, parts, wanted, hashed, caller, now=now)
+    async def add(tx: Transaction, bringing: Caller) -> SignedUp:
+        return await _add(tx, parts, wanted, hashed, bringing, now=now)
 
-    signed_up = await db.run(add, attempts=_ATTEMPTS)
+    signed_up = await enter_with_baskets(db, add, caller)
     _log.info("account.registered", user_id=signed_up.account.id)
     return signed_up
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.models import Profile, ProfileStatistics
+from keyshop.accounts.models import Profile, ProfileStatistics, Role
 from keyshop.accounts.queries import Figures
 from keyshop.accounts.rules import days_since, empty_fields, true_until
 from keyshop.cache_keys import PROFILE
@@ -28,7 +28,7 @@ async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetim
             figures = await queries.find_figures(reader, user_id)
         if figures is None:
             return Loaded(None)
-        until = true_until(figures.account.created_at, now=now)
+        until = true_until(figures.created_at, now=now)
         return Loaded(answer(_profile(figures, now=now)), until)
 
     shown = await cache.read(PROFILE.find_key(user=user_id), load, now=now)
@@ -38,23 +38,22 @@ async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetim
 
 
 def _profile(figures: Figures, *, now: datetime) -> Profile:
-    account = figures.account
     return Profile(
-        id=account.id,
-        email=account.email,
-        nickname=account.nickname,
-        first_name=_given(account.first_name),
-        last_name=_given(account.last_name),
-        avatar=_given(account.avatar),
+        id=figures.id,
+        email=figures.email,
+        nickname=figures.nickname,
+        first_name=_given(figures.first_name),
+        last_name=_given(figures.last_name),
+        avatar=_given(figures.avatar),
         balance=figures.balance,
-        role=account.role,
-        email_verified=account.email_verified,
-        created_at=iso(account.created_at),
+        role=Role(figures.role),
+        email_verified=figures.email_verified,
+        created_at=iso(figures.created_at),
         stats=ProfileStatistics(
             games_purchased=figures.games,
             total_saved=figures.saved,
-            days_since_registration=days_since(account.created_at, now=now),
-            empty_fields_count=empty_fields(account.first_name, account.last_name, account.avatar),
+            days_since_registration=days_since(figures.created_at, now=now),
+            empty_fields_count=empty_fields(figures.first_name, figures.last_name, figures.avatar),
         ),
     )
 

@@ -23,7 +23,7 @@ async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes
         Statistics(
             total_games=figures.games,
             total_saved=figures.saved,
-            days_since_registration=days_since(figures.account.created_at, now=now),
+            days_since_registration=days_since(figures.created_at, now=now),
             total_orders=figures.orders,
             balance=figures.balance,
         )

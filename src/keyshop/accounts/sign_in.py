@@ -8,7 +8,7 @@ import structlog
 
 from keyshop.accounts import queries, sign_in_queries
 from keyshop.accounts.addresses import asked
-from keyshop.accounts.bring_baskets import bring_baskets
+from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.families import begin_family, carry_over
 from keyshop.accounts.locks import count_failure, digest_of, forget_failures
@@ -110,17 +110,17 @@ async def _enter(
 ) -> SignedUp:
     stronger = await _stronger(parts.passwords, account, password)
 
-    async def enter(tx: Transaction) -> SignedUp:
+    async def enter(tx: Transaction, bringing: Caller) -> SignedUp:
         entering = account
         if stronger is not None:
             entering = await _raise_cost(tx, account, stronger, now=now)
         tokens = await begin_family(tx, parts.tokens, entering, now=now)
         await sign_in_queries.note_success(tx, account.id, caller=caller, now=now)
         await forget_failures(tx, account.email)
-        migration = await bring_baskets(tx, parts, account.id, caller, now=now)
+        migration = await bring_baskets(tx, parts, account.id, bringing, now=now)
         return SignedUp(account=entering, tokens=tokens, migration=migration)
 
-    signed_in = await db.run(enter, attempts=_ATTEMPTS)
+    signed_in = await enter_with_baskets(db, enter, caller)
     _log.info("account.signed_in", user_id=account.id)
     return signed_in
 

@@ -104,12 +104,20 @@ async def jobs(db: Database) -> list[tuple[str, dict[str, str]]]:
 
 
 @asynccontextmanager
-async def refused_inserts(db: Database, table: str) -> AsyncIterator[None]:
-    """Make the database refuse every new row of the table for the length of a block."""
+async def refused_inserts(
+    db: Database, table: str, *, times: int = 1_000_000, sqlstate: str = "P0001"
+) -> AsyncIterator[None]:
+    """Make the database refuse so many new rows of the table for the length of a block."""
     async with db.transaction() as tx:
+        # A sequence goes on counting when what it was asked in is undone.
+        await tx.execute("CREATE SEQUENCE public.refused")
         await tx.execute(
-            """CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN RAISE EXCEPTION 'No more rows today.'; END $$"""
+            f"""CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('public.refused') <= {times} THEN
+                RAISE EXCEPTION 'No more rows today.' USING ERRCODE = '{sqlstate}';
+            END IF;
+            RETURN NEW;
+            END $$"""
         )
         await tx.execute(
             f"""CREATE TRIGGER refuse BEFORE INSERT ON {table}
@@ -119,4 +127,5 @@ async def refused_inserts(db: Database, table: str) -> AsyncIterator[None]:
         yield
     finally:
         async with db.transaction() as tx:
-            await tx.execute(f"DROP TRIGGER refuse ON {table}")
+            await tx.execute("DROP FUNCTION public.refuse() CASCADE")
+            await tx.execute("DROP SEQUENCE public.refused")

@@ -36,6 +36,7 @@ from tests.shop import NOON, make_game
 
 LATER = NOON + timedelta(hours=1)
 SHORT = "weak"
+DEADLOCK = "40P01"
 
 
 def cheap_hash(password: str, cost: int = 4) -> str:
@@ -143,6 +144,31 @@ class TestGuestsCart:
         assert await is_signed_in(db, parts, entered.tokens.token)
         assert await carts(db) == before
         assert (await enter(db, parts, session_id=session_id)).migration is not None
+
+    async def test_comes_along_in_another_attempt_when_others_are_at_its_rows(
+        self, db, parts
+    ) -> None:
+        alice = await add_alice(db, parts)
+        game_id = await make_game(db)
+        session_id = await guest_with(db, game_id, 3)
+
+        async with refused_inserts(db, "cart_items", times=2, sqlstate=DEADLOCK):
+            entered = await enter(db, parts, session_id=session_id)
+
+        assert entered.migration is not None
+        assert await carts(db) == {alice.account.id: {game_id: 3}}
+
+    async def test_keeps_nobody_from_signing_in_however_often_it_collides(self, db, parts) -> None:
+        await add_alice(db, parts)
+        session_id = await guest_with(db, await make_game(db), 3)
+        before = await carts(db)
+
+        async with refused_inserts(db, "cart_items", sqlstate=DEADLOCK):
+            entered = await enter(db, parts, session_id=session_id)
+
+        assert entered.migration is None
+        assert await is_signed_in(db, parts, entered.tokens.token)
+        assert await carts(db) == before
 
     @pytest.mark.parametrize("session_id", ["", "no such", "\x00", "\ud800", "x" * 5000])
     async def test_of_an_odd_session_is_none(self, db, parts, session_id) -> None:
