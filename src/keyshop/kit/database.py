@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import asyncpg
@@ -116,15 +117,15 @@ class Reader:
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
         """Return all rows of the statement."""
-        return await _told(self._connection, self._connection.fetch(sql, *args))
+        return await _told(self._connection, self._connection.fetch, sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Record | None:
         """Return the first row of the statement, if it has one."""
-        return await _told(self._connection, self._connection.fetchrow(sql, *args))
+        return await _told(self._connection, self._connection.fetchrow, sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Return the first column of the first row; its type is what the statement selects."""
-        return await _told(self._connection, self._connection.fetchval(sql, *args))
+        return await _told(self._connection, self._connection.fetchval, sql, *args)
 
 
 class Transaction(Reader):
@@ -132,12 +133,12 @@ class Transaction(Reader):
 
     async def execute(self, sql: str, *args: object) -> int:
         """Run the statement and return how many rows it touched."""
-        tag = await _told(self._connection, self._connection.execute(sql, *args))
+        tag = await _told(self._connection, self._connection.execute, sql, *args)
         return _rows_touched(tag)
 
     async def execute_many(self, sql: str, args: Iterable[Sequence[object]]) -> None:
         """Run the statement once for each tuple of arguments, in one round trip."""
-        await _told(self._connection, self._connection.executemany(sql, args))
+        await _told(self._connection, self._connection.executemany, sql, args)
 
     async def copy_records(
         self,
@@ -148,8 +149,12 @@ class Transaction(Reader):
         schema: str | None = None,
     ) -> None:
         """Append the records to the table by COPY, in the binary format."""
-        copy = self._connection.copy_records_to_table(
-            table, records=records, columns=columns, schema_name=schema
+        copy = partial(
+            self._connection.copy_records_to_table,
+            table,
+            records=records,
+            columns=columns,
+            schema_name=schema,
         )
         await _told(self._connection, copy)
 
@@ -250,7 +255,7 @@ class Database:
         try:
             async with self._acquire() as connection:
                 block = connection.transaction()
-                await _told(connection, block.start())
+                await _told(connection, block.start)
                 try:
                     tx = Transaction(connection)
                     yield tx
@@ -299,7 +304,7 @@ class Database:
     ) -> bool:
         """Send COMMIT and return whether PostgreSQL is known to have done it."""
         try:
-            await _told(connection, block.commit())
+            await _told(connection, block.commit)
         except DatabaseUnavailable:
             return False
         except asyncpg.PostgresError:
@@ -358,14 +363,14 @@ class Database:
             DatabaseUnavailable: no connection can be had.
         """
         async with self._acquire() as connection:
-            held: bool = await _told(connection, connection.fetchval(_LOCK, name))
+            held: bool = await _told(connection, connection.fetchval, _LOCK, name)
             try:
                 yield held
             finally:
                 if held and not _is_lost(connection):
                     # Cut in this very moment: the lock is free as well.
                     with suppress(DatabaseUnavailable):
-                        await _told(connection, connection.fetchval(_UNLOCK, name))
+                        await _told(connection, connection.fetchval, _UNLOCK, name)
 
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[_Connection]:
@@ -383,10 +388,13 @@ class Database:
             await self._pool.release(connection)
 
 
-async def _told(connection: _Connection, statement: Awaitable[_Result]) -> _Result:
-    """Wait for the statement, and tell a lost connection from a statement that failed."""
+async def _told(
+    connection: _Connection, statement: Callable[..., Awaitable[_Result]], *args: object
+) -> _Result:
+    """Run the statement, and tell a lost connection from a statement that failed."""
     try:
-        return await statement
+        # Called in here: a connection that the pool took back refuses before there is any waiting.
+        return await statement(*args)
     except _AWAY as error:
         raise DatabaseUnavailable from error
     except asyncpg.InterfaceError as error:
@@ -412,20 +420,20 @@ def _is_lost(connection: _Connection) -> bool:
 async def _block(connection: _Connection) -> AsyncIterator[None]:
     """Open a transaction, or a savepoint inside one; commit at the end, roll back a failure."""
     block = connection.transaction()
-    await _told(connection, block.start())
+    await _told(connection, block.start)
     try:
         yield
     except BaseException:
         await _roll_back(connection, block)
         raise
-    await _told(connection, block.commit())
+    await _told(connection, block.commit)
 
 
 async def _roll_back(connection: _Connection, block: asyncpg.transaction.Transaction) -> None:
     if not _is_lost(connection):
         # Cut in this very moment: PostgreSQL rolls back by itself.
         with suppress(DatabaseUnavailable):
-            await _told(connection, block.rollback())
+            await _told(connection, block.rollback)
 
 
 def rows(kind: type[_Row], records: Iterable[Record]) -> list[_Row]:

@@ -281,6 +281,15 @@ def kill_server(server: PostgresServer) -> None:
     kill(get_server(server.folder.parent, "postgres"))
 
 
+def was_taken_back(tx: Transaction) -> bool:
+    """Test whether the pool has taken the connection from under the transaction."""
+    try:
+        tx.raw.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+    return False
+
+
 class TestLostServer:
     async def test_is_told_by_reads_and_new_transactions(self, fragile, own_server):
         kill_server(own_server)
@@ -300,6 +309,19 @@ class TestLostServer:
             async with fragile.transaction() as tx:
                 await tx.fetchval("SELECT 1")
                 kill_server(own_server)
+                await tx.fetchval("SELECT 2")
+
+        with pytest.raises(DatabaseUnavailable):
+            await work()
+
+    async def test_is_told_when_only_this_connection_was_cut_and_taken_back(self, db):
+        async def work() -> None:
+            async with db.transaction() as tx, db.read() as other:
+                own = await tx.fetchval("SELECT pg_backend_pid()")
+                await other.fetchval("SELECT pg_terminate_backend($1, 5000)", own)
+                async with asyncio.timeout(5):
+                    while not was_taken_back(tx):
+                        await asyncio.sleep(0.001)
                 await tx.fetchval("SELECT 2")
 
         with pytest.raises(DatabaseUnavailable):
