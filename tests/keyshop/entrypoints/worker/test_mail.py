@@ -233,4 +233,4 @@ class TestServerInABadMood:
             shop.mailer = mailer_at(port, timeout=timedelta(seconds=2), pause=timedelta(seconds=15))
             async with working(handlers=(*HANDLERS, *probes.HANDLERS)):
                 # Eight at a time, the mails alone would take ten seconds.
-                await until(is_noted, seconds=7)
+                await until(is_noted, seconds=9)
