@@ -65,7 +65,7 @@ class _Load:
 
     def run(self) -> None:
         """Register, sign in, and register one address many times."""
-        self._report.line("", "asked", "good", "a second", "p50, s", "p99, s", "max, s")
+        self._report.line("", "asked", "good", "a second", "p50", "p99", "max")
         people = new_people(self._size.customers)
         with self._scene.lose_redis():
             self._register(people)
@@ -107,7 +107,7 @@ class _Load:
         good = sum(min(found[status], number) for status, number in wanted.items())
         seconds = [answer.seconds for answer in answers.answers]
         times = percentile(seconds, 0.5), percentile(seconds, 0.99), max(seconds)
-        self._report.line(name, len(seconds), good, answers.rate, *times)
+        self._report.line(f"{name}, s", len(seconds), good, answers.rate, *times)
         if found != wanted:
             said = next((a.body for a in answers.answers if a.status not in wanted), "")
             self._fault(f"{name}: wanted {wanted}, got {dict(found)}. {said[:300]}")
@@ -115,9 +115,9 @@ class _Load:
     def _tell_pulse(self, name: str, pulse: Pulse) -> None:
         times = pulse.milliseconds
         late = percentile(times, 0.99)
-        shown = (percentile(times, 0.5) / 1000, late / 1000, max(times) / 1000)
+        shown = percentile(times, 0.5), late, max(times)
         asked = len(times) + pulse.refused
-        self._report.line("  GET /live meanwhile", asked, len(times), "", *shown)
+        self._report.line("  GET /live meanwhile, ms", asked, len(times), "", *shown)
         self._goal(f"{name}, p99 of GET /live", late, most=_SLOWEST_PULSE, unit=" ms")
         if pulse.refused:
             self._fault(f"{name}: {pulse.refused} times GET /live had no good answer.")
