@@ -30,6 +30,7 @@ from tests.keyshop.accounts.signing import (
 )
 from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
 from tests.keyshop.kit.cache.shelf import until
+from tests.servers import Postgres, copied_database
 
 ROLE = "UPDATE users SET role = 'ADMIN' WHERE id = $1"
 PASSWORD = f"UPDATE users SET \"passwordHash\" = '{NEW_HASH}' WHERE id = $1"
@@ -102,20 +103,37 @@ def redis_server():
         yield server
 
 
-@pytest_asyncio.fixture(params=["with Redis", "without Redis"])
-async def office(
-    request: pytest.FixtureRequest, database_url: str, redis_server: RedisProcess
-) -> AsyncIterator[Office]:
-    redis_url = redis_server.url if request.param == "with Redis" else None
-    async with office_at(database_url, redis_url) as office:
-        yield office
+@pytest_asyncio.fixture(scope="module")
+async def offices_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
+    """The address of a database that these tests share, each with people of its own."""
+    async with copied_database(postgres_server, template_database) as url:
+        yield url
 
 
-@pytest_asyncio.fixture
-async def warm_office(database_url: str, redis_server: RedisProcess) -> AsyncIterator[Office]:
+@pytest_asyncio.fixture(scope="module")
+async def warm_office(offices_url: str, redis_server: RedisProcess) -> AsyncIterator[Office]:
     """An office with Redis."""
-    async with office_at(database_url, redis_server.url) as office:
+    async with office_at(offices_url, redis_server.url) as office:
         yield office
+
+
+@pytest_asyncio.fixture(scope="module")
+async def cold_office(
+    postgres_server: Postgres, template_database: str
+) -> AsyncIterator[tuple[Office, str]]:
+    """An office where nothing is kept, and the address of its database."""
+    async with (
+        copied_database(postgres_server, template_database) as url,
+        office_at(url, None) as office,
+    ):
+        yield office, url
+
+
+@pytest.fixture(params=["with Redis", "without Redis"])
+def office(
+    request: pytest.FixtureRequest, warm_office: Office, cold_office: tuple[Office, str]
+) -> Office:
+    return warm_office if request.param == "with Redis" else cold_office[0]
 
 
 class TestAccess:
@@ -204,12 +222,12 @@ class TestAccessAfterAChange:
 
     @pytest.mark.parametrize("sql", [ROLE, PASSWORD, DELETION])
     async def test_by_an_application_that_knows_nothing_of_the_shop_is_refused_within_a_second(
-        self, warm_office, database_url, sql
+        self, warm_office, offices_url, sql
     ):
         alice = await add_user(warm_office.db)
         pair = await sign_in(warm_office.db, warm_office.tokens, alice)
         await warm_office.until_kept(pair.token)
-        other = await asyncpg.connect(database_url)
+        other = await asyncpg.connect(offices_url)
 
         await other.execute(sql, alice.id)
 
@@ -218,18 +236,18 @@ class TestAccessAfterAChange:
 
     @pytest.mark.parametrize("sql", [ROLE, PASSWORD, DELETION])
     async def test_by_such_an_application_is_refused_at_once_where_nothing_is_kept(
-        self, database_url, sql
+        self, cold_office, sql
     ):
-        async with office_at(database_url, None) as office:
-            alice = await add_user(office.db)
-            pair = await sign_in(office.db, office.tokens, alice)
-            await office.check(pair.token)
-            other = await asyncpg.connect(database_url)
+        office, database_url = cold_office
+        alice = await add_user(office.db)
+        pair = await sign_in(office.db, office.tokens, alice)
+        await office.check(pair.token)
+        other = await asyncpg.connect(database_url)
 
-            await other.execute(sql, alice.id)
+        await other.execute(sql, alice.id)
 
-            assert await office.refuses(pair.token)
-            await other.close()
+        assert await office.refuses(pair.token)
+        await other.close()
 
     @pytest.mark.parametrize("sql", [ROLE, PASSWORD, DELETION])
     async def test_is_refused_when_redis_goes_away_and_comes_back(self, database_url, sql):
@@ -303,11 +321,11 @@ class TestAccessAfterSigningOut:
         assert await office.refuses(thiefs.token)
 
     async def test_is_refused_by_every_process_of_the_shop(
-        self, warm_office, database_url, redis_server
+        self, warm_office, offices_url, redis_server
     ):
         alice = await add_user(warm_office.db)
         pair = await sign_in(warm_office.db, warm_office.tokens, alice)
-        async with office_at(database_url, redis_server.url) as other:
+        async with office_at(offices_url, redis_server.url) as other:
             await warm_office.until_kept(pair.token)
             await other.until_kept(pair.token)
 

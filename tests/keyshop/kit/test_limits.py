@@ -1,20 +1,43 @@
 """How often somebody may do something."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextvars import copy_context
 from datetime import datetime, timedelta
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.limits import Limit, forget_old, give_back, take
+from tests.servers import Postgres, copied_database
 from tests.shop import NOON
 
 SECOND = timedelta(seconds=1)
 FEW = Limit("sign_in", burst=3, per=10 * SECOND)
 ALICE = "alice@example.com"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def limits_db(postgres_server: Postgres, template_database: str) -> AsyncIterator[Database]:
+    """A database that these tests share."""
+    async with copied_database(postgres_server, template_database) as url:
+        database = Database(url, guard=GuardedCommit(None))
+        await database.open()
+        yield database
+        await database.close()
+
+
+@pytest_asyncio.fixture
+async def db(limits_db: Database) -> Database:
+    """The same, in which nobody has taken anything."""
+    async with limits_db.transaction() as tx:
+        await tx.execute("TRUNCATE keyshop.rate_limits")
+    return limits_db
 
 
 async def wait_of(db: Database, who: str = ALICE, *, limit: Limit = FEW, now: datetime) -> float:
@@ -29,6 +52,11 @@ async def wait_of(db: Database, who: str = ALICE, *, limit: Limit = FEW, now: da
 async def count_taken(db: Database, tries: int, *, limit: Limit = FEW, now: datetime) -> int:
     waits = [await wait_of(db, limit=limit, now=now) for _ in range(tries)]
     return waits.count(0)
+
+
+async def forget(db: Database, before: datetime) -> int:
+    async with asyncio.timeout(10), db.transaction() as tx:
+        return await forget_old(tx, before)
 
 
 class TestLimit:
@@ -133,10 +161,20 @@ class TestForgetting:
         await take(db, FEW, "long ago", now=NOON - timedelta(days=1))
         await count_taken(db, 3, now=NOON)
 
-        async with db.transaction() as tx:
-            assert await forget_old(tx, NOON) == 1
+        assert await forget(db, NOON) == 1
 
         assert await count_taken(db, 3, now=NOON) == 0
+
+    async def test_leaves_a_row_that_somebody_is_taking_from(self, db):
+        await take(db, FEW, ALICE, now=NOON - timedelta(days=1))
+        elsewhere = copy_context()
+        async with db.transaction() as taking:
+            await taking.execute("UPDATE keyshop.rate_limits SET arrives_at = $1", NOON + FEW.per)
+            # Nor does it wait for them.
+            count = await asyncio.create_task(forget(db, NOON), context=elsewhere)
+
+        assert count == 0
+        assert await count_taken(db, 5, now=NOON) == 2
 
     async def test_of_ten_thousand_leaves_the_rest_for_the_next_time(self, db):
         async with db.transaction() as tx:
@@ -147,8 +185,7 @@ class TestForgetting:
             )
 
         for expected in (10_000, 10, 0):
-            async with db.transaction() as tx:
-                assert await forget_old(tx, NOON) == expected
+            assert await forget(db, NOON) == expected
 
 
 class TestLimitWithoutAnAnswer:
