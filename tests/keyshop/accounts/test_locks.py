@@ -1,5 +1,6 @@
 """Wrong passwords in a row lock an address for a while."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,17 +10,21 @@ from hypothesis import strategies as st
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.locks import find_lock, forget_failures, forget_old_failures
 from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.rules import LONGEST_LOCK, lock_after
+from keyshop.accounts.rules import LONGEST_LOCK, SIGN_IN_OF_ADDRESS, lock_after
 from keyshop.kit.database import Database
+from keyshop.kit.errors import TooMany
+from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.accounts.people import (
     ALICE,
     MINUTE,
+    PASSWORD,
     SECOND,
     add_alice,
     ask,
     count,
     enter,
     jobs,
+    make_parts,
 )
 from tests.shop import NOON
 
@@ -160,3 +165,38 @@ class TestLock:
             assert await forget_old_failures(tx, NOON + SECOND) == 1
 
         assert await count(db, "keyshop.sign_in_failures") == 1
+
+
+class CountingPool(PasswordPool):
+    """A pool that counts how many passwords it has compared."""
+
+    def __init__(self) -> None:
+        super().__init__(cost=4)
+        self.compared = 0
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        self.compared += hashed is not None
+        return await super().verify(password, hashed)
+
+
+class TestGuessing:
+    async def test_from_hundreds_of_clients_at_once_is_hardly_looked_at(self, db) -> None:
+        passwords = CountingPool()
+        parts = make_parts(passwords)
+        await add_alice(db, parts)
+
+        async def guess(number: int) -> type[Exception] | None:
+            # The right one is among them, but comes late.
+            password = PASSWORD if number >= 200 else f"Passw0rd-{number}"
+            try:
+                await enter(db, parts, password=password, address=f"2001:db8:{number:x}::1")
+            except (WrongCredentials, TooMany) as error:
+                return type(error)
+            return None
+
+        for first in range(0, 400, 40):
+            outcomes = await asyncio.gather(*map(guess, range(first, first + 40)))
+            assert None not in outcomes
+
+        passwords.close()
+        assert passwords.compared <= SIGN_IN_OF_ADDRESS.burst
