@@ -1,0 +1,153 @@
+"""A process of the shop in which somebody shops without end, and tells what was acknowledged."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from random import Random
+
+from msgspec import Struct
+
+from keyshop.accounts.models import Caller, Credentials, Registration
+from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.register import register
+from keyshop.accounts.sign_in import sign_in
+from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.baskets.change_cart import add_to_cart
+from keyshop.baskets.change_wishlist import add_wish
+from keyshop.baskets.migrate import migrate_cart, migrate_wishlist
+from keyshop.baskets.models import BasketLimits, Migration, Visitor
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.clock import utc_now
+from keyshop.kit.database import Database
+from keyshop.kit.ids import new_id
+from keyshop.kit.passwords import PasswordPool
+from keyshop.kit.secrets import Secret
+
+# Nothing is ever capped, so that every key can be counted.
+_LIMITS = BasketLimits(max_quantity=1_000_000, max_lines=1_000, max_wishes=1_000_000)
+_PASSWORD = "Sesame-Open-1"
+
+
+class Begun(Struct, frozen=True):
+    """So many keys of a game are about to be put into a cart, or a game on a wishlist."""
+
+    kind: str
+    game: str
+    number: int
+
+
+class Done(Struct, frozen=True):
+    """What was begun last has been acknowledged."""
+
+
+def shop_without_end(url: str, games: list[str], seed: int, news: Connection) -> None:
+    """Shop until somebody kills this process."""
+    asyncio.run(_shop(url, games, Random(seed), news))
+
+
+async def _shop(url: str, games: list[str], random: Random, news: Connection) -> None:
+    db = Database(url, guard=GuardedCommit(None))
+    await db.open()
+    parts = _parts()
+    while True:
+        shopper = _Shopper(db, parts, games, random, news)
+        for _ in range(25):
+            await shopper.act()
+
+
+def _parts() -> AccountParts:
+    secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
+    return AccountParts(
+        tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=1)),
+        passwords=PasswordPool(threads=1, cost=4),
+        proof_keys=ProofKeys(secrets.access),
+        basket_limits=_LIMITS,
+    )
+
+
+class _Shopper:
+    """Somebody at a browser, who has an account sooner or later."""
+
+    def __init__(
+        self,
+        db: Database,
+        parts: AccountParts,
+        games: list[str],
+        random: Random,
+        news: Connection,
+    ) -> None:
+        self._db = db
+        self._parts = parts
+        self._random = random
+        self._news = news
+        self._games = games
+        # A game is wished once by each, so that wishes can be counted like keys.
+        self._to_wish = random.sample(games, len(games))
+        self._email = f"{new_id()}@example.com"
+        self._address = f"2001:db8:{random.randrange(65536):x}:{random.randrange(65536):x}::1"
+        self._user_id: str | None = None
+        self._cookie: str | None = None
+
+    async def act(self) -> None:
+        """Do one of the things that shoppers do."""
+        acts: list[Callable[[], Awaitable[None]]] = [self._add, self._add, self._wish, self._enter]
+        if self._user_id is not None:
+            acts += [self._add_signed_in, self._migrate]
+        await self._random.choice(acts)()
+
+    async def _add(self) -> None:
+        self._cookie = await self._put(Visitor(session_id=self._cookie))
+
+    async def _add_signed_in(self) -> None:
+        await self._put(Visitor(user_id=self._user_id, session_id=self._cookie))
+
+    async def _put(self, visitor: Visitor) -> str | None:
+        game, number = self._random.choice(self._games), self._random.randint(1, 3)
+        self._news.send(Begun("cart", game, number))
+        cookie = await add_to_cart(self._db, visitor, game, number, limits=_LIMITS, now=utc_now())
+        self._news.send(Done())
+        return cookie
+
+    async def _wish(self) -> None:
+        if not self._to_wish:
+            return
+        game = self._to_wish.pop()
+        self._news.send(Begun("wishlist", game, 1))
+        visitor = Visitor(session_id=self._cookie)
+        self._cookie = await add_wish(self._db, visitor, game, limits=_LIMITS, now=utc_now())
+        self._news.send(Done())
+
+    async def _enter(self) -> None:
+        entered = await (self._register() if self._user_id is None else self._sign_in())
+        self._user_id = entered.account.id
+        self._follow(entered.migration)
+
+    async def _register(self) -> SignedUp:
+        wanted = Registration(email=self._email, password=_PASSWORD)
+        return await register(self._db, self._parts, wanted, self._caller(), now=utc_now())
+
+    async def _sign_in(self) -> SignedUp:
+        said = Credentials(email=self._email, password=_PASSWORD)
+        return await sign_in(self._db, self._parts, said, self._caller(), now=utc_now())
+
+    def _caller(self) -> Caller:
+        return Caller(address=self._address, session_id=self._cookie)
+
+    async def _migrate(self) -> None:
+        assert self._user_id is not None
+        for migrate in (migrate_cart, migrate_wishlist):
+            migration = await migrate(
+                self._db,
+                user_id=self._user_id,
+                session_id=self._cookie,
+                limits=_LIMITS,
+                now=utc_now(),
+            )
+            self._follow(migration)
+
+    def _follow(self, migration: Migration | None) -> None:
+        """Do as a browser does with the cookie."""
+        if migration is not None:
+            self._cookie = migration.session_id

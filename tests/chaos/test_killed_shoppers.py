@@ -1,0 +1,125 @@
+"""Whenever the shop's process is killed, no line of a basket is lost, and none is there twice."""
+
+import multiprocessing
+from collections import Counter
+from multiprocessing.connection import Connection
+from random import Random
+
+import asyncpg
+import pytest
+
+from keyshop.kit.database import Database
+from tests.chaos.shopper import Begun, Done, shop_without_end
+from tests.keyshop.kit.cache.shelf import until
+from tests.shop import make_game
+
+# Forked from a process that has everything imported and no threads.
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+_STORED = """
+    SELECT 'cart' AS kind, "gameId" AS game, sum(quantity) AS number FROM (
+        SELECT "gameId", quantity FROM cart_items
+        UNION ALL SELECT game_id, quantity FROM keyshop.guest_cart_items
+    ) AS lines GROUP BY "gameId"
+    UNION ALL
+    SELECT 'wishlist', "gameId", count(*) FROM (
+        SELECT "gameId" FROM wishlist UNION ALL SELECT game_id FROM keyshop.guest_wishlist_items
+    ) AS wishes GROUP BY "gameId"
+"""
+_OTHERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'
+"""
+# Wherever a line is, its owner is there; foreign keys say it, and this says that they do.
+_ORPHANS = """
+    SELECT (SELECT count(*) FROM keyshop.guest_cart_items AS i
+            WHERE NOT EXISTS (SELECT FROM sessions WHERE "sessionId" = i.session_id))
+        + (SELECT count(*) FROM cart_items AS i
+            WHERE NOT EXISTS (SELECT FROM users WHERE id = i."userId"))
+"""
+
+Count = Counter[tuple[str, str]]
+
+
+class Ledger:
+    """What was acknowledged, and what may or may not have happened."""
+
+    def __init__(self) -> None:
+        self.acknowledged: Count = Counter()
+        self.begun: Begun | None = None
+
+    def note(self, news: object) -> None:
+        """Take down what a shopper said."""
+        if isinstance(news, Begun):
+            self.begun = news
+        elif isinstance(news, Done) and self.begun is not None:
+            self.acknowledged[self.begun.kind, self.begun.game] += self.begun.number
+            self.begun = None
+
+    def settle(self, stored: Count) -> None:
+        """Check what is stored; what was under way happened as a whole, or not at all."""
+        begun, self.begun = self.begun, None
+        if begun is not None and stored != self.acknowledged:
+            self.acknowledged[begun.kind, begun.game] += begun.number
+        assert stored == self.acknowledged
+
+
+def kill_a_shopper(url: str, games: list[str], seed: int, ledger: Ledger) -> None:
+    """Let somebody shop for a random while, kill the process, and hear the last of it."""
+    random = Random(seed)
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    shopper = _CONTEXT.Process(target=shop_without_end, args=(url, games, seed, theirs))
+    shopper.start()
+    theirs.close()
+    for _ in range(random.randint(1, 60)):
+        assert ours.poll(30), "The shopper does nothing."
+        ledger.note(ours.recv())
+    # Somewhere in the next act, or the one after.
+    shopper.join(random.uniform(0, 0.02))
+    shopper.kill()
+    shopper.join()
+    hear_the_last(ours, ledger)
+
+
+def hear_the_last(news: Connection, ledger: Ledger) -> None:
+    try:
+        while True:
+            ledger.note(news.recv())
+    except (EOFError, OSError):
+        news.close()
+
+
+async def look(connection: "asyncpg.Connection[asyncpg.Record]") -> Count:
+    """Return what is stored, once PostgreSQL has noticed that the process is gone."""
+
+    async def is_alone() -> bool:
+        return not await connection.fetchval(_OTHERS)
+
+    await until(is_alone, seconds=30)
+    assert await connection.fetchval(_ORPHANS) == 0
+    return Counter(
+        {(row["kind"], row["game"]): int(row["number"]) for row in await connection.fetch(_STORED)}
+    )
+
+
+class TestKilledShop:
+    @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+    async def test_loses_no_line_and_doubles_none(
+        self, db: Database, database_url: str, kills: int
+    ):
+        games = [await make_game(db, title=f"Game {number}") for number in range(8)]
+        await db.close()
+        _CONTEXT.set_forkserver_preload(["tests.chaos.shopper"])
+        ledger = Ledger()
+        connection = await asyncpg.connect(database_url)
+
+        for seed in range(kills):
+            kill_a_shopper(database_url, games, seed, ledger)
+            ledger.settle(await look(connection))
+
+        users = await connection.fetchval("SELECT count(*) FROM users")
+        moved = await connection.fetchval("SELECT count(*) FROM cart_items")
+        await connection.close()
+        assert users > kills / 4
+        assert moved > users

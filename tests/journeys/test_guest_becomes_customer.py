@@ -1,0 +1,97 @@
+"""A visitor becomes a customer and loses nothing, on two devices, in a shop that keeps answers."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from litestar.types import ASGIApp
+
+from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.cache.open import open_cache, run_relay
+from keyshop.kit.database import Database
+from tests.keyshop.entrypoints.api.parts import account_parts
+from tests.keyshop.entrypoints.api.people import Person, message_of, new_email, somebody
+from tests.shop import make_game
+
+
+@pytest_asyncio.fixture
+async def shop(database_url: str, valkey_url: str) -> AsyncIterator[ASGIApp]:
+    """The API of a shop that keeps its answers."""
+    async with (
+        run_relay(database_url, valkey_url),
+        open_cache(database_url, valkey_url) as opened,
+    ):
+        db = Database(database_url, guard=opened.guard)
+        await db.open()
+        yield create_app(accounts=account_parts(), cache=opened.cache, db=db, checks={})
+        await db.close()
+
+
+def has_cookie(person: Person) -> bool:
+    return person.session is not None
+
+
+class TestGuestWhoBecomesACustomer:
+    async def test_finds_everything_again_on_every_device(self, db: Database, shop: ASGIApp):
+        iron, rust, dusk, dawn, fading = [
+            await make_game(db, title=title) for title in ("Iron", "Rust", "Dusk", "Dawn", "Fading")
+        ]
+        email = new_email()
+        async with somebody(shop) as laptop, somebody(shop) as phone:
+            # On the laptop, a guest looks around: nothing is stored, and no cookie comes of it.
+            assert await laptop.cart() == {}
+            assert not has_cookie(laptop)
+
+            # The guest gathers games, comes back to one of them, and gets a cookie.
+            await laptop.put(iron, rust)
+            await laptop.put(iron, quantity=2)
+            await laptop.wish(dusk, iron)
+            assert has_cookie(laptop)
+            assert await laptop.cart() == {iron: 3, rust: 1}
+
+            # The guest registers: everything is the customer's now, and the cookie is gone.
+            data = await laptop.register(email=email)
+            assert data["migration"]["counts"] == {"merged": 4, "capped": 0, "kept": 0}
+            assert not has_cookie(laptop)
+            assert await laptop.cart() == {iron: 3, rust: 1}
+            assert await laptop.wishlist() == {dusk, iron}
+
+            # On the phone, nobody knows who it is, and another cart comes about.
+            assert await phone.cart() == {}
+            await phone.put(iron, dawn, fading)
+            await phone.wish(dawn, dusk)
+            before = phone.session
+
+            # One of its games goes out of stock; then the customer signs in there.
+            async with db.transaction() as tx:
+                await tx.execute('UPDATE games SET "inStock" = false WHERE id = $1', fading)
+            data = await phone.sign_in(email)
+
+            # Both devices see the union; what cannot be bought stayed behind, and was told of.
+            kept = [line for line in data["migration"]["cart"] if line["outcome"] == "kept"]
+            assert [(line["gameId"], line["reason"]) for line in kept] == [
+                (fading, "This game is out of stock.")
+            ]
+            for device in (laptop, phone):
+                assert await device.cart() == {iron: 4, rust: 1, dawn: 1}
+                assert await device.wishlist() == {iron, dusk, dawn}
+            assert phone.session not in {None, before}
+
+            # What the page asks for at every load changes nothing, and may come twice at once.
+            for part in ("cart", "wishlist"):
+                await phone.do("POST", f"/api/{part}/migrate")
+            assert await phone.cart() == {iron: 4, rust: 1, dawn: 1}
+
+            # It is in stock again: the next page load brings it along.
+            async with db.transaction() as tx:
+                await tx.execute('UPDATE games SET "inStock" = true WHERE id = $1', fading)
+            await phone.do("POST", "/api/cart/migrate")
+            assert await laptop.cart() == {iron: 4, rust: 1, dawn: 1, fading: 1}
+            assert not has_cookie(phone)
+
+            # Signed out on the phone, the cart is nobody's there and stays the customer's here.
+            await phone.do("POST", "/api/auth/logout")
+            refused = await phone.ask("GET", "/api/cart")
+            assert (refused.status_code, message_of(refused)[:7]) == (401, "Invalid")
+            phone.token = ""
+            assert await phone.cart() == {}
+            assert await laptop.cart() == {iron: 4, rust: 1, dawn: 1, fading: 1}
