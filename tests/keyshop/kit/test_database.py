@@ -281,7 +281,7 @@ def kill_server(server: PostgresServer) -> None:
     kill(get_server(server.folder.parent, "postgres"))
 
 
-def was_taken_back(tx: Transaction) -> bool:
+async def was_taken_back(tx: Transaction) -> bool:
     """Test whether the pool has taken the connection from under the transaction."""
     try:
         tx.raw.is_closed()
@@ -319,9 +319,7 @@ class TestLostServer:
             async with db.transaction() as tx, db.read() as other:
                 own = await tx.fetchval("SELECT pg_backend_pid()")
                 await other.fetchval("SELECT pg_terminate_backend($1, 5000)", own)
-                async with asyncio.timeout(5):
-                    while not was_taken_back(tx):
-                        await asyncio.sleep(0.001)
+                await until(lambda: was_taken_back(tx))
                 await tx.fetchval("SELECT 2")
 
         with pytest.raises(DatabaseUnavailable):

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.policy import default
-from pathlib import Path
 from typing import Any
 
+import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 # For localhost and 127.0.0.1; it signs itself, and opens nothing.
-CERTIFICATE = Path(__file__).with_name("localhost.pem")
+AUTHORITY = trustme.CA()
 
 
 class MailServer:
@@ -144,10 +144,12 @@ async def serve_silence(called: asyncio.Event | None = None) -> AsyncIterator[in
 def server_tls() -> ssl.SSLContext:
     """Return what the server proves with that it is localhost."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    AUTHORITY.issue_cert("localhost").configure_cert(context)
     return context
 
 
 def client_tls() -> ssl.SSLContext:
     """Return what believes the server's certificate, and no other."""
-    return ssl.create_default_context(cafile=str(CERTIFICATE))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    AUTHORITY.configure_trust(context)
+    return context
