@@ -33,7 +33,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     server: str = "valkey"
     uncached: int = 0
-    """So many of the API's processes, and one of the writers, run with CACHE_MODE=off."""
+    """So many of the API's processes, and two of the writers, run with CACHE_MODE=off."""
 
     uncached_writers: bool = False
     """Whether all writers inside the shop run with CACHE_MODE=off."""

@@ -11,6 +11,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from secrets import token_urlsafe
 from time import monotonic_ns
 from typing import Final
 
@@ -42,8 +43,7 @@ from tests.consistency.sign_ins import SignIns
 
 _PAUSE: Final = 0.01  # seconds after each answer: the doors to games need the machine too
 _AGAIN: Final = 0.1
-
-_SECRET: Final = "of nobody's but this process"
+_SECRET_BYTES: Final = 32
 
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class _Doors:
         self._db = db
         self._cache = cache
         self._dice = dice
-        self._sign_ins = SignIns(_SECRET)
+        self._sign_ins = SignIns(token_urlsafe(_SECRET_BYTES))
 
     async def ask(self, key: Key) -> bytes | None:
         """Return the answer; None: there is none."""

@@ -25,6 +25,9 @@ from tests.keyshop.entrypoints.cli.shop_process import shop_environment
 from tests.servers import FAST, open_home
 
 _PRODUCTS: Final = 60  # at the simulator
+_UNCACHED: Final = (Kind.SLOT, Kind.GUEST)
+"""Writers that do without the cache when some processes of the API do."""
+
 _SECRET_BYTES: Final = 32
 _LONGEST_START: Final = 60.0  # seconds
 
@@ -132,7 +135,7 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
         parts.add_reader(place, env=env, logs=logs)
     for kind in PER_SECOND:
         name = f"writer-{kind.name.lower()}"
-        is_uncached = options.uncached_writers or (options.uncached and kind is Kind.SLOT)
+        is_uncached = options.uncached_writers or (options.uncached and kind in _UNCACHED)
         mode = "off" if is_uncached else "on"
         env = environment(name, database_url=writes, CACHE_MODE=mode)
         parts.add_writer(kind, env=env, logs=logs)
