@@ -13,6 +13,7 @@ from keyshop.accounts.check_access import check_access
 from keyshop.accounts.models import Caller, Registration
 from keyshop.accounts.parts import SignedUp
 from keyshop.accounts.register import register
+from keyshop.accounts.show_profile import show_profile
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
 from keyshop.baskets.models import BasketLimits, Visitor
@@ -72,9 +73,9 @@ DERIVED_COLUMNS = {
     },
 }
 
-PERSONAL = {"cart", "wishlist", "guest_cart", "guest_wishlist", "access"}
+PERSONAL = {"cart", "wishlist", "guest_cart", "guest_wishlist", "profile", "access"}
 # Nobody reads these yet.
-UNREAD = {"profile", "orders", "order", "transactions"}
+UNREAD = {"orders", "order", "transactions"}
 
 
 class Inspector:
@@ -221,6 +222,7 @@ class TestLoaders:
         for visitor in (customer, guest):
             for show in (show_cart, show_wishlist):
                 assert len(await show(db, inspector, visitor, now=NOON)) > 80
+        await show_profile(db, inspector, user_id=signed_up.account.id, now=NOON)
         bearer = signed_up.tokens.token
         await check_access(db, inspector, account_parts().tokens, bearer, now=NOON)
 
