@@ -43,7 +43,7 @@ class MailServer:
     ) -> list[str]:
         del envelope
         session.host_name = hostname
-        if self._mood is Mood.REFUSES and next(self._connections) % 3 == 0:
+        if self._mood is Mood.REFUSES and next(self._connections) % 3 == 2:
             self.refused += 1
             assert server.transport is not None
             server.transport.close()
