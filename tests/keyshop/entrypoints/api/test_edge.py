@@ -257,3 +257,17 @@ class TestPages:
         assert document["components"]["schemas"]["Game"]["properties"]["price"] == {
             "type": "number"
         }
+
+    async def test_openapi_document_names_bodies_tokens_and_refusals(self, client: AsyncClient):
+        document = (await client.get("/openapi.json")).json()
+
+        add = document["paths"]["/api/cart"]["post"]
+        assert add["requestBody"]["content"]["application/json"]["schema"] == {
+            "$ref": "#/components/schemas/NewLine"
+        }
+        quantity = document["components"]["schemas"]["NewLine"]["properties"]["quantity"]
+        assert quantity["type"] == "integer"
+        assert add["security"] == [{"Bearer": []}, {}]
+        assert document["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"
+        assert {"201", "400", "401", "404", "413", "500", "503"} <= set(add["responses"])
+        assert "429" in document["paths"]["/api/auth/login"]["post"]["responses"]

@@ -1,0 +1,94 @@
+"""What customers are told when parts of the shop do not work, and what they keep."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from keyshop.entrypoints.api.app import create_app
+from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.database import Database
+from keyshop.kit.passwords import PasswordPool
+from tests.keyshop.entrypoints.api.parts import account_parts
+from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of, new_email, somebody
+
+_JAM = """
+    CREATE FUNCTION jam() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'no cart today'; END $$
+"""
+_JAM_CARTS = "CREATE TRIGGER jam BEFORE INSERT ON cart_items EXECUTE FUNCTION jam()"
+_FREE_CARTS = "DROP TRIGGER jam ON cart_items; DROP FUNCTION jam()"
+
+REQUESTS = [
+    ("POST", "/api/auth/register", {"email": "a@example.com", "password": PASSWORD}),
+    ("POST", "/api/auth/login", {"email": "a@example.com", "password": PASSWORD}),
+    ("POST", "/api/auth/forgot-password", {"email": "a@example.com"}),
+    ("POST", "/api/cart", {"gameId": "some-game"}),
+    ("POST", "/api/wishlist", {"gameId": "some-game"}),
+]
+
+
+async def run(db: Database, *statements: str) -> None:
+    async with db.transaction() as tx:
+        for statement in statements:
+            await tx.execute(statement)
+
+
+class TestBasketThatCannotMove:
+    async def test_stays_with_the_guest_and_can_be_moved_later(self, guest, alice, games, stocked):
+        await guest.put(games[0])
+        before = guest.session
+
+        await run(stocked, _JAM, _JAM_CARTS)
+        try:
+            data = await guest.sign_in(alice.email)
+        finally:
+            await run(stocked, *_FREE_CARTS.split("; "))
+
+        assert data["migration"] is None
+        assert guest.session == before
+        assert await alice.cart() == {}
+        body = await guest.do("POST", "/api/cart/migrate")
+        assert body["data"]["migration"]["counts"]["merged"] == 1
+        assert await alice.cart() == {games[0]: 1}
+
+
+class TestDatabaseThatIsAway:
+    @pytest.mark.parametrize(("method", "path", "given"), REQUESTS)
+    async def test_is_told_with_the_time_to_wait(self, method: str, path: str, given):
+        db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
+        app = create_app(db=db, cache=PassThrough(), accounts=account_parts(), checks={})
+
+        async with somebody(app) as guest:
+            answer = await guest.ask(method, path, json=given)
+
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "5"
+        assert answer.headers["cache-control"] == "no-store"
+        assert message_of(answer)
+
+
+class TestCrowd:
+    async def test_that_is_too_large_is_asked_to_come_back(self, stocked: Database):
+        passwords = PasswordPool(threads=1, queue=1, cost=8)
+        app = create_app(
+            db=stocked,
+            cache=PassThrough(),
+            accounts=replace(account_parts(), passwords=passwords),
+            checks={},
+        )
+
+        async def sign_in(person: Person):
+            given = {"email": new_email(), "password": PASSWORD}
+            return await person.ask("POST", "/api/auth/login", json=given)
+
+        async with somebody(app) as person:
+            answers = await asyncio.gather(*(sign_in(person) for _ in range(12)))
+            alive = await person.ask("GET", "/live")
+        passwords.close()
+
+        assert {answer.status_code for answer in answers} == {401, 503}
+        busy = [answer for answer in answers if answer.status_code == 503]
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in busy)
+        assert alive.status_code == 200
