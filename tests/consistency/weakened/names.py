@@ -75,5 +75,8 @@ WEAKENED: Final = {
     "shared-cart-key": Circumstances(
         told="the key of a cart does not say whose it is", caught="another's"
     ),
+    "guests-forgotten": Circumstances(
+        told="a guest's basket is kept when it changes or is moved to a customer"
+    ),
     "no-generation": Circumstances(told="a group's new generation is not compared"),
 }

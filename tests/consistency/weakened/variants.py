@@ -14,6 +14,7 @@ from tests.consistency.weakened.readers import (
 from tests.consistency.weakened.writers import (
     DeletesAfterCommit,
     DeletesBeforeCommit,
+    ForgetsGuests,
     LeavesNoMarker,
 )
 
@@ -26,5 +27,6 @@ VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
     "trust-remembered": {"GuardedCache": TrustsForEver},
     "trust-without-relay": {"GuardedCache": TrustsForEver},
     "shared-cart-key": {"GuardedCache": ForgetsWhoseCart},
+    "guests-forgotten": {"GuardedCommit": ForgetsGuests},
     "no-generation": {"GuardedCache": IgnoresGenerations},
 }

@@ -1,5 +1,7 @@
 """Writers that leave out one step of the protocol."""
 
+from msgspec.structs import replace
+
 from keyshop.kit.cache.connection import RedisConnection, RedisFault
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.invalidate import Change, send_publish
@@ -29,6 +31,20 @@ class LeavesNoMarker(GuardedCommit):
 
     async def _intend(self, connection: RedisConnection, change: Change) -> bool:
         return await _delete(connection, change)
+
+
+class ForgetsGuests(GuardedCommit):
+    """Says nothing to Redis of guests' baskets, as if they were nobody's."""
+
+    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+        return await super()._intend(connection, _without_guests(change))
+
+    async def _publish(self, connection: RedisConnection | None, change: Change) -> bool:
+        return await super()._publish(connection, _without_guests(change))
+
+
+def _without_guests(change: Change) -> Change:
+    return replace(change, keys=[key for key in change.keys if not key.startswith("session:")])
 
 
 async def _delete(connection: RedisConnection, change: Change) -> bool:
