@@ -121,7 +121,7 @@ def _faults(parser: ArgumentParser, given: Namespace) -> tuple[str, ...]:
     names = tuple(name.strip() for name in asked.split(","))
     chosen = tuple(
         known
-        for known in FAULTS
+        for known in possible
         if any(known == name or known.startswith(f"{name}.") for name in names)
     )
     for name in names:
