@@ -28,7 +28,7 @@ _DEAREST: Final = (
     16  # the cost of a stored hash that takes seconds; beyond it nobody's answer comes
 )
 _CHEAPEST: Final = 4  # as bcrypt says
-_POLITENESS: Final = 10  # the threads' niceness
+_POLITENESS: Final = 5  # the threads' niceness; at 10 a full sync leaves them a tenth of a core
 _REMEMBERED: Final = 32
 
 _Result = TypeVar("_Result")
