@@ -175,6 +175,8 @@ BROKEN: Final = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # The server's last words came amid the messages of a statement, and the driver is lost.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
