@@ -36,8 +36,16 @@ async def address(app: ASGIApp) -> AsyncIterator[str]:
 
 class TestOpenApiDocument:
     # The program opens an account for itself, so that it comes past the guards.
-    @pytest.mark.parametrize("examples", [5, pytest.param(100, marks=pytest.mark.slow)])
-    async def test_is_true_whatever_is_asked(self, address: str, tmp_path: Path, examples: int):
+    @pytest.mark.parametrize(
+        "effort",
+        [
+            ("--phases=fuzzing", "--max-examples=4"),
+            pytest.param(("--max-examples=40",), marks=pytest.mark.slow, id="slow"),
+        ],
+    )
+    async def test_is_true_whatever_is_asked(
+        self, address: str, tmp_path: Path, effort: tuple[str, ...]
+    ):
         program = Path(sys.executable).with_name("schemathesis")
 
         process = await asyncio.create_subprocess_exec(
@@ -45,7 +53,7 @@ class TestOpenApiDocument:
             "run",
             f"{address}/openapi.json",
             f"--checks={','.join(CHECKS)}",
-            f"--max-examples={examples}",
+            *effort,
             "--seed=1",
             "--no-color",
             cwd=tmp_path,
