@@ -34,7 +34,7 @@ from tests.keyshop.baskets.people import (
 from tests.shop import NOON, make_game
 
 NO_GAMES = [
-    new_id(),
+    "00000000-0000-4000-8000-000000000000",
     "",
     "\0",
     "a\0b",
