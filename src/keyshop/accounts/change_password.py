@@ -1,5 +1,6 @@
 """A customer who is signed in takes another password."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -10,9 +11,15 @@ from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFoun
 from keyshop.accounts.families import carry_over
 from keyshop.accounts.models import Account, Caller
 from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, why_unfit
-from keyshop.kit.database import Database, Transaction
+from keyshop.accounts.rules import (
+    PASSWORD_CHANGE_OF_USER,
+    SIGN_IN_OF_CLIENT,
+    client_key,
+    why_unfit,
+)
+from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.limits import give_back, take
+from keyshop.kit.passwords import PasswordsBusy
 from keyshop.kit.secrets import Secret
 
 _ATTEMPTS: Final = 3
@@ -34,12 +41,13 @@ async def change_password(
     """
     Change the password of whoever knows the present one; all other devices are signed out.
 
-    Wrong passwords count towards the limits of signing in, so that a stolen token opens no way to
-    guess more of them.
+    Links that were mailed for setting it are over. Wrong passwords are counted by account, so that
+    a stolen token opens no way to guess; apart from those of signing in, which anybody can use up.
 
     Raises:
         PasswordInvalid: the present password is another, or the new one cannot be taken.
         TooMany: there were too many wrong ones.
+        PasswordsBusy: too many people are signing in.
         UserNotFound: the account is gone.
         AccountChanged: somebody else changed it at this moment.
     """
@@ -78,11 +86,22 @@ async def _check_current(
 ) -> None:
     client = client_key(caller.address)
     await take(db, SIGN_IN_OF_CLIENT, client, now=now)
-    await take(db, SIGN_IN_OF_ADDRESS, account.email, now=now)
-    if not await parts.passwords.verify(current, account.password_hash.reveal()):
+    await take(db, PASSWORD_CHANGE_OF_USER, account.id, now=now)
+    try:
+        is_right = await parts.passwords.verify(current, account.password_hash.reveal())
+    except PasswordsBusy:
+        await _give_back(db, account.id, client)
+        raise
+    if not is_right:
         raise PasswordInvalid("Current password is incorrect")
-    await give_back(db, SIGN_IN_OF_ADDRESS, account.email)
-    await give_back(db, SIGN_IN_OF_CLIENT, client)
+    await _give_back(db, account.id, client)
+
+
+async def _give_back(db: Database, user_id: str, client: str) -> None:
+    # Whoever knows the password is not turned away for a counter.
+    with suppress(DatabaseUnavailable):
+        await give_back(db, PASSWORD_CHANGE_OF_USER, user_id)
+        await give_back(db, SIGN_IN_OF_CLIENT, client)
 
 
 async def _change(

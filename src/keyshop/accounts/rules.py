@@ -10,6 +10,9 @@ from keyshop.kit.limits import Limit
 
 SIGN_IN_OF_ADDRESS: Final = Limit("sign_in_of_address", burst=30, per=timedelta(seconds=30))
 SIGN_IN_OF_CLIENT: Final = Limit("sign_in_of_client", burst=60, per=timedelta(seconds=1))
+PASSWORD_CHANGE_OF_USER: Final = Limit(
+    "password_change_of_user", burst=10, per=timedelta(minutes=1)
+)
 REGISTRATION_OF_CLIENT: Final = Limit("registration_of_client", burst=100, per=timedelta(minutes=1))
 MAIL_TO_ADDRESS: Final = Limit("mail_to_address", burst=3, per=timedelta(minutes=10))
 MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))

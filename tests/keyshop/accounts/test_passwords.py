@@ -20,6 +20,7 @@ from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
+from keyshop.kit.passwords import PasswordPool, PasswordsBusy
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.mailed import last_mail, link_token, mailed
 from tests.keyshop.accounts.people import (
@@ -33,6 +34,7 @@ from tests.keyshop.accounts.people import (
     count,
     enter,
     jobs,
+    make_parts,
 )
 from tests.keyshop.accounts.signing import add_user, family_of
 from tests.keyshop.accounts.test_sign_in import cheap_hash, is_signed_in
@@ -40,7 +42,7 @@ from tests.shop import NOON
 
 
 async def change(
-    db: Database, parts: AccountParts, device: SignedUp, current=PASSWORD, new=OTHER_PASSWORD
+    db: Database, parts: AccountParts, device: SignedUp, current=PASSWORD, new=OTHER_PASSWORD, **who
 ) -> None:
     await change_password(
         db,
@@ -49,7 +51,7 @@ async def change(
         family_id=family_of(parts.tokens, device.tokens, now=NOON),
         current=current,
         new=new,
-        caller=caller(),
+        caller=caller(**who),
         now=NOON,
     )
 
@@ -116,12 +118,56 @@ class TestChange:
         alice = await add_alice(db, parts)
 
         outcomes = []
-        for _ in range(35):
+        for number in range(15):
             with pytest.raises((PasswordInvalid, TooMany)) as refused:
-                await change(db, parts, alice, current="wrong")
+                await change(db, parts, alice, current="wrong", address=f"192.0.2.{number}")
             outcomes.append(refused.type)
 
-        assert outcomes.count(PasswordInvalid) == 30
+        assert outcomes.count(PasswordInvalid) == 10
+
+    async def test_cannot_be_tried_by_one_client_for_many_accounts(self, db, parts) -> None:
+        for number in range(7):
+            device = await add_alice(db, parts, email=f"user{number}@example.com")
+            for _ in range(9 if number < 6 else 6):
+                with pytest.raises(PasswordInvalid):
+                    await change(db, parts, device, current="wrong")
+
+        with pytest.raises(TooMany):
+            await change(db, parts, device, current="wrong")
+
+    async def test_is_open_to_the_owner_whatever_strangers_try_at_the_door(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        for number in range(40):
+            with pytest.raises((WrongCredentials, TooMany)):
+                await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
+
+        await change(db, parts, alice)
+
+        assert await is_signed_in(db, parts, alice.tokens.token)
+
+    async def test_that_found_no_time_for_a_check_counts_for_nothing(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        busy = PasswordPool(threads=1, queue=-1, cost=4)
+        try:
+            for _ in range(70):
+                with pytest.raises(PasswordsBusy):
+                    await change(db, make_parts(busy), alice)
+        finally:
+            busy.close()
+
+        await change(db, parts, alice)
+
+    async def test_that_succeeds_counts_for_nothing(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+
+        for number in range(12):
+            await change(
+                db,
+                parts,
+                alice,
+                f"Passw0rd-{number}" if number else PASSWORD,
+                f"Passw0rd-{number + 1}",
+            )
 
     async def test_of_an_account_that_is_gone_is_refused(self, db, parts) -> None:
         alice = await add_alice(db, parts)
