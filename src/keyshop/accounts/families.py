@@ -97,7 +97,7 @@ async def carry_over(tx: Transaction, user_id: str, *, old_hash: Secret, new_has
 
 async def forget_expired_families(tx: Transaction, now: datetime) -> int:
     """
-    Delete what no token can refer to any more, up to a thousand rows of each kind.
+    Delete what no token can refer to any more, some hundred rows of each kind at most.
 
     Returns how many there were; call again until there are none.
     """

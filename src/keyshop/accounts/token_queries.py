@@ -12,7 +12,9 @@ from keyshop.kit.database import Reader, Transaction, row
 MOST_FAMILIES: Final = 50
 """Live sign-ins of one account."""
 
-_AT_ONCE: Final = 1000  # rows that one transaction forgets
+# Rows that one transaction forgets: few enough for their owners' answers to be thrown away by key,
+# and not those of everybody.
+_AT_ONCE: Final = 400
 
 # Locked, not only read: whoever changes role or password at this moment is waited for.
 _LOCK_ACCOUNT_STATE: Final = """

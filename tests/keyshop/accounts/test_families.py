@@ -375,6 +375,21 @@ class TestForgetting:
         assert token["family_id"] == family["id"]
         assert await refresh(db, tokens, used.refresh_token, now=NOON + HOUR)
 
+    async def test_of_many_throws_nobody_elses_answers_away(self, db):
+        async with db.transaction() as tx:
+            await tx.execute(_MANY_USERS)
+            await tx.execute(_MANY_FAMILIES, NOON)
+            await tx.execute("DELETE FROM keyshop.cache_outbox")
+
+        async with db.transaction() as tx:
+            while await forget_expired_families(tx, NOON + SECOND):
+                pass
+            notes = await tx.fetch("SELECT keys, groups FROM keyshop.cache_outbox")
+
+        assert await rows_of(db, "token_families") == []
+        assert sum(len(note["keys"]) for note in notes) == 600
+        assert [note["groups"] for note in notes if note["groups"]] == []
+
     async def test_of_an_account_goes_with_it(self, db):
         await signed_in_at_noon(db)
 
@@ -382,6 +397,16 @@ class TestForgetting:
 
         assert await rows_of(db, "token_families") == []
         assert await rows_of(db, "refresh_tokens") == []
+
+
+_MANY_USERS = """
+    INSERT INTO users (id, email, "passwordHash", "updatedAt")
+    SELECT 'user-' || n, n || '@example.com', 'any', now() FROM generate_series(1, 600) AS n
+"""
+_MANY_FAMILIES = """
+    INSERT INTO keyshop.token_families (id, user_id, account_state, created_at, expires_at)
+    SELECT 'family-' || n, 'user-' || n, 'any', $1, $1 FROM generate_series(1, 600) AS n
+"""
 
 
 class TestAccount:
