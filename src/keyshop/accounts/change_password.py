@@ -6,11 +6,12 @@ from typing import Final
 
 import structlog
 
-from keyshop.accounts import queries
+from keyshop.accounts import proof_queries, queries
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
 from keyshop.accounts.families import carry_over
 from keyshop.accounts.models import Account, Caller
 from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.proofs import Purpose
 from keyshop.accounts.rules import (
     PASSWORD_CHANGE_OF_USER,
     SIGN_IN_OF_CLIENT,
@@ -112,5 +113,7 @@ async def _change(
         raise AccountChanged
     await queries.revoke_others(tx, account.id, keep=family_id, because="password changed", now=now)
     await queries.set_password(tx, account.id, hashed.reveal(), now=now)
+    # Whoever reads the mails without being the owner must not set it back with an older link.
+    await proof_queries.use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
     # The only one left is the device that asked.
     await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=hashed)
