@@ -9,7 +9,7 @@ from keyshop.accounts.jobs import MailReset
 from keyshop.accounts.models import Caller
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose, begin_proof
-from keyshop.accounts.rules import MAIL_OF_CLIENT, MAIL_TO_ADDRESS, client_key
+from keyshop.accounts.rules import MAIL_OF_CLIENT, RESET_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
@@ -35,7 +35,7 @@ async def request_reset(
         raise EmailRequired
     address = asked(email)
     await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
-    await take(db, MAIL_TO_ADDRESS, address, now=now)
+    await take(db, RESET_MAIL_TO_ADDRESS, address, now=now)
     async with db.transaction() as tx:
         account = await queries.find_account(tx, address)
         user_id = new_id() if account is None else account.id

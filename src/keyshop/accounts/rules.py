@@ -14,7 +14,12 @@ PASSWORD_CHANGE_OF_USER: Final = Limit(
     "password_change_of_user", burst=10, per=timedelta(minutes=1)
 )
 REGISTRATION_OF_CLIENT: Final = Limit("registration_of_client", burst=100, per=timedelta(minutes=1))
-MAIL_TO_ADDRESS: Final = Limit("mail_to_address", burst=3, per=timedelta(minutes=10))
+RESET_MAIL_TO_ADDRESS: Final = Limit("reset_mail_to_address", burst=3, per=timedelta(hours=1))
+VERIFICATION_MAIL_TO_ADDRESS: Final = Limit(
+    "verification_mail_to_address", burst=3, per=timedelta(minutes=10)
+)
+"""Only for the account's owner, whom strangers must not keep from the code by asking for resets."""
+
 MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))
 
 FAILURES_UNTIL_LOCK: Final = 5

@@ -8,7 +8,7 @@ from keyshop.accounts.jobs import MailVerification
 from keyshop.accounts.models import Caller
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose, begin_proof
-from keyshop.accounts.rules import MAIL_OF_CLIENT, MAIL_TO_ADDRESS, client_key
+from keyshop.accounts.rules import MAIL_OF_CLIENT, VERIFICATION_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database import Database
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
@@ -33,7 +33,7 @@ async def send_verification(
     if account.email_verified:
         raise AlreadyVerified
     await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
-    await take(db, MAIL_TO_ADDRESS, account.email, now=now)
+    await take(db, VERIFICATION_MAIL_TO_ADDRESS, account.email, now=now)
     async with db.transaction() as tx:
         proof_id = await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
         await enqueue(tx, MailVerification(user_id, proof_id))

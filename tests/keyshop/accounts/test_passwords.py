@@ -1,6 +1,7 @@
 """Another password: for who knows the present one, and for who reads the mails."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.proofs import ProofKeys
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
+from keyshop.accounts.send_verification import send_verification
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.passwords import PasswordPool, PasswordsBusy
@@ -169,6 +171,17 @@ class TestChange:
                 f"Passw0rd-{number + 1}",
             )
 
+    async def test_ends_the_links_that_were_mailed_for_setting_it(self, db, parts) -> None:
+        alice = await add_alice(db, parts)
+        await ask_reset(db, parts)
+        link = link_token(await last_mail(db, parts))
+
+        await change(db, parts, alice)
+
+        with pytest.raises(ProofRefused):
+            await reset(db, parts, link, "Third-passw0rd")
+        await enter(db, parts, password=OTHER_PASSWORD)
+
     async def test_of_an_account_that_is_gone_is_refused(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         async with db.transaction() as tx:
@@ -234,7 +247,26 @@ class TestAskingForAReset:
         with pytest.raises(TooMany) as refused:
             await ask_reset(db, parts, address="192.0.2.200")
 
-        assert 0 < refused.value.retry_after <= 600
+        assert 0 < refused.value.retry_after <= 3600
+
+    async def test_brings_one_mail_an_hour_to_whoever_did_not_ask(self, db, parts) -> None:
+        await add_alice(db, parts)
+        sent = 0
+        for quarter in range(24 * 4):
+            with suppress(TooMany):
+                await ask_reset(db, parts, now=NOON + quarter * 15 * MINUTE)
+                sent += 1
+
+        assert sent <= 3 + 24
+
+    async def test_does_not_keep_the_owner_from_the_code(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        for number in range(3):
+            await ask_reset(db, parts, address=f"192.0.2.{number}")
+
+        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
+
+        assert (await last_mail(db, parts)).template == "verification"
 
     async def test_is_limited_by_client(self, db, parts) -> None:
         for number in range(20):

@@ -155,6 +155,16 @@ class TestAskingForACode:
 
         await send(db, parts, alice.id, now=NOON + 10 * MINUTE)
 
+    async def test_too_often_from_one_client_is_refused(self, db, parts) -> None:
+        for number in range(20):
+            await send(
+                db, parts, (await add_alice(db, parts, email=f"{number}@example.com")).account.id
+            )
+        another = (await add_alice(db, parts)).account
+
+        with pytest.raises(TooMany):
+            await send(db, parts, another.id)
+
     async def test_leaves_nothing_behind_in_the_end(self, db, parts) -> None:
         await add_alice(db, parts)
 
