@@ -43,7 +43,8 @@ _MOVE_LINES: Final = """
     SELECT $2, game_id, least(quantity, $4::integer), added_at FROM moved
     ON CONFLICT ("userId", "gameId") DO UPDATE SET
         quantity = greatest(
-            mine.quantity, least($4::integer, greatest(mine.quantity, 0) + excluded.quantity)
+            -- Another application may have stored any number.
+            mine.quantity, least($4::bigint, greatest(mine.quantity, 0)::bigint + excluded.quantity)
         ),
         "addedAt" = greatest(mine."addedAt", excluded."addedAt")
 """

@@ -8,6 +8,7 @@ from keyshop.baskets import queries
 from keyshop.baskets.models import Cart, Owner, Visitor
 from keyshop.baskets.rules import is_session_id
 from keyshop.cache_keys import CART, GUEST_CART
+from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
 from keyshop.storefront.answer import answer
@@ -43,4 +44,5 @@ async def _show_guests(db: Database, cache: Cache, session_id: str, *, now: date
             cart = await queries.list_lines(reader, Owner(id=session_id, is_guest=True))
         return Loaded(answer(cart), expires)
 
-    return await cache.read(GUEST_CART.find_key(session=session_id), load, now=now) or EMPTY
+    key = GUEST_CART.find_key(digest=digest(session_id))
+    return await cache.read(key, load, now=now) or EMPTY

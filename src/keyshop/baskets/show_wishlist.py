@@ -9,6 +9,7 @@ from keyshop.baskets import queries
 from keyshop.baskets.models import Owner, Visitor, Wish
 from keyshop.baskets.rules import is_session_id
 from keyshop.cache_keys import GUEST_WISHLIST, WISHLIST
+from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
 from keyshop.storefront.answer import answer
@@ -72,7 +73,8 @@ async def _read_guests(db: Database, cache: Cache, session_id: str, *, now: date
             wishes = await queries.list_wishes(reader, Owner(id=session_id, is_guest=True))
         return Loaded(_encode(wishes), expires)
 
-    return await cache.read(GUEST_WISHLIST.find_key(session=session_id), load, now=now) or _EMPTY
+    key = GUEST_WISHLIST.find_key(digest=digest(session_id))
+    return await cache.read(key, load, now=now) or _EMPTY
 
 
 def _encode(wishes: list[Wish]) -> bytes:

@@ -117,6 +117,20 @@ class TestMigration:
         assert migration.report.counts.capped == 2
         assert await cart_of(db, alice) == {games[0]: 50, games[1]: 10}
 
+    async def test_goes_on_beside_a_number_that_another_application_made_up(
+        self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
+    ):
+        await put(db, alice, games[0])
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE cart_items SET quantity = 2147483647")
+        await put(db, guest, *games[:2])
+
+        migration = await sign_in(db, alice, guest)
+
+        assert migration is not None
+        assert migration.report.counts.capped == 1
+        assert await cart_of(db, alice) == {games[0]: 2_147_483_647, games[1]: 1}
+
     async def test_skips_wishes_that_the_user_has(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
