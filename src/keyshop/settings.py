@@ -102,7 +102,7 @@ def _web_address(value: str) -> str:
 def _origin(value: str) -> str:
     address = _web_address(value)
     if urlsplit(address).path:
-        raise ValueError("give exact origins such as https://shop.example, without a path")
+        raise ValueError("give origins such as https://shop.example, without a path")
     return address.lower()  # as browsers name them
 
 
@@ -215,7 +215,8 @@ class Settings(BaseSettings):
 
     smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = None
     mail_from: Annotated[str, AfterValidator(_sender)] = "keyshop@localhost"
-    public_url: _WebAddress | None = None
+    # The pages behind mailed links stand at the root.
+    public_url: Annotated[str, AfterValidator(_origin)] | None = None
     allowed_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
     ] = ()

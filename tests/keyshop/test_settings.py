@@ -193,6 +193,7 @@ _REFUSED = [
     ("SMTP_URL", "smtp://u:hush@mail.example?starttls=hush"),
     ("MAIL_FROM", "hush"),
     ("PUBLIC_URL", "hush"),
+    ("PUBLIC_URL", "https://shop.example/hush"),
     ("ALLOWED_ORIGINS", "*"),
     ("ALLOWED_ORIGINS", "https://shop.example/hush"),
     ("TRUSTED_PROXIES", "hush"),
