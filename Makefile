@@ -1,6 +1,8 @@
 # One command each; a second run skips what is installed already. Python 3.11 or newer is all that is needed.
 PYTHON ?= python3
 POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
+# Neither a cache nor another PostgreSQL makes a difference there.
+ELSEWHERE = $(addprefix --ignore=tests/,g2a_simulator docs bench consistency keyshop/embedded keyshop/gateways)
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
@@ -36,9 +38,9 @@ test: lint       ## Linters, types, import contracts and the whole suite on serv
 
 test-all: .venv/test ## The slow tests, and the suite without a cache and on PostgreSQL 15
 	.venv/bin/pytest -n auto -m slow
-	CACHE_MODE=off .venv/bin/pytest -n auto
+	CACHE_MODE=off .venv/bin/pytest -n auto $(ELSEWHERE)
 	@if [ -x $(POSTGRESQL_15)/postgres ]; then \
-		.venv/bin/pytest -n auto --postgresql=$(POSTGRESQL_15) tests; \
+		.venv/bin/pytest -n auto --postgresql=$(POSTGRESQL_15) $(ELSEWHERE) tests; \
 	else echo "PostgreSQL 15 is not installed in $(POSTGRESQL_15): its run is skipped."; fi
 
 bench: .venv/test ## How fast, against limits taken in the same run
