@@ -90,12 +90,13 @@ USER_TRANSACTIONS: Final = Family(
     ttl=15 * _MINUTE,
     group=TRANSACTIONS,
 )
-# The lines of a visitor who is not signed in, by the id in the cookie.
+# The lines of a visitor who is not signed in, by the id in the cookie: whoever has read the keys of
+# Redis cannot be that visitor.
 GUEST_CART: Final = Family(
-    name="guest_cart", pattern="session:{session}:cart", ttl=30 * _MINUTE, group=PRICES
+    name="guest_cart", pattern="session:{digest}:cart", ttl=30 * _MINUTE, group=PRICES
 )
 GUEST_WISHLIST: Final = Family(
-    name="guest_wishlist", pattern="session:{session}:wishlist", ttl=_HOUR, group=PRICES
+    name="guest_wishlist", pattern="session:{digest}:wishlist", ttl=_HOUR, group=PRICES
 )
 # What decides whether a token is still good, and for what.
 USER_ACCESS: Final = Family(name="access", pattern="user:{user}:access", ttl=_HOUR, group=ACCESS)

@@ -5,7 +5,7 @@ import pytest
 from keyshop.cache_keys import DERIVED, FAMILIES, GROUPS, SOURCES, Key, Source
 from keyshop.kit.cache.families import Family, digest
 
-SAMPLE = {"id": "1", "user": "1", "session": "1", "digest": digest("1")}
+SAMPLE = {"id": "1", "user": "1", "digest": digest("1")}
 KEYS = [(source, key) for source in SOURCES for key in source.keys]
 
 

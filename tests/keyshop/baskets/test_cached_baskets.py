@@ -17,7 +17,7 @@ from keyshop.baskets.models import Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
-from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.families import CacheKey, digest
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
 from keyshop.kit.database import Database, Reader, Transaction
@@ -239,6 +239,21 @@ class TestKeptBaskets:
                 await show(shop.db, notes, visitor, now=NOON)
                 assert notes.last is not None
                 assert notes.last.true_until == last
+
+    async def test_stand_in_redis_under_no_name_that_opens_them(
+        self, shop: Shop, game: str, redis_url: str
+    ):
+        guest = await make_guest(shop.db)
+        assert guest.session_id is not None
+        await put(shop.db, guest, game)
+        await shop.warm(guest, game)
+
+        with Redis.from_url(redis_url) as redis:
+            names = [str(name) for name in redis.scan_iter(count=1000)]
+
+        kept = f"session:{digest(guest.session_id)}:"
+        assert [name for name in names if kept in name] != []
+        assert [name for name in names if guest.session_id in name] == []
 
     async def test_are_nobody_elses(self, shop: Shop, game: str):
         alice, bob, guest = [

@@ -159,8 +159,8 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -196,8 +196,8 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -231,8 +231,8 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -275,7 +275,7 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -309,7 +309,7 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -341,7 +341,7 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_cart_keys := keyshop.cache_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
+    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -384,7 +384,7 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -418,7 +418,7 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
@@ -450,7 +450,7 @@ BEGIN
     IF concerned = 0 THEN
         RETURN NULL;
     END IF;
-    guest_wishlist_keys := keyshop.cache_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
+    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
     taken_groups := array_remove(ARRAY[
         CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
