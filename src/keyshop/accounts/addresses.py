@@ -6,9 +6,12 @@ facts about those accounts and not about today's mail providers.
 """
 
 import re
-from typing import Final
+from typing import Final, NewType
 
 from keyshop.accounts.errors import AccountInvalid
+
+NormalAddress = NewType("NormalAddress", str)
+"""The one spelling of an address; `normalise` must not meet it again, see there."""
 
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 _ICLOUD: Final = frozenset({"icloud.com", "me.com"})
@@ -60,12 +63,13 @@ _is_domain: Final = re.compile(
 ).fullmatch
 
 
-def normalise(address: str) -> str:
+def normalise(address: str) -> NormalAddress:
     """
     Return the one spelling under which an account with this address is stored.
 
-    Any text has one; what is no address has one that no account has. Of a Yahoo address, only the
-    part after the last hyphen is a sub-address, so another call takes off the next one.
+    Any text has one; what is no address has one that no account has. Called once, where an address
+    comes in: of a Yahoo address, only the part after the last hyphen is a sub-address, so another
+    call would take off the next one, and find somebody else.
     """
     name, _, domain = address.strip(_BLANK).rpartition("@")
     domain = domain.lower()
@@ -78,10 +82,10 @@ def normalise(address: str) -> str:
     elif domain in _YANDEX:
         domain = "yandex.ru"
     name = name.strip(_BLANK).lower()
-    return f"{name}@{domain}" if name else ""
+    return NormalAddress(f"{name}@{domain}" if name else "")
 
 
-def asked(address: str) -> str:
+def asked(address: str) -> NormalAddress:
     """
     Return the normal form of an address that somebody signs in with.
 
@@ -94,7 +98,7 @@ def asked(address: str) -> str:
     return normalise(trimmed)
 
 
-def registered(address: str) -> str:
+def registered(address: str) -> NormalAddress:
     """
     Return the normal form of an address that is to become an account's.
 

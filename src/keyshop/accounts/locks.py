@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import sign_in_queries as queries
-from keyshop.accounts.addresses import normalise
+from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import FAILURES_REMEMBERED, FAILURES_UNTIL_LOCK, lock_after
@@ -24,13 +24,13 @@ _AT_ONCE: Final = 10_000  # rows that one transaction forgets
 _log = structlog.get_logger(__name__)
 
 
-def digest_of(email: str) -> str:
+def digest_of(email: NormalAddress) -> str:
     """Return what stands for the address where it is counted."""
-    return sha256(normalise(email).encode(errors="surrogatepass")).hexdigest()
+    return sha256(email.encode(errors="surrogatepass")).hexdigest()
 
 
 async def count_failure(
-    tx: Transaction, email: str, *, user_id: str | None, caller: Caller, now: datetime
+    tx: Transaction, email: NormalAddress, *, user_id: str | None, caller: Caller, now: datetime
 ) -> None:
     """
     Count a wrong password for the address, which may lock it, and tell its owner of the first lock.
@@ -51,12 +51,12 @@ async def count_failure(
         _log.warning("account.locked", user_id=user_id)
 
 
-async def find_lock(reader: Reader, email: str) -> Lock | None:
+async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:
     """Return how often in a row the password was wrong; None: the last one was right."""
     return await queries.find_failures(reader, digest_of(email))
 
 
-async def forget_failures(tx: Transaction, email: str) -> bool:
+async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     """Unlock the address; False: there were no failures."""
     return await queries.delete_failures(tx, digest_of(email))
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from asyncpg import Record
 from msgspec import UNSET, Struct, UnsetType
 
+from keyshop.accounts.addresses import NormalAddress
 from keyshop.kit.secrets import Secret
 
 ACCOUNT_COLUMNS: Final = """
@@ -29,7 +30,9 @@ class Account(Struct, frozen=True, kw_only=True):
     """A customer, or somebody who runs the shop."""
 
     id: str
-    email: str
+    email: NormalAddress
+    """As it is stored, and so as it is looked for."""
+
     nickname: str
     first_name: str | None
     last_name: str | None

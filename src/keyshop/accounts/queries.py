@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.addresses import normalise
+from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
 from keyshop.kit.database import Reader, Transaction, row, rows
 from keyshop.kit.ids import new_id
@@ -134,7 +134,7 @@ class SignInRow(Struct, frozen=True, kw_only=True):
 async def add_account(
     tx: Transaction,
     *,
-    email: str,
+    email: NormalAddress,
     password_hash: str,
     nickname: str,
     first_name: str | None = None,
@@ -143,7 +143,7 @@ async def add_account(
     verified: bool = False,
     now: datetime,
 ) -> Account | None:
-    """Store an account and return it; None: the address, in its normal form, has one."""
+    """Store an account and return it; None: the address has one."""
     record = await tx.fetchrow(
         _ADD,
         new_id(),
@@ -159,9 +159,9 @@ async def add_account(
     return None if record is None else account_of(record)
 
 
-async def find_account(reader: Reader, email: str) -> Account | None:
-    """Return the account of that address, in whatever spelling."""
-    record = await reader.fetchrow(_FIND, normalise(email))
+async def find_account(reader: Reader, email: NormalAddress) -> Account | None:
+    """Return the account of that address, as it is stored."""
+    record = await reader.fetchrow(_FIND, email)
     return None if record is None else account_of(record)
 
 

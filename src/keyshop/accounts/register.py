@@ -3,9 +3,10 @@
 from datetime import datetime
 
 import structlog
+from msgspec import Struct
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import registered
+from keyshop.accounts.addresses import NormalAddress, registered
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.families import begin_family
@@ -26,6 +27,19 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 
 _log = structlog.get_logger(__name__)
+
+
+class _Wanted(Struct, frozen=True, kw_only=True):
+    """The account that is to be made; no field of it is looked at again."""
+
+    email: NormalAddress
+    password: str
+    nickname: str
+    first_name: str | None
+    last_name: str | None
+
+    def __repr__(self) -> str:
+        return "_Wanted(...)"
 
 
 async def register(
@@ -61,9 +75,9 @@ async def register(
     return signed_up
 
 
-def _checked(registration: Registration) -> Registration:
+def _checked(registration: Registration) -> _Wanted:
     check_password(registration.password)
-    return Registration(
+    return _Wanted(
         email=registered(registration.email),
         password=registration.password,
         nickname=checked_nickname(registration.nickname or USUAL_NICKNAME),
@@ -72,7 +86,7 @@ def _checked(registration: Registration) -> Registration:
     )
 
 
-async def _refuse_taken(db: Database, email: str) -> None:
+async def _refuse_taken(db: Database, email: NormalAddress) -> None:
     """Refuse what would be refused anyway before work is put into it."""
     async with db.read() as reader:
         if await queries.find_account(reader, email) is not None:
@@ -82,7 +96,7 @@ async def _refuse_taken(db: Database, email: str) -> None:
 async def _add(
     tx: Transaction,
     parts: AccountParts,
-    wanted: Registration,
+    wanted: _Wanted,
     hashed: str,
     caller: Caller,
     *,
@@ -92,7 +106,7 @@ async def _add(
         tx,
         email=wanted.email,
         password_hash=hashed,
-        nickname=wanted.nickname or USUAL_NICKNAME,
+        nickname=wanted.nickname,
         first_name=wanted.first_name,
         last_name=wanted.last_name,
         now=now,

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries, sign_in_queries
-from keyshop.accounts.addresses import asked
+from keyshop.accounts.addresses import NormalAddress, asked
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.families import begin_family, carry_over
@@ -60,7 +60,13 @@ async def sign_in(
 
 
 async def _try(
-    db: Database, parts: AccountParts, email: str, password: str, caller: Caller, *, now: datetime
+    db: Database,
+    parts: AccountParts,
+    email: NormalAddress,
+    password: str,
+    caller: Caller,
+    *,
+    now: datetime,
 ) -> SignedUp:
     """Look at the password again when the account changed just then: another device's sign-in."""
     for left in reversed(range(_ATTEMPTS)):
@@ -76,7 +82,7 @@ async def _try(
 async def _check(
     db: Database,
     passwords: PasswordPool,
-    email: str,
+    email: NormalAddress,
     password: str,
     caller: Caller,
     *,
@@ -143,14 +149,14 @@ async def _raise_cost(
     present = await queries.lock_account(tx, account.id)
     if present is None or present.password_hash != account.password_hash:
         raise AccountChanged
+    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=stronger)
     changed = await queries.set_password(tx, account.id, stronger.reveal(), now=now)
     if changed is None:
         raise AccountChanged
-    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=stronger)
     return changed
 
 
-async def _give_back(db: Database, email: str, client: str) -> None:
+async def _give_back(db: Database, email: NormalAddress, client: str) -> None:
     # Whoever has just signed in is not turned away for a counter.
     with suppress(DatabaseUnavailable):
         await give_back(db, SIGN_IN_OF_ADDRESS, email)

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Caller, account_of
 from keyshop.accounts.rules import storable
 from keyshop.kit.database import Reader, Transaction, row
@@ -74,7 +75,7 @@ class Lock(Struct, frozen=True):
     locked_until: datetime | None
 
 
-async def find_asked(reader: Reader, email: str, *, address: str, now: datetime) -> Asked:
+async def find_asked(reader: Reader, email: NormalAddress, *, address: str, now: datetime) -> Asked:
     """Return the account of a normal address and whether that (by its digest) is locked."""
     record = await reader.fetchrow(_FOR_SIGN_IN, email, address, now)
     if record is None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from keyshop.accounts.addresses import normalise
 from keyshop.accounts.create_user import create_user
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import AccountInvalid, EmailTaken, UserNotFound, WrongCredentials
@@ -150,9 +151,9 @@ class TestLookingUp:
         await enter(db, parts, now=NOON + SECOND, address="198.51.100.9")
 
         async with db.read() as reader:
-            assert await find_account(reader, " ALICE@example.com") == alice
+            assert await find_account(reader, normalise(" ALICE@example.com")) == alice
             assert await find_account_by_id(reader, alice.id) == alice
-            assert await find_account(reader, "nobody@example.com") is None
+            assert await find_account(reader, normalise("nobody@example.com")) is None
             families = await list_families(reader, alice.id)
             [attempt] = await list_sign_ins(reader, alice.id)
 

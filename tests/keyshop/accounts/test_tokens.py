@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role, TokenPair
 from keyshop.accounts.tokens import Claims, Tokens
@@ -19,7 +20,7 @@ from tests.shop import NOON
 
 ALICE = Account(
     id="alice-id",
-    email="alice@example.com",
+    email=normalise("alice@example.com"),
     nickname="Alice",
     first_name=None,
     last_name=None,

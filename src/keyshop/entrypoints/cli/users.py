@@ -13,10 +13,13 @@ import msgspec
 import typer
 
 from keyshop.accounts import families, locks
+from keyshop.accounts.addresses import NormalAddress, normalise
 from keyshop.accounts.create_user import create_user
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.export_user import export_user
 from keyshop.accounts.models import Account, Role
+from keyshop.accounts.proof_queries import use_all_proofs
+from keyshop.accounts.proofs import Purpose
 from keyshop.accounts.queries import find_account, find_account_by_id
 from keyshop.accounts.rules import check_password
 from keyshop.accounts.set_role import set_role
@@ -99,7 +102,7 @@ def role(
 
 @app.command()
 def revoke(who: Who, as_json: AsJson = False) -> None:
-    """Sign an account out on all devices, at once."""
+    """Sign an account out on all devices at once, and end the links mailed for a password."""
     user_id, ended = run_fast(_revoke(who))
     if as_json:
         print_json({"id": user_id, "revoked": ended})
@@ -187,7 +190,10 @@ async def _set_role(who: str, wanted: Role) -> tuple[str, bool]:
 
 async def _revoke(who: str) -> tuple[str, int]:
     async with _changing(who) as (tx, account):
-        ended = await families.revoke_all(tx, account.id, because="operator", now=utc_now())
+        now = utc_now()
+        ended = await families.revoke_all(tx, account.id, because="operator", now=now)
+        # A link that somebody else may have asked for, and reads.
+        await use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
         await _record(tx, "users.revoke", account.id, {"devices": ended})
         return account.id, ended
 
@@ -223,11 +229,17 @@ async def _changing(who: str) -> AsyncIterator[tuple[Transaction, Account]]:
 
 
 async def _get_account(reader: Reader, who: str) -> Account:
-    find = find_account if "@" in who else find_account_by_id
-    account = await find(reader, who)
+    account = await (_find_by_address if "@" in who else find_account_by_id)(reader, who)
     if account is None:
         raise UserNotFound(who)
     return account
+
+
+async def _find_by_address(reader: Reader, address: str) -> Account | None:
+    # What `show` has printed is the account's own address: another spelling of it may be somebody
+    # else's.
+    exact = await find_account(reader, NormalAddress(address.strip()))
+    return exact or await find_account(reader, normalise(address))
 
 
 async def _record(tx: Transaction, action: str, user_id: str, details: Details) -> None:

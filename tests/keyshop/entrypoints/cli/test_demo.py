@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from keyshop.accounts.addresses import normalise
 from keyshop.accounts.create_user import create_user
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.models import Role
@@ -48,8 +49,8 @@ class TestDemoAccounts:
 
             assert [each.email for each in await list_demo_accounts(shop)] == _BOTH
             async with db.read() as reader:
-                alice = await find_account(reader, "alice@example.com")
-                admin = await find_account(reader, "admin@example.com")
+                alice = await find_account(reader, normalise("alice@example.com"))
+                admin = await find_account(reader, normalise("admin@example.com"))
                 booked = await reader.fetch(
                     'SELECT "userId", type, amount, currency, status FROM transactions'
                 )
@@ -71,7 +72,7 @@ class TestDemoAccounts:
         async with opened(tmp_path, database_url) as shop:
             await make_demo_accounts(shop, now=NOON)
             async with db.transaction() as tx:
-                alice = await find_account(tx, "alice@example.com")
+                alice = await find_account(tx, normalise("alice@example.com"))
                 assert alice is not None
                 await erase_user(tx, user_id=alice.id, now=NOON)
 
@@ -89,7 +90,7 @@ class TestDemoAccounts:
             await make_demo_accounts(shop, now=NOON)
 
         async with db.read() as reader:
-            alice = await find_account(reader, "alice@example.com")
+            alice = await find_account(reader, normalise("alice@example.com"))
             assert alice is not None
             assert alice.password_hash.reveal() == "none"
             assert await reader.fetchval("SELECT count(*) FROM transactions") == 0

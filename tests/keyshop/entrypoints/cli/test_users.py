@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 
+from keyshop.accounts.addresses import normalise
 from keyshop.accounts.models import Account, Role
+from keyshop.accounts.proof_queries import is_live
+from keyshop.accounts.proofs import Purpose, begin_proof
 from keyshop.accounts.queries import find_account, find_account_by_id
 from keyshop.entrypoints.cli.os_user import get_os_user
 from keyshop.journal.queries import list_entries
+from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop, shop_environment
@@ -42,7 +46,7 @@ def run(home: Path, database_url: str) -> Run:
 
 async def get_account(db: Database, email: str = _ALICE) -> Account:
     async with db.read() as reader:
-        account = await find_account(reader, email)
+        account = await find_account(reader, normalise(email))
     assert account is not None
     return account
 
@@ -113,6 +117,8 @@ class TestChanges:
         # The role is changed once; the second time there is nothing to change.
         made_admin = await run("role", _ALICE, "admin", "--json")
         again = await run("role", account.id, "ADMIN")
+        async with db.transaction() as tx:
+            link = await begin_proof(tx, Purpose.RESET_PASSWORD, user_id=account.id, now=utc_now())
         revoked = await run("revoke", _ALICE, "--json")
 
         assert json.loads(made_admin.stdout) == {
@@ -120,6 +126,8 @@ class TestChanges:
         }  # fmt: skip
         assert "nothing was changed" in again.stdout
         assert json.loads(revoked.stdout) == {"id": account.id, "revoked": 0}
+        async with db.read() as reader:
+            assert not await is_live(reader, link, Purpose.RESET_PASSWORD, now=utc_now())
         assert (await get_account(db)).role is Role.ADMIN
         me = get_os_user()
         assert await journal_of(db, account.id) == [
@@ -145,6 +153,22 @@ class TestChanges:
 
 
 class TestLeaving:
+    async def test_concerns_the_account_whose_stored_address_was_given(
+        self, db: Database, run: Run
+    ):
+        await run("create", "john@yahoo.com")
+        await run("create", "john-smith-news@yahoo.com")
+        smith = await get_account(db, "john-smith-news@yahoo.com")
+        assert smith.email == "john-smith@yahoo.com"
+
+        # As `show` has printed it; as an address that somebody writes, it would be John's.
+        shown = await run("show", "john-smith-news@yahoo.com", "--json")
+        erased = await run("erase", "john-smith@yahoo.com", "--yes", "--json")
+
+        assert json.loads(shown.stdout)["id"] == smith.id
+        assert json.loads(erased.stdout) == {"id": smith.id, "erased": True}
+        assert (await get_account(db, "john@yahoo.com")).email == "john@yahoo.com"
+
     async def test_is_an_export_and_then_an_erasure(self, tmp_path: Path, db: Database, run: Run):
         await run("create", _ALICE)
         account = await get_account(db)
@@ -168,7 +192,7 @@ class TestLeaving:
         # The row stays, without a name.
         assert json.loads(erased.stdout) == {"id": account.id, "erased": True}
         async with db.read() as reader:
-            assert await find_account(reader, _ALICE) is None
+            assert await find_account(reader, normalise(_ALICE)) is None
             left = await find_account_by_id(reader, account.id)
         assert left is not None
         assert "alice" not in left.email
