@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from keyshop.accounts import proof_queries, queries
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
+from keyshop.accounts.models import Account
 from keyshop.accounts.proof_queries import Recipient
 from keyshop.accounts.proofs import LIVES, ProofKeys, Purpose
 from keyshop.accounts.rules import FIRST_LOCK
@@ -14,6 +15,11 @@ from keyshop.kit.mail import Mail
 MailWithProof: TypeAlias = MailWelcome | MailVerification | MailReset
 MailJob: TypeAlias = MailWithProof | MailLockNotice
 
+_TEMPLATES: Final[dict[type[MailWithProof], str]] = {
+    MailWelcome: "welcome",
+    MailVerification: "verification",
+    MailReset: "reset",
+}
 _VERIFY: Final = "/api/auth/verify-email?token="
 _RESET: Final = "/api/auth/reset-password?token="
 
@@ -25,7 +31,8 @@ async def compose(
     Return the mail that the job asks for.
 
     None: its account is gone or has another address, or what it would bring is used or over; but
-    somebody new is welcomed however late. The same job makes the same mail each time it runs.
+    somebody new is welcomed however late, then without code and link. Until then the same job makes
+    the same mail each time it runs.
     """
     shop_url = public_url.rstrip("/")
     if isinstance(job, MailLockNotice):
@@ -34,32 +41,26 @@ async def compose(
         found = await proof_queries.find_recipient(reader, job.proof_id, user_id=job.user_id)
     if found is None:
         return None
+    if found.used_at is None and now < found.expires_at:
+        return _with_proof(proof_keys, job, found, shop_url)
     if isinstance(job, MailWelcome):
-        return _with_proof(proof_keys, job, found, "welcome", shop_url)
-    if found.used_at is not None or found.expires_at <= now:
-        return None
-    template = "reset" if isinstance(job, MailReset) else "verification"
-    return _with_proof(proof_keys, job, found, template, shop_url)
+        return _mail(_TEMPLATES[MailWelcome], job.proof_id, found, shop_url)
+    return None
 
 
-def _with_proof(
-    proof_keys: ProofKeys, job: MailWithProof, to: Recipient, template: str, shop_url: str
-) -> Mail:
+def _with_proof(proof_keys: ProofKeys, job: MailWithProof, to: Recipient, shop_url: str) -> Mail:
     is_reset = isinstance(job, MailReset)
     purpose = Purpose.RESET_PASSWORD if is_reset else Purpose.VERIFY_EMAIL
     path = _RESET if is_reset else _VERIFY
-    return Mail(
-        id=f"{template}-{job.proof_id}",
-        to=to.email,
-        template=template,
-        values={
-            "nickname": to.nickname,
-            # Six digits must never open a way to another password.
-            "code": "" if is_reset else proof_keys.code(job.proof_id),
-            "link": shop_url + path + proof_keys.link_token(purpose, job.proof_id),
-            "minutes": _minutes(LIVES[purpose]),
-            "shop_url": shop_url,
-        },
+    return _mail(
+        _TEMPLATES[type(job)],
+        job.proof_id,
+        to,
+        shop_url,
+        # Six digits must never open a way to another password.
+        code="" if is_reset else proof_keys.code(job.proof_id),
+        link=shop_url + path + proof_keys.link_token(purpose, job.proof_id),
+        minutes=_minutes(LIVES[purpose]),
     )
 
 
@@ -69,15 +70,29 @@ async def _lock_notice(db: Database, job: MailLockNotice, shop_url: str) -> Mail
     # An erased account keeps its row, and no mailbox.
     if account is None or account.email.endswith(".invalid"):
         return None
+    mail_id = f"{job.user_id}-{job.notice_id}"
+    return _mail("lock_notice", mail_id, account, shop_url, minutes=_minutes(FIRST_LOCK))
+
+
+def _mail(
+    template: str,
+    mail_id: str,
+    to: Recipient | Account,
+    shop_url: str,
+    *,
+    code: str = "",
+    link: str = "",
+    minutes: str = "",
+) -> Mail:
     return Mail(
-        id=f"lock_notice-{job.user_id}-{job.notice_id}",
-        to=account.email,
-        template="lock_notice",
+        id=f"{template}-{mail_id}",
+        to=to.email,
+        template=template,
         values={
-            "nickname": account.nickname,
-            "code": "",
-            "link": "",
-            "minutes": _minutes(FIRST_LOCK),
+            "nickname": to.nickname,
+            "code": code,
+            "link": link,
+            "minutes": minutes,
             "shop_url": shop_url,
         },
     )

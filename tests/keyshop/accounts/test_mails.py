@@ -9,6 +9,7 @@ from keyshop.accounts.mails import compose
 from keyshop.accounts.proofs import ProofKeys, Purpose
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification
+from keyshop.accounts.verify_email import verify_by_code
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.mailed import URL, last_mail, mailed
 from tests.keyshop.accounts.people import ALICE, MINUTE, add_alice, caller, enter, jobs
@@ -77,6 +78,26 @@ class TestMail:
         late = await mailed(db, parts, now=NOON + 30 * MINUTE)
 
         assert [mail.template for mail in late] == ["welcome"]
+
+    async def test_of_welcome_that_is_late_carries_no_code_that_is_over(self, db, parts) -> None:
+        await add_alice(db, parts)
+        [in_time] = await mailed(db, parts, now=NOON + 14 * MINUTE)
+
+        [late] = await mailed(db, parts, now=NOON + 15 * MINUTE)
+
+        assert in_time.values["code"]
+        assert [late.values[name] for name in ("code", "link", "minutes")] == ["", "", ""]
+        # Sent once, however often and when the job runs.
+        assert late.id == in_time.id
+
+    async def test_of_welcome_carries_no_code_that_was_used(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        code = (await last_mail(db, parts)).values["code"]
+        await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON)
+
+        [mail] = await mailed(db, parts)
+
+        assert (mail.template, mail.values["code"], mail.values["link"]) == ("welcome", "", "")
 
     async def test_of_another_users_proof_is_none(self, db, parts) -> None:
         await add_alice(db, parts)

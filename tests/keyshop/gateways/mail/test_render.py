@@ -30,6 +30,15 @@ class TestRender:
         assert VALUES["code"] in rendered.page
         assert f'<a href="{VALUES["link"].replace("&", "&amp;")}">' in rendered.page
 
+    def test_welcomes_without_a_code_that_is_over(self):
+        rendered = render(make_mail(values={"code": "", "link": "", "minutes": ""}))
+
+        assert rendered.subject == "Welcome"
+        for written in (rendered.text, rendered.page):
+            assert "account is ready" in written
+            assert "minutes" not in written
+            assert "open this link" not in written
+
     def test_escapes_values_in_pages_and_not_in_texts(self):
         rendered = render(make_mail())
 
