@@ -35,4 +35,4 @@ class MailLockNotice(Job, frozen=True):
     name: ClassVar[str] = "mail_lock_notice"
     user_id: str
     notice_id: str = ""
-    """Another one for each time the account is locked."""
+    """Another one for each row of wrong passwords."""

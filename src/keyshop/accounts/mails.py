@@ -8,7 +8,7 @@ from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, M
 from keyshop.accounts.models import Account
 from keyshop.accounts.proof_queries import Recipient
 from keyshop.accounts.proofs import LIVES, ProofKeys, Purpose
-from keyshop.accounts.rules import FIRST_LOCK
+from keyshop.accounts.rules import ERASED_DOMAIN, FIRST_LOCK
 from keyshop.kit.database import Database
 from keyshop.kit.mail import Mail
 
@@ -68,7 +68,7 @@ async def _lock_notice(db: Database, job: MailLockNotice, shop_url: str) -> Mail
     async with db.read() as reader:
         account = await queries.find_account_by_id(reader, job.user_id)
     # An erased account keeps its row, and no mailbox.
-    if account is None or account.email.endswith(".invalid"):
+    if account is None or account.email.endswith(ERASED_DOMAIN):
         return None
     mail_id = f"{job.user_id}-{job.notice_id}"
     return _mail("lock_notice", mail_id, account, shop_url, minutes=_minutes(FIRST_LOCK))

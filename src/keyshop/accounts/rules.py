@@ -34,6 +34,9 @@ VERIFICATION_LIFE: Final = timedelta(minutes=15)
 VERIFICATION_TRIES: Final = 5
 RESET_LIFE: Final = timedelta(minutes=30)
 
+ERASED_DOMAIN: Final = "@erased.invalid"
+"""How the addresses of erased accounts end, which have no mailbox."""
+
 USUAL_NICKNAME: Final = "Newbie Guy"
 _NICKNAME_LENGTHS: Final = (2, 50)
 _LONGEST_NAME: Final = 100

@@ -1,11 +1,11 @@
 """Jobs of mails: the only place where what happens to an account reaches a mail server."""
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
-from keyshop.accounts.mails import compose
+from keyshop.accounts.mails import MailJob, compose
 from keyshop.entrypoints.worker.handlers import Handler, handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.clock import utc_now
@@ -13,14 +13,12 @@ from keyshop.kit.sent_mails import send_once
 
 _log = structlog.get_logger(__name__)
 
-AccountMail: TypeAlias = MailWelcome | MailVerification | MailReset | MailLockNotice
-
 # With pauses that grow to ten minutes this is about a day: a server that is down over night, or
 # lets strangers wait, still gets its mails.
 MOST_ATTEMPTS: Final = 150
 
 
-async def on_account_mail(shop: WorkerShop, job: AccountMail) -> None:
+async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
     """Send the mail, unless it went out already or nobody needs it any more."""
     now = utc_now()
     mail = await compose(shop.db, shop.accounts.proof_keys, job, shop.public_url, now=now)

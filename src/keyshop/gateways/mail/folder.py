@@ -41,7 +41,7 @@ class FolderMailer:
             MailUnavailable: the folder cannot be written to.
         """
         message = build_message(mail, sender=self._sender, now=self._clock())
-        path = self._folder / f"{_UNFIT.sub('_', f'{mail.template}-{mail.id}')}.eml"
+        path = self._folder / f"{_UNFIT.sub('_', mail.id)}.eml"
         try:
             await asyncio.to_thread(_write, path, message.as_bytes())
         except OSError as error:

@@ -79,4 +79,6 @@ class TestBreaker:
         with pytest.raises(kind, match="Not this one"):
             meet(breaker, kind("Not this one."))
 
-        meet(breaker)
+        # Several at a time again, and not one that tries first.
+        with breaker.watching():
+            meet(breaker)

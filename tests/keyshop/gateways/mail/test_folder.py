@@ -33,7 +33,7 @@ class TestFolderMailer:
         text, page = mail.get_body(("plain",)), mail.get_body(("html",))
         assert text is not None
         assert page is not None
-        assert path.suffix == ".eml"
+        assert path.name == "welcome-1.eml"
         assert mail["To"] == "alice@example.com"
         assert mail["From"] == "Kéyshop <shop@shop.example>"
         assert mail["Subject"] == "Welcome: please confirm your e-mail address"
