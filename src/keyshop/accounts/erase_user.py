@@ -6,8 +6,10 @@ from typing import Final
 from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.locks import forget_failures
+from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_BY_ADDRESS
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id
+from keyshop.kit.limits import forget_who
 
 _NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
 _NO_NAME: Final = "Erased customer"
@@ -17,8 +19,9 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     """
     Replace what is personal in the account, and delete what only its owner needed.
 
-    The row stays, with its balance: orders and payments, which must be kept, belong to it. Nobody
-    can sign in to it any more, and its address is free for a new account.
+    The row stays, with its balance: orders and payments, which must be kept, belong to it, and what
+    payment services wrote into those stays as it is. Nobody can sign in to the account any more,
+    and its address is free for a new one.
 
     Raises:
         UserNotFound: there is no such account.
@@ -27,8 +30,10 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     if account is None:
         raise UserNotFound
     await forget_failures(tx, account.email)
+    # A digest tells whoever knows an address that it was in use here.
+    await forget_who(tx, account.email, *LIMITS_BY_ADDRESS)
     # Not made from the user's id, which others may know: nobody can take the address before.
-    placeholder = f"erased-{new_id()}@erased.invalid"
+    placeholder = f"erased-{new_id()}{ERASED_DOMAIN}"
     await queries.erase(
         tx, user_id, email=placeholder, password_hash=_NO_PASSWORD, nickname=_NO_NAME, now=now
     )

@@ -20,6 +20,11 @@ VERIFICATION_MAIL_TO_ADDRESS: Final = Limit(
 )
 """Only for the account's owner, whom strangers must not keep from the code by asking for resets."""
 
+LIMITS_BY_ADDRESS: Final = (
+    SIGN_IN_OF_ADDRESS,
+    RESET_MAIL_TO_ADDRESS,
+    VERIFICATION_MAIL_TO_ADDRESS,
+)
 MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))
 
 FAILURES_UNTIL_LOCK: Final = 5

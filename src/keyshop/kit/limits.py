@@ -34,6 +34,8 @@ _GIVE_BACK: Final = """
     UPDATE keyshop.rate_limits SET arrives_at = arrives_at - $2::interval WHERE key = $1
 """
 
+_FORGET_WHO: Final = "DELETE FROM keyshop.rate_limits WHERE key = ANY($1)"
+
 # Locked first: a row that somebody has just taken from is looked at again.
 _FORGET: Final = """
     DELETE FROM keyshop.rate_limits WHERE key IN (
@@ -69,6 +71,11 @@ async def give_back(db: Database, limit: Limit, who: str) -> None:
     """Count one less for `who`: what was counted turned out to be harmless."""
     async with db.transaction() as tx:
         await tx.execute(_GIVE_BACK, _key(limit, who), limit.per)
+
+
+async def forget_who(tx: Transaction, who: str, *limits: Limit) -> None:
+    """Let nothing be counted for `who` any more, whom the shop is to know nothing of."""
+    await tx.execute(_FORGET_WHO, [_key(limit, who) for limit in limits])
 
 
 async def forget_old(tx: Transaction, before: datetime) -> int:

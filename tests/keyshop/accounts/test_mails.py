@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.jobs import MailLockNotice, MailWelcome
 from keyshop.accounts.mails import compose
@@ -62,6 +63,17 @@ class TestMail:
         assert await mailed(db, parts) == []
         gone = MailLockNotice("nobody", "x")
         assert await compose(db, parts.proof_keys, gone, URL, now=NOON) is None
+
+    async def test_of_a_lock_does_not_go_to_an_account_that_was_erased(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        notice = MailLockNotice(alice.id, "x")
+        before = await compose(db, parts.proof_keys, notice, URL, now=NOON)
+
+        async with db.transaction() as tx:
+            await erase_user(tx, user_id=alice.id, now=NOON)
+
+        assert before is not None
+        assert await compose(db, parts.proof_keys, notice, URL, now=NOON) is None
 
     async def test_for_an_address_that_was_left_is_none(self, db, parts) -> None:
         await add_alice(db, parts)

@@ -21,6 +21,7 @@ from keyshop.accounts.queries import (
     list_sign_ins,
 )
 from keyshop.accounts.request_reset import request_reset
+from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.set_role import set_role
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id
@@ -225,6 +226,20 @@ class TestErasing:
             "keyshop.sign_in_failures",
         ):
             assert await count(db, emptied) == 0
+
+    async def test_leaves_nothing_counted_for_the_address(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, password="wrong")
+
+        await erase(db, alice.id)
+
+        counted = await ask(db, "SELECT split_part(key, ':', 1) AS name FROM keyshop.rate_limits")
+        assert counted
+        assert not [row["name"] for row in counted if not row["name"].endswith("of_client")]
+        assert await count(db, "keyshop.sign_in_failures") == 0
 
     async def test_ends_every_sign_in_and_lets_nobody_in_again(self, db, parts) -> None:
         alice = await add_alice(db, parts)

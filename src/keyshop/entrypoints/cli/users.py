@@ -151,7 +151,7 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; it cannot be undone.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replace all that says who a customer is; orders and payments stay, without a name."""
+    """Replace what says who a customer is; orders and payments stay as they were recorded."""
     if not yes:
         raise Invalid(
             f"Erasing {who} cannot be undone. `keyshop users export {who}` shows what there is;"
@@ -161,7 +161,10 @@ def erase(
     if as_json:
         print_json({"id": user_id, "erased": True})
     else:
-        typer.echo(f"Account {user_id} was erased; its orders and payments stay without a name.")
+        typer.echo(
+            f"Account {user_id} was erased; its orders and payments stay. What payment services"
+            " wrote into those (description, gatewayResponse) may name the customer."
+        )
 
 
 async def _create(email: str, password: str, wanted: Role) -> Account:
