@@ -30,7 +30,7 @@ from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.mail import Mailer
-from keyshop.kit.passwords import PasswordPool
+from keyshop.kit.passwords import PasswordPool, count_cores
 from keyshop.kit.secrets import Secret
 from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
@@ -218,7 +218,7 @@ def account_parts(settings: Settings) -> Iterator[AccountParts]:
         SecretsRefused: the home's cannot be read.
     """
     secrets = _token_secrets(settings)
-    passwords = PasswordPool()
+    passwords = PasswordPool(max(count_cores() // settings.keyshop_workers, 1))
     try:
         yield AccountParts(
             tokens=Tokens(

@@ -20,7 +20,7 @@ from keyshop.accounts.rules import (
 )
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.limits import give_back, take
-from keyshop.kit.passwords import PasswordsBusy
+from keyshop.kit.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.kit.secrets import Secret
 
 _ATTEMPTS: Final = 3
@@ -58,7 +58,7 @@ async def change_password(
     if account is None:
         raise UserNotFound
     await _check_current(db, parts, account, current, caller, now=now)
-    hashed = Secret(await parts.passwords.hash(new))
+    hashed = Secret(await parts.passwords.hash(new, whose=client_key(caller.address)))
 
     async def change(tx: Transaction) -> None:
         await _change(tx, account, hashed, family_id=family_id, now=now)
@@ -89,8 +89,10 @@ async def _check_current(
     await take(db, SIGN_IN_OF_CLIENT, client, now=now)
     await take(db, PASSWORD_CHANGE_OF_USER, account.id, now=now)
     try:
-        is_right = await parts.passwords.verify(current, account.password_hash.reveal())
-    except PasswordsBusy:
+        is_right = await parts.passwords.verify(
+            current, account.password_hash.reveal(), whose=client
+        )
+    except (PasswordsBusy, TooManyPasswords):
         await _give_back(db, account.id, client)
         raise
     if not is_right:
@@ -112,8 +114,8 @@ async def _change(
     if present is None or present.password_hash != account.password_hash:
         raise AccountChanged
     await queries.revoke_others(tx, account.id, keep=family_id, because="password changed", now=now)
+    # The only one left is the device that asked.
+    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=hashed)
     await queries.set_password(tx, account.id, hashed.reveal(), now=now)
     # Whoever reads the mails without being the owner must not set it back with an older link.
     await proof_queries.use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
-    # The only one left is the device that asked.
-    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=hashed)

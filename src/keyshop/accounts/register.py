@@ -24,7 +24,8 @@ from keyshop.accounts.rules import (
 )
 from keyshop.kit.database import Database, Transaction
 from keyshop.kit.jobs import enqueue
-from keyshop.kit.limits import take
+from keyshop.kit.limits import give_back, take
+from keyshop.kit.passwords import PasswordsBusy, TooManyPasswords
 
 _log = structlog.get_logger(__name__)
 
@@ -58,14 +59,19 @@ async def register(
     Raises:
         AccountInvalid: a field cannot be taken.
         EmailTaken: the address, in any of its spellings, has an account.
-        TooMany: too many accounts were made from there.
+        TooMany: too many accounts were made from there, or too many at once.
         PasswordsBusy: too many people are signing in.
     """
     wanted = _checked(registration)
-    await take(db, REGISTRATION_OF_CLIENT, client_key(caller.address), now=now)
+    client = client_key(caller.address)
+    await take(db, REGISTRATION_OF_CLIENT, client, now=now)
     await _refuse_taken(db, wanted.email)
     # Before the transaction, which would hold its connection for as long as that takes.
-    hashed = await parts.passwords.hash(wanted.password)
+    try:
+        hashed = await parts.passwords.hash(wanted.password, whose=client)
+    except (PasswordsBusy, TooManyPasswords):
+        await give_back(db, REGISTRATION_OF_CLIENT, client)
+        raise
 
     async def add(tx: Transaction, bringing: Caller) -> SignedUp:
         return await _add(tx, parts, wanted, hashed, bringing, now=now)

@@ -12,7 +12,7 @@ from keyshop.accounts.locks import forget_failures
 from keyshop.accounts.models import Caller
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose
-from keyshop.accounts.rules import check_password
+from keyshop.accounts.rules import check_password, client_key
 from keyshop.kit.database import Database, Transaction
 
 _ATTEMPTS: Final = 3
@@ -39,13 +39,13 @@ async def reset_password(
         AccountInvalid: the new password cannot be taken; the link stays good.
         ProofRefused: the link is none of ours, is over, or was used.
         PasswordsBusy: too many people are signing in; the link stays good.
+        TooMany: too many of this client's are; the link stays good.
     """
-    del caller
     check_password(new_password)
     proof_id = parts.proof_keys.find_proof_id(Purpose.RESET_PASSWORD, token)
     if proof_id is None or not await _is_live(db, proof_id, now=now):
         raise ProofRefused(_OVER)
-    hashed = await parts.passwords.hash(new_password)
+    hashed = await parts.passwords.hash(new_password, whose=client_key(caller.address))
 
     async def reset(tx: Transaction) -> str:
         return await _reset(tx, proof_id, hashed, now=now)

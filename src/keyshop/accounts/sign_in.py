@@ -17,7 +17,7 @@ from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.limits import give_back, take
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy
+from keyshop.kit.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.kit.secrets import Secret
 
 _ATTEMPTS: Final = 3
@@ -41,7 +41,7 @@ async def sign_in(
     Raises:
         AccountInvalid: there is no address or no password.
         WrongCredentials: they are not those of an account that may sign in now.
-        TooMany: too many attempts for this address, or from this client.
+        TooMany: too many attempts for this address, or from this client, or too many at once.
         PasswordsBusy: too many people are signing in.
     """
     email = asked(credentials.email)
@@ -52,7 +52,7 @@ async def sign_in(
     await take(db, SIGN_IN_OF_ADDRESS, email, now=now)
     try:
         signed_in = await _try(db, parts, email, credentials.password, caller, now=now)
-    except PasswordsBusy:
+    except (PasswordsBusy, TooManyPasswords):
         await _give_back(db, email, client)
         raise
     await _give_back(db, email, client)
@@ -89,15 +89,16 @@ async def _check(
     now: datetime,
 ) -> Account:
     """Return the account of the address if this is its password; else count the failure."""
+    client = client_key(caller.address)
     async with db.read() as reader:
         known = await sign_in_queries.find_asked(reader, email, address=digest_of(email), now=now)
     account = known.account
     if known.is_locked:
         # The right password too: a lock that lets it pass could be guessed at.
-        await passwords.pretend()
+        await passwords.pretend(whose=client)
     elif account is None:
-        await passwords.verify(password, None)
-    elif await passwords.verify(password, account.password_hash.reveal()):
+        await passwords.verify(password, None, whose=client)
+    elif await passwords.verify(password, account.password_hash.reveal(), whose=client):
         return account
     user_id = None if account is None else account.id
     async with db.transaction() as tx:
@@ -114,7 +115,7 @@ async def _enter(
     *,
     now: datetime,
 ) -> SignedUp:
-    stronger = await _stronger(parts.passwords, account, password)
+    stronger = await _stronger(parts.passwords, account, password, client_key(caller.address))
 
     async def enter(tx: Transaction, bringing: Caller) -> SignedUp:
         entering = account
@@ -131,13 +132,15 @@ async def _enter(
     return signed_in
 
 
-async def _stronger(passwords: PasswordPool, account: Account, password: str) -> Secret | None:
+async def _stronger(
+    passwords: PasswordPool, account: Account, password: str, client: str
+) -> Secret | None:
     """Return a hash of today's cost for a password that has a cheaper one; None: it stays."""
     if not passwords.is_outdated(account.password_hash.reveal()) or not is_hashable(password):
         return None
     try:
-        return Secret(await passwords.hash(password))
-    except PasswordsBusy:
+        return Secret(await passwords.hash(password, whose=client))
+    except (PasswordsBusy, TooManyPasswords):
         # The password was right; a stronger hash can wait for the next time.
         return None
 

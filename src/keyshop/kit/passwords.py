@@ -12,14 +12,15 @@ import secrets
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 import bcrypt
 
-from keyshop.kit.errors import Invalid, Unavailable
+from keyshop.kit.errors import Invalid, TooMany, Unavailable
 
 LONGEST: Final = 72
 """Bytes of a password that bcrypt looks at."""
@@ -30,6 +31,7 @@ _DEAREST: Final = (
 _CHEAPEST: Final = 4  # as bcrypt says
 _POLITENESS: Final = 5  # the threads' niceness; at 10 a full sync leaves them a tenth of a core
 _REMEMBERED: Final = 32
+_OWN_WAIT: Final = 5.0  # seconds until a client whose passwords wait should ask again
 
 _Result = TypeVar("_Result")
 
@@ -46,6 +48,15 @@ class PasswordsBusy(Unavailable):
         super().__init__("Too many people are signing in at the moment. Please try again.")
 
 
+class TooManyPasswords(TooMany):
+    """So many passwords of one client wait that others would find no place."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many attempts at once. Please wait a moment and try again.", retry_after=_OWN_WAIT
+        )
+
+
 class PasswordTooLong(Invalid):
     """The password is longer than what bcrypt looks at; its end would count for nothing."""
 
@@ -60,32 +71,36 @@ class PasswordPool:
         """
         Prepare the pool; without `threads`, it has as many as this process has cores.
 
-        `queue` is how many may wait besides those being looked at; `cost` is that of new hashes.
+        `queue` is how many may wait besides those being looked at, and half of them one client's;
+        `cost` is that of new hashes.
         """
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or count_cores()
         self._most = self._threads + queue
+        self._most_of_one = self._threads + queue // 2
         self._cost = cost
         self._executor = ThreadPoolExecutor(
             self._threads, thread_name_prefix="passwords", initializer=_give_way
         )
         self._lock = threading.Lock()
         self._pending = 0
+        self._pending_of: Counter[str] = Counter()
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, *, whose: str = "") -> str:
         """
-        Return a new hash of the password.
+        Return a new hash of the password; `whose` is the client, and nobody the shop itself.
 
         Raises:
             PasswordTooLong: it has more than 72 bytes.
             PasswordsBusy: the queue is full.
+            TooManyPasswords: this client has filled its half of it.
         """
         clear = _bytes_of(password)
         if len(clear) > LONGEST:
             raise PasswordTooLong
-        return await self._run(lambda: self._hash(clear))
+        return await self._run(lambda: self._hash(clear), whose)
 
-    async def verify(self, password: str, hashed: str | None) -> bool:
+    async def verify(self, password: str, hashed: str | None, *, whose: str = "") -> bool:
         """
         Test whether the password is the one of this hash; without a hash it is wrong.
 
@@ -93,23 +108,24 @@ class PasswordPool:
 
         Raises:
             PasswordsBusy: the queue is full.
+            TooManyPasswords: this client has filled its half of it.
         """
         clear = _bytes_of(password)[:LONGEST]
-        return await self._run(lambda: self._verify(clear, hashed))
+        return await self._run(lambda: self._verify(clear, hashed), whose)
 
-    async def pretend(self) -> None:
+    async def pretend(self, *, whose: str = "") -> None:
         """
         Wait as long as a wrong password would take at this moment, and look at none.
 
         Raises:
             PasswordsBusy: the queue is full.
+            TooManyPasswords: this client has filled its half of it.
         """
         with self._lock:
+            self._find_room(whose)
             pending, seconds = self._pending, tuple(self._seconds)
-        if pending >= self._most:
-            raise PasswordsBusy
         if not seconds:
-            await self.verify("", None)
+            await self.verify("", None, whose=whose)
             return
         turns = max(pending - self._threads + 1, 0) / self._threads
         await asyncio.sleep(turns * sum(seconds) / len(seconds) + secrets.choice(seconds))
@@ -123,19 +139,29 @@ class PasswordPool:
         """Let those being looked at end, and drop those that wait."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _Result]) -> _Result:
+    async def _run(self, work: Callable[[], _Result], whose: str) -> _Result:
         with self._lock:
-            if self._pending >= self._most:
-                raise PasswordsBusy
+            self._find_room(whose)
             future = self._executor.submit(work)
             self._pending += 1
+            self._pending_of[whose] += 1
         # Not when the caller stops waiting: the thread is busy until it is done.
-        future.add_done_callback(self._end)
+        future.add_done_callback(partial(self._end, whose))
         return await asyncio.wrap_future(future)
 
-    def _end(self, _: "Future[_Result]") -> None:
+    def _find_room(self, whose: str) -> None:
+        if self._pending >= self._most:
+            raise PasswordsBusy
+        if self._pending_of[whose] >= self._most_of_one:
+            raise TooManyPasswords
+
+    def _end(self, whose: str, _: "Future[_Result]") -> None:
         with self._lock:
             self._pending -= 1
+            self._pending_of[whose] -= 1
+            if not self._pending_of[whose]:
+                # Only who waits is remembered.
+                del self._pending_of[whose]
 
     # In the threads.
 
@@ -159,6 +185,13 @@ class PasswordPool:
     def _took(self, seconds: float) -> None:
         with self._lock:
             self._seconds.append(seconds)
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use, which may be fewer than the machine has."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 # Nobody knows a password of these, and nobody asks whether it was right.

@@ -175,9 +175,9 @@ class CountingPool(PasswordPool):
         super().__init__(cost=4)
         self.compared = 0
 
-    async def verify(self, password: str, hashed: str | None) -> bool:
+    async def verify(self, password: str, hashed: str | None, *, whose: str = "") -> bool:
         self.compared += hashed is not None
-        return await super().verify(password, hashed)
+        return await super().verify(password, hashed, whose=whose)
 
 
 class TestGuessing:

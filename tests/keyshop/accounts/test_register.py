@@ -14,7 +14,7 @@ from keyshop.accounts.rules import REGISTRATION_OF_CLIENT
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database, DatabaseUnavailable, in_transaction
 from keyshop.kit.errors import TooMany
-from keyshop.kit.passwords import PasswordPool
+from keyshop.kit.passwords import PasswordPool, PasswordsBusy
 from tests.keyshop.accounts.people import (
     ALICE,
     MINUTE,
@@ -192,6 +192,19 @@ class TestRegistrationForm:
 
         with pytest.raises(AccountInvalid, match=f"^Validation failed: {sentence}"):
             await add_alice(no_db, make_parts(closed), **wrong)
+
+    async def test_is_not_counted_when_too_many_people_come_at_once(self, db, parts) -> None:
+        busy = PasswordPool(threads=1, queue=0, cost=12)
+        for number in range(5):
+            under_way = asyncio.create_task(busy.hash("x"))
+            await asyncio.sleep(0)
+            with pytest.raises(PasswordsBusy):
+                await add_alice(db, make_parts(busy), email=f"alice{number}@example.com")
+            await under_way
+        busy.close()
+
+        taken = await ask(db, "SELECT arrives_at FROM keyshop.rate_limits")
+        assert [row["arrives_at"] for row in taken] == [NOON]
 
     @pytest.mark.parametrize(
         "fine",

@@ -15,7 +15,7 @@ from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy
+from keyshop.kit.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from tests.keyshop.accounts.people import (
     ALICE,
     MINUTE,
@@ -277,6 +277,21 @@ class TestTooManyAttempts:
 
         await under_way
         busy.close()
+        await enter(db, parts)
+
+    async def test_are_not_counted_when_too_many_of_one_client_wait(self, db, parts) -> None:
+        await add_alice(db, parts)
+        half = PasswordPool(threads=1, queue=4, cost=12)
+        waiting = [asyncio.create_task(half.hash("x", whose="192.0.2.7")) for _ in range(3)]
+        await asyncio.sleep(0)
+
+        for _ in range(31):
+            with pytest.raises(TooManyPasswords):
+                await enter(db, make_parts(half))
+
+        await enter(db, make_parts(half), address="192.0.2.8")
+        await asyncio.gather(*waiting)
+        half.close()
         await enter(db, parts)
 
 

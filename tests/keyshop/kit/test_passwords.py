@@ -13,7 +13,13 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy, PasswordTooLong
+from keyshop.kit.passwords import (
+    PasswordPool,
+    PasswordsBusy,
+    PasswordTooLong,
+    TooManyPasswords,
+    count_cores,
+)
 
 CHEAP = 4
 # As slow as the machine makes it, and still some hundred of them in a test.
@@ -136,7 +142,7 @@ class TestQueue:
     async def test_that_is_full_refuses_at_once_and_serves_those_in_it(self):
         pool = PasswordPool(threads=2, queue=10, cost=MIDDLING)
 
-        asked = [asyncio.create_task(pool.hash(f"Password {n}")) for n in range(30)]
+        asked = [asyncio.create_task(pool.hash(f"Password {n}", whose=f"{n}")) for n in range(30)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
 
         assert sum(isinstance(answer, str) for answer in answers) == 12
@@ -147,7 +153,7 @@ class TestQueue:
     async def test_refuses_pretenders_as_well(self):
         pool = PasswordPool(threads=1, queue=2, cost=MIDDLING)
         await pool.verify("", None)
-        waiting = [asyncio.create_task(pool.verify("", None)) for _ in range(3)]
+        waiting = [asyncio.create_task(pool.verify("", None, whose=f"{n}")) for n in range(3)]
         await asyncio.sleep(0)
 
         with pytest.raises(PasswordsBusy):
@@ -159,7 +165,7 @@ class TestQueue:
 
     async def test_has_room_again_after_those_who_gave_up(self):
         pool = PasswordPool(threads=1, queue=3, cost=MIDDLING)
-        waiting = [asyncio.create_task(pool.hash("x")) for _ in range(4)]
+        waiting = [asyncio.create_task(pool.hash("x", whose=f"{n}")) for n in range(4)]
         await asyncio.sleep(0)
         for task in waiting:
             task.cancel()
@@ -167,11 +173,41 @@ class TestQueue:
 
         async with asyncio.timeout(10):
             # The thread ends what it began; whoever only waited is out at once.
-            assert await asyncio.gather(*(pool.hash("y") for _ in range(3)))
+            assert await asyncio.gather(*(pool.hash("y", whose=f"{n}") for n in range(3)))
+        pool.close()
+
+
+class TestClient:
+    async def test_with_fifty_attempts_at_once_is_served(self):
+        pool = PasswordPool(threads=1, cost=CHEAP)
+
+        assert len(await asyncio.gather(*(pool.hash("x", whose="one") for _ in range(50)))) == 50
+        pool.close()
+
+    async def test_fills_half_of_the_queue_and_leaves_the_rest_to_others(self):
+        pool = PasswordPool(threads=1, cost=MIDDLING)
+        await pool.verify("", None)
+
+        greedy = [asyncio.create_task(pool.hash("x", whose="greedy")) for _ in range(140)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyPasswords) as refused:
+            await pool.pretend(whose="greedy")
+        assert not await pool.verify("x", None, whose="other")
+        answers = await asyncio.gather(*greedy, return_exceptions=True)
+
+        assert sum(isinstance(answer, str) for answer in answers) == 65
+        assert sum(isinstance(answer, TooManyPasswords) for answer in answers) == 75
+        assert 0 < refused.value.retry_after <= 10
+        # And has room again.
+        assert await pool.hash("x", whose="greedy")
         pool.close()
 
 
 class TestThreads:
+    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells")
+    def test_are_as_many_as_the_cores_that_this_process_may_use(self):
+        assert count_cores() == len(os.sched_getaffinity(0))
+
     async def test_leave_the_event_loop_free(self):
         pool = PasswordPool(cost=10)
         lags: list[float] = []

@@ -11,7 +11,7 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.entrypoints.api.parts import account_parts
-from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of, new_email, somebody
+from tests.keyshop.entrypoints.api.people import PASSWORD, message_of, new_email, somebody
 
 _JAM = """
     CREATE FUNCTION jam() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -79,12 +79,13 @@ class TestCrowd:
             checks={},
         )
 
-        async def sign_in(person: Person):
+        async def sign_in():
             given = {"email": new_email(), "password": PASSWORD}
-            return await person.ask("POST", "/api/auth/login", json=given)
+            async with somebody(app) as person:
+                return await person.ask("POST", "/api/auth/login", json=given)
 
+        answers = await asyncio.gather(*(sign_in() for _ in range(12)))
         async with somebody(app) as person:
-            answers = await asyncio.gather(*(sign_in(person) for _ in range(12)))
             alive = await person.ask("GET", "/live")
         passwords.close()
 
