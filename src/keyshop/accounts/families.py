@@ -88,7 +88,8 @@ async def carry_over(tx: Transaction, user_id: str, *, old_hash: Secret, new_has
     """
     Keep devices signed in when the same password gets another hash; return how many there were.
 
-    Goes into the transaction that stores the new hash, after it.
+    Goes into the transaction that stores the new hash, before it: once that is stored, families
+    that were not told of it are over.
     """
     return await queries.carry_over(
         tx, user_id, old_hash=old_hash.reveal(), new_hash=new_hash.reveal()

@@ -272,8 +272,8 @@ class TestAccessAfterAChange:
         await office.check(pair.token)
 
         async with office.db.transaction() as tx:
-            await tx.execute(PASSWORD, alice.id)
             await carry_over(tx, alice.id, old_hash=Secret(OLD_HASH), new_hash=Secret(NEW_HASH))
+            await tx.execute(PASSWORD, alice.id)
 
         assert await office.check(pair.token)
 

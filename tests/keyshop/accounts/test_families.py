@@ -319,6 +319,41 @@ class TestAccountThatChanges:
 
         assert await refusal(refresh(db, tokens, token, now=NOON)) == "Invalid refresh token"
 
+    @pytest.mark.parametrize(
+        ("there", "back"),
+        [
+            ("UPDATE users SET role = 'ADMIN'", "UPDATE users SET role = 'USER'"),
+            (
+                f"UPDATE users SET \"passwordHash\" = '{NEW_HASH}'",
+                f"UPDATE users SET \"passwordHash\" = '{OLD_HASH}'",
+            ),
+        ],
+    )
+    async def test_and_changes_back_stays_signed_out(self, db, shared_url, there, back):
+        token = await signed_in_at_noon(db)
+        other_writer = await asyncpg.connect(shared_url)
+        await other_writer.execute("SET session_replication_role = replica")
+        await other_writer.execute(there)
+        await other_writer.execute(back)
+        await other_writer.close()
+
+        assert await refusal(refresh(db, tokens, token, now=NOON)) == "Invalid refresh token"
+        (family,) = await rows_of(db, "token_families")
+        assert family["revoked_because"] == "role or password changed"
+
+    async def test_ends_the_sign_ins_of_nobody_else(self, db):
+        token, bob = await signed_in_at_noon(db), await add_user(db)
+        bobs = (await sign_in(db, tokens, bob, now=NOON)).refresh_token
+
+        await change(
+            db,
+            "UPDATE users SET role = CASE id WHEN $1 THEN 'ADMIN'::\"Role\" ELSE role END",
+            bob.id,
+        )
+
+        assert await refusal(refresh(db, tokens, bobs, now=NOON))
+        assert await refresh(db, tokens, token, now=NOON)
+
     async def test_in_other_columns_can(self, db):
         token = await signed_in_at_noon(db)
         await change(db, "UPDATE users SET nickname = 'Alicia', balance = 7")
@@ -330,10 +365,10 @@ class TestAccountThatChanges:
         user_id = tokens.read_refresh(token, now=NOON).user_id
 
         async with db.transaction() as tx:
-            await tx.execute('UPDATE users SET "passwordHash" = $1', NEW_HASH)
             count = await carry_over(
                 tx, user_id, old_hash=Secret(OLD_HASH), new_hash=Secret(NEW_HASH)
             )
+            await tx.execute('UPDATE users SET "passwordHash" = $1', NEW_HASH)
 
         assert count == 1
         assert await refresh(db, tokens, token, now=NOON)

@@ -42,6 +42,36 @@ LANGUAGE sql STABLE AS $$
     SELECT left(encode(sha256(convert_to(concat_ws('.', role, password_hash), 'UTF8')), 'hex'), 32)
 $$;
 
+-- A role or password that changes, whoever changes it, ends the account's sign-ins for good: the same
+-- role given back later must not wake tokens of before. Only a family that was told the new state
+-- beforehand goes on, as when the same password is merely hashed anew.
+CREATE FUNCTION keyshop.end_sign_ins() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    -- What nearly every statement comes down to.
+    IF NOT EXISTS (
+        SELECT FROM new_rows AS n LEFT JOIN old_rows AS o ON o.id = n.id
+        WHERE (o.role, o."passwordHash") IS DISTINCT FROM (n.role, n."passwordHash")
+    ) THEN
+        RETURN NULL;
+    END IF;
+    -- In the order of ids, as whoever else revokes several.
+    UPDATE keyshop.token_families
+    SET revoked_at = now() AT TIME ZONE 'UTC', revoked_because = 'role or password changed'
+    WHERE id IN (
+        SELECT f.id FROM new_rows AS n JOIN keyshop.token_families AS f ON f.user_id = n.id
+        WHERE f.revoked_at IS NULL
+            AND f.account_state <> keyshop.account_state(n.role, n."passwordHash")
+        ORDER BY f.id FOR UPDATE OF f
+    );
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keyshop_sign_ins_ended AFTER UPDATE ON public.users
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.end_sign_ins();
+ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_sign_ins_ended;
+
 -- How often something was done by somebody: a theoretical arrival time for each (GCRA).
 CREATE TABLE keyshop.rate_limits (
     -- The limit's name and a digest of who it is counted for: addresses are not stored in clear.
