@@ -47,6 +47,9 @@ def generate_secrets(home: Path, names: Collection[str]) -> dict[str, Secret]:
     Raises:
         SecretsRefused: the file that keeps them is damaged, or is another account's.
     """
+    if not names:
+        # A shop that was given all of them goes on without a file, and beside a damaged one.
+        return {}
     path = home / _FILE
     kept = _read(path)
     if not kept.keys() >= set(names):

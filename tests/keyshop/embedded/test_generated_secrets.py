@@ -65,6 +65,11 @@ class TestGeneratedSecrets:
         assert generate_secrets(tmp_path / "home", ()) == {}
         assert list(tmp_path.iterdir()) == []
 
+    def test_that_are_all_given_leave_a_damaged_file_alone(self, tmp_path: Path):
+        (tmp_path / "secrets.json").write_text("{")
+
+        assert generate_secrets(tmp_path, ()) == {}
+
     @pytest.mark.parametrize(
         "text", ["", "{", "[]", '{"JWT_SECRET": 7}', '{"JWT_SECRET": "hush"}', '"hush', "\xff"]
     )
