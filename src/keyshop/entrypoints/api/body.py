@@ -13,6 +13,8 @@ _Shape = TypeVar("_Shape")
 
 # Where the decoder says that a value of the wrong kind stands.
 _FIELD: Final = re.compile(r"`\$\.(\w+)")
+# An escape, and not a backslash that is one itself before the letters of one.
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NONE: Final[Mapping[str, str]] = {}
 
 
@@ -49,7 +51,7 @@ async def read_body(
         found = msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadBody(_sentence(error, wrong) or otherwise) from None
-    if b"\\u0000" in body:
+    if _NUL.search(body):
         # PostgreSQL's texts cannot hold it.
         raise BadBody(otherwise)
     return found
