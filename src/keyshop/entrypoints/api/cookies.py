@@ -1,33 +1,32 @@
 """The one cookie of the shop: which basket belongs to a visitor who is not signed in."""
 
-import re
 from typing import Final
 
 from litestar.datastructures import Cookie
 from litestar.types import HTTPScope
 
+from keyshop.baskets.rules import is_session_id
 from keyshop.entrypoints.api.headers import find_header, list_headers
 
 _SESSION: Final = b"sessionId"
 _HEADER: Final = b"x-session-id"
 _DAY: Final = 24 * 60 * 60
 
-# What we give out, and what the earlier backend gave out (UUIDs).
-_FORM: Final = re.compile(rb"[A-Za-z0-9_-]{16,128}")
-
 
 def find_session(scope: HTTPScope) -> str | None:
     """
     Return what the visitor's cookie says, which proves nothing yet; "" when it is none of ours.
 
-    A cookie that has not the form of an id never reaches the database or the cache.
+    A cookie that has not the form of an id never reaches the database or the cache. Of several, as
+    another program on a neighbouring domain may have set one, the first of that form counts.
     """
+    found = None
     for header in list_headers(scope, b"cookie"):
         for part in header.split(b";"):
             name, _, value = part.strip().partition(b"=")
             if name == _SESSION:
-                return _well_formed(value)
-    return None
+                found = found or _well_formed(value)
+    return found
 
 
 def find_session_at_sign_in(scope: HTTPScope) -> str | None:
@@ -40,8 +39,9 @@ def find_session_at_sign_in(scope: HTTPScope) -> str | None:
 
 
 def _well_formed(value: bytes) -> str:
-    value = value.strip(b'" ')
-    return value.decode() if _FORM.fullmatch(value) else ""
+    # Every byte is a character of this; those that are not of ASCII are of no id.
+    text = value.strip(b'" ').decode("latin-1")
+    return text if is_session_id(text) else ""
 
 
 def session_cookie(session_id: str, *, secure: bool) -> Cookie:

@@ -284,3 +284,13 @@ class TestGuestsCookie:
         shown = await guest.get("/api/cart", headers=header)
 
         assert [line["gameId"] for line in shown["items"]] == [games[0]]
+
+    async def test_is_found_beside_one_that_is_none_of_ours(self, guest: Person, games):
+        await guest.put(games[0])
+        ours = f"sessionId={guest.session}"
+        guest.caller.cookies.clear()
+
+        for cookies in (f"sessionId=junk; {ours}", f"{ours}; sessionId=junk"):
+            shown = await guest.get("/api/cart", headers={"Cookie": cookies})
+
+            assert [line["gameId"] for line in shown["items"]] == [games[0]]
