@@ -30,14 +30,13 @@ async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes
     )
 
 
-async def show_balance(db: Database, *, user_id: str, now: datetime) -> bytes:
+async def show_balance(db: Database, *, user_id: str) -> bytes:
     """
     Return what the customer has to spend.
 
     Raises:
         UserNotFound: the account is gone.
     """
-    del now
     return answer(Balance(balance=(await _find(db, user_id)).balance))
 
 

@@ -106,7 +106,7 @@ class TestProfile:
 
         shown = await profile_of(db, alice, now=NOON + 3 * DAY)
         figures = await show_statistics(db, user_id=alice.id, now=NOON + 3 * DAY)
-        balance = await show_balance(db, user_id=alice.id, now=NOON)
+        balance = await show_balance(db, user_id=alice.id)
 
         assert shown["balance"] == pytest.approx(12.30)
         assert shown["stats"]["gamesPurchased"] == 6
@@ -140,7 +140,7 @@ class TestProfile:
         with pytest.raises(UserNotFound, match=r"^User not found$"):
             await show_profile(db, NO_CACHE, user_id="nobody", now=NOON)
         with pytest.raises(UserNotFound):
-            await show_balance(db, user_id="nobody", now=NOON)
+            await show_balance(db, user_id="nobody")
 
     @given(moments, moments)
     def test_is_the_same_until_the_last_moment_and_another_after_it(self, registered, now) -> None:

@@ -100,7 +100,7 @@ async def register(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
 @post(
     "/login",
     status_code=200,
-    responses=described(Envelope[Session], 401, 413, 429),
+    responses=described(Envelope[Session], 401, 409, 413, 429),
     opt=takes(Credentials),
     media_type=MediaType.JSON,
 )
@@ -137,7 +137,7 @@ async def refresh(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     media_type=MediaType.JSON,
 )
 async def me(shop: CurrentShop, request: ApiRequest) -> bytes:
-    """The profile of whoever is signed in."""
+    """Names, balance and what was bought so far by whoever is signed in."""
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
     return await show_profile(shop.db, shop.cache, user_id=known.user_id, now=now)

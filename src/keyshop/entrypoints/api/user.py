@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from litestar import MediaType, Response, Router, get, post, put
+from litestar import MediaType, Response, Router, get, put
 
 from keyshop.accounts.change_password import change_password as set_password
 from keyshop.accounts.edit_profile import edit_profile as change_profile
 from keyshop.accounts.models import Balance, Profile, ProfileChanges, Statistics
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
-from keyshop.entrypoints.api.auth import logout
+from keyshop.entrypoints.api.auth import logout, me
 from keyshop.entrypoints.api.bodies import PasswordChange
 from keyshop.entrypoints.api.body import read_body
 from keyshop.entrypoints.api.dependencies import CurrentShop
@@ -24,17 +24,12 @@ from keyshop.storefront.models import Envelope
 _BOTH_ARE_NEEDED: Final = "Current password and new password are required"
 
 
-@get(
+profile = get(
     "/profile",
     responses=described(Envelope[Profile], 401, 404),
     security=BEARER,
     media_type=MediaType.JSON,
-)
-async def profile(shop: CurrentShop, request: ApiRequest) -> bytes:
-    """Names, balance and what was bought so far."""
-    now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
-    return await show_profile(shop.db, shop.cache, user_id=known.user_id, now=now)
+)(me.fn)
 
 
 @put(
@@ -55,7 +50,7 @@ async def edit_profile(shop: CurrentShop, request: ApiRequest) -> bytes:
 
 @put(
     "/password",
-    responses=described(Done, 401, 404, 413, 429),
+    responses=described(Done, 401, 404, 409, 413, 429),
     opt=takes(PasswordChange),
     security=BEARER,
     media_type=MediaType.JSON,
@@ -86,9 +81,8 @@ async def change_password(shop: CurrentShop, request: ApiRequest) -> Response[by
 )
 async def balance(shop: CurrentShop, request: ApiRequest) -> bytes:
     """How much money the account holds."""
-    now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
-    return await show_balance(shop.db, user_id=known.user_id, now=now)
+    known = await find_signed_in(request, shop, now=utc_now())
+    return await show_balance(shop.db, user_id=known.user_id)
 
 
 @get(
@@ -104,16 +98,8 @@ async def statistics(shop: CurrentShop, request: ApiRequest) -> bytes:
     return await show_statistics(shop.db, user_id=known.user_id, now=now)
 
 
-logout_here = post(
-    "/logout",
-    status_code=200,
-    responses=described(Done, 401),
-    security=BEARER,
-    media_type=MediaType.JSON,
-)(logout.fn)
-
 user_router = Router(
     path="/api/user",
     tags=["Accounts"],
-    route_handlers=[profile, edit_profile, change_password, balance, statistics, logout_here],
+    route_handlers=[profile, edit_profile, change_password, balance, statistics, logout],
 )

@@ -158,18 +158,6 @@ async def remove_own(shop: CurrentShop, request: ApiRequest, game_id: PathText) 
     return say(_REMOVED)
 
 
-@post(
-    "/migrate",
-    status_code=200,
-    responses=described(Migrated, 401, 404, 409),
-    security=BEARER,
-    media_type=MediaType.JSON,
-)
-async def migrate_own(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
-    """The same as at /api/wishlist/migrate."""
-    return await migrate_here(request, shop, migrate_wishlist, "Wishlist migrated")
-
-
 wishlist_router = Router(
     path="/api/wishlist",
     tags=["Wishlist"],
@@ -178,5 +166,5 @@ wishlist_router = Router(
 own_wishlist_router = Router(
     path="/api/user/wishlist",
     tags=["Wishlist"],
-    route_handlers=[own_wishlist, add_own, remove_own, migrate_own],
+    route_handlers=[own_wishlist, add_own, remove_own, migrate],
 )

@@ -270,4 +270,4 @@ class TestPages:
         assert add["security"] == [{"Bearer": []}, {}]
         assert document["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"
         assert {"201", "400", "401", "404", "413", "500", "503"} <= set(add["responses"])
-        assert "429" in document["paths"]["/api/auth/login"]["post"]["responses"]
+        assert {"409", "429"} <= set(document["paths"]["/api/auth/login"]["post"]["responses"])
