@@ -3,7 +3,8 @@ Sign-ins that last: a family of refresh tokens for each device, one after the ot
 
 A refresh token is exchanged for the next one. One that comes back later was stolen, or the next one
 was: nobody can tell which, so that the whole family ends. Several tabs of a browser share a token
-and may exchange it at the same moment; for some seconds they all get the same next one.
+and may exchange it at the same moment; for some seconds they all get the same next one. So a family
+has two rows, the present token and the one before it; any other that we once signed for it is older.
 """
 
 from datetime import datetime, timedelta
@@ -116,14 +117,18 @@ async def _exchange(
     is_live = await queries.lock_family(tx, family_id=claims.fid, user_id=claims.user_id)
     if is_live is None and not await queries.user_exists(tx, claims.user_id):
         return TokenRefused(NO_SUCH_USER)
-    token = await queries.find_refresh_token(tx, token_id=claims.jti, family_id=claims.fid)
-    if token is None:
+    if is_live is None:
         return TokenRefused(BAD_REFRESH_TOKEN)
     account = await queries.find_account_of_family(tx, claims.fid)
     if not is_live or account is None:
         return TokenRefused(DEAD_REFRESH_TOKEN)
-    following = await _follow(tx, tokens, token, family_id=claims.fid, now=now)
+    token = await queries.find_refresh_token(tx, token_id=claims.jti, family_id=claims.fid)
+    following = None
+    if token is not None:
+        following = await _follow(tx, tokens, token, family_id=claims.fid, now=now)
     if following is None:
+        await queries.revoke(tx, claims.fid, because="a refresh token came back", now=now)
+        _log.warning("accounts.refresh_token_came_back", family=claims.fid)
         return TokenRefused(DEAD_REFRESH_TOKEN)
     return _pair(tokens, account, claims.fid, following, now=now)
 
@@ -131,10 +136,12 @@ async def _exchange(
 async def _follow(
     tx: Transaction, tokens: Tokens, token: RefreshToken, *, family_id: str, now: datetime
 ) -> RefreshToken | None:
-    """Return the token that follows, made now or moments ago; None: the family had to end."""
+    """Return the token that follows, made now or moments ago; None: it came back too late."""
     if token.replaced_at is None:
         await queries.replace(tx, token_id=token.id, now=now)
         await queries.prolong(tx, family_id=family_id, expires_at=now + tokens.refresh_life)
+        # A page that is broken may refresh without end: what is older would be kept for a month.
+        await queries.forget_older(tx, token_id=token.id, family_id=family_id)
         return await _add_token(tx, tokens, family_id=family_id, parent_id=token.id, now=now)
     if now - token.replaced_at <= GRACE and token.next_id is not None:
         following = await queries.find_refresh_token(
@@ -142,8 +149,6 @@ async def _follow(
         )
         if following is not None and following.replaced_at is None:
             return following
-    await queries.revoke(tx, family_id, because="a refresh token came back", now=now)
-    _log.warning("accounts.refresh_token_came_back", family=family_id)
     return None
 
 

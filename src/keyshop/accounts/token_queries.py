@@ -64,6 +64,10 @@ _REFRESH: Final = """
 
 _REPLACE: Final = "UPDATE keyshop.refresh_tokens SET replaced_at = $2 WHERE id = $1"
 
+_FORGET_OLDER: Final = """
+    DELETE FROM keyshop.refresh_tokens WHERE family_id = $1 AND id <> $2
+"""
+
 _PROLONG: Final = "UPDATE keyshop.token_families SET expires_at = $2 WHERE id = $1"
 
 _REVOKE: Final = """
@@ -192,6 +196,11 @@ async def find_refresh_token(
 async def replace(tx: Transaction, *, token_id: str, now: datetime) -> None:
     """Note that the refresh token was exchanged for the next one."""
     await tx.execute(_REPLACE, token_id, now)
+
+
+async def forget_older(tx: Transaction, *, token_id: str, family_id: str) -> None:
+    """Delete the family's refresh tokens before this one, which is the present one."""
+    await tx.execute(_FORGET_OLDER, family_id, token_id)
 
 
 async def prolong(tx: Transaction, *, family_id: str, expires_at: datetime) -> None:

@@ -179,19 +179,24 @@ class TestRefresh:
 
         assert tokens.read_access(pair.token, now=NOON).email == "new@example.com"
 
-    async def test_of_a_token_that_was_never_stored_is_refused(self, db):
-        alice = await add_user(db)
-        pair = await sign_in(db, tokens, alice, now=NOON)
-        invented = tokens.sign_refresh(
-            alice,
-            family_id=family_of(tokens, pair, now=NOON),
-            token_id="invented",
-            issued_at=NOON,
-            expires_at=NOON + MONTH,
-        )
+    async def test_of_a_sign_in_that_is_forgotten_is_refused(self, db):
+        token = await signed_in_at_noon(db)
+        await change(db, "DELETE FROM keyshop.token_families")
 
-        assert await refusal(refresh(db, tokens, invented, now=NOON))
-        assert await refresh(db, tokens, pair.refresh_token, now=NOON)
+        said = await refusal(refresh(db, tokens, token, now=NOON))
+
+        assert said == "Invalid or expired refresh token"
+
+    async def test_may_go_on_without_end_and_leaves_two_rows(self, db):
+        token, now = await signed_in_at_noon(db), NOON
+
+        for _ in range(30):
+            now += SECOND
+            token = (await refresh(db, tokens, token, now=now)).refresh_token
+
+        stored = {row["id"]: row["parent_id"] for row in await rows_of(db, "refresh_tokens")}
+        present = tokens.read_refresh(token, now=now).jti
+        assert stored.keys() == {present, stored[present]}
 
     async def test_of_a_deleted_account_says_so(self, db):
         token = await signed_in_at_noon(db)
@@ -262,9 +267,22 @@ class TestTokenThatComesBack:
         second = (await refresh(db, tokens, first, now=NOON)).refresh_token
         third = (await refresh(db, tokens, second, now=NOON)).refresh_token
 
-        assert await refusal(refresh(db, tokens, first, now=NOON + SECOND))
+        said = await refusal(refresh(db, tokens, first, now=NOON + SECOND))
 
+        assert said == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, third, now=NOON + SECOND))
+
+    async def test_after_many_others_ends_it_too(self, db):
+        first = token = await signed_in_at_noon(db)
+        for _ in range(5):
+            token = (await refresh(db, tokens, token, now=NOON)).refresh_token
+
+        said = await refusal(refresh(db, tokens, first, now=NOON + HOUR))
+
+        assert said == "Invalid refresh token"
+        assert await refusal(refresh(db, tokens, token, now=NOON + HOUR))
+        (family,) = await rows_of(db, "token_families")
+        assert family["revoked_because"] == "a refresh token came back"
 
     async def test_does_not_end_other_devices(self, db):
         alice = await add_user(db)

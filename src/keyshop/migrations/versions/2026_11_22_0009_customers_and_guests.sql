@@ -20,8 +20,9 @@ CREATE TABLE keyshop.token_families (
 CREATE INDEX token_families_user_id_idx ON keyshop.token_families (user_id);
 CREATE INDEX token_families_expires_at_idx ON keyshop.token_families (expires_at);
 
+-- The present token of each family and the one before it.
 CREATE TABLE keyshop.refresh_tokens (
-    -- The token's jti; a token whose jti is not here was never given out.
+    -- The token's jti; a token of the family whose jti is not here is an older one.
     id TEXT NOT NULL,
     family_id TEXT NOT NULL,
     issued_at TIMESTAMP(3) NOT NULL,
