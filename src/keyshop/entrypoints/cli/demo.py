@@ -1,7 +1,9 @@
 """The accounts of a shop that is only tried out."""
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Final
 
 from msgspec import Struct
@@ -16,7 +18,7 @@ from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id
-from keyshop.settings import Environment
+from keyshop.settings import Environment, Settings
 
 DEMO_PASSWORD: Final = "Passw0rd-demo"  # noqa: S105 - told to everybody who starts a shop
 
@@ -70,7 +72,8 @@ async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
     Make the demo accounts, once in a database's life: one that was erased stays away.
 
     Their password is public, so they go only into a database that keyshop made for trying out:
-    the embedded one, or a given one without customers; never an attached one, or in production.
+    the embedded one, or a given one without customers; never an attached one, or in production, or
+    while others than this machine can reach the shop.
     """
     async with shop.db.hold_lock("demo accounts") as alone:
         if not alone or not await _may_make(shop):
@@ -92,6 +95,21 @@ async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
             )
 
 
+def warn_of_network(settings: Settings, made: Collection[DemoAccount]) -> str | None:
+    """Return what to say of the demo accounts where a network reaches the shop; None: nothing."""
+    if _is_for_this_machine_alone(settings.keyshop_host):
+        return None
+    if made:
+        return (
+            f"KEYSHOP_HOST={settings.keyshop_host} opens the demo accounts, whose password everybody"
+            " knows, to the network; `keyshop users erase` removes them."
+        )
+    return (
+        f"There are no demo accounts while KEYSHOP_HOST={settings.keyshop_host} opens the shop to the"
+        " network, since everybody knows their password; `keyshop users create` makes others."
+    )
+
+
 async def list_demo_accounts(shop: Shop) -> list[DemoAccount]:
     """Return those demo accounts that are in the shop."""
     async with shop.db.read() as reader:
@@ -102,14 +120,24 @@ async def list_demo_accounts(shop: Shop) -> list[DemoAccount]:
 
 
 async def _may_make(shop: Shop) -> bool:
-    if shop.settings.keyshop_env is Environment.PRODUCTION or await is_attached(shop):
+    settings = shop.settings
+    if settings.keyshop_env is Environment.PRODUCTION or await is_attached(shop):
+        return False
+    if not _is_for_this_machine_alone(settings.keyshop_host):
         return False
     async with shop.db.read() as reader:
         if await list_entries(reader, subject=_SUBJECT, subject_id=_SUBJECT_ID):
             return False
-        is_ours_alone = shop.settings.database_url is None
+        is_ours_alone = settings.database_url is None
         # Somebody who points a laptop at a shop that sells must not open it to everybody.
         return is_ours_alone or not await reader.fetchval(_HAS_USERS)
+
+
+def _is_for_this_machine_alone(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _make(tx: Transaction, account: DemoAccount, hashed: str, *, now: datetime) -> None:

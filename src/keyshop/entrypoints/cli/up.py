@@ -26,6 +26,7 @@ from keyshop.entrypoints.cli.demo import (
     DemoAccount,
     list_demo_accounts,
     make_demo_accounts,
+    warn_of_network,
 )
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import until_told
@@ -140,11 +141,15 @@ async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> list[Dem
         elif not await _was_filled(shop.db):
             await _synchronise(shop)
         may_seed = settings.keyshop_env is not Environment.PRODUCTION
-        if seed and may_seed and not await is_attached(shop):
+        seeds = seed and may_seed and not await is_attached(shop)
+        if seeds:
             async with shop.db.transaction() as tx:
                 await fill_home_lists(tx, now=utc_now())
             await make_demo_accounts(shop, now=utc_now())
-        return await list_demo_accounts(shop)
+        accounts = await list_demo_accounts(shop)
+        if (seeds or accounts) and (warning := warn_of_network(settings, accounts)):
+            typer.echo(warning, err=True)
+        return accounts
 
 
 async def _synchronise(shop: Shop) -> None:

@@ -14,7 +14,13 @@ from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.models import Role
 from keyshop.accounts.queries import find_account
 from keyshop.assembly import Servers, Shop, open_shop
-from keyshop.entrypoints.cli.demo import DEMO_PASSWORD, list_demo_accounts, make_demo_accounts
+from keyshop.entrypoints.cli.demo import (
+    DEMO_ACCOUNTS,
+    DEMO_PASSWORD,
+    list_demo_accounts,
+    make_demo_accounts,
+    warn_of_network,
+)
 from keyshop.kit.database import Database
 from tests.keyshop.test_settings import PRODUCTION, load_from
 
@@ -95,7 +101,9 @@ class TestDemoAccounts:
             assert alice.password_hash.reveal() == "none"
             assert await reader.fetchval("SELECT count(*) FROM transactions") == 0
 
-    @pytest.mark.parametrize("why", ["production", "attached", "has customers"])
+    @pytest.mark.parametrize(
+        "why", ["production", "attached", "has customers", "open to a network"]
+    )
     async def test_never_come_into_a_shop_that_sells(
         self, tmp_path: Path, db: Database, database_url: str, why: str
     ):
@@ -108,6 +116,8 @@ class TestDemoAccounts:
                 await tx.execute(
                     "INSERT INTO keyshop.attachment (begun_at, finished_at) VALUES ($1, $1)", NOON
                 )
+        elif why == "open to a network":
+            variables["KEYSHOP_HOST"] = "0.0.0.0"
         else:
             await add_customer(db, "bob@example.com")
         before = await count_users(db)
@@ -117,3 +127,16 @@ class TestDemoAccounts:
             assert await list_demo_accounts(shop) == []
 
         assert await count_users(db) == before
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
+    def test_are_no_matter_on_this_machine(self, tmp_path: Path, host: str):
+        assert warn_of_network(load_from(tmp_path, KEYSHOP_HOST=host), DEMO_ACCOUNTS) is None
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "shop.example"])
+    def test_are_warned_of_where_a_network_reaches_them(self, tmp_path: Path, host: str):
+        settings = load_from(tmp_path, KEYSHOP_HOST=host)
+
+        assert "`keyshop users erase` removes them" in (
+            warn_of_network(settings, DEMO_ACCOUNTS) or ""
+        )
+        assert "There are no demo accounts" in (warn_of_network(settings, []) or "")
