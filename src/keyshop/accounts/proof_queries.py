@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from keyshop.kit.database import Reader, Transaction, row
 
+# Locked: a user who is being deleted at this moment has no proof, and that is no error.
 _ADD: Final = """
     INSERT INTO keyshop.account_proofs (id, user_id, purpose, email, created_at, expires_at)
-    SELECT $1, u.id, $2, u.email, $4, $5 FROM users AS u WHERE u.id = $3
+    SELECT $1, u.id, $2, u.email, $4, $5 FROM users AS u WHERE u.id = $3 FOR KEY SHARE
 """
 
 # Only the newest code counts. Of several tries at a time, each finds what the one before counted.
@@ -23,6 +24,10 @@ _TRY_CODE: Final = """
         AND p.used_at IS NULL AND p.expires_at > $3 AND p.tries < $4
         AND u.id = p.user_id AND u.email = p.email
     RETURNING p.id
+"""
+
+_FIND_OWNER: Final = """
+    SELECT user_id FROM keyshop.account_proofs WHERE id = $1 AND purpose = $2
 """
 
 _USE: Final = """
@@ -50,9 +55,13 @@ _HAS_VERIFIED: Final = """
     )
 """
 
+# In the order of ids, so that two who use the same up lock them in the same order.
 _USE_ALL: Final = """
     UPDATE keyshop.account_proofs SET used_at = $3
-    WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL
+    WHERE id IN (
+        SELECT id FROM keyshop.account_proofs
+        WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL ORDER BY id FOR UPDATE
+    )
 """
 
 _FORGET: Final = """
@@ -96,6 +105,17 @@ async def try_code(
     """Count a try at the user's newest proof and return its id; None: it is over or used up."""
     proof_id: str | None = await tx.fetchval(_TRY_CODE, user_id, purpose, now, tries)
     return proof_id
+
+
+async def find_owner(reader: Reader, proof_id: str, purpose: str) -> str | None:
+    """
+    Return whose proof it is, in whatever state.
+
+    The account is locked before the proof is used, as everybody does who writes to both: in another
+    order, two of them could wait for each other.
+    """
+    user_id: str | None = await reader.fetchval(_FIND_OWNER, proof_id, purpose)
+    return user_id
 
 
 async def use_proof(tx: Transaction, proof_id: str, purpose: str, *, now: datetime) -> str | None:

@@ -61,6 +61,9 @@ async def _is_live(db: Database, proof_id: str, *, now: datetime) -> bool:
 
 
 async def _reset(tx: Transaction, proof_id: str, hashed: str, *, now: datetime) -> str:
+    owner_id = await proof_queries.find_owner(tx, proof_id, Purpose.RESET_PASSWORD)
+    if owner_id is None or await queries.lock_account(tx, owner_id) is None:
+        raise ProofRefused(_OVER)
     user_id = await proof_queries.use_proof(tx, proof_id, Purpose.RESET_PASSWORD, now=now)
     account = user_id and await queries.set_password(tx, user_id, hashed, now=now)
     if not user_id or not account:

@@ -37,7 +37,7 @@ _NOTE_FAILURE: Final = """
         RETURNING failures
     ), noted AS (
         INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
-        SELECT $5, id, $6, $7, false, $2::timestamp FROM users WHERE id = $8
+        SELECT $5, id, $6, $7, false, $2::timestamp FROM users WHERE id = $8 FOR KEY SHARE
     )
     SELECT failures FROM failed
 """

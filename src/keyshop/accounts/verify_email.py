@@ -10,6 +10,7 @@ from keyshop.accounts.proofs import Purpose
 from keyshop.accounts.rules import VERIFICATION_TRIES
 from keyshop.kit.database import Database, Transaction
 
+_ATTEMPTS: Final = 3
 _WRONG_CODE: Final = "Invalid or expired verification code"
 _OVER: Final = "This link is no longer valid. Please ask for a new one."
 
@@ -23,15 +24,19 @@ async def verify_by_code(
     Raises:
         ProofRefused: it is another code, is over, was used, or too many others were tried before.
     """
-    async with db.transaction() as tx:
+
+    async def verify(tx: Transaction) -> bool:
+        await queries.lock_account(tx, user_id)
         proof_id = await proof_queries.try_code(
             tx, user_id, Purpose.VERIFY_EMAIL, tries=VERIFICATION_TRIES, now=now
         )
-        is_right = proof_id is not None and parts.proof_keys.is_code(proof_id, code.strip())
-        if is_right:
-            await _verify(tx, user_id, now=now)
-    # Raised only now: that it was tried must be committed.
-    if not is_right:
+        if proof_id is None or not parts.proof_keys.is_code(proof_id, code.strip()):
+            return False
+        await _verify(tx, user_id, now=now)
+        return True
+
+    # Raised only then: that it was tried must be committed.
+    if not await db.run(verify, attempts=_ATTEMPTS):
         raise ProofRefused(_WRONG_CODE)
 
 
@@ -45,13 +50,23 @@ async def verify_by_token(db: Database, parts: AccountParts, *, token: str, now:
     proof_id = parts.proof_keys.find_proof_id(Purpose.VERIFY_EMAIL, token)
     if proof_id is None:
         raise ProofRefused(_OVER)
-    async with db.transaction() as tx:
-        user_id = await proof_queries.use_proof(tx, proof_id, Purpose.VERIFY_EMAIL, now=now)
-        if user_id is not None:
-            await _verify(tx, user_id, now=now)
-        # Programs that look at mails before people do follow links, too.
-        elif not await proof_queries.has_verified(tx, proof_id):
-            raise ProofRefused(_OVER)
+
+    async def verify(tx: Transaction) -> None:
+        await _verify_by_proof(tx, proof_id, now=now)
+
+    await db.run(verify, attempts=_ATTEMPTS)
+
+
+async def _verify_by_proof(tx: Transaction, proof_id: str, *, now: datetime) -> None:
+    owner_id = await proof_queries.find_owner(tx, proof_id, Purpose.VERIFY_EMAIL)
+    if owner_id is None or await queries.lock_account(tx, owner_id) is None:
+        raise ProofRefused(_OVER)
+    user_id = await proof_queries.use_proof(tx, proof_id, Purpose.VERIFY_EMAIL, now=now)
+    if user_id is not None:
+        await _verify(tx, user_id, now=now)
+    # Programs that look at mails before people do follow links, too.
+    elif not await proof_queries.has_verified(tx, proof_id):
+        raise ProofRefused(_OVER)
 
 
 async def _verify(tx: Transaction, user_id: str, *, now: datetime) -> None:

@@ -189,7 +189,7 @@ class PasswordPool:
 
 def count_cores() -> int:
     """Return how many cores this process may use, which may be fewer than the machine has."""
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

@@ -48,9 +48,9 @@ class WatchedPool(PasswordPool):
         super().__init__(cost=4)
         self.seen: list[bool] = []
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, *, whose: str = "") -> str:
         self.seen.append(in_transaction())
-        return await super().hash(password)
+        return await super().hash(password, whose=whose)
 
 
 class TestRegistering:

@@ -1,20 +1,38 @@
 """The address is proven with a code or a link that was mailed to it."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
 
 import pytest
 
-from keyshop.accounts.errors import AlreadyVerified, ProofRefused, UserNotFound
+from keyshop.accounts.erase_user import erase_user
+from keyshop.accounts.errors import (
+    AlreadyVerified,
+    ProofRefused,
+    UserNotFound,
+    WrongCredentials,
+)
 from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.proofs import forget_expired_proofs
+from keyshop.accounts.proofs import Purpose, begin_proof, forget_expired_proofs
 from keyshop.accounts.queries import find_account_by_id
+from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
-from keyshop.kit.database import Database
+from keyshop.kit.database import Database, Transaction
 from keyshop.kit.errors import TooMany
 from tests.keyshop.accounts.mailed import last_mail, link_token
-from tests.keyshop.accounts.people import MINUTE, SECOND, add_alice, caller, count
+from tests.keyshop.accounts.people import (
+    ALICE,
+    MINUTE,
+    SECOND,
+    add_alice,
+    ask,
+    caller,
+    count,
+    enter,
+)
+from tests.keyshop.kit.cache.shelf import until
 from tests.shop import NOON
 
 
@@ -130,6 +148,86 @@ class TestLink:
     async def test_of_ones_own_is_refused_without_a_look(self, no_db, parts, token) -> None:
         with pytest.raises(ProofRefused):
             await verify_by_token(no_db, parts, token=token, now=NOON)
+
+
+class TestCollisions:
+    async def test_of_two_links_of_one_customer_are_none(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        for _ in range(10):
+            async with db.transaction() as tx:
+                await tx.execute('UPDATE users SET "emailVerified" = false')
+                proofs = [
+                    await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=alice.id, now=NOON)
+                    for _ in range(2)
+                ]
+            links = [parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs]
+
+            outcomes = await asyncio.gather(
+                *(verify_by_token(db, parts, token=link, now=NOON) for link in links),
+                return_exceptions=True,
+            )
+
+            # The second one is over, for the first one has used up all.
+            assert {type(outcome) for outcome in outcomes} <= {type(None), ProofRefused}
+            assert await is_verified(db, alice.id)
+
+    async def test_of_an_erasure_and_a_link_are_none(self, db, parts) -> None:
+        for number in range(8):
+            alice = (await add_alice(db, parts, email=f"alice{number}@example.com")).account
+            (proof,) = await ask(
+                db, "SELECT id FROM keyshop.account_proofs WHERE user_id = $1", alice.id
+            )
+            link = parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof["id"])
+
+            async def erase(user_id: str = alice.id) -> None:
+                async with db.transaction() as tx:
+                    await erase_user(tx, user_id=user_id, now=NOON)
+
+            erased, followed = await asyncio.gather(
+                erase(), verify_by_token(db, parts, token=link, now=NOON), return_exceptions=True
+            )
+
+            assert erased is None
+            assert followed is None or isinstance(followed, ProofRefused)
+
+
+class TestAccountThatGoesMeanwhile:
+    async def test_is_no_error_for_who_forgot_the_password_or_gave_a_wrong_one(
+        self, db, parts
+    ) -> None:
+        alice = (await add_alice(db, parts)).account
+
+        async def is_waited_for() -> bool:
+            found = await ask(
+                db, "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            )
+            return len(found) == 2
+
+        async def delete(tx: Transaction) -> None:
+            await tx.execute("DELETE FROM users WHERE id = $1", alice.id)
+            gone.set()
+            await waited.wait()
+
+        async def outcome_of(work: Awaitable[object]) -> object:
+            try:
+                return await work
+            except WrongCredentials as error:
+                return type(error)
+
+        gone, waited = asyncio.Event(), asyncio.Event()
+        deleting = asyncio.create_task(db.run(delete, attempts=1))
+        await gone.wait()
+        others = asyncio.gather(
+            outcome_of(request_reset(db, parts, ALICE, caller(), now=NOON)),
+            outcome_of(enter(db, parts, password="wrong")),
+        )
+        await until(is_waited_for)
+        waited.set()
+        await deleting
+
+        assert list(await others) == [None, WrongCredentials]
+        assert await count(db, "keyshop.account_proofs") == 0
+        assert await count(db, "login_history") == 0
 
 
 class TestAskingForACode:

@@ -4,10 +4,9 @@ import re
 import secrets
 import string
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 import typer
@@ -20,7 +19,7 @@ from keyshop.accounts.export_user import export_user
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.proof_queries import use_all_proofs
 from keyshop.accounts.proofs import Purpose
-from keyshop.accounts.queries import find_account, find_account_by_id
+from keyshop.accounts.queries import find_account, find_account_by_id, lock_account
 from keyshop.accounts.rules import check_password
 from keyshop.accounts.set_role import set_role
 from keyshop.entrypoints.cli.loop import run_fast
@@ -39,6 +38,9 @@ app = typer.Typer(no_args_is_help=True)
 
 Who = Annotated[str, typer.Argument(metavar="EMAIL|ID", help="The account.")]
 
+_Result = TypeVar("_Result")
+
+_ATTEMPTS: Final = 3
 _LETTERS: Final = string.ascii_letters + string.digits
 _LENGTH: Final = 20
 _has_all_kinds: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).*").fullmatch
@@ -184,15 +186,17 @@ async def _show(who: str) -> Shown:
 
 
 async def _set_role(who: str, wanted: Role) -> tuple[str, bool]:
-    async with _changing(who) as (tx, account):
+    async def change(tx: Transaction, account: Account) -> tuple[str, bool]:
         changed = await set_role(tx, user_id=account.id, role=wanted, now=utc_now())
         if changed:
             await _record(tx, "users.role", account.id, {"role": wanted, "before": account.role})
         return account.id, changed
 
+    return await _change(who, change)
+
 
 async def _revoke(who: str) -> tuple[str, int]:
-    async with _changing(who) as (tx, account):
+    async def change(tx: Transaction, account: Account) -> tuple[str, int]:
         now = utc_now()
         ended = await families.revoke_all(tx, account.id, because="operator", now=now)
         # A link that somebody else may have asked for, and reads.
@@ -200,35 +204,53 @@ async def _revoke(who: str) -> tuple[str, int]:
         await _record(tx, "users.revoke", account.id, {"devices": ended})
         return account.id, ended
 
+    return await _change(who, change)
+
 
 async def _unlock(who: str) -> tuple[str, bool]:
-    async with _changing(who) as (tx, account):
+    async def change(tx: Transaction, account: Account) -> tuple[str, bool]:
         unlocked = await locks.forget_failures(tx, account.email)
         if unlocked:
             await _record(tx, "users.unlock", account.id, {})
         return account.id, unlocked
 
+    return await _change(who, change)
+
 
 async def _export(who: str) -> tuple[str, bytes]:
-    async with _changing(who) as (tx, account):
+    async def export(tx: Transaction, account: Account) -> tuple[str, bytes]:
         found = await export_user(tx, account.id, now=utc_now())
         # Nothing is changed, but somebody's data leave the shop.
         await _record(tx, "users.export", account.id, {})
         return account.id, msgspec.json.format(msgspec.json.encode(found), indent=2)
 
+    return await _change(who, export)
+
 
 async def _erase(who: str) -> str:
-    async with _changing(who) as (tx, account):
+    async def change(tx: Transaction, account: Account) -> str:
         await erase_user(tx, user_id=account.id, now=utc_now())
         await _record(tx, "users.erase", account.id, {})
         return account.id
 
+    return await _change(who, change)
 
-@asynccontextmanager
-async def _changing(who: str) -> AsyncIterator[tuple[Transaction, Account]]:
-    """Lend a transaction and the account that is changed in it."""
-    async with shop() as parts, parts.db.transaction() as tx:
-        yield tx, await _get_account(tx, who)
+
+async def _change(
+    who: str, change: Callable[[Transaction, Account], Awaitable[_Result]]
+) -> _Result:
+    """Change the account in one transaction, anew when that collides with its owner."""
+
+    async def locked(tx: Transaction) -> _Result:
+        found = await _get_account(tx, who)
+        # Before anything that belongs to it, in the order of everybody else.
+        account = await lock_account(tx, found.id)
+        if account is None:
+            raise UserNotFound(who)
+        return await change(tx, account)
+
+    async with shop() as parts:
+        return await parts.db.run(locked, attempts=_ATTEMPTS)
 
 
 async def _get_account(reader: Reader, who: str) -> Account:
