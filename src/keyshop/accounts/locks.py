@@ -11,8 +11,8 @@ from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import FAILURES_REMEMBERED, FAILURES_UNTIL_LOCK, lock_after
-from keyshop.accounts.sign_in_queries import Lock
-from keyshop.kit.database import Reader, Transaction
+from keyshop.accounts.sign_in_queries import Asked, Lock
+from keyshop.kit.database import Database, Reader, Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
 
@@ -29,15 +29,63 @@ def digest_of(email: NormalAddress) -> str:
     return sha256(email.encode(errors="surrogatepass")).hexdigest()
 
 
+async def find_asked(reader: Reader, email: NormalAddress, *, now: datetime) -> Asked:
+    """Return the account of the address, and whether somebody may try its password now."""
+    return await queries.find_asked(
+        reader,
+        email,
+        address=digest_of(email),
+        harmless=FAILURES_UNTIL_LOCK - 1,
+        since=now - FAILURES_REMEMBERED,
+        now=now,
+    )
+
+
+async def book_failure(db: Database, email: NormalAddress, *, now: datetime) -> int | None:
+    """
+    Count a wrong password before it is looked at, and return the how manieth it is.
+
+    None: the address is locked, maybe since this moment. Where a wrong password locks, all who come
+    before it is found wrong would have an attempt of their own.
+    """
+    async with db.transaction() as tx:
+        return await queries.book_failure(tx, digest_of(email), locks=_LOCKS, now=now)
+
+
+async def unbook_failure(db: Database, email: NormalAddress, failures: int) -> None:
+    """Take back what was counted in advance: nobody has looked at the password."""
+    async with db.transaction() as tx:
+        await queries.unbook_failure(tx, digest_of(email), failures=failures)
+
+
 async def count_failure(
-    tx: Transaction, email: NormalAddress, *, user_id: str | None, caller: Caller, now: datetime
+    tx: Transaction,
+    email: NormalAddress,
+    *,
+    user_id: str | None,
+    booked: int | None,
+    caller: Caller,
+    now: datetime,
 ) -> None:
     """
     Count a wrong password for the address, which may lock it, and tell its owner of the first lock.
 
-    An attempt while it is locked is written into the user's history, and counts for nothing.
+    One that was counted in advance (`booked`: the how manieth) is only written down.
     """
-    failures = await queries.note_failure(
+    failures = booked
+    if booked is not None:
+        await queries.note_booked(tx, user_id=user_id, caller=caller, now=now)
+    else:
+        failures = await _count(tx, email, user_id=user_id, caller=caller, now=now)
+    if failures == FAILURES_UNTIL_LOCK and user_id is not None:
+        await enqueue(tx, MailLockNotice(user_id, new_id()))
+        _log.warning("account.locked", user_id=user_id)
+
+
+async def _count(
+    tx: Transaction, email: NormalAddress, *, user_id: str | None, caller: Caller, now: datetime
+) -> int | None:
+    return await queries.note_failure(
         tx,
         digest_of(email),
         user_id=user_id,
@@ -46,9 +94,6 @@ async def count_failure(
         since=now - FAILURES_REMEMBERED,
         now=now,
     )
-    if failures == FAILURES_UNTIL_LOCK and user_id is not None:
-        await enqueue(tx, MailLockNotice(user_id, new_id()))
-        _log.warning("account.locked", user_id=user_id)
 
 
 async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:

@@ -11,7 +11,13 @@ from keyshop.accounts.addresses import NormalAddress, asked
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.families import begin_family, carry_over
-from keyshop.accounts.locks import count_failure, digest_of, forget_failures
+from keyshop.accounts.locks import (
+    book_failure,
+    count_failure,
+    find_asked,
+    forget_failures,
+    unbook_failure,
+)
 from keyshop.accounts.models import Account, Caller, Credentials
 from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
@@ -68,42 +74,56 @@ async def _try(
     *,
     now: datetime,
 ) -> SignedUp:
-    """Look at the password again when the account changed just then: another device's sign-in."""
-    for left in reversed(range(_ATTEMPTS)):
-        try:
-            account = await _check(db, parts.passwords, email, password, caller, now=now)
-            return await _enter(db, parts, account, password, caller, now=now)
-        except AccountChanged:
-            if not left:
-                raise
-    raise AssertionError
+    async with db.read() as reader:
+        known = await find_asked(reader, email, now=now)
+    is_locked, booked = known.is_locked, None
+    if known.locks_next and not is_locked:
+        booked = await book_failure(db, email, now=now)
+        is_locked = booked is None
+    if is_locked:
+        # The right password too: a lock that lets it pass could be guessed at.
+        await parts.passwords.pretend(whose=client_key(caller.address))
+        raise WrongCredentials
+    try:
+        return await _look(db, parts, email, password, caller, booked=booked, now=now)
+    except (PasswordsBusy, TooManyPasswords):
+        if booked is not None:
+            await unbook_failure(db, email, booked)
+        raise
 
 
-async def _check(
+async def _look(
     db: Database,
-    passwords: PasswordPool,
+    parts: AccountParts,
     email: NormalAddress,
     password: str,
     caller: Caller,
     *,
+    booked: int | None,
     now: datetime,
-) -> Account:
-    """Return the account of the address if this is its password; else count the failure."""
-    client = client_key(caller.address)
-    async with db.read() as reader:
-        known = await sign_in_queries.find_asked(reader, email, address=digest_of(email), now=now)
-    account = known.account
-    if known.is_locked:
-        # The right password too: a lock that lets it pass could be guessed at.
-        await passwords.pretend(whose=client)
-    elif account is None:
-        await passwords.verify(password, None, whose=client)
-    elif await passwords.verify(password, account.password_hash.reveal(), whose=client):
-        return account
+) -> SignedUp:
+    """Look at the password again when the account changed just then: another device's sign-in."""
+    for left in reversed(range(_ATTEMPTS)):
+        async with db.read() as reader:
+            account = await queries.find_account(reader, email)
+        if not await _is_right(parts.passwords, account, password, caller) or account is None:
+            break
+        try:
+            return await _enter(db, parts, account, password, caller, now=now)
+        except AccountChanged:
+            if not left:
+                raise
     user_id = None if account is None else account.id
     async with db.transaction() as tx:
-        await count_failure(tx, email, user_id=user_id, caller=caller, now=now)
+        await count_failure(tx, email, user_id=user_id, booked=booked, caller=caller, now=now)
     raise WrongCredentials
+
+
+async def _is_right(
+    passwords: PasswordPool, account: Account | None, password: str, caller: Caller
+) -> bool:
+    hashed = None if account is None else account.password_hash.reveal()
+    return await passwords.verify(password, hashed, whose=client_key(caller.address))
 
 
 async def _enter(

@@ -15,14 +15,34 @@ from keyshop.kit.ids import new_id
 
 # One row in any case, so that an unknown address is as much work as a known one.
 _FOR_SIGN_IN: Final = f"""
-    SELECT {ACCOUNT_COLUMNS}, coalesce(f.locked_until > $3, false) AS is_locked
+    SELECT {ACCOUNT_COLUMNS}, coalesce(f.locked_until > $3, false) AS is_locked,
+        coalesce(f.failures >= $4 AND f.last_failed_at >= $5, false) AS locks_next
     FROM (SELECT $1::text AS email, $2::text AS address) AS asked
     LEFT JOIN users AS u ON u.email = asked.email
     LEFT JOIN keyshop.sign_in_failures AS f ON f.address = asked.address
 """
 
+# Of several at a time, one finds the address unlocked: the others see what that one has set.
+_BOOK: Final = """
+    UPDATE keyshop.sign_in_failures SET failures = failures + 1, last_failed_at = $2::timestamp,
+        locked_until =
+            $2::timestamp + ($3::interval[])[least(failures + 1, cardinality($3::interval[]))]
+    WHERE address = $1 AND (locked_until IS NULL OR locked_until <= $2::timestamp)
+    RETURNING failures
+"""
+
+_UNBOOK: Final = """
+    UPDATE keyshop.sign_in_failures SET failures = failures - 1, locked_until = NULL
+    WHERE address = $1 AND failures = $2
+"""
+
+_NOTE_BOOKED: Final = """
+    INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
+    SELECT $1, id, $2, $3, false, $4::timestamp FROM users WHERE id = $5 FOR KEY SHARE
+"""
+
 # The same statement whether or not there is such a user. What fails while the lock holds (it was
-# under way when it began) lengthens nothing. $3 is for how long so many failures lock.
+# under way when it began) lengthens nothing, and is in no history. $3 is for how long so many failures lock.
 _NOTE_FAILURE: Final = """
     WITH failed AS (
         INSERT INTO keyshop.sign_in_failures AS f (address, failures, last_failed_at)
@@ -37,7 +57,8 @@ _NOTE_FAILURE: Final = """
         RETURNING failures
     ), noted AS (
         INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
-        SELECT $5, id, $6, $7, false, $2::timestamp FROM users WHERE id = $8 FOR KEY SHARE
+        SELECT $5, id, $6, $7, false, $2::timestamp FROM users, failed WHERE id = $8
+        FOR KEY SHARE OF users
     )
     SELECT failures FROM failed
 """
@@ -66,6 +87,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     account: Account | None
     is_locked: bool
+    locks_next: bool
+    """The next wrong password locks the address."""
 
 
 class Lock(Struct, frozen=True):
@@ -75,13 +98,25 @@ class Lock(Struct, frozen=True):
     locked_until: datetime | None
 
 
-async def find_asked(reader: Reader, email: NormalAddress, *, address: str, now: datetime) -> Asked:
-    """Return the account of a normal address and whether that (by its digest) is locked."""
-    record = await reader.fetchrow(_FOR_SIGN_IN, email, address, now)
+async def find_asked(
+    reader: Reader,
+    email: NormalAddress,
+    *,
+    address: str,
+    harmless: int,
+    since: datetime,
+    now: datetime,
+) -> Asked:
+    """
+    Return the account of a normal address and whether that (by its digest) is locked.
+
+    `harmless` is how many failures in a row lock nothing; a row that ended before `since` is over.
+    """
+    record = await reader.fetchrow(_FOR_SIGN_IN, email, address, now, harmless, since)
     if record is None:
         raise AssertionError
     account = None if record["id"] is None else account_of(record)
-    return Asked(account=account, is_locked=record["is_locked"])
+    return Asked(account=account, is_locked=record["is_locked"], locks_next=record["locks_next"])
 
 
 async def note_failure(
@@ -98,7 +133,7 @@ async def note_failure(
     Count a wrong password and return the how manieth it is; None: the address is locked already.
 
     `locks[n - 1]` is for how long the nth locks. A row of failures that ended before `since` is
-    over. The history of a user who exists shows the attempt.
+    over. The history of a user who exists shows an attempt that counts.
     """
     failures: int | None = await tx.fetchval(
         _NOTE_FAILURE,
@@ -112,6 +147,28 @@ async def note_failure(
         user_id,
     )
     return failures
+
+
+async def book_failure(
+    tx: Transaction, address: str, *, locks: Sequence[timedelta | None], now: datetime
+) -> int | None:
+    """Count a wrong password in advance and lock the address; None: it is locked already."""
+    failures: int | None = await tx.fetchval(_BOOK, address, now, locks)
+    return failures
+
+
+async def unbook_failure(tx: Transaction, address: str, *, failures: int) -> None:
+    """Take the last one that was counted in advance back, unless more happened since."""
+    await tx.execute(_UNBOOK, address, failures)
+
+
+async def note_booked(
+    tx: Transaction, *, user_id: str | None, caller: Caller, now: datetime
+) -> None:
+    """Add a wrong password that was counted in advance to the history of a user who exists."""
+    await tx.execute(
+        _NOTE_BOOKED, new_id(), storable(caller.address), storable(caller.user_agent), now, user_id
+    )
 
 
 async def note_success(tx: Transaction, user_id: str, *, caller: Caller, now: datetime) -> None:
