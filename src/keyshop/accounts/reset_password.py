@@ -12,8 +12,9 @@ from keyshop.accounts.locks import forget_failures
 from keyshop.accounts.models import Caller
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose
-from keyshop.accounts.rules import check_password, client_key
+from keyshop.accounts.rules import PROOF_OF_CLIENT, check_password, client_key
 from keyshop.kit.database import Database, Transaction
+from keyshop.kit.limits import take
 
 _ATTEMPTS: Final = 3
 _OVER: Final = "This link is no longer valid. Please ask for a new one."
@@ -39,13 +40,18 @@ async def reset_password(
         AccountInvalid: the new password cannot be taken; the link stays good.
         ProofRefused: the link is none of ours, is over, or was used.
         PasswordsBusy: too many people are signing in; the link stays good.
-        TooMany: too many of this client's are; the link stays good.
+        TooMany: this client tries too often, or too many at once; the link stays good.
     """
     check_password(new_password)
     proof_id = parts.proof_keys.find_proof_id(Purpose.RESET_PASSWORD, token)
-    if proof_id is None or not await _is_live(db, proof_id, now=now):
+    if proof_id is None:
         raise ProofRefused(_OVER)
-    hashed = await parts.passwords.hash(new_password, whose=client_key(caller.address))
+    client = client_key(caller.address)
+    # Only now: what is none of ours costs no more than a look at its signature.
+    await take(db, PROOF_OF_CLIENT, client, now=now)
+    if not await _is_live(db, proof_id, now=now):
+        raise ProofRefused(_OVER)
+    hashed = await parts.passwords.hash(new_password, whose=client)
 
     async def reset(tx: Transaction) -> str:
         return await _reset(tx, proof_id, hashed, now=now)

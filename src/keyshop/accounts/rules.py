@@ -26,6 +26,7 @@ LIMITS_BY_ADDRESS: Final = (
     VERIFICATION_MAIL_TO_ADDRESS,
 )
 MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))
+PROOF_OF_CLIENT: Final = Limit("proof_of_client", burst=30, per=timedelta(seconds=10))
 
 FAILURES_UNTIL_LOCK: Final = 5
 """So many wrong passwords in a row lock an address."""
@@ -159,10 +160,14 @@ def days_since(registered: datetime, *, now: datetime) -> int:
     return max((now - registered) // _DAY, 0)
 
 
-def true_until(registered: datetime, *, now: datetime) -> datetime:
-    """Return the last moment at which the days since then are as many as now."""
+def true_until(registered: datetime, *, now: datetime) -> datetime | None:
+    """Return the last moment at which the days since then are as many as now; None: for ever."""
     days = max((now - registered) // _DAY, 0)
-    return registered + (days + 1) * _DAY - _MOMENT
+    try:
+        return registered + (days + 1) * _DAY - _MOMENT
+    except OverflowError:
+        # PostgreSQL's infinity is the calendar's last day.
+        return None
 
 
 def empty_fields(*fields: str | None) -> int:

@@ -5,10 +5,12 @@ from typing import Final
 
 from keyshop.accounts import proof_queries, queries
 from keyshop.accounts.errors import ProofRefused
+from keyshop.accounts.models import Caller
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose
-from keyshop.accounts.rules import VERIFICATION_TRIES
+from keyshop.accounts.rules import PROOF_OF_CLIENT, VERIFICATION_TRIES, client_key
 from keyshop.kit.database import Database, Transaction
+from keyshop.kit.limits import take
 
 _ATTEMPTS: Final = 3
 _WRONG_CODE: Final = "Invalid or expired verification code"
@@ -16,14 +18,16 @@ _OVER: Final = "This link is no longer valid. Please ask for a new one."
 
 
 async def verify_by_code(
-    db: Database, parts: AccountParts, *, user_id: str, code: str, now: datetime
+    db: Database, parts: AccountParts, caller: Caller, *, user_id: str, code: str, now: datetime
 ) -> None:
     """
     Verify the address with the code that was mailed last.
 
     Raises:
         ProofRefused: it is another code, is over, was used, or too many others were tried before.
+        TooMany: this client tries too often.
     """
+    await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
 
     async def verify(tx: Transaction) -> bool:
         await queries.lock_account(tx, user_id)
@@ -40,16 +44,21 @@ async def verify_by_code(
         raise ProofRefused(_WRONG_CODE)
 
 
-async def verify_by_token(db: Database, parts: AccountParts, *, token: str, now: datetime) -> None:
+async def verify_by_token(
+    db: Database, parts: AccountParts, caller: Caller, *, token: str, now: datetime
+) -> None:
     """
     Verify the address with a link that was mailed; following it again changes nothing.
 
     Raises:
         ProofRefused: the link is none of ours, is over, or is for another address.
+        TooMany: this client tries too often.
     """
     proof_id = parts.proof_keys.find_proof_id(Purpose.VERIFY_EMAIL, token)
     if proof_id is None:
         raise ProofRefused(_OVER)
+    # Only now: what is none of ours costs no more than a look at its signature.
+    await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
 
     async def verify(tx: Transaction) -> None:
         await _verify_by_proof(tx, proof_id, now=now)

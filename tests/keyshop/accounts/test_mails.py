@@ -105,7 +105,7 @@ class TestMail:
     async def test_of_welcome_carries_no_code_that_was_used(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         code = (await last_mail(db, parts)).values["code"]
-        await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON)
+        await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
 
         [mail] = await mailed(db, parts)
 

@@ -325,6 +325,17 @@ class TestReset:
             await reset(db, parts, token, now=NOON + 30 * MINUTE)
         await reset(db, parts, token, now=NOON + 30 * MINUTE - timedelta(seconds=1))
 
+    async def test_is_tried_by_one_client_for_a_while(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await ask_reset(db, parts)
+        token = link_token(await last_mail(db, parts))
+        for _ in range(30):
+            with pytest.raises(ProofRefused):
+                await reset(db, parts, token, now=NOON + 30 * MINUTE)
+
+        with pytest.raises(TooMany):
+            await reset(db, parts, token, now=NOON + 30 * MINUTE)
+
     async def test_leaves_the_link_good_when_the_password_is_unfit(self, db, parts) -> None:
         await add_alice(db, parts)
         await ask_reset(db, parts)

@@ -56,11 +56,11 @@ class TestCode:
         code = (await last_mail(db, parts)).values["code"]
         assert len(code) == 6
 
-        await verify_by_code(db, parts, user_id=alice.id, code=f" {code} ", now=NOON)
+        await verify_by_code(db, parts, caller(), user_id=alice.id, code=f" {code} ", now=NOON)
 
         assert await is_verified(db, alice.id)
         with pytest.raises(ProofRefused):
-            await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON)
+            await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
 
     async def test_may_be_mistyped_five_times_even_all_at_once(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
@@ -68,7 +68,7 @@ class TestCode:
 
         async def attempt(tried: str) -> bool:
             try:
-                await verify_by_code(db, parts, user_id=alice.id, code=tried, now=NOON)
+                await verify_by_code(db, parts, caller(), user_id=alice.id, code=tried, now=NOON)
             except ProofRefused:
                 return False
             return True
@@ -78,14 +78,25 @@ class TestCode:
         assert not await attempt(code)
         assert not await is_verified(db, alice.id)
 
+    async def test_is_tried_by_one_client_for_a_while(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        for _ in range(30):
+            with pytest.raises(ProofRefused):
+                await verify_by_code(db, parts, caller(), user_id=alice.id, code="x", now=NOON)
+
+        with pytest.raises(TooMany):
+            await verify_by_code(db, parts, caller(), user_id=alice.id, code="x", now=NOON)
+
     async def test_is_good_for_a_quarter_of_an_hour(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         code = (await last_mail(db, parts)).values["code"]
 
         with pytest.raises(ProofRefused, match="Invalid or expired"):
-            await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON + 15 * MINUTE)
+            await verify_by_code(
+                db, parts, caller(), user_id=alice.id, code=code, now=NOON + 15 * MINUTE
+            )
         last_moment = NOON + 15 * MINUTE - SECOND
-        await verify_by_code(db, parts, user_id=alice.id, code=code, now=last_moment)
+        await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=last_moment)
 
     async def test_of_another_customer_is_worth_nothing(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -93,7 +104,7 @@ class TestCode:
         bob = (await add_alice(db, parts, email="bob@example.com")).account
 
         with pytest.raises(ProofRefused):
-            await verify_by_code(db, parts, user_id=bob.id, code=code, now=NOON)
+            await verify_by_code(db, parts, caller(), user_id=bob.id, code=code, now=NOON)
 
     async def test_is_over_when_another_was_mailed(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
@@ -103,15 +114,17 @@ class TestCode:
 
         assert first != second
         with pytest.raises(ProofRefused):
-            await verify_by_code(db, parts, user_id=alice.id, code=first, now=NOON + SECOND)
-        await verify_by_code(db, parts, user_id=alice.id, code=second, now=NOON + SECOND)
+            await verify_by_code(
+                db, parts, caller(), user_id=alice.id, code=first, now=NOON + SECOND
+            )
+        await verify_by_code(db, parts, caller(), user_id=alice.id, code=second, now=NOON + SECOND)
 
     @pytest.mark.parametrize("code", ["", "é", "\x00", "\ud800", "\u0660" * 6, "0" * 10_000])
     async def test_that_is_none_is_refused(self, db, parts, code) -> None:
         alice = (await add_alice(db, parts)).account
 
         with pytest.raises(ProofRefused):
-            await verify_by_code(db, parts, user_id=alice.id, code=code, now=NOON)
+            await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
 
     async def test_mailed_to_an_address_that_has_changed_proves_nothing(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
@@ -120,18 +133,33 @@ class TestCode:
             await tx.execute("UPDATE users SET email = 'other@example.com'")
 
         with pytest.raises(ProofRefused):
-            await verify_by_code(db, parts, user_id=alice.id, code=mail.values["code"], now=NOON)
+            await verify_by_code(
+                db, parts, caller(), user_id=alice.id, code=mail.values["code"], now=NOON
+            )
         with pytest.raises(ProofRefused):
-            await verify_by_token(db, parts, token=link_token(mail), now=NOON)
+            await verify_by_token(db, parts, caller(), token=link_token(mail), now=NOON)
 
 
 class TestLink:
+    async def test_is_followed_by_one_client_for_a_while(self, db, parts) -> None:
+        await add_alice(db, parts)
+        token = link_token(await last_mail(db, parts))
+        later = NOON + 15 * MINUTE
+        for _ in range(30):
+            with pytest.raises(ProofRefused):
+                await verify_by_token(db, parts, caller(), token=token, now=later)
+
+        with pytest.raises(TooMany):
+            await verify_by_token(db, parts, caller(), token=token, now=later)
+
     async def test_verifies_the_address_however_often_it_is_followed(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         token = link_token(await last_mail(db, parts))
 
-        await asyncio.gather(*(verify_by_token(db, parts, token=token, now=NOON) for _ in range(5)))
-        await verify_by_token(db, parts, token=token, now=NOON + timedelta(days=2))
+        await asyncio.gather(
+            *(verify_by_token(db, parts, caller(), token=token, now=NOON) for _ in range(5))
+        )
+        await verify_by_token(db, parts, caller(), token=token, now=NOON + timedelta(days=2))
 
         assert await is_verified(db, alice.id)
 
@@ -140,14 +168,14 @@ class TestLink:
         token = link_token(await last_mail(db, parts))
 
         with pytest.raises(ProofRefused, match="ask for a new one"):
-            await verify_by_token(db, parts, token=token, now=NOON + 15 * MINUTE)
+            await verify_by_token(db, parts, caller(), token=token, now=NOON + 15 * MINUTE)
 
         assert not await is_verified(db, alice.id)
 
     @pytest.mark.parametrize("token", ["", ".", "x", "x.y", "\x00.\ud800", "é.ü"])
     async def test_of_ones_own_is_refused_without_a_look(self, no_db, parts, token) -> None:
         with pytest.raises(ProofRefused):
-            await verify_by_token(no_db, parts, token=token, now=NOON)
+            await verify_by_token(no_db, parts, caller(), token=token, now=NOON)
 
 
 class TestCollisions:
@@ -163,7 +191,7 @@ class TestCollisions:
             links = [parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs]
 
             outcomes = await asyncio.gather(
-                *(verify_by_token(db, parts, token=link, now=NOON) for link in links),
+                *(verify_by_token(db, parts, caller(), token=link, now=NOON) for link in links),
                 return_exceptions=True,
             )
 
@@ -184,7 +212,9 @@ class TestCollisions:
                     await erase_user(tx, user_id=user_id, now=NOON)
 
             erased, followed = await asyncio.gather(
-                erase(), verify_by_token(db, parts, token=link, now=NOON), return_exceptions=True
+                erase(),
+                verify_by_token(db, parts, caller(), token=link, now=NOON),
+                return_exceptions=True,
             )
 
             assert erased is None
@@ -234,7 +264,7 @@ class TestAskingForACode:
     async def test_of_a_proven_address_is_refused(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         token = link_token(await last_mail(db, parts))
-        await verify_by_token(db, parts, token=token, now=NOON)
+        await verify_by_token(db, parts, caller(), token=token, now=NOON)
 
         with pytest.raises(AlreadyVerified):
             await send(db, parts, alice.id)

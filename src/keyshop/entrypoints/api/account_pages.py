@@ -97,7 +97,13 @@ async def verify_by_page(shop: CurrentShop, request: ApiRequest) -> Response[str
     form = await _read_form(request)
 
     async def verify() -> None:
-        await verify_by_token(shop.db, shop.accounts, token=form.get("token", ""), now=utc_now())
+        await verify_by_token(
+            shop.db,
+            shop.accounts,
+            find_caller(request, shop),
+            token=form.get("token", ""),
+            now=utc_now(),
+        )
 
     return await _answer(verify, "Your e-mail address is confirmed", _WAY_ON)
 

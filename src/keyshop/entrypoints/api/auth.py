@@ -224,13 +224,16 @@ async def verify_email(shop: CurrentShop, request: ApiRequest) -> Response[bytes
     """Show that a mail arrived: by its code when signed in, by its link's token from anywhere."""
     now = utc_now()
     given = await read_body(request, Proof, otherwise="Verification code is required")
+    caller = find_caller(request, shop)
     if given.token:
-        await verify_by_token(shop.db, shop.accounts, token=given.token, now=now)
+        await verify_by_token(shop.db, shop.accounts, caller, token=given.token, now=now)
         return say("Email verified successfully")
     known = await find_signed_in(request, shop, now=now)
     if not given.code:
         raise BadBody("Verification code is required")
-    await verify_by_code(shop.db, shop.accounts, user_id=known.user_id, code=given.code, now=now)
+    await verify_by_code(
+        shop.db, shop.accounts, caller, user_id=known.user_id, code=given.code, now=now
+    )
     return say("Email verified successfully")
 
 

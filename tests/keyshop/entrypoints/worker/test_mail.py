@@ -105,9 +105,9 @@ class TestMails:
         (token,) = re.findall(r"https://shop\.example/api/auth/verify-email\?token=(\S+)", text)
         assert server.recipients == [ALICE]
         await verify_by_code(
-            shop.db, shop.accounts, user_id=alice.account.id, code=code, now=utc_now()
+            shop.db, shop.accounts, caller(), user_id=alice.account.id, code=code, now=utc_now()
         )
-        await verify_by_token(shop.db, shop.accounts, token=token, now=utc_now())
+        await verify_by_token(shop.db, shop.accounts, caller(), token=token, now=utc_now())
 
     async def test_of_a_reset_hold_a_link(
         self, shop: ProbeShop, working: Working, server: MailServer
