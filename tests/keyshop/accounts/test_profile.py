@@ -146,6 +146,7 @@ class TestProfile:
     def test_is_the_same_until_the_last_moment_and_another_after_it(self, registered, now) -> None:
         until = true_until(registered, now=now)
 
+        assert until is not None
         assert until >= now
         assert days_since(registered, now=until) == days_since(registered, now=now)
         assert days_since(registered, now=until + MILLISECOND) > days_since(registered, now=now)
@@ -203,3 +204,16 @@ class TestChange:
             await edit_profile(
                 db, user_id="nobody", changes=ProfileChanges(nickname="Al"), now=NOON
             )
+
+
+class TestDateBeyondTheCalendar:
+    @pytest.mark.parametrize("stored", ["infinity", "-infinity", "9999-12-31", "0001-01-01"])
+    async def test_of_registering_is_shown_all_the_same(self, db, stored) -> None:
+        alice = await add_user(db)
+        async with db.transaction() as tx:
+            await tx.execute('UPDATE users SET "createdAt" = $1::text::timestamp', stored)
+
+        shown = await profile_of(db, alice)
+        await show_statistics(db, user_id=alice.id, now=NOON)
+
+        assert shown["stats"]["daysSinceRegistration"] >= 0
