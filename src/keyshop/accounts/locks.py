@@ -11,7 +11,7 @@ from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import FAILURES_REMEMBERED, FAILURES_UNTIL_LOCK, lock_after
-from keyshop.accounts.sign_in_queries import Asked, Lock
+from keyshop.accounts.sign_in_queries import Gate, Lock
 from keyshop.kit.database import Database, Reader, Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
@@ -29,12 +29,11 @@ def digest_of(email: NormalAddress) -> str:
     return sha256(email.encode(errors="surrogatepass")).hexdigest()
 
 
-async def find_asked(reader: Reader, email: NormalAddress, *, now: datetime) -> Asked:
-    """Return the account of the address, and whether somebody may try its password now."""
-    return await queries.find_asked(
+async def find_gate(reader: Reader, email: NormalAddress, *, now: datetime) -> Gate:
+    """Return whether somebody may try a password for the address now."""
+    return await queries.find_gate(
         reader,
-        email,
-        address=digest_of(email),
+        digest_of(email),
         harmless=FAILURES_UNTIL_LOCK - 1,
         since=now - FAILURES_REMEMBERED,
         now=now,

@@ -14,7 +14,7 @@ from keyshop.accounts.families import begin_family, carry_over
 from keyshop.accounts.locks import (
     book_failure,
     count_failure,
-    find_asked,
+    find_gate,
     forget_failures,
     unbook_failure,
 )
@@ -75,9 +75,9 @@ async def _try(
     now: datetime,
 ) -> SignedUp:
     async with db.read() as reader:
-        known = await find_asked(reader, email, now=now)
-    is_locked, booked = known.is_locked, None
-    if known.locks_next and not is_locked:
+        gate = await find_gate(reader, email, now=now)
+    is_locked, booked = gate.is_locked, None
+    if gate.locks_next and not is_locked:
         booked = await book_failure(db, email, now=now)
         is_locked = booked is None
     if is_locked:

@@ -1,5 +1,4 @@
 """The SQL of signing in: attempts that failed, and the history of those that did not."""
-# ruff: noqa: S608 - a statement is put together from constants of the shop alone
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,19 +6,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.addresses import NormalAddress
-from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Caller, account_of
+from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import storable
 from keyshop.kit.database import Reader, Transaction, row
 from keyshop.kit.ids import new_id
 
-# One row in any case, so that an unknown address is as much work as a known one.
-_FOR_SIGN_IN: Final = f"""
-    SELECT {ACCOUNT_COLUMNS}, coalesce(f.locked_until > $3, false) AS is_locked,
-        coalesce(f.failures >= $4 AND f.last_failed_at >= $5, false) AS locks_next
-    FROM (SELECT $1::text AS email, $2::text AS address) AS asked
-    LEFT JOIN users AS u ON u.email = asked.email
-    LEFT JOIN keyshop.sign_in_failures AS f ON f.address = asked.address
+_FIND_GATE: Final = """
+    SELECT coalesce(bool_or(locked_until > $2), false) AS is_locked,
+        coalesce(bool_or(failures >= $3 AND last_failed_at >= $4), false) AS locks_next
+    FROM keyshop.sign_in_failures WHERE address = $1
 """
 
 # Of several at a time, one finds the address unlocked: the others see what that one has set.
@@ -82,10 +77,9 @@ _FORGET_OLD_FAILURES: Final = """
 """
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """What is known of somebody who wants to sign in."""
+class Gate(Struct, frozen=True, kw_only=True):
+    """Whether somebody may try a password."""
 
-    account: Account | None
     is_locked: bool
     locks_next: bool
     """The next wrong password locks the address."""
@@ -98,25 +92,16 @@ class Lock(Struct, frozen=True):
     locked_until: datetime | None
 
 
-async def find_asked(
-    reader: Reader,
-    email: NormalAddress,
-    *,
-    address: str,
-    harmless: int,
-    since: datetime,
-    now: datetime,
-) -> Asked:
+async def find_gate(
+    reader: Reader, address: str, *, harmless: int, since: datetime, now: datetime
+) -> Gate:
     """
-    Return the account of a normal address and whether that (by its digest) is locked.
+    Return whether the address of that digest is locked, or will be by one failure more.
 
     `harmless` is how many failures in a row lock nothing; a row that ended before `since` is over.
     """
-    record = await reader.fetchrow(_FOR_SIGN_IN, email, address, now, harmless, since)
-    if record is None:
-        raise AssertionError
-    account = None if record["id"] is None else account_of(record)
-    return Asked(account=account, is_locked=record["is_locked"], locks_next=record["locks_next"])
+    (record,) = await reader.fetch(_FIND_GATE, address, now, harmless, since)
+    return row(Gate, record)
 
 
 async def note_failure(
