@@ -7,7 +7,6 @@ from keyshop.accounts.addresses import asked
 from keyshop.accounts.errors import EmailRequired
 from keyshop.accounts.jobs import MailReset
 from keyshop.accounts.models import Caller
-from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose, begin_proof
 from keyshop.accounts.rules import MAIL_OF_CLIENT, RESET_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database import Database
@@ -16,9 +15,7 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 
 
-async def request_reset(
-    db: Database, parts: AccountParts, email: str, caller: Caller, *, now: datetime
-) -> None:
+async def request_reset(db: Database, email: str, caller: Caller, *, now: datetime) -> None:
     """
     Mail a link with which the password can be set, if the address has an account.
 
@@ -30,7 +27,6 @@ async def request_reset(
         AccountInvalid: it cannot be anybody's.
         TooMany: too many mails to this address, or asked for by this client.
     """
-    del parts
     if not email.strip():
         raise EmailRequired
     address = asked(email)

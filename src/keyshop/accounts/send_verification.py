@@ -6,7 +6,6 @@ from keyshop.accounts import queries
 from keyshop.accounts.errors import AlreadyVerified, UserNotFound
 from keyshop.accounts.jobs import MailVerification
 from keyshop.accounts.models import Caller
-from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose, begin_proof
 from keyshop.accounts.rules import MAIL_OF_CLIENT, VERIFICATION_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database import Database
@@ -14,9 +13,7 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 
 
-async def send_verification(
-    db: Database, parts: AccountParts, *, user_id: str, caller: Caller, now: datetime
-) -> None:
+async def send_verification(db: Database, *, user_id: str, caller: Caller, now: datetime) -> None:
     """
     Mail a code and a link to the account's address; the code mailed before is over.
 
@@ -25,7 +22,6 @@ async def send_verification(
         AlreadyVerified: the address is proven.
         TooMany: too many mails to this address, or asked for by this client.
     """
-    del parts
     async with db.read() as reader:
         account = await queries.find_account_by_id(reader, user_id)
     if account is None:

@@ -89,7 +89,6 @@ class TestAnswer:
                 began = time.perf_counter()
                 await request_reset(
                     db,
-                    parts,
                     f"{kind}{number}@example.com",
                     caller(address=f"192.0.2.{number}"),
                     now=NOON,

@@ -22,8 +22,8 @@ VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
 class TestMail:
     async def test_of_each_kind_fills_every_value(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
-        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await request_reset(db, ALICE, caller(), now=NOON)
         for _ in range(5):
             with pytest.raises(WrongCredentials):
                 await enter(db, parts, password="wrong")
@@ -56,7 +56,7 @@ class TestMail:
 
     async def test_of_an_account_that_is_gone_is_none(self, db, parts) -> None:
         await add_alice(db, parts)
-        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        await request_reset(db, ALICE, caller(), now=NOON)
         async with db.transaction() as tx:
             await tx.execute("DELETE FROM users")
 
@@ -84,8 +84,8 @@ class TestMail:
 
     async def test_that_brings_nothing_any_more_is_none_but_a_welcome(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
-        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await request_reset(db, ALICE, caller(), now=NOON)
 
         late = await mailed(db, parts, now=NOON + 30 * MINUTE)
 

@@ -38,7 +38,7 @@ class TestTwoCustomersOfYahoo:
         await add_alice(db, parts, email=JOHN)
         await add_alice(db, parts, email=WRITTEN)
 
-        await request_reset(db, parts, WRITTEN, caller(), now=NOON)
+        await request_reset(db, WRITTEN, caller(), now=NOON)
 
         assert (await last_mail(db, parts)).to == SMITH
 

@@ -229,8 +229,8 @@ class TestErasing:
 
     async def test_leaves_nothing_counted_for_the_address(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await request_reset(db, parts, ALICE, caller(), now=NOON)
-        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
+        await request_reset(db, ALICE, caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password="wrong")
 
@@ -255,7 +255,7 @@ class TestErasing:
 
     async def test_frees_the_address_and_stops_mails_under_way(self, db, parts) -> None:
         alice = await add_alice(db, parts)
-        await request_reset(db, parts, ALICE, caller(), now=NOON)
+        await request_reset(db, ALICE, caller(), now=NOON)
         assert len(await mailed(db, parts)) == 2
 
         await erase(db, alice.account.id)

@@ -58,8 +58,8 @@ async def change(
     )
 
 
-async def ask_reset(db: Database, parts: AccountParts, email=ALICE, *, now=NOON, **who) -> None:
-    await request_reset(db, parts, email, caller(**who), now=now)
+async def ask_reset(db: Database, email=ALICE, *, now=NOON, **who) -> None:
+    await request_reset(db, email, caller(**who), now=now)
 
 
 async def reset(
@@ -173,7 +173,7 @@ class TestChange:
 
     async def test_ends_the_links_that_were_mailed_for_setting_it(self, db, parts) -> None:
         alice = await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         link = link_token(await last_mail(db, parts))
 
         await change(db, parts, alice)
@@ -203,7 +203,7 @@ class TestAskingForAReset:
     async def test_changes_nothing_of_the_account(self, db, parts) -> None:
         alice = await add_alice(db, parts)
 
-        await ask_reset(db, parts)
+        await ask_reset(db)
 
         await enter(db, parts)
         assert await is_signed_in(db, parts, alice.tokens.token)
@@ -211,7 +211,7 @@ class TestAskingForAReset:
     async def test_finds_the_account_by_any_spelling(self, db, parts) -> None:
         await add_alice(db, parts, email="jdoe@gmail.com")
 
-        await ask_reset(db, parts, "J.Doe+x@googlemail.com")
+        await ask_reset(db, "J.Doe+x@googlemail.com")
 
         mail = await last_mail(db, parts)
         assert (mail.template, mail.to) == ("reset", "jdoe@gmail.com")
@@ -219,8 +219,8 @@ class TestAskingForAReset:
     async def test_does_the_same_for_an_address_without_account(self, db, parts) -> None:
         await add_alice(db, parts)
 
-        await ask_reset(db, parts)
-        await ask_reset(db, parts, "nobody@example.com")
+        await ask_reset(db)
+        await ask_reset(db, "nobody@example.com")
 
         asked = [job for name, job in await jobs(db) if name == "mail_reset"]
         assert [sorted(job) for job in asked] == [["proof_id", "user_id"]] * 2
@@ -229,11 +229,11 @@ class TestAskingForAReset:
     @pytest.mark.parametrize("email", ["", "  "])
     async def test_needs_an_address(self, no_db, parts, email) -> None:
         with pytest.raises(EmailRequired, match=r"^Email is required$"):
-            await ask_reset(no_db, parts, email)
+            await ask_reset(no_db, email)
 
     async def test_without_a_possible_address_is_refused(self, no_db, parts) -> None:
         with pytest.raises(AccountInvalid):
-            await ask_reset(no_db, parts, "a\x00@example.com")
+            await ask_reset(no_db, "a\x00@example.com")
 
     @pytest.mark.parametrize("is_registered", [True, False])
     async def test_is_limited_by_address_whether_or_not_it_exists(
@@ -242,10 +242,10 @@ class TestAskingForAReset:
         if is_registered:
             await add_alice(db, parts)
         for number in range(3):
-            await ask_reset(db, parts, address=f"192.0.2.{number}")
+            await ask_reset(db, address=f"192.0.2.{number}")
 
         with pytest.raises(TooMany) as refused:
-            await ask_reset(db, parts, address="192.0.2.200")
+            await ask_reset(db, address="192.0.2.200")
 
         assert 0 < refused.value.retry_after <= 3600
 
@@ -254,7 +254,7 @@ class TestAskingForAReset:
         sent = 0
         for quarter in range(24 * 4):
             with suppress(TooMany):
-                await ask_reset(db, parts, now=NOON + quarter * 15 * MINUTE)
+                await ask_reset(db, now=NOON + quarter * 15 * MINUTE)
                 sent += 1
 
         assert sent <= 3 + 24
@@ -262,25 +262,25 @@ class TestAskingForAReset:
     async def test_does_not_keep_the_owner_from_the_code(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         for number in range(3):
-            await ask_reset(db, parts, address=f"192.0.2.{number}")
+            await ask_reset(db, address=f"192.0.2.{number}")
 
-        await send_verification(db, parts, user_id=alice.id, caller=caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
 
         assert (await last_mail(db, parts)).template == "verification"
 
     async def test_is_limited_by_client(self, db, parts) -> None:
         for number in range(20):
-            await ask_reset(db, parts, f"nobody{number}@example.com")
+            await ask_reset(db, f"nobody{number}@example.com")
 
         with pytest.raises(TooMany):
-            await ask_reset(db, parts, "nobody@example.com")
+            await ask_reset(db, "nobody@example.com")
 
 
 class TestReset:
     async def test_sets_the_password_and_signs_all_devices_out(self, db, parts) -> None:
         laptop = await add_alice(db, parts)
         phone = await enter(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
 
         await reset(db, parts, link_token(await last_mail(db, parts)))
 
@@ -293,7 +293,7 @@ class TestReset:
 
     async def test_works_once_even_ten_times_at_once(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         token = link_token(await last_mail(db, parts))
 
         outcomes = await asyncio.gather(
@@ -308,9 +308,9 @@ class TestReset:
 
     async def test_uses_up_the_links_that_were_mailed_before(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         first = link_token(await last_mail(db, parts))
-        await ask_reset(db, parts)
+        await ask_reset(db)
         await reset(db, parts, link_token(await last_mail(db, parts)))
 
         with pytest.raises(ProofRefused, match="ask for a new one"):
@@ -318,7 +318,7 @@ class TestReset:
 
     async def test_is_possible_for_half_an_hour(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         token = link_token(await last_mail(db, parts))
 
         with pytest.raises(ProofRefused):
@@ -327,7 +327,7 @@ class TestReset:
 
     async def test_is_tried_by_one_client_for_a_while(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         token = link_token(await last_mail(db, parts))
         for _ in range(30):
             with pytest.raises(ProofRefused):
@@ -338,7 +338,7 @@ class TestReset:
 
     async def test_leaves_the_link_good_when_the_password_is_unfit(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         token = link_token(await last_mail(db, parts))
 
         with pytest.raises(AccountInvalid, match="password must be at least"):
@@ -351,7 +351,7 @@ class TestReset:
         for _ in range(5):
             with pytest.raises(WrongCredentials):
                 await enter(db, parts, password="wrong")
-        await ask_reset(db, parts)
+        await ask_reset(db)
 
         await reset(db, parts, link_token(await last_mail(db, parts)))
 
@@ -359,7 +359,7 @@ class TestReset:
 
     async def test_of_an_account_whose_address_has_changed_is_refused(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         token = link_token(await last_mail(db, parts))
         async with db.transaction() as tx:
             await tx.execute("UPDATE users SET email = 'other@example.com'")
@@ -383,7 +383,7 @@ class TestReset:
 
     async def test_works_after_the_secret_was_rotated_once(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         token = link_token(await last_mail(db, parts))
         new = Secret("n" * 32)
         rotated = ProofKeys(new, parts.proof_keys.current)
@@ -394,7 +394,7 @@ class TestReset:
 
     async def test_leaves_no_secret_in_the_database(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db, parts)
+        await ask_reset(db)
         signature = link_token(await last_mail(db, parts)).partition(".")[2]
 
         stored = await ask(db, "SELECT * FROM keyshop.account_proofs")

@@ -13,7 +13,6 @@ from keyshop.accounts.errors import (
     UserNotFound,
     WrongCredentials,
 )
-from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose, begin_proof, forget_expired_proofs
 from keyshop.accounts.queries import find_account_by_id
 from keyshop.accounts.request_reset import request_reset
@@ -42,8 +41,8 @@ async def is_verified(db: Database, user_id: str) -> bool:
     return account is not None and account.email_verified
 
 
-async def send(db: Database, parts: AccountParts, user_id: str, *, now=NOON) -> None:
-    await send_verification(db, parts, user_id=user_id, caller=caller(), now=now)
+async def send(db: Database, user_id: str, *, now=NOON) -> None:
+    await send_verification(db, user_id=user_id, caller=caller(), now=now)
 
 
 def other_code(code: str) -> str:
@@ -109,7 +108,7 @@ class TestCode:
     async def test_is_over_when_another_was_mailed(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         first = (await last_mail(db, parts)).values["code"]
-        await send(db, parts, alice.id, now=NOON + SECOND)
+        await send(db, alice.id, now=NOON + SECOND)
         second = (await last_mail(db, parts)).values["code"]
 
         assert first != second
@@ -248,7 +247,7 @@ class TestAccountThatGoesMeanwhile:
         deleting = asyncio.create_task(db.run(delete, attempts=1))
         await gone.wait()
         others = asyncio.gather(
-            outcome_of(request_reset(db, parts, ALICE, caller(), now=NOON)),
+            outcome_of(request_reset(db, ALICE, caller(), now=NOON)),
             outcome_of(enter(db, parts, password="wrong")),
         )
         await until(is_waited_for)
@@ -267,31 +266,30 @@ class TestAskingForACode:
         await verify_by_token(db, parts, caller(), token=token, now=NOON)
 
         with pytest.raises(AlreadyVerified):
-            await send(db, parts, alice.id)
+            await send(db, alice.id)
 
     async def test_of_nobody_is_refused(self, db, parts) -> None:
         with pytest.raises(UserNotFound):
-            await send(db, parts, "nobody")
+            await send(db, "nobody")
 
     async def test_too_often_is_refused(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         for _ in range(3):
-            await send(db, parts, alice.id)
+            await send(db, alice.id)
 
         with pytest.raises(TooMany):
-            await send(db, parts, alice.id)
+            await send(db, alice.id)
 
-        await send(db, parts, alice.id, now=NOON + 10 * MINUTE)
+        await send(db, alice.id, now=NOON + 10 * MINUTE)
 
     async def test_too_often_from_one_client_is_refused(self, db, parts) -> None:
         for number in range(20):
-            await send(
-                db, parts, (await add_alice(db, parts, email=f"{number}@example.com")).account.id
-            )
+            someone = await add_alice(db, parts, email=f"{number}@example.com")
+            await send(db, someone.account.id)
         another = (await add_alice(db, parts)).account
 
         with pytest.raises(TooMany):
-            await send(db, parts, another.id)
+            await send(db, another.id)
 
     async def test_leaves_nothing_behind_in_the_end(self, db, parts) -> None:
         await add_alice(db, parts)

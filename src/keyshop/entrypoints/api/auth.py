@@ -171,7 +171,7 @@ async def forgot_password(shop: CurrentShop, request: ApiRequest) -> Response[by
     """Ask for a link that sets a new password; the answer is the same for every address."""
     given = await read_body(request, ForgottenPassword, otherwise="Email is required")
     caller = find_caller(request, shop)
-    await request_reset(shop.db, shop.accounts, given.email, caller, now=utc_now())
+    await request_reset(shop.db, given.email, caller, now=utc_now())
     return say(_MAIL_IS_UNDER_WAY)
 
 
@@ -208,7 +208,7 @@ async def send_verification_code(shop: CurrentShop, request: ApiRequest) -> Resp
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
     caller = find_caller(request, shop)
-    await send_verification(shop.db, shop.accounts, user_id=known.user_id, caller=caller, now=now)
+    await send_verification(shop.db, user_id=known.user_id, caller=caller, now=now)
     return say("Verification code sent")
 
 

@@ -113,7 +113,7 @@ class TestMails:
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         await add_alice(shop.db, shop.accounts, now=utc_now())
-        await request_reset(shop.db, shop.accounts, ALICE, caller(), now=utc_now())
+        await request_reset(shop.db, ALICE, caller(), now=utc_now())
 
         async with serve(server) as port, working(handlers=HANDLERS):
             shop.mailer = mailer_at(port)
