@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.tokens import Tokens, TokenSecrets
 from keyshop.kit.clock import utc_now
@@ -45,7 +46,7 @@ class SignIns:
 def _account(owner: int) -> Account:
     return Account(
         id=user_of(owner),
-        email=f"{user_of(owner)}@shop.example",
+        email=NormalAddress(f"{user_of(owner)}@shop.example"),
         nickname="",
         first_name=None,
         last_name=None,

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role
 from keyshop.assembly import (
@@ -29,7 +30,7 @@ _REDIS = "redis://cache.example"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _ALICE = Account(
     id="alice",
-    email="alice@example.com",
+    email=NormalAddress("alice@example.com"),
     nickname="Alice",
     first_name=None,
     last_name=None,
