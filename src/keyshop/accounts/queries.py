@@ -33,8 +33,7 @@ _SET_PASSWORD: Final = f"""
 """
 
 _SET_ROLE: Final = """
-    UPDATE users SET role = $2::text::"Role", "updatedAt" = $3
-    WHERE id = $1 AND role <> $2::text::"Role"
+    UPDATE users SET role = $2::text::"Role", "updatedAt" = $3 WHERE id = $1
 """
 
 _SET_PROFILE: Final = """
@@ -185,9 +184,9 @@ async def set_password(
     return None if record is None else account_of(record)
 
 
-async def set_role(tx: Transaction, user_id: str, role: Role, *, now: datetime) -> bool:
-    """Give the account this role; False: it had it, or is not there."""
-    return bool(await tx.execute(_SET_ROLE, user_id, role, now))
+async def set_role(tx: Transaction, user_id: str, role: Role, *, now: datetime) -> None:
+    """Give the account this role."""
+    await tx.execute(_SET_ROLE, user_id, role, now)
 
 
 async def set_profile(

@@ -71,11 +71,13 @@ async def _reset(tx: Transaction, proof_id: str, hashed: str, *, now: datetime) 
     if owner_id is None or await queries.lock_account(tx, owner_id) is None:
         raise ProofRefused(_OVER)
     user_id = await proof_queries.use_proof(tx, proof_id, Purpose.RESET_PASSWORD, now=now)
-    account = user_id and await queries.set_password(tx, user_id, hashed, now=now)
-    if not user_id or not account:
+    if user_id is None:
+        raise ProofRefused(_OVER)
+    await revoke_all(tx, user_id, because="password reset", now=now)
+    account = await queries.set_password(tx, user_id, hashed, now=now)
+    if account is None:
         raise ProofRefused(_OVER)
     await proof_queries.use_all_proofs(tx, user_id, Purpose.RESET_PASSWORD, now=now)
     await queries.set_verified(tx, user_id, now=now)
-    await revoke_all(tx, user_id, because="password reset", now=now)
     await forget_failures(tx, account.email)
     return user_id

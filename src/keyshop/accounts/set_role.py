@@ -16,9 +16,11 @@ async def set_role(tx: Transaction, *, user_id: str, role: str, now: datetime) -
     Raises:
         UserNotFound: there is no such account.
     """
-    if await queries.lock_account(tx, user_id) is None:
+    account = await queries.lock_account(tx, user_id)
+    if account is None:
         raise UserNotFound
-    if not await queries.set_role(tx, user_id, Role(role), now=now):
+    if account.role is Role(role):
         return False
     await revoke_all(tx, user_id, because="role changed", now=now)
+    await queries.set_role(tx, user_id, Role(role), now=now)
     return True
