@@ -80,18 +80,9 @@ class Cart(Struct, frozen=True):
     """Of all lines that are shown, those that went out of stock included."""
 
 
-class Wish(Struct, frozen=True, kw_only=True, rename="camel"):
+class Wish(BasketGame, frozen=True, kw_only=True, rename="camel"):
     """A game on a wishlist: flat for the profile's page, with the game inside for the others."""
 
-    id: str
-    title: str
-    slug: str
-    image: str
-    price: Decimal
-    in_stock: bool
-    original_price: Decimal | UnsetType = UNSET
-    currency: str
-    platforms: list[str]
     game_id: str
     game: BasketGame
     added_at: str

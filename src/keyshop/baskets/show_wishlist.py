@@ -6,15 +6,12 @@ from typing import Final
 from msgspec import Struct, json
 
 from keyshop.baskets import queries
-from keyshop.baskets.models import Owner, Visitor, Wish
-from keyshop.baskets.rules import is_session_id
+from keyshop.baskets.models import Owner, Visitor
+from keyshop.baskets.read_kept import Kept, read_kept
 from keyshop.cache_keys import GUEST_WISHLIST, WISHLIST
-from keyshop.kit.cache.families import digest
-from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.cache.protocol import Cache
+from keyshop.kit.database import Database, Reader
 from keyshop.storefront.answer import answer
-
-_EMPTY: Final = b"[]"
 
 _ENCODER: Final = json.Encoder(decimal_format="number")
 
@@ -48,34 +45,13 @@ async def is_wished(
 
 async def _read(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:
     """Return the array of wishes, which is what is kept."""
-    if visitor.user_id is not None:
-        return await _read_users(db, cache, visitor.user_id, now=now)
-    if visitor.session_id is None or not is_session_id(visitor.session_id):
-        return _EMPTY
-    return await _read_guests(db, cache, visitor.session_id, now=now)
+    return await read_kept(db, cache, visitor, _WISHLISTS, now=now)
 
 
-async def _read_users(db: Database, cache: Cache, user_id: str, *, now: datetime) -> bytes:
-    async def load() -> Loaded:
-        async with db.read() as reader:
-            wishes = await queries.list_wishes(reader, Owner(id=user_id, is_guest=False))
-        return Loaded(_encode(wishes))
-
-    return await cache.read(WISHLIST.find_key(user=user_id), load, now=now) or _EMPTY
+async def _load(reader: Reader, owner: Owner) -> bytes:
+    return _ENCODER.encode(await queries.list_wishes(reader, owner))
 
 
-async def _read_guests(db: Database, cache: Cache, session_id: str, *, now: datetime) -> bytes:
-    async def load() -> Loaded:
-        async with db.read() as reader:
-            expires = await queries.find_expiry(reader, session_id=session_id, now=now)
-            if expires is None:
-                return Loaded(None)
-            wishes = await queries.list_wishes(reader, Owner(id=session_id, is_guest=True))
-        return Loaded(_encode(wishes), expires)
-
-    key = GUEST_WISHLIST.find_key(digest=digest(session_id))
-    return await cache.read(key, load, now=now) or _EMPTY
-
-
-def _encode(wishes: list[Wish]) -> bytes:
-    return _ENCODER.encode(wishes)
+_WISHLISTS: Final = Kept(
+    of_users=WISHLIST, of_guests=GUEST_WISHLIST, load=_load, empty=_ENCODER.encode(())
+)
