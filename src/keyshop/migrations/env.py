@@ -1,7 +1,7 @@
 """
 What Alembic runs to turn revisions into SQL.
 
-Only text is made here: `keyshop.kit.migrate` opens the transaction and sends the text to
+Only text is made here: `keyshop.kit.schema.migrate` opens the transaction and sends the text to
 PostgreSQL as it stands. So a revision may hold any number of statements, and a colon or a per cent
 sign in it is nobody's parameter.
 """

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from keyshop.kit.migrate import upgrade
+from keyshop.kit.schema.migrate import upgrade
 
 
 @asynccontextmanager

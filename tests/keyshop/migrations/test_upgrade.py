@@ -5,13 +5,13 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database import DatabaseUnavailable
-from keyshop.kit.migrate import status, upgrade
 from keyshop.kit.schema.errors import (
     ForeignDatabase,
     MigrationFailed,
     NewerDatabase,
     ServerRefused,
 )
+from keyshop.kit.schema.migrate import status, upgrade
 from keyshop.kit.schema.revisions import list_revisions, sql_of
 
 

@@ -7,7 +7,7 @@ import typer
 from keyshop.assembly import database_server
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import read_settings
-from keyshop.kit import migrate
+from keyshop.kit.schema import migrate
 from keyshop.kit.schema.attach import Attached, attach, check
 from keyshop.kit.schema.compare import Difference
 from keyshop.kit.schema.detach import detach

@@ -32,11 +32,11 @@ from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import until_told
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import read_settings
-from keyshop.kit import migrate
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.kit.metrics import forget_ended
+from keyshop.kit.schema import migrate
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
 from keyshop.sync.rules import RunKind

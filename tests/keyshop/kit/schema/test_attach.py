@@ -5,7 +5,6 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database import DatabaseUnavailable
-from keyshop.kit.migrate import status, upgrade
 from keyshop.kit.schema.attach import attach, check
 from keyshop.kit.schema.detach import detach
 from keyshop.kit.schema.errors import (
@@ -15,6 +14,7 @@ from keyshop.kit.schema.errors import (
     MigrationFailed,
     NothingToAttach,
 )
+from keyshop.kit.schema.migrate import status, upgrade
 from keyshop.kit.schema.revisions import list_revisions, list_shop_indexes
 from tests.keyshop.kit.schema.prisma_database import describe_all
 from tests.servers import Postgres, connected, copied_database

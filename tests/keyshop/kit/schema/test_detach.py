@@ -3,10 +3,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from keyshop.kit.migrate import status
 from keyshop.kit.schema.attach import attach
 from keyshop.kit.schema.detach import detach
 from keyshop.kit.schema.errors import DetachRefused
+from keyshop.kit.schema.migrate import status
 from tests.keyshop.kit.schema.prisma_database import describe_all
 from tests.servers import connected
 

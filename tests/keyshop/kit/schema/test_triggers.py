@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from keyshop.kit.migrate import status
+from keyshop.kit.schema.migrate import status
 from keyshop.kit.schema.triggers import TriggerFault
 from tests.servers import connected
 
