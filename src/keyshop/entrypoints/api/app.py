@@ -44,7 +44,7 @@ def create_app(
     trusted_proxies: Sequence[Network] = (),
     secure_cookies: bool = False,
     allowed_origins: Sequence[str] = (),
-    metrics_folder: str | None = None,
+    metrics_folder: Path | None = None,
     gauges: Gauges | None = None,
     simulator_url: str | None = None,
     storefront_dir: Path | None = None,

@@ -1,6 +1,7 @@
 """Figures for Prometheus: of all processes of the shop at one address."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from litestar import Response, get
@@ -14,8 +15,9 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+
+from keyshop.kit.read_counts import SharedCounts
 
 Gauges: TypeAlias = Callable[[], Awaitable[Iterable[Metric]]]
 """Figures that are the same for all processes and are read at the time, such as queue lengths."""
@@ -43,15 +45,14 @@ class _Ready(Collector):
         return self._metrics
 
 
-def metrics_handler(folder: str | None, gauges: Gauges | None) -> HTTPRouteHandler:
+def metrics_handler(folder: Path | None, gauges: Gauges | None) -> HTTPRouteHandler:
     """Return the handler of /metrics; without a folder it tells of this process alone."""
 
     @get("/metrics", include_in_schema=False)
     async def metrics() -> Response[bytes]:
         registry = CollectorRegistry()
         if folder is not None:
-            # The library leaves the constructor, which registers it, without types.
-            MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+            registry.register(SharedCounts(folder))
         if gauges is not None:
             registry.register(_Ready(list(await gauges())))
         figures = generate_latest(registry)

@@ -88,7 +88,7 @@ async def _answer(settings: Settings, servers: Servers, listening: socket.socket
             trusted_proxies=settings.trusted_proxies,
             secure_cookies=settings.shop_url.startswith("https://"),
             allowed_origins=settings.allowed_origins,
-            metrics_folder=str(settings.metrics_folder),
+            metrics_folder=settings.metrics_folder,
             gauges=lambda: read_figures(shop.db),
             simulator_url=supplier_url(settings) if settings.uses_simulator else None,
             storefront_dir=settings.storefront_dir,

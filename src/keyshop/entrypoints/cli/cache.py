@@ -4,14 +4,13 @@ import asyncio
 from typing import Final
 
 import typer
-from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from keyshop.assembly import open_servers
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, print_table
 from keyshop.entrypoints.cli.session import read_settings, upgraded
 from keyshop.kit.cache import status as cache_status
 from keyshop.kit.cache.status import CacheStatus
+from keyshop.kit.read_counts import SharedCounts
 from keyshop.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -66,11 +65,8 @@ def _facts(found: CacheStatus) -> list[tuple[str, object]]:
 
 def _count_reads(settings: Settings) -> dict[str, dict[str, int]]:
     """Return the reads that running processes have counted, by family and outcome."""
-    registry = CollectorRegistry()
-    # The library leaves the constructor, which registers it, without types.
-    MultiProcessCollector(registry, str(settings.metrics_folder))  # type: ignore[no-untyped-call]
     reads: dict[str, dict[str, int]] = {}
-    for metric in registry.collect():
+    for metric in SharedCounts(settings.metrics_folder).collect():
         for sample in metric.samples:
             if sample.name == _READS:
                 family = reads.setdefault(sample.labels["family"], {})

@@ -20,7 +20,7 @@ from tests.keyshop.entrypoints.api.parts import account_parts
 
 async def main():
     app = create_app(
-        accounts=account_parts(), cache=PassThrough(), db=Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), checks={}, metrics_folder=sys.argv[1]
+        accounts=account_parts(), cache=PassThrough(), db=Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), checks={}, metrics_folder=Path(sys.argv[1])
     )
     async with client_of(app) as client:
         for _ in range(3):
