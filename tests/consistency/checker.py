@@ -7,11 +7,14 @@ in its answer or not.
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tests.consistency.history import SETTLED_AFTER, KeyHistory, Steps
 from tests.consistency.keys import ABSENT
 from tests.consistency.records import Answer, Read
+
+_WITHOUT_DATABASE: Final = {Answer.UNAVAILABLE, Answer.TIMED_OUT}
+_WITHOUT_PROCESS: Final = {Answer.LOST, Answer.REFUSED, Answer.TIMED_OUT}
 
 
 class Fault(StrEnum):
@@ -38,10 +41,12 @@ class Outage(NamedTuple):
     """A time in which requests may fail, because the checker took something away."""
 
     api: int | None
-    """None: of all processes, because PostgreSQL was away."""
+    """None: of all processes."""
 
     began: int
     ended: int
+    of_database: bool = False
+    """Whether PostgreSQL was away, and not the process itself."""
 
 
 class Judge:
@@ -111,13 +116,9 @@ class Judge:
 def _excuses(outage: Outage, read: Read) -> bool:
     if read.invoked > outage.ended or read.returned < outage.began:
         return False
-    if outage.api is None:
-        return read.answer in {Answer.UNAVAILABLE, Answer.TIMED_OUT}
-    return outage.api == read.api and read.answer in {
-        Answer.LOST,
-        Answer.REFUSED,
-        Answer.TIMED_OUT,
-    }
+    if outage.api not in {None, read.api}:
+        return False
+    return read.answer in (_WITHOUT_DATABASE if outage.of_database else _WITHOUT_PROCESS)
 
 
 def first_seen(reads: Iterable[Read]) -> dict[int, dict[int, int]]:

@@ -39,13 +39,27 @@ class Journal:
             self.faults.append(Fault(name, victim, began, monotonic_ns()))
 
     @contextmanager
-    def outage(self, api: int | None, *, after: float = 0.0) -> Iterator[None]:
+    def outage(
+        self, api: int | None, *, after: float = 0.0, of_database: bool = False
+    ) -> Iterator[None]:
         """Excuse failed requests while the block lasts and so many seconds after."""
         began = monotonic_ns()
         try:
             yield
         finally:
-            self.outages.append(Outage(api, began, monotonic_ns() + int(after * SECOND)))
+            ended = monotonic_ns() + int(after * SECOND)
+            self.outages.append(Outage(api, began, ended, of_database))
+
+    @contextmanager
+    def stopped(self, api: int) -> Iterator[None]:
+        """Excuse a process that notices only after the block that it lost its connections in it."""
+        began = monotonic_ns()
+        try:
+            yield
+        finally:
+            if any(outage.of_database and outage.ended >= began for outage in self.outages):
+                ended = monotonic_ns() + SECOND
+                self.outages.append(Outage(api, began, ended, of_database=True))
 
     def count(self) -> Counter[str]:
         """Return how often each fault was made."""

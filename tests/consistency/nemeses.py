@@ -117,7 +117,8 @@ class Nemeses:
                 self._journal.fault(strike.name, child.name),
             ):
                 if strike.name == "api.stop":
-                    await _stop(child, strike.seconds)
+                    with self._journal.stopped(place):
+                        await _stop(child, strike.seconds)
                 else:
                     await self._restart_api(child, self._parts.base_urls[place])
 
@@ -150,8 +151,9 @@ class Nemeses:
 
     async def _strike_reader(self, strike: Strike) -> None:
         child = _pick(self._parts.readers, strike.victim)
+        number = len(self._parts.base_urls) + self._parts.readers.index(child)
         async with self._taken[child.name]:
-            with self._journal.fault(strike.name, child.name):
+            with self._journal.fault(strike.name, child.name), self._journal.stopped(number):
                 if strike.name == "reader.stutter":
                     await _stutter(child, strike, longest=_STUTTER)
                 else:
@@ -233,7 +235,7 @@ class Nemeses:
         async with self._taken["postgres"]:
             with (
                 self._recovery.fault(),
-                self._journal.outage(None, after=_AFTER_POSTGRES),
+                self._journal.outage(None, after=_AFTER_POSTGRES, of_database=True),
                 self._journal.fault(strike.name),
             ):
                 if strike.name == "postgres.restart":

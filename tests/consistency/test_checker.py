@@ -147,7 +147,9 @@ class TestAnswerThatBelongsToAnother:
     def test_is_a_violation_whatever_is_out_of_order(self):
         reads = [failure(Answer.ANOTHERS, at=15, until=16)]
 
-        assert judge_all(reads, outages=[Outage(None, 10, 20)]) == [Fault.ANOTHERS]
+        assert judge_all(reads, outages=[Outage(None, 10, 20, of_database=True)]) == [
+            Fault.ANOTHERS
+        ]
 
 
 class TestBasketOfAGuestWhoIsACustomerNow:
@@ -162,7 +164,7 @@ class TestBasketOfAGuestWhoIsACustomerNow:
 
 class TestFailedRequest:
     killed = Outage(0, 10, 20)
-    without_database = Outage(None, 10, 20)
+    without_database = Outage(None, 10, 20, of_database=True)
 
     def test_is_a_violation(self):
         assert judge_all([failure(Answer.LOST, at=5, until=6)]) == [Fault.UNAVAILABLE]
@@ -186,6 +188,12 @@ class TestFailedRequest:
         reads = [failure(Answer.UNAVAILABLE, at=15, until=16, api=1)]
 
         assert judge_all(reads, outages=[self.without_database]) == []
+
+    def test_may_say_503_when_its_process_alone_has_not_noticed_yet(self):
+        late = Outage(1, 10, 20, of_database=True)
+        reads = [failure(Answer.UNAVAILABLE, at=15, until=16, api=api) for api in (0, 1)]
+
+        assert judge_all(reads, outages=[late]) == [Fault.UNAVAILABLE]
 
     def test_may_never_be_another_status(self):
         reads = [failure(Answer.WRONG_STATUS, at=15, until=16)]
