@@ -37,6 +37,7 @@ from keyshop.entrypoints.api.envelope import Done
 from keyshop.entrypoints.api.errors import ApiRequest, described
 from keyshop.entrypoints.api.identity import BEARER, BEARER_OR_GUEST, find_caller, find_signed_in
 from keyshop.entrypoints.api.migrate_baskets import basket_cookies
+from keyshop.entrypoints.api.ready import Ready
 from keyshop.entrypoints.api.respond import is_secure, say, show
 from keyshop.kit.clock import utc_now
 from keyshop.storefront.models import Envelope
@@ -136,11 +137,11 @@ async def refresh(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def me(shop: CurrentShop, request: ApiRequest) -> bytes:
+async def me(shop: CurrentShop, request: ApiRequest) -> Ready:
     """Names, balance and what was bought so far by whoever is signed in."""
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
-    return await show_profile(shop.db, shop.cache, user_id=known.user_id, now=now)
+    return Ready(await show_profile(shop.db, shop.cache, user_id=known.user_id, now=now))
 
 
 @post(

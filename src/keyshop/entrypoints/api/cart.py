@@ -16,6 +16,7 @@ from keyshop.entrypoints.api.errors import ApiRequest, described
 from keyshop.entrypoints.api.identity import BEARER, BEARER_OR_GUEST, find_visitor
 from keyshop.entrypoints.api.migrate_baskets import Migrated, migrate_here
 from keyshop.entrypoints.api.parameters import PathText
+from keyshop.entrypoints.api.ready import Ready
 from keyshop.entrypoints.api.respond import keep_basket, say
 from keyshop.kit.clock import utc_now
 from keyshop.storefront.models import Envelope
@@ -27,11 +28,11 @@ from keyshop.storefront.models import Envelope
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def cart(shop: CurrentShop, request: ApiRequest) -> bytes:
+async def cart(shop: CurrentShop, request: ApiRequest) -> Ready:
     """The games in the cart at their present prices, the last one first."""
     now = utc_now()
     visitor = await find_visitor(request, shop, now=now)
-    return await show_cart(shop.db, shop.cache, visitor, now=now)
+    return Ready(await show_cart(shop.db, shop.cache, visitor, now=now))
 
 
 @post(

@@ -15,7 +15,6 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import (
     ASGIApp,
-    HTTPResponseStartEvent,
     HTTPScope,
     Message,
     Receive,
@@ -26,6 +25,7 @@ from prometheus_client import Counter, Histogram
 
 from keyshop.entrypoints.api.envelope import failure
 from keyshop.entrypoints.api.metrics import DURATION, REQUESTS
+from keyshop.entrypoints.api.ready import JSON, send_whole
 from keyshop.kit.logs import REQUEST_ID
 
 _Headers = list[tuple[bytes, bytes]]
@@ -43,7 +43,6 @@ _PRIVATE_HEADERS: Final[_Headers] = [
     (b"referrer-policy", b"no-referrer"),
 ]
 _ENCRYPTED_FROM_NOW_ON: Final = (b"strict-transport-security", b"max-age=31536000")
-_JSON: Final[_Headers] = [(b"content-type", b"application/json")]
 
 _PREFLIGHT: Final[_Headers] = [
     (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, PATCH, OPTIONS"),
@@ -98,10 +97,10 @@ class Edge:
 
     async def _handle(self, scope: HTTPScope, receive: Receive, answer: "_Answer") -> None:
         if scope["method"] == "OPTIONS":
-            await _respond(answer, 200, _PREFLIGHT if answer.is_cross_origin else [], b"")
+            await send_whole(answer, 200, _PREFLIGHT if answer.is_cross_origin else [], b"")
         elif b"%00" in scope["query_string"] or "\0" in scope["path"]:
             # PostgreSQL's texts cannot hold it, so there is nothing it could find.
-            await _respond(answer, 400, _JSON, failure("The address holds a NUL character."))
+            await send_whole(answer, 400, JSON, failure("The address holds a NUL character."))
         else:
             await self._app(cast("Scope", scope), receive, answer)
 
@@ -143,17 +142,6 @@ def _mend_path(scope: HTTPScope) -> None:
     # A storefront that was built with a wrong base address asks for /api/api/...
     if scope["path"].startswith("/api/api/"):
         scope["path"] = scope["path"][4:]
-
-
-async def _respond(send: Send, status: int, headers: _Headers, body: bytes) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    start: HTTPResponseStartEvent = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [*headers, length],
-    }
-    await send(start)
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _tell(scope: HTTPScope, status: int, seconds: float) -> None:

@@ -26,6 +26,7 @@ from keyshop.entrypoints.api.parameters import (
     read_sort,
     split_values,
 )
+from keyshop.entrypoints.api.ready import Ready
 from keyshop.kit.clock import utc_now
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
@@ -77,7 +78,7 @@ async def browse(
     sort: Option = None,
     page: Page = 1,
     page_size: PageSize = USUAL_PAGE_SIZE,
-) -> bytes:
+) -> Ready:
     """The catalogue: any of the values of a filter, and all of the filters."""
     wanted = CatalogueFilter(
         search=read_search(search),
@@ -89,107 +90,111 @@ async def browse(
         publishers=split_values(publishers),
         multiplayer=multiplayer,
     )
-    return await browse_catalogue(
-        shop.db,
-        shop.cache,
-        read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
-        sort=read_sort(sort),
-        page=clamp_page(page),
-        page_size=clamp_page_size(page_size),
-        now=utc_now(),
+    return Ready(
+        await browse_catalogue(
+            shop.db,
+            shop.cache,
+            read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
+            sort=read_sort(sort),
+            page=clamp_page(page),
+            page_size=clamp_page_size(page_size),
+            now=utc_now(),
+        )
     )
 
 
 @get("/autocomplete", responses=described(Envelope[list[Suggestion]]), media_type=MediaType.JSON)
-async def autocomplete(shop: CurrentShop, q: Text = "", limit: Limit = USUAL_SUGGESTIONS) -> bytes:
+async def autocomplete(shop: CurrentShop, q: Text = "", limit: Limit = USUAL_SUGGESTIONS) -> Ready:
     """Games that answer what was typed so far."""
-    return await suggest_games(shop.db, shop.cache, text=q, limit=limit, now=utc_now())
+    return Ready(await suggest_games(shop.db, shop.cache, text=q, limit=limit, now=utc_now()))
 
 
 @get("/search", responses=_GAMES, media_type=MediaType.JSON)
-async def search(shop: CurrentShop, q: Text = "") -> bytes:
+async def search(shop: CurrentShop, q: Text = "") -> Ready:
     """Games in stock whose title, publisher or description holds the text."""
-    return await search_games(shop.db, text=q, now=utc_now())
+    return Ready(await search_games(shop.db, text=q, now=utc_now()))
 
 
 @get("/best-sellers", responses=_GAMES, media_type=MediaType.JSON)
-async def best_sellers(shop: CurrentShop, genre: Genre = None) -> bytes:
+async def best_sellers(shop: CurrentShop, genre: Genre = None) -> Ready:
     """What sells best, of all games or of a genre by name or slug."""
-    return await list_best_sellers(shop.db, shop.cache, genre=genre or None, now=utc_now())
+    return Ready(await list_best_sellers(shop.db, shop.cache, genre=genre or None, now=utc_now()))
 
 
 @get("/new-in-catalog", responses=_GAMES, media_type=MediaType.JSON)
-async def new_in_catalogue(shop: CurrentShop) -> bytes:
+async def new_in_catalogue(shop: CurrentShop) -> Ready:
     """What came out in the last two weeks or will come out."""
-    return await list_new_in_catalogue(shop.db, shop.cache, now=utc_now())
+    return Ready(await list_new_in_catalogue(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/preorders", responses=_GAMES, media_type=MediaType.JSON)
-async def preorders(shop: CurrentShop) -> bytes:
+async def preorders(shop: CurrentShop) -> Ready:
     """What can be ordered ahead, the next release first."""
-    return await list_preorders(shop.db, shop.cache, now=utc_now())
+    return Ready(await list_preorders(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/new", responses=_GAMES, media_type=MediaType.JSON)
-async def new(shop: CurrentShop) -> bytes:
+async def new(shop: CurrentShop) -> Ready:
     """What came out in the last two weeks and can be played at once."""
-    return await list_new(shop.db, shop.cache, now=utc_now())
+    return Ready(await list_new(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/by-genre/{genre:str}", responses=_GAMES, media_type=MediaType.JSON)
-async def by_genre(shop: CurrentShop, genre: PathText) -> bytes:
+async def by_genre(shop: CurrentShop, genre: PathText) -> Ready:
     """The popular games of a genre by name or slug; best sellers when it has none."""
-    return await list_by_genre(shop.db, shop.cache, genre=genre, now=utc_now())
+    return Ready(await list_by_genre(shop.db, shop.cache, genre=genre, now=utc_now()))
 
 
 @get("/random", responses=_GAMES, media_type=MediaType.JSON)
-async def random(shop: CurrentShop, count: Count = 10) -> bytes:
+async def random(shop: CurrentShop, count: Count = 10) -> Ready:
     """Games in stock, others at every call."""
-    return await list_random(shop.db, count=clamp_count(count), now=utc_now())
+    return Ready(await list_random(shop.db, count=clamp_count(count), now=utc_now()))
 
 
 @get("/genres", responses=_NAMES, media_type=MediaType.JSON)
-async def genres(shop: CurrentShop) -> bytes:
+async def genres(shop: CurrentShop) -> Ready:
     """All genres by name."""
-    return await list_genres(shop.db, shop.cache, now=utc_now())
+    return Ready(await list_genres(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/platforms", responses=_NAMES, media_type=MediaType.JSON)
-async def platforms(shop: CurrentShop) -> bytes:
+async def platforms(shop: CurrentShop) -> Ready:
     """All platforms by name."""
-    return await list_platforms(shop.db, shop.cache, now=utc_now())
+    return Ready(await list_platforms(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/filter-options", responses=described(Envelope[FilterOptions]), media_type=MediaType.JSON)
-async def filter_options(shop: CurrentShop) -> bytes:
+async def filter_options(shop: CurrentShop) -> Ready:
     """Every value of every filter."""
-    return await list_filter_options(shop.db, shop.cache, now=utc_now())
+    return Ready(await list_filter_options(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/collections", responses=described(Envelope[list[Collection]]), media_type=MediaType.JSON)
-async def collections(shop: CurrentShop) -> bytes:
+async def collections(shop: CurrentShop) -> Ready:
     """The largest genres and publishers with their popular games."""
-    return await list_collections(shop.db, shop.cache, now=utc_now())
+    return Ready(await list_collections(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/{game_id:str}/similar", responses=_GAMES, media_type=MediaType.JSON)
-async def similar(shop: CurrentShop, game_id: PathText, count: Count = USUAL_SIMILAR) -> bytes:
+async def similar(shop: CurrentShop, game_id: PathText, count: Count = USUAL_SIMILAR) -> Ready:
     """Games that have much in common with this one."""
-    return await list_similar(
-        shop.db, shop.cache, game_id=game_id, count=clamp_count(count), now=utc_now()
+    return Ready(
+        await list_similar(
+            shop.db, shop.cache, game_id=game_id, count=clamp_count(count), now=utc_now()
+        )
     )
 
 
 @get("/slug/{slug:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game_by_slug(shop: CurrentShop, slug: PathText) -> bytes:
+async def game_by_slug(shop: CurrentShop, slug: PathText) -> Ready:
     """The game of that slug."""
-    return await show_game_by_slug(shop.db, shop.cache, slug=slug, now=utc_now())
+    return Ready(await show_game_by_slug(shop.db, shop.cache, slug=slug, now=utc_now()))
 
 
 @get("/{game_id:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game(shop: CurrentShop, game_id: PathText) -> bytes:
+async def game(shop: CurrentShop, game_id: PathText) -> Ready:
     """The game of that id."""
-    return await show_game(shop.db, shop.cache, game_id=game_id, now=utc_now())
+    return Ready(await show_game(shop.db, shop.cache, game_id=game_id, now=utc_now()))
 
 
 games_router = Router(

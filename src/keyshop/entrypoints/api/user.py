@@ -17,6 +17,7 @@ from keyshop.entrypoints.api.describe_bodies import takes
 from keyshop.entrypoints.api.envelope import Done
 from keyshop.entrypoints.api.errors import ApiRequest, described
 from keyshop.entrypoints.api.identity import BEARER, find_caller, find_signed_in
+from keyshop.entrypoints.api.ready import Ready
 from keyshop.entrypoints.api.respond import say
 from keyshop.kit.clock import utc_now
 from keyshop.storefront.models import Envelope
@@ -39,13 +40,13 @@ profile = get(
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def edit_profile(shop: CurrentShop, request: ApiRequest) -> bytes:
+async def edit_profile(shop: CurrentShop, request: ApiRequest) -> Ready:
     """Change names; nothing else of an account can be changed here."""
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
     changes = await read_body(request, ProfileChanges)
     await change_profile(shop.db, user_id=known.user_id, changes=changes, now=now)
-    return await show_profile(shop.db, shop.cache, user_id=known.user_id, now=now)
+    return Ready(await show_profile(shop.db, shop.cache, user_id=known.user_id, now=now))
 
 
 @put(
@@ -79,10 +80,10 @@ async def change_password(shop: CurrentShop, request: ApiRequest) -> Response[by
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def balance(shop: CurrentShop, request: ApiRequest) -> bytes:
+async def balance(shop: CurrentShop, request: ApiRequest) -> Ready:
     """How much money the account holds."""
     known = await find_signed_in(request, shop, now=utc_now())
-    return await show_balance(shop.db, user_id=known.user_id)
+    return Ready(await show_balance(shop.db, user_id=known.user_id))
 
 
 @get(
@@ -91,11 +92,11 @@ async def balance(shop: CurrentShop, request: ApiRequest) -> bytes:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def statistics(shop: CurrentShop, request: ApiRequest) -> bytes:
+async def statistics(shop: CurrentShop, request: ApiRequest) -> Ready:
     """What was bought and saved so far."""
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
-    return await show_statistics(shop.db, user_id=known.user_id, now=now)
+    return Ready(await show_statistics(shop.db, user_id=known.user_id, now=now))
 
 
 user_router = Router(

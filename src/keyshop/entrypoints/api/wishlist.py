@@ -21,6 +21,7 @@ from keyshop.entrypoints.api.identity import (
 )
 from keyshop.entrypoints.api.migrate_baskets import Migrated, migrate_here
 from keyshop.entrypoints.api.parameters import PathText
+from keyshop.entrypoints.api.ready import Ready
 from keyshop.entrypoints.api.respond import keep_basket, say
 from keyshop.kit.clock import utc_now
 from keyshop.storefront.models import Envelope
@@ -47,11 +48,11 @@ class Wished(Struct, frozen=True, rename="camel"):
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def wishlist(shop: CurrentShop, request: ApiRequest) -> bytes:
+async def wishlist(shop: CurrentShop, request: ApiRequest) -> Ready:
     """The games on the wishlist at their present prices, the last one first."""
     now = utc_now()
     visitor = await find_visitor(request, shop, now=now)
-    return await show_wishlist(shop.db, shop.cache, visitor, now=now)
+    return Ready(await show_wishlist(shop.db, shop.cache, visitor, now=now))
 
 
 @post(
@@ -94,11 +95,11 @@ async def remove(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> R
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def check(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> bytes:
+async def check(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Ready:
     """Whether a game is on the wishlist."""
     now = utc_now()
     visitor = await find_visitor(request, shop, now=now)
-    return await is_wished(shop.db, shop.cache, visitor, game_id, now=now)
+    return Ready(await is_wished(shop.db, shop.cache, visitor, game_id, now=now))
 
 
 @post(
@@ -119,12 +120,12 @@ async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def own_wishlist(shop: CurrentShop, request: ApiRequest) -> bytes:
+async def own_wishlist(shop: CurrentShop, request: ApiRequest) -> Ready:
     """The customer's wishlist as a plain list."""
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
     visitor = Visitor(user_id=known.user_id)
-    return await show_user_wishlist(shop.db, shop.cache, visitor, now=now)
+    return Ready(await show_user_wishlist(shop.db, shop.cache, visitor, now=now))
 
 
 @post(
