@@ -1,13 +1,14 @@
 """The process between the shop's processes and their servers, and the words for it."""
 
 import asyncio
+import socket
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Final
 
 import msgspec
 
-from keyshop.embedded.ports import pick_free
+from keyshop.embedded.ports import HOST
 from tests.consistency import proxy
 from tests.consistency.processes import python
 
@@ -22,14 +23,17 @@ class Network:
         self._folder = folder
         self._seed = seed
         self._routes: list[proxy.Route] = []
+        self._entries: list[socket.socket] = []
         self._process: Popen[bytes] | None = None
         self._turn = asyncio.Lock()
 
     def add(self, name: str, behind: int, *, slow_share: float = 0.0) -> int:
-        """Plan a route and return its port."""
-        route = proxy.Route(name, pick_free(), behind, slow_share)
-        self._routes.append(route)
-        return route.port
+        """Plan a route and return its port, which is its own from now on."""
+        entry = socket.create_server((HOST, 0))
+        self._entries.append(entry)
+        self._routes.append(proxy.Route(name, entry.fileno(), behind, slow_share))
+        port: int = entry.getsockname()[1]
+        return port
 
     def ways_to_redis(self, of: str = "") -> list[str]:
         """Return the names of the routes to Redis, or of those of processes called so."""
@@ -44,8 +48,10 @@ class Network:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=log,
+                pass_fds=[route.entry for route in self._routes],
                 start_new_session=True,
             )
+        self._close_entries()
         self._wait_for_word()
 
     async def set(self, routes: list[str], mode: proxy.Mode, amount: int = 0) -> None:
@@ -55,9 +61,14 @@ class Network:
 
     def end(self) -> None:
         """Close all routes."""
+        self._close_entries()
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
+
+    def _close_entries(self) -> None:
+        for entry in self._entries:
+            entry.close()
 
     def _set(self, change: proxy.Change) -> None:
         assert self._process is not None

@@ -34,10 +34,10 @@ class Mode(StrEnum):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A port of this machine, and the one behind it."""
+    """A port of this machine, as an open socket that listens on it, and the one behind it."""
 
     name: str
-    port: int
+    entry: int
     behind: int
     slow_share: float = 0.0
     """Of what passes, so much waits for 2 to 40 ms, at all times: it widens every race."""
@@ -246,7 +246,8 @@ async def _run(order: Order) -> None:
     dice = Random(order.seed)
     states = {route.name: _State(route, dice) for route in order.routes}
     for state in states.values():
-        await loop.create_server(partial(_ClientEnd, state), "127.0.0.1", state.route.port)
+        entry = socket.socket(fileno=state.route.entry)
+        await loop.create_server(partial(_ClientEnd, state), sock=entry)
     lines = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     _say("ready")

@@ -10,31 +10,22 @@ from keyshop.kit.database import Reader
 from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.queries import DESCRIBED, GRAMS, IN_NAMES, POPULAR, POPULAR_GAMES
 
+# The columns that an order looks at, and the order.
 _ORDERS: Final = {
-    Sort.POPULAR: POPULAR,
-    Sort.NEWEST: "released DESC, game_id",
-    Sort.PRICE_ASCENDING: "price, game_id",
-    Sort.PRICE_DESCENDING: "price DESC, game_id",
-    Sort.LATEST_ENTRY: "created DESC, game_id",
+    Sort.POPULAR: ("rating, released", POPULAR),
+    Sort.NEWEST: ("released", "released DESC, game_id"),
+    Sort.PRICE_ASCENDING: ("price", "price, game_id"),
+    Sort.PRICE_DESCENDING: ("price", "price DESC, game_id"),
+    Sort.LATEST_ENTRY: ("created", "created DESC, game_id"),
 }
 
-# Counting and choosing read the same rows. Where a filter leaves few of them, they are found once.
-_PAGE_OF_FEW: Final = """
-    WITH matched AS MATERIALIZED (
-        SELECT game_id, rating, released, price, created FROM keyshop.game_facets WHERE {where}
-    )
-    SELECT (SELECT count(*) FROM matched) AS total,
+# Counting and choosing look at the same rows. PostgreSQL reads what is named twice only once and
+# keeps it meanwhile, so it gets no column that the order does not look at; what is named once it
+# does not keep.
+_PAGE: Final = """
+    WITH matched AS (SELECT game_id, {columns} FROM keyshop.game_facets WHERE {where})
+    SELECT (SELECT count(*) FROM {counted}) AS total,
         ARRAY(SELECT game_id FROM matched ORDER BY {order} LIMIT $1 OFFSET $2) AS ids
-"""
-
-# Where most of the catalogue is left, keeping it in between would spill out of work_mem and cost
-# more than reading it twice.
-_PAGE_OF_MANY: Final = """
-    SELECT (SELECT count(*) FROM keyshop.game_facets WHERE {where}) AS total,
-        ARRAY(
-            SELECT game_id FROM keyshop.game_facets WHERE {where}
-            ORDER BY {order} LIMIT $1 OFFSET $2
-        ) AS ids
 """
 
 # The pages that visits begin with. Their orders are indexes of games, so that nothing is sorted.
@@ -96,8 +87,10 @@ def page_statement(
             args.append(value)
             conditions.append(condition.replace("$n", f"${len(args) + 2}"))
     where = " AND ".join(conditions) or "true"
-    page = _PAGE_OF_FEW if _is_narrow(wanted) else _PAGE_OF_MANY
-    return page.format(where=where, order=_ORDERS[sort]), args
+    # All games are counted without a look at any.
+    counted = "matched" if conditions else "keyshop.game_facets"
+    columns, order = _ORDERS[sort]
+    return _PAGE.format(columns=columns, where=where, counted=counted, order=order), args
 
 
 def _conditions(wanted: CatalogueFilter) -> list[tuple[str, object]]:
@@ -113,17 +106,6 @@ def _conditions(wanted: CatalogueFilter) -> list[tuple[str, object]]:
         ("publisher = ANY($n::text[])", wanted.publishers or None),
         ("multiplayer = $n", wanted.multiplayer),
     ]
-
-
-def _is_narrow(wanted: CatalogueFilter) -> bool:
-    return bool(
-        wanted.search
-        or wanted.platforms
-        or wanted.genres
-        or wanted.activation_services
-        or wanted.regions
-        or wanted.publishers
-    )
 
 
 def _lower(names: list[str]) -> list[str] | None:

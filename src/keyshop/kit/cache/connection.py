@@ -9,9 +9,11 @@ the connection is closed, and whoever else was waiting reads from PostgreSQL.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 from typing import Final, TypeAlias, cast
 
 import hiredis
+from msgspec import Struct
 
 from keyshop.kit.cache.address import RedisAddress
 from keyshop.kit.cache.scripts import SCRIPTS, Script
@@ -39,13 +41,22 @@ class RedisRefused(RedisFault):
     """The server refused one command, and the connection is as good as before."""
 
 
+class _Sent(Struct):
+    """A command whose reply is to come, and when that is late, on the event loop's clock."""
+
+    reply: "asyncio.Future[Reply]"
+    due: float
+
+
 class RedisConnection(asyncio.Protocol):
     """A connection after its handshake; `incarnation` names the data behind it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
-        self._waiting: deque[asyncio.Future[Reply]] = deque()
+        self._waiting: deque[_Sent] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = inf
         self._transport: asyncio.WriteTransport | None = None
         self.lost = asyncio.Event()
         self.shop = ""
@@ -68,27 +79,39 @@ class RedisConnection(asyncio.Protocol):
         self.token = token
         self.incarnation = f"{self._run}:{token}"
 
-    async def call(self, *command: _Argument) -> Reply:
+    async def call(self, *command: _Argument, within: float = inf) -> Reply:
         """
         Send a command and wait for its reply; give up, and close, when this task is cancelled.
 
+        Args:
+            command: Its words.
+            within: Seconds after which the reply is late and the connection is closed, as by a
+                timeout of the caller's own, which costs as much as the command itself.
+
         Raises:
             RedisRefused: the server refused it.
-            RedisFault: the connection is lost.
+            RedisFault: the connection is lost, maybe because a reply was late.
         """
-        future = self._send(command)
+        reply = self._send(command, within)
         try:
-            return await future
+            return await reply
         except asyncio.CancelledError:
             # Its reply is still to come: nobody may take it for an answer to something else.
             self.close()
             raise
 
     async def run_script(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[_Argument]
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[_Argument],
+        *,
+        within: float = inf,
     ) -> Reply:
         """Run a script that the handshake loaded; otherwise as `call`."""
-        return await self.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        return await self.call(
+            "EVALSHA", script.digest, len(keys), *keys, *arguments, within=within
+        )
 
     async def run_scripts(
         self, calls: Sequence[tuple[Script, Sequence[str], Sequence[_Argument]]]
@@ -104,7 +127,7 @@ class RedisConnection(asyncio.Protocol):
             self._transport.abort()
         self.connection_lost(None)
 
-    def _send(self, command: Sequence[_Argument]) -> asyncio.Future[Reply]:
+    def _send(self, command: Sequence[_Argument], within: float) -> asyncio.Future[Reply]:
         if self._transport is None or self.lost.is_set():
             raise RedisFault("The connection is closed.")
         if (
@@ -114,12 +137,29 @@ class RedisConnection(asyncio.Protocol):
             self.close()
             raise RedisFault("The server takes no more.")
         future: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiting.append(future)
+        due = self._loop.time() + within
+        self._waiting.append(_Sent(future, due))
+        if due < self._looks_at:
+            self._look_at(due)
         # The parser's stub takes tuples of one argument only.
         self._transport.write(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]
         return future
 
+    def _look_at(self, due: float) -> None:
+        """Look at that time whether a reply is late; one timer serves all commands."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due == inf else self._loop.call_at(due, self._close_if_late)
+        self._looks_at = due
+
     # What the event loop calls.
+
+    def _close_if_late(self) -> None:
+        due = min((sent.due for sent in self._waiting), default=inf)
+        if due <= self._loop.time():
+            self.close()
+        else:
+            self._look_at(due)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
@@ -143,14 +183,14 @@ class RedisConnection(asyncio.Protocol):
         del exc
         if not self.lost.is_set():
             self.lost.set()
-            for future in self._waiting:
-                if not future.done():
-                    future.set_exception(RedisFault("The connection was lost."))
-                    future.exception()  # nobody may be waiting any more
+            for sent in self._waiting:
+                if not sent.reply.done():
+                    sent.reply.set_exception(RedisFault("The connection was lost."))
+                    sent.reply.exception()  # nobody may be waiting any more
             self._waiting.clear()
 
     def _answer(self, reply: object) -> None:
-        future = self._waiting.popleft()
+        future = self._waiting.popleft().reply
         if future.done():
             return
         if isinstance(reply, hiredis.ReplyError):

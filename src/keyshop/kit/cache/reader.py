@@ -122,11 +122,10 @@ class GuardedCache:
             return BYPASS
         generation = generation_name(control.shop, key.family.group)
         try:
-            async with asyncio.timeout(_DEADLINE):
-                reply = await connection.call(
-                    "MGET", key.name, generation, token_name(control.shop)
-                )
-        except (RedisFault, TimeoutError):
+            reply = await connection.call(
+                "MGET", key.name, generation, token_name(control.shop), within=_DEADLINE
+            )
+        except RedisFault:
             return BYPASS
         self._link.answered()
         return self._judge(connection, control, key, reply)
@@ -144,11 +143,13 @@ class GuardedCache:
         token, generation = secrets.token_hex(8), secrets.token_hex(8)
         head = f"{control.tag}|{key.name}|"
         try:
-            async with asyncio.timeout(_DEADLINE):
-                reply = await connection.run_script(
-                    ACQUIRE, _names(control, key), (connection.token, head, token, generation)
-                )
-        except (RedisFault, TimeoutError):
+            reply = await connection.run_script(
+                ACQUIRE,
+                _names(control, key),
+                (connection.token, head, token, generation),
+                within=_DEADLINE,
+            )
+        except RedisFault:
             return BYPASS
         return self._judge_lease(connection, control, key, token, reply)
 
@@ -161,28 +162,23 @@ class GuardedCache:
         generation = lease.generation.encode(errors="surrogateescape")
         head = f"{lease.control.tag}|{key.name}|".encode() + generation + b"|"
         try:
-            async with asyncio.timeout(_FILL_PATIENCE):
-                accepted = await lease.connection.run_script(
-                    FILL,
-                    _names(lease.control, key),
-                    (
-                        lease.connection.token,
-                        lease.token,
-                        generation,
-                        head + payload,
-                        int(ttl * 1000),
-                    ),
-                )
-        except (RedisFault, TimeoutError):
+            accepted = await lease.connection.run_script(
+                FILL,
+                _names(lease.control, key),
+                (lease.connection.token, lease.token, generation, head + payload, int(ttl * 1000)),
+                within=_FILL_PATIENCE,
+            )
+        except RedisFault:
             return "failed"
         return "accepted" if accepted else "refused"
 
     async def release(self, key: CacheKey, lease: Lease) -> None:
         """RELEASE: give the lease back, so that others need not wait for it to lapse."""
         name = lease_name(lease.control.shop, key.name)
-        with suppress(RedisFault, TimeoutError):
-            async with asyncio.timeout(_FILL_PATIENCE):
-                await lease.connection.run_script(RELEASE, (name,), (lease.token,))
+        with suppress(RedisFault):
+            await lease.connection.run_script(
+                RELEASE, (name,), (lease.token,), within=_FILL_PATIENCE
+            )
 
     # How they are put together.
 

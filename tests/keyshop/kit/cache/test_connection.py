@@ -25,6 +25,8 @@ from keyshop.kit.errors import Invalid
 from tests.keyshop.kit.cache.redis_process import serving
 from tests.keyshop.kit.cache.shelf import open_shelf
 
+LATE = 0.4  # seconds beyond a promise that a busy machine may need
+
 GOOD_INFO = b"redis_version:7.2.0\r\nrun_id:a\r\nmaster_replid:b\r\nrole:master\r\n"
 
 
@@ -220,6 +222,31 @@ class TestPretender:
             assert connection.lost.is_set()
             with pytest.raises(RedisFault):
                 await connection.call("PING")
+
+    async def test_that_answers_too_late_for_one_is_waited_for_by_nobody(self):
+        async with pretending(telling(GOOD_INFO, b"")) as url:
+            connection = await enter(url)
+            patient = [asyncio.create_task(connection.call("PING", within=3600)) for _ in range(3)]
+            unlimited = asyncio.create_task(connection.call("PING"))
+            with pytest.raises(RedisFault):
+                await connection.call("PING", within=0.05)
+            assert connection.lost.is_set()
+            found = await asyncio.gather(*patient, unlimited, return_exceptions=True)
+            assert all(isinstance(fault, RedisFault) for fault in found)
+
+    async def test_has_as_long_for_a_command_however_long_others_took(self):
+        answer = telling(GOOD_INFO, b"+PONG\r\n")
+        async with pretending(lambda words: b"" if words == b"HANG" else answer(words)) as url:
+            connection = await enter(url)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            while loop.time() < began + 0.3:
+                assert await connection.call("PING", within=0.2) == b"PONG"
+            sent = loop.time()
+            with pytest.raises(RedisFault):
+                await connection.call("HANG", within=0.2)
+            # Event loops count whole milliseconds.
+            assert 0.198 < loop.time() - sent < 0.2 + LATE
 
     async def test_that_takes_nothing_is_not_filled_for_ever(self):
         async with pretending(telling(GOOD_INFO, b"")) as url:
