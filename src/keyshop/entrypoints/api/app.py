@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 
 from keyshop.accounts.parts import AccountParts
 from keyshop.entrypoints.api.auth import auth_router
+from keyshop.entrypoints.api.browse import browse_handler
 from keyshop.entrypoints.api.cart import cart_router
 from keyshop.entrypoints.api.client_address import Network, Proxies
 from keyshop.entrypoints.api.dependencies import ApiShop
@@ -76,6 +77,7 @@ def create_app(
     )
     inner = Litestar(
         route_handlers=[
+            browse_handler(shop),
             games_router,
             auth_router,
             user_router,

@@ -1,9 +1,6 @@
 """The catalogue at /api/games; every handler is one call of the storefront."""
 
-from typing import Annotated
-
 from litestar import MediaType, Router, get
-from litestar.params import FromQuery, QueryParameter
 
 from keyshop.entrypoints.api.dependencies import CurrentShop
 from keyshop.entrypoints.api.errors import described
@@ -11,24 +8,12 @@ from keyshop.entrypoints.api.parameters import (
     Count,
     Genre,
     Limit,
-    Option,
-    Page,
-    PageSize,
     PathText,
     Text,
-    Values,
     clamp_count,
-    clamp_page,
-    clamp_page_size,
-    read_flag,
-    read_prices,
-    read_search,
-    read_sort,
-    split_values,
 )
 from keyshop.entrypoints.api.ready import Ready
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
 from keyshop.storefront.list_games import (
@@ -41,66 +26,20 @@ from keyshop.storefront.list_games import (
     list_similar,
 )
 from keyshop.storefront.models import (
-    CatalogueFilter,
     Collection,
     Envelope,
     FilterOptions,
     Game,
-    GamePage,
     NamedSlug,
     Suggestion,
 )
-from keyshop.storefront.rules import USUAL_PAGE_SIZE, USUAL_SIMILAR, USUAL_SUGGESTIONS
+from keyshop.storefront.rules import USUAL_SIMILAR, USUAL_SUGGESTIONS
 from keyshop.storefront.search_games import search_games, suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 
 _GAME = described(Envelope[Game], 404)
 _GAMES = described(Envelope[list[Game]])
 _NAMES = described(Envelope[list[NamedSlug]])
-
-
-@get("/", responses=described(Envelope[GamePage]), media_type=MediaType.JSON)
-async def browse(
-    shop: CurrentShop,
-    search: Option = None,
-    min_price: Annotated[str | None, QueryParameter(name="minPrice")] = None,
-    max_price: Annotated[str | None, QueryParameter(name="maxPrice")] = None,
-    price_preset: Annotated[str | None, QueryParameter(name="pricePreset")] = None,
-    in_stock_only: Annotated[str | None, QueryParameter(name="inStockOnly")] = None,
-    platforms: Values = None,
-    genres: Values = None,
-    activation_services: Annotated[
-        list[str] | None, QueryParameter(name="activationServices")
-    ] = None,
-    regions: Values = None,
-    publishers: Values = None,
-    multiplayer: FromQuery[bool | None] = None,
-    sort: Option = None,
-    page: Page = 1,
-    page_size: PageSize = USUAL_PAGE_SIZE,
-) -> Ready:
-    """The catalogue: any of the values of a filter, and all of the filters."""
-    wanted = CatalogueFilter(
-        search=read_search(search),
-        in_stock_only=read_flag(in_stock_only),
-        platforms=split_values(platforms),
-        genres=split_values(genres),
-        activation_services=split_values(activation_services),
-        regions=split_values(regions),
-        publishers=split_values(publishers),
-        multiplayer=multiplayer,
-    )
-    return Ready(
-        await browse_catalogue(
-            shop.db,
-            shop.cache,
-            read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
-            sort=read_sort(sort),
-            page=clamp_page(page),
-            page_size=clamp_page_size(page_size),
-            now=utc_now(),
-        )
-    )
 
 
 @get("/autocomplete", responses=described(Envelope[list[Suggestion]]), media_type=MediaType.JSON)
@@ -201,7 +140,6 @@ games_router = Router(
     path="/api/games",
     tags=["Games"],
     route_handlers=[
-        browse,
         autocomplete,
         search,
         best_sellers,
