@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from keyshop.catalog import queries
+from keyshop.catalog import home_list_queries
 from keyshop.kit.database import Transaction
 
 _HOW_MANY = 30
@@ -15,9 +15,9 @@ async def fill_home_lists(tx: Transaction, *, now: datetime) -> None:
 
     New is what has no release date from the supplier, who therefore never takes it back.
     """
-    if not await queries.count_best_sellers(tx):
-        await queries.mark_best_sellers(tx, limit=_HOW_MANY, now=now)
-    if not await queries.count_preorders(tx):
-        await queries.mark_preorders(tx, limit=_HOW_MANY, now=now)
-    if not await queries.count_released_since(tx, now - 2 * _LAST_WEEK):
-        await queries.release_undated(tx, now - _LAST_WEEK, limit=_HOW_MANY, now=now)
+    if not await home_list_queries.count_best_sellers(tx):
+        await home_list_queries.mark_best_sellers(tx, limit=_HOW_MANY, now=now)
+    if not await home_list_queries.count_preorders(tx):
+        await home_list_queries.mark_preorders(tx, limit=_HOW_MANY, now=now)
+    if not await home_list_queries.count_released_since(tx, now - 2 * _LAST_WEEK):
+        await home_list_queries.release_undated(tx, now - _LAST_WEEK, limit=_HOW_MANY, now=now)

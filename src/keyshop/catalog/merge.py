@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from keyshop.catalog import queries
+from keyshop.catalog import link_queries, queries
 from keyshop.catalog.models import Description, KnownGame, Merged, SupplierGame
 from keyshop.catalog.relink import relink
 from keyshop.catalog.rules import NO_COVER, UNKNOWN_RELEASE_DATE, choose_slug
@@ -35,7 +35,7 @@ async def merge_games(tx: Transaction, batch: Iterable[SupplierGame], *, now: da
     relinked = await relink(tx, games, _linked(differing) | added, added=added)
     await _remember(tx, differing, added, now=now)
     if relinked.links:
-        await queries.remember_links(tx, relinked.links)
+        await link_queries.remember_links(tx, relinked.links)
 
     unknown = {game.offer.product_id for game in missing} - {game.product_id for game in new}
     return Merged(

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.catalog.queries import Link
+from keyshop.catalog.link_queries import Link
 from keyshop.catalog.rules import loses_letters, slugify
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id

@@ -1,13 +1,10 @@
-"""All SQL of the catalogue."""
+"""The SQL of games and of what the supplier said of them; links and home lists have their own."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
-
 from keyshop.catalog.models import KnownGame, SupplierGame
-from keyshop.catalog.rules import UNKNOWN_RELEASE_DATE
 from keyshop.kit.database import Transaction, rows
 
 STAGED_COLUMNS: Final = (
@@ -157,82 +154,15 @@ _GAME_COLUMNS = (
     "updatedAt",
 )
 
-_QUOTED = ", ".join(f'"{column}"' for column in _GAME_COLUMNS)
+QUOTED_COLUMNS: Final = ", ".join(f'"{column}"' for column in _GAME_COLUMNS)
+"""Of a new game, for statements."""
 
 CREATE_STAGED_NEW: Final = f"""
     CREATE TEMPORARY TABLE staged_new ON COMMIT DROP AS
-    SELECT {_QUOTED} FROM games WITH NO DATA
+    SELECT {QUOTED_COLUMNS} FROM games WITH NO DATA
 """  # noqa: S608 - made of constants
 
-# One statement, so that the triggers that keep the storefront's copy see a new game with its links,
-# and write that copy once: its index of names is what a new game costs most.
-_LINK: Final = """
-    WITH platform_links AS (
-        INSERT INTO game_platforms ("gameId", "platformId")
-        SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
-        RETURNING "gameId" AS game_id, "platformId" AS name_id
-    ), genre_links AS (
-        INSERT INTO game_genres ("gameId", "genreId")
-        SELECT * FROM unnest($3::text[], $4::text[]) ON CONFLICT DO NOTHING
-        RETURNING "gameId" AS game_id, "genreId" AS name_id
-    ), category_links AS (
-        INSERT INTO game_categories ("gameId", "categoryId")
-        SELECT * FROM unnest($5::text[], $6::text[]) ON CONFLICT DO NOTHING
-        RETURNING "gameId" AS game_id, "categoryId" AS name_id
-    )
-    SELECT 0 AS kind, game_id, name_id FROM platform_links
-    UNION ALL SELECT 1, game_id, name_id FROM genre_links
-    UNION ALL SELECT 2, game_id, name_id FROM category_links
-"""
-_ADD_AND_LINK: Final = _LINK.replace(
-    "WITH ",
-    f"WITH new_games AS (INSERT INTO games ({_QUOTED}) SELECT {_QUOTED} FROM staged_new), ",  # noqa: S608 - as above
-)
-
 _TAKEN_SLUGS = "SELECT slug FROM games WHERE slug = ANY($1::text[])"
-
-_LINKS = """
-    SELECT game_id, platform_links, genre_links, category_links
-    FROM keyshop.supplier_games WHERE game_id = ANY($1::text[]) ORDER BY game_id
-"""
-
-_REMEMBER_LINKS = """
-    UPDATE keyshop.supplier_games AS m SET
-        platform = s.platform,
-        categories = s.categories,
-        platform_links = string_to_array(l.platforms, ' '),
-        genre_links = string_to_array(l.genres, ' '),
-        category_links = string_to_array(l.categories, ' ')
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-        AS l (game_id, platforms, genres, categories), staged AS s
-    WHERE m.game_id = l.game_id AND s.product_id = m.product_id
-"""
-
-
-_FORGET_LOST_NAMES = """
-    WITH lost AS (
-        (SELECT unnest(platform_links) AS id FROM keyshop.supplier_games
-            EXCEPT SELECT id FROM platforms)
-        UNION ALL
-        (SELECT unnest(genre_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM genres)
-        UNION ALL
-        (SELECT unnest(category_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM categories)
-    )
-    UPDATE keyshop.supplier_games SET platform = NULL, categories = NULL
-    WHERE (platform_links || genre_links || category_links) && ARRAY(SELECT id FROM lost)
-"""
-
-Link = tuple[str, str]
-"""The ids of a game and of a name."""
-
-
-class GameLinks(Struct):
-    """The links of a game that the sync made, as ids."""
-
-    game_id: str
-    platform_links: list[str]
-    genre_links: list[str]
-    category_links: list[str]
 
 
 async def stage(tx: Transaction, games: Iterable[SupplierGame]) -> None:
@@ -285,26 +215,6 @@ async def stage_new(tx: Transaction, games: Iterable[tuple[object, ...]]) -> Non
     await tx.copy_records("staged_new", columns=_GAME_COLUMNS, records=games)
 
 
-async def add_links(
-    tx: Transaction, links: Sequence[Iterable[Link]], *, with_new: bool
-) -> tuple[set[Link], ...]:
-    """
-    Link games with platforms, genres and categories, and return the links that were not there.
-
-    `with_new` inserts the games of `stage_new` at the same time.
-    """
-    args: list[list[str]] = []
-    for kind in links:
-        ordered = sorted(kind)
-        args += [[game for game, _ in ordered], [name for _, name in ordered]]
-    if not with_new and not any(args):
-        return tuple(set() for _ in links)
-    made: tuple[set[Link], ...] = tuple(set() for _ in links)
-    for record in await tx.fetch(_ADD_AND_LINK if with_new else _LINK, *args):
-        made[record["kind"]].add((record["game_id"], record["name_id"]))
-    return made
-
-
 async def update_games(tx: Transaction, ids: Sequence[str], *, now: datetime) -> int:
     """Give the games what was staged for them, and return how many there were."""
     # In the order of their ids, so that two writers always lock in the same order.
@@ -315,82 +225,3 @@ async def update_games(tx: Transaction, ids: Sequence[str], *, now: datetime) ->
 async def remember_offers(tx: Transaction, ids: Sequence[str], *, now: datetime) -> None:
     """Keep the supplier's raw figures beside the games."""
     await tx.execute(_REMEMBER, ids, now)
-
-
-async def list_links(tx: Transaction, ids: Sequence[str]) -> list[GameLinks]:
-    """List the links that the sync made for the games."""
-    return rows(GameLinks, await tx.fetch(_LINKS, ids))
-
-
-async def forget_lost_names(tx: Transaction) -> None:
-    """Forget what the supplier said of games that were linked to a name which is gone."""
-    await tx.execute(_FORGET_LOST_NAMES)
-
-
-async def remember_links(tx: Transaction, links: Sequence[GameLinks]) -> None:
-    """Keep which links the sync made, and for which of the supplier's words."""
-    await tx.execute(
-        _REMEMBER_LINKS,
-        [game.game_id for game in links],
-        # Ids hold no space; an array of arrays of different lengths cannot be sent.
-        [" ".join(game.platform_links) for game in links],
-        [" ".join(game.genre_links) for game in links],
-        [" ".join(game.category_links) for game in links],
-    )
-
-
-_COUNT_BEST_SELLERS = 'SELECT count(*) FROM games WHERE "isBestSeller"'
-_COUNT_PREORDERS = 'SELECT count(*) FROM games WHERE "isPreorder"'
-_COUNT_RELEASED_SINCE = """
-    SELECT count(*) FROM games WHERE "releaseDate" >= $1 AND "inStock" AND NOT "isPreorder"
-"""
-
-_MARK_BEST_SELLERS = """
-    UPDATE games SET "isBestSeller" = true, "updatedAt" = $2 WHERE id IN (
-        SELECT id FROM games WHERE "inStock" ORDER BY "g2aProductId" LIMIT $1
-    )
-"""
-_MARK_PREORDERS = """
-    UPDATE games SET "isPreorder" = true, "updatedAt" = $2 WHERE id IN (
-        SELECT id FROM games WHERE "inStock" AND NOT "isBestSeller"
-        ORDER BY "g2aProductId" DESC LIMIT $1
-    )
-"""
-_RELEASE_UNDATED = """
-    UPDATE games SET "releaseDate" = $2, "updatedAt" = $3 WHERE id IN (
-        SELECT id FROM games WHERE "inStock" AND NOT "isPreorder" AND "releaseDate" = $4
-        ORDER BY "g2aProductId" LIMIT $1
-    )
-"""
-
-
-async def count_best_sellers(tx: Transaction) -> int:
-    """Count the games marked as best sellers."""
-    return int(await tx.fetchval(_COUNT_BEST_SELLERS))
-
-
-async def count_preorders(tx: Transaction) -> int:
-    """Count the games marked as preorders."""
-    return int(await tx.fetchval(_COUNT_PREORDERS))
-
-
-async def count_released_since(tx: Transaction, moment: datetime) -> int:
-    """Count the games in stock that were released since, or will be."""
-    return int(await tx.fetchval(_COUNT_RELEASED_SINCE, moment))
-
-
-async def mark_best_sellers(tx: Transaction, *, limit: int, now: datetime) -> None:
-    """Mark some games in stock as best sellers."""
-    await tx.execute(_MARK_BEST_SELLERS, limit, now)
-
-
-async def mark_preorders(tx: Transaction, *, limit: int, now: datetime) -> None:
-    """Mark some games in stock as preorders."""
-    await tx.execute(_MARK_PREORDERS, limit, now)
-
-
-async def release_undated(
-    tx: Transaction, released: datetime, *, limit: int, now: datetime
-) -> None:
-    """Give some games in stock that have no release date this one."""
-    await tx.execute(_RELEASE_UNDATED, limit, released, now, UNKNOWN_RELEASE_DATE)

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from keyshop.catalog import queries
+from keyshop.catalog import link_queries
+from keyshop.catalog.link_queries import GameLinks, Link
 from keyshop.catalog.models import SupplierGame
 from keyshop.catalog.names import CATEGORIES, GENRES, PLATFORMS, Names, ensure_names, remove_links
-from keyshop.catalog.queries import GameLinks, Link
 from keyshop.kit.database import Transaction
 
 
@@ -51,7 +51,7 @@ async def relink(
             platforms[game_id] = {told.platform} if told.platform else set()
             categories[game_id] = set(told.categories)
 
-    mine = await queries.list_links(tx, list(products))
+    mine = await link_queries.list_links(tx, list(products))
     changes = (
         await _bring(
             tx, PLATFORMS, {game.game_id: game.platform_links for game in mine}, platforms
@@ -61,7 +61,7 @@ async def relink(
             tx, CATEGORIES, {game.game_id: game.category_links for game in mine}, categories
         ),
     )
-    made = await queries.add_links(
+    made = await link_queries.add_links(
         tx, [change.should - change.have for change in changes], with_new=bool(added)
     )
     # A link that is there without being ours was made by hand: it is not ours from now on either.
@@ -83,7 +83,7 @@ async def see_lost_names(tx: Transaction) -> None:
 
     The supplier's words did not change, so nothing else would bring the links back.
     """
-    await queries.forget_lost_names(tx)
+    await link_queries.forget_lost_names(tx)
 
 
 async def _bring(

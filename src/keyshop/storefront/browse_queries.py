@@ -8,7 +8,8 @@ from typing import Final
 
 from keyshop.kit.database import Reader
 from keyshop.storefront.models import CatalogueFilter, Sort
-from keyshop.storefront.queries import DESCRIBED, GRAMS, IN_NAMES, POPULAR, POPULAR_GAMES
+from keyshop.storefront.queries import POPULAR, POPULAR_GAMES
+from keyshop.storefront.search_queries import DESCRIBED, GRAMS, IN_NAMES
 
 # The columns that an order looks at, and the order.
 _ORDERS: Final = {

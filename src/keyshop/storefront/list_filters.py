@@ -6,7 +6,7 @@ from typing import Final
 from keyshop.cache_keys import FILTER_OPTIONS, GENRES, PLATFORMS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
-from keyshop.storefront import queries
+from keyshop.storefront import filter_queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import FilterOptions, NamedSlug
 
@@ -25,7 +25,7 @@ async def list_genres(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            return _loaded(await queries.list_genres(reader))
+            return _loaded(await filter_queries.list_genres(reader))
 
     return await cache.read(_GENRES, load, now=now) or NOTHING
 
@@ -35,7 +35,7 @@ async def list_platforms(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            return _loaded(await queries.list_platforms(reader))
+            return _loaded(await filter_queries.list_platforms(reader))
 
     return await cache.read(_PLATFORMS, load, now=now) or NOTHING
 
@@ -46,11 +46,13 @@ async def list_filter_options(db: Database, cache: Cache, *, now: datetime) -> b
     async def load() -> Loaded:
         async with db.read() as reader:
             options = FilterOptions(
-                genres=await queries.list_genres(reader),
-                platforms=await queries.list_platforms(reader),
-                activation_services=await queries.list_values(reader, queries.ACTIVATION_SERVICES),
-                regions=await queries.list_values(reader, queries.REGIONS),
-                publishers=await queries.list_values(reader, queries.PUBLISHERS),
+                genres=await filter_queries.list_genres(reader),
+                platforms=await filter_queries.list_platforms(reader),
+                activation_services=await filter_queries.list_values(
+                    reader, filter_queries.ACTIVATION_SERVICES
+                ),
+                regions=await filter_queries.list_values(reader, filter_queries.REGIONS),
+                publishers=await filter_queries.list_values(reader, filter_queries.PUBLISHERS),
             )
         return Loaded(None if options == _NO_OPTIONS else answer(options))
 

@@ -1,5 +1,5 @@
 """
-All SQL of the storefront but the catalogue's, which is put together in `browse_queries`.
+The SQL of games and of their lists; the catalogue's, the search's and the filters' stand beside it.
 
 A list is two statements: one finds ids in the narrow `game_facets`, the other reads those games.
 """
@@ -11,9 +11,9 @@ from typing import Final
 from asyncpg import Record
 from msgspec import UNSET
 
-from keyshop.kit.database import Reader, rows
+from keyshop.kit.database import Reader
 from keyshop.storefront.answer import iso
-from keyshop.storefront.models import Game, NamedSlug
+from keyshop.storefront.models import Game
 from keyshop.storefront.rules import is_new
 
 _GAME_COLUMNS: Final = """
@@ -124,29 +124,6 @@ _SIMILAR: Final = f"""
     ORDER BY score DESC, {POPULAR} LIMIT $2
 """
 
-_GENRES: Final = "SELECT name, slug FROM genres ORDER BY name"
-
-_PLATFORMS: Final = "SELECT name, slug FROM platforms ORDER BY name"
-
-# From one value to the next through the index, instead of reading every game for a few values.
-_VALUES: Final = """
-    WITH RECURSIVE found AS (
-        (SELECT {column} AS value FROM keyshop.game_facets
-         WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1)
-        UNION ALL
-        SELECT (SELECT {column} FROM keyshop.game_facets
-                WHERE {column} > found.value ORDER BY {column} LIMIT 1)
-        FROM found WHERE found.value IS NOT NULL
-    )
-    SELECT value FROM found WHERE value <> '' ORDER BY value
-"""
-
-ACTIVATION_SERVICES: Final = _VALUES.format(column="activation_service")
-
-REGIONS: Final = _VALUES.format(column="region")
-
-PUBLISHERS: Final = _VALUES.format(column="publisher")
-
 GENRE_COLLECTIONS: Final = f"""
     WITH largest AS (
         SELECT "genreId" AS id, count(*) AS games
@@ -172,64 +149,6 @@ PUBLISHER_COLLECTIONS: Final = f"""
         WHERE in_stock AND publisher = largest.name ORDER BY {POPULAR} LIMIT $2
     ) AS game_ids
     FROM largest ORDER BY games DESC, name
-"""
-
-# Sub-selects without a table are worked out once and not for every row. The signs that mean
-# something to LIKE are made to mean themselves.
-_TERM: Final = r"(SELECT regexp_replace(lower($1), '([\\%_])', '\\\1', 'g'))"
-_PART: Final = f"CASE length($1) WHEN 1 THEN ' ' ELSE '' END || {_TERM}"
-GRAMS: Final = "(SELECT keyshop.sought_grams(lower($1)))"
-
-# A name begins with a space; one letter stands for the beginning of a word.
-IN_NAMES: Final = f"names LIKE (SELECT '%' || {_PART} || '%')"
-
-# A title ends before the only line's end.
-_IN_TITLE: Final = f"names LIKE (SELECT '%' || {_PART} || E'%\\n%')"
-_BEGINS_TITLE: Final = f"names LIKE (SELECT ' ' || {_TERM} || '%')"
-_IS_TITLE: Final = f"names LIKE (SELECT ' ' || {_TERM} || E'\\n%')"
-
-# The index finds names with the right letters, LIKE those that have them in a row.
-_LETTERS: Final = f"keyshop.name_grams(names) @> {GRAMS}"
-
-# A word that stands in more descriptions than this says nothing about a game: which of them are
-# looked at then is left to chance, instead of reading them all.
-_DESCRIPTIONS_LOOKED_AT: Final = 5_000
-
-DESCRIBED: Final = f"""
-    SELECT game_id FROM keyshop.game_words
-    WHERE words @@ (SELECT plainto_tsquery('simple', $1)) LIMIT {_DESCRIPTIONS_LOOKED_AT}
-"""
-
-# Names first; descriptions are looked at only when names leave room.
-_SEARCH: Final = f"""
-    (SELECT game_id FROM keyshop.game_facets WHERE in_stock AND {_LETTERS} AND {IN_NAMES}
-     ORDER BY {POPULAR} LIMIT $2)
-    UNION ALL
-    (SELECT game_id FROM keyshop.game_facets
-     WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED})) AND NOT {IN_NAMES}
-     ORDER BY {POPULAR} LIMIT $2)
-    LIMIT $2
-"""
-
-# The tiers of `rules.relevance` in its order; inside a tier best sellers, then new games.
-_SUGGESTIONS: Final = f"""
-    WITH found AS (
-        (SELECT game_id FROM keyshop.game_facets
-         WHERE in_stock AND {_LETTERS} AND {_IN_TITLE}
-         ORDER BY {_IS_TITLE} DESC, {_BEGINS_TITLE} DESC,
-            is_best_seller DESC, is_marked_new DESC, {POPULAR}
-         LIMIT $2)
-        UNION ALL
-        (SELECT game_id FROM keyshop.game_facets
-         WHERE in_stock AND game_id = ANY(ARRAY({DESCRIBED})) AND NOT {_IN_TITLE}
-         ORDER BY is_best_seller DESC, is_marked_new DESC, {POPULAR}
-         LIMIT $2)
-        LIMIT $2
-    )
-    SELECT g.id, g.title, g.image, g.slug, g."isBestSeller", g."isNew"
-    FROM unnest(ARRAY(SELECT game_id FROM found)) WITH ORDINALITY AS wanted (id, place)
-    JOIN games AS g ON g.id = wanted.id
-    ORDER BY wanted.place
 """
 
 
@@ -293,36 +212,11 @@ async def list_similar(reader: Reader, *, game_id: str, limit: int) -> list[str]
     return _ids(await reader.fetch(_SIMILAR, game_id, limit))
 
 
-async def list_genres(reader: Reader) -> list[NamedSlug]:
-    """Return all genres by name."""
-    return rows(NamedSlug, await reader.fetch(_GENRES))
-
-
-async def list_platforms(reader: Reader) -> list[NamedSlug]:
-    """Return all platforms by name."""
-    return rows(NamedSlug, await reader.fetch(_PLATFORMS))
-
-
-async def list_values(reader: Reader, statement: str) -> list[str]:
-    """Return the values that one of the statements above finds."""
-    return _ids(await reader.fetch(statement))
-
-
 async def list_collections(
     reader: Reader, statement: str, *, number: int, size: int
 ) -> list[Record]:
     """Return the largest genres or publishers with the ids of their most popular games."""
     return await reader.fetch(statement, number, size)
-
-
-async def search(reader: Reader, *, term: str, limit: int) -> list[str]:
-    """Return the games in stock whose title, publisher or description holds the term."""
-    return _ids(await reader.fetch(_SEARCH, term, limit))
-
-
-async def suggest(reader: Reader, *, term: str, limit: int) -> list[Record]:
-    """Return the games in stock that answer the term, the most relevant first."""
-    return await reader.fetch(_SUGGESTIONS, term, limit)
 
 
 def _ids(records: list[Record]) -> list[str]:

@@ -9,7 +9,7 @@ from keyshop.cache_keys import SUGGESTIONS
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database
-from keyshop.storefront import queries
+from keyshop.storefront import queries, search_queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import Suggestion
@@ -45,7 +45,7 @@ async def search_games(db: Database, *, text: str, now: datetime) -> bytes:
     if not term:
         raise BadParameter("Search query is required")
     async with db.read() as reader:
-        ids = await queries.search(reader, term=term, limit=_FOUND)
+        ids = await search_queries.search(reader, term=term, limit=_FOUND)
         return answer(await queries.list_games(reader, ids=ids, now=now))
 
 
@@ -64,7 +64,7 @@ async def suggest_games(
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            found = await queries.suggest(reader, term=term, limit=limit)
+            found = await search_queries.suggest(reader, term=term, limit=limit)
         return Loaded(answer([_suggestion(term, record) for record in found]) if found else None)
 
     is_kept = are_worth_keeping(term, limit=limit)
