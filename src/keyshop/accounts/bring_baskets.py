@@ -12,6 +12,7 @@ from keyshop.accounts.models import Caller
 from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import Migration
+from keyshop.baskets.owners import successor_id
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 
 Entering: TypeAlias = Callable[[Transaction, Caller], Awaitable[SignedUp]]
@@ -20,6 +21,9 @@ _ATTEMPTS: Final = 3
 
 # Nothing is wrong with the basket: others were at the same rows, and another attempt may succeed.
 _COLLISIONS: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+_WAIT_A_MOMENT: Final = "SET LOCAL lock_timeout = '2s'"
+_WAIT: Final = "SET LOCAL lock_timeout = DEFAULT"
 
 _log = structlog.get_logger(__name__)
 
@@ -44,21 +48,30 @@ async def bring_baskets(
     """
     Move the guest's cart and wishlist to the user; a failure leaves them with the guest.
 
-    Nobody is kept from signing in by a basket: whatever goes wrong is undone, and written down.
+    Nobody is kept from signing in by a basket: whatever goes wrong is undone, and written down; so is
+    another who holds one of its rows for longer than two seconds.
 
     Raises:
         DatabaseUnavailable: the connection is gone, and the transaction with it.
         asyncpg.PostgresError: it collided with others; begin the transaction anew.
     """
+    session_id = caller.session_id
+    if session_id is None:
+        return None
+    secret = parts.proof_keys.current
     try:
         async with tx.savepoint():
-            return await migrate_baskets(
+            await tx.execute(_WAIT_A_MOMENT)
+            migration = await migrate_baskets(
                 tx,
                 user_id=user_id,
-                session_id=caller.session_id,
+                session_id=session_id,
                 limits=parts.basket_limits,
                 now=now,
+                successor=successor_id(secret, session_id=session_id, user_id=user_id),
             )
+            await tx.execute(_WAIT)
+            return migration
     except (DatabaseUnavailable, *_COLLISIONS):
         raise
     except Exception:  # noqa: BLE001 - told in the log, whatever it is

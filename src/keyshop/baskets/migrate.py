@@ -16,7 +16,7 @@ from keyshop.baskets.models import (
     Outcome,
     Part,
 )
-from keyshop.baskets.owners import ATTEMPTS, new_session_id
+from keyshop.baskets.owners import ATTEMPTS
 from keyshop.baskets.queries import lock_user
 from keyshop.baskets.rules import (
     SESSION_LIFE,
@@ -38,13 +38,14 @@ async def migrate_baskets(
     limits: BasketLimits,
     now: datetime,
     parts: Collection[Part] = BOTH,
-    rotate: bool = True,
+    successor: str | None = None,
 ) -> Migration | None:
     """
     Move what a guest has to a user, each line once, whoever else tries it at the same time.
 
     Games out of stock, and those beyond what a cart or wishlist holds, stay with the guest; their
-    session then has another id, unless `rotate` says no. A session with nothing left is deleted.
+    session goes on under the id `successor`, if there is one. There they are looked for as well,
+    since the answer that told the new id may have been lost. A session with nothing left is deleted.
     None: there is no such live session, or nothing of these parts in it.
 
     The user's row is locked first and the session's after it; whoever holds a lock on either
@@ -53,19 +54,19 @@ async def migrate_baskets(
     Raises:
         AccountGone: the user was deleted.
     """
-    if session_id is None or not is_session_id(session_id):
-        return None
+    ids = [each for each in (session_id, successor) if each and is_session_id(each)]
     # Signed-in pages ask for this each time they load, nearly always for nothing.
-    if not await queries.is_live(tx, session_id=session_id, now=now):
+    if not await queries.has_live(tx, session_ids=ids, now=now):
         return None
     if not await lock_user(tx, user_id=user_id):
         raise AccountGone
-    if not await queries.lock_session(tx, session_id=session_id, now=now):
+    found = await queries.lock_live(tx, session_ids=ids, now=now)
+    if found is None:
         return None
-    await queries.hold_games(tx, session_id=session_id)
+    await queries.hold_games(tx, session_id=found)
 
-    report = await _move(tx, user_id, session_id, limits=limits, parts=parts)
-    left_as = await _leave(tx, session_id, rotate=rotate, now=now)
+    report = await _move(tx, user_id, found, limits=limits, parts=parts)
+    left_as = await _leave(tx, found, successor=successor or found, now=now)
     if not report.cart and not report.wishlist:
         return None
     _record(report)
@@ -119,7 +120,6 @@ async def _migrate_part(
             limits=limits,
             now=now,
             parts=(part,),
-            rotate=False,
         )
 
     return await db.run(migrate, attempts=ATTEMPTS)
@@ -176,19 +176,17 @@ def _moved(lines: list[MigratedLine]) -> list[str]:
     return [line.game_id for line in lines if line.outcome is not Outcome.KEPT]
 
 
-async def _leave(tx: Transaction, session_id: str, *, rotate: bool, now: datetime) -> str | None:
+async def _leave(tx: Transaction, session_id: str, *, successor: str, now: datetime) -> str | None:
     """Return the id under which the guest's session goes on; None: it has ended."""
     if not await queries.has_lines(tx, session_id=session_id):
         await queries.delete_session(tx, session_id=session_id)
         return None
-    if not rotate:
-        return session_id
-    # Whoever has given the visitor this id before the sign-in must not read what is left.
-    new_id = new_session_id()
-    await queries.rename_session(
-        tx, session_id=session_id, new_id=new_id, expires=now + SESSION_LIFE
-    )
-    return new_id
+    if session_id != successor:
+        # Whoever has given the visitor this id before the sign-in must not read what is left.
+        await queries.rename_session(
+            tx, session_id=session_id, new_id=successor, expires=now + SESSION_LIFE
+        )
+    return successor
 
 
 def _record(report: MigrationReport) -> None:

@@ -6,12 +6,12 @@ from typing import Final
 from keyshop.baskets.rules import GuestLine, GuestWish
 from keyshop.kit.database import Transaction, rows
 
-_IS_LIVE: Final = """
-    SELECT EXISTS (SELECT FROM sessions WHERE "sessionId" = $1 AND "expiresAt" >= $2)
+_HAS_LIVE: Final = """
+    SELECT EXISTS (SELECT FROM sessions WHERE "sessionId" = ANY($1) AND "expiresAt" >= $2)
 """
 
-_LOCK_SESSION: Final = """
-    SELECT id FROM sessions WHERE "sessionId" = $1 AND "expiresAt" >= $2 FOR UPDATE
+_LOCK_LIVE: Final = """
+    SELECT "sessionId" FROM sessions WHERE "sessionId" = ANY($1) AND "expiresAt" >= $2 FOR UPDATE
 """
 
 # Held, so that none is deleted before a line of the user's refers to it; all at once and in the
@@ -81,14 +81,15 @@ _RENAME_SESSION: Final = """
 _DELETE_SESSION: Final = 'DELETE FROM sessions WHERE "sessionId" = $1'
 
 
-async def is_live(tx: Transaction, *, session_id: str, now: datetime) -> bool:
-    """Test whether there is such a session, without waiting for anybody."""
-    return bool(await tx.fetchval(_IS_LIVE, session_id, now))
+async def has_live(tx: Transaction, *, session_ids: list[str], now: datetime) -> bool:
+    """Test whether one of these sessions is live, without waiting for anybody."""
+    return bool(await tx.fetchval(_HAS_LIVE, session_ids, now))
 
 
-async def lock_session(tx: Transaction, *, session_id: str, now: datetime) -> bool:
-    """Return whether there is such a live session; nobody else changes it until the end."""
-    return await tx.fetchrow(_LOCK_SESSION, session_id, now) is not None
+async def lock_live(tx: Transaction, *, session_ids: list[str], now: datetime) -> str | None:
+    """Return which of these sessions is live; nobody else changes it until the end."""
+    found: str | None = await tx.fetchval(_LOCK_LIVE, session_ids, now)
+    return found
 
 
 async def hold_games(tx: Transaction, *, session_id: str) -> None:

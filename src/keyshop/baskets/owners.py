@@ -1,6 +1,8 @@
 """Whose basket is read or written: a cookie is a guest's session or nothing, never a user."""
 
+import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +12,7 @@ from keyshop.baskets.models import Owner, Visitor
 from keyshop.baskets.rules import SESSION_LIFE, is_session_id
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id
+from keyshop.kit.secrets import Secret
 
 _SESSION_BYTES: Final = 24
 
@@ -65,6 +68,20 @@ async def _begin(tx: Transaction, *, now: datetime) -> Owner:
 def new_session_id() -> str:
     """Return an id that nobody can guess."""
     return secrets.token_urlsafe(_SESSION_BYTES)
+
+
+def successor_id(secret: Secret, *, session_id: str, user_id: str) -> str:
+    """
+    Return the id under which goes on what a guest leaves behind who becomes this user.
+
+    Nobody can guess it who has not the secret, and the same sign-in finds it again when its answer
+    was lost.
+    """
+    # A key of its own: what signs tokens must never sign what a visitor can choose.
+    key = hmac.digest(secret.reveal().encode(), b"keyshop baskets left behind", "sha256")
+    told = f"{user_id}:{session_id}".encode(errors="surrogatepass")
+    digest = hmac.digest(key, told, "sha256")
+    return urlsafe_b64encode(digest[:_SESSION_BYTES]).decode()
 
 
 def cookie_of(owner: Owner | None) -> str | None:

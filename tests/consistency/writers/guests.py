@@ -4,6 +4,7 @@ from typing import Final
 
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import BasketLimits
+from keyshop.baskets.owners import new_session_id
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database, Transaction
 from tests.consistency.contents import (
@@ -125,6 +126,7 @@ class GuestWriter:
                 session_id=session_of(owner),
                 limits=BasketLimits(),
                 now=utc_now(),
+                successor=new_session_id(),
             )
             assert moved is not None
             if moved.session_id is not None:

@@ -1,6 +1,7 @@
 """A customer shows who they are, and everybody else learns nothing."""
 
 import asyncio
+from contextvars import Context
 from datetime import timedelta
 
 import bcrypt
@@ -169,6 +170,22 @@ class TestGuestsCart:
         assert entered.migration is None
         assert await is_signed_in(db, parts, entered.tokens.token)
         assert await carts(db) == before
+
+    async def test_keeps_nobody_from_signing_in_while_another_holds_its_rows(
+        self, db, parts
+    ) -> None:
+        await add_alice(db, parts)
+        session_id = await guest_with(db, await make_game(db), 3)
+
+        async with db.transaction() as other:
+            await other.execute("SELECT FROM sessions FOR UPDATE")
+            # A context of its own: this one has a transaction open.
+            entering = enter(db, parts, session_id=session_id)
+            entered = await asyncio.create_task(entering, context=Context())
+
+        assert entered.migration is None
+        assert await is_signed_in(db, parts, entered.tokens.token)
+        assert (await enter(db, parts, session_id=session_id)).migration is not None
 
     @pytest.mark.parametrize("session_id", ["", "no such", "\x00", "\ud800", "x" * 5000])
     async def test_of_an_odd_session_is_none(self, db, parts, session_id) -> None:

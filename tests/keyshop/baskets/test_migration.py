@@ -13,9 +13,10 @@ from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.errors import AccountGone
 from keyshop.baskets.migrate import migrate_baskets, migrate_cart, migrate_wishlist
 from keyshop.baskets.models import BasketLimits, MigratedLine, Migration, Outcome, Visitor
-from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.owners import new_session_id, successor_id
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.ids import new_id
+from keyshop.kit.secrets import Secret
 from tests.keyshop.baskets.people import (
     LIMITS,
     cart_of,
@@ -29,6 +30,7 @@ from tests.keyshop.baskets.people import (
 )
 from tests.shop import NOON, make_game
 
+SECRET = Secret("s" * 32)
 OUT_OF_STOCK = "This game is out of stock."
 
 
@@ -37,9 +39,16 @@ async def sign_in(
 ) -> Migration | None:
     """Migrate both baskets, as a sign-in does."""
     assert user.user_id is not None
+    assert guest.session_id is not None
+    successor = successor_id(SECRET, session_id=guest.session_id, user_id=user.user_id)
     async with db.transaction() as tx, tx.savepoint():
         return await migrate_baskets(
-            tx, user_id=user.user_id, session_id=guest.session_id, limits=limits, now=NOON
+            tx,
+            user_id=user.user_id,
+            session_id=guest.session_id,
+            limits=limits,
+            now=NOON,
+            successor=successor,
         )
 
 
@@ -188,6 +197,35 @@ class TestMigration:
         left = Visitor(session_id=migration.session_id)
         assert set(await cart_of(db, left)) == set(await wishes_of(db, left)) == set(games[1:3])
 
+    async def test_whose_answer_was_lost_is_found_again_by_the_same_user_alone(
+        self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
+    ):
+        await put(db, guest, *games[:2])
+        await sell_out(db, *games[:2])
+        lost = await sign_in(db, alice, guest)
+
+        by_another = await sign_in(db, await make_user(db), guest)
+        again = await sign_in(db, alice, guest)
+
+        assert by_another is None
+        assert lost is not None
+        assert again is not None
+        assert again.session_id == lost.session_id
+        assert again.report == lost.report
+        assert set(await cart_of(db, Visitor(session_id=again.session_id))) == set(games[:2])
+
+    async def test_at_several_tabs_at_once_tells_each_where_the_rest_is(
+        self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
+    ):
+        await put(db, guest, *games)
+        await sell_out(db, games[0])
+
+        done = await asyncio.gather(*(sign_in(db, alice, guest) for _ in range(5)))
+
+        (left,) = {migration.session_id for migration in done if migration is not None}
+        assert None not in done
+        assert await cart_of(db, Visitor(session_id=left)) == {games[0]: 1}
+
     async def test_of_what_stayed_behind_goes_on_when_it_is_in_stock_again(
         self, db: Database, alice: Visitor, guest: Visitor
     ):
@@ -261,7 +299,6 @@ class TestForeignId:
             "\0",
             "a" * 100_000,
             "\ud800" * 30,
-            None,
         ):
             assert await sign_in(db, alice, Visitor(session_id=session_id)) is None
 

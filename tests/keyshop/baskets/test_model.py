@@ -11,6 +11,7 @@ from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.migrate import migrate_baskets, migrate_cart, migrate_wishlist
 from keyshop.baskets.models import BasketLimits, Migration, Outcome, Visitor
+from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
@@ -194,7 +195,12 @@ class Play:
         )
         async with self.db.transaction() as tx:
             migration = await migrate_baskets(
-                tx, user_id=user_id, session_id=cookie, limits=LIMITS, now=self.now
+                tx,
+                user_id=user_id,
+                session_id=cookie,
+                limits=LIMITS,
+                now=self.now,
+                successor=new_session_id(),
             )
         assert (migration is not None) == something
         if migration is not None:
