@@ -181,11 +181,8 @@ async def _leave(tx: Transaction, session_id: str, *, successor: str, now: datet
     if not await queries.has_lines(tx, session_id=session_id):
         await queries.delete_session(tx, session_id=session_id)
         return None
-    if session_id != successor:
-        # Whoever has given the visitor this id before the sign-in must not read what is left.
-        await queries.rename_session(
-            tx, session_id=session_id, new_id=successor, expires=now + SESSION_LIFE
-        )
+    # Another id: whoever gave the visitor this one before the sign-in must not read what is left.
+    await queries.renew_as(tx, session_id=session_id, new_id=successor, expires=now + SESSION_LIFE)
     return successor
 
 

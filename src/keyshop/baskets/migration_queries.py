@@ -74,7 +74,7 @@ _HAS_LINES: Final = """
 """
 
 # The lines follow their session's id.
-_RENAME_SESSION: Final = """
+_RENEW_AS: Final = """
     UPDATE sessions SET "sessionId" = $2, "expiresAt" = $3 WHERE "sessionId" = $1
 """
 
@@ -136,11 +136,9 @@ async def has_lines(tx: Transaction, *, session_id: str) -> bool:
     return bool(await tx.fetchval(_HAS_LINES, session_id))
 
 
-async def rename_session(
-    tx: Transaction, *, session_id: str, new_id: str, expires: datetime
-) -> None:
-    """Give the session another id, and its lines with it."""
-    await tx.execute(_RENAME_SESSION, session_id, new_id, expires)
+async def renew_as(tx: Transaction, *, session_id: str, new_id: str, expires: datetime) -> None:
+    """Let the session and its lines go on for longer, perhaps under another id."""
+    await tx.execute(_RENEW_AS, session_id, new_id, expires)
 
 
 async def delete_session(tx: Transaction, *, session_id: str) -> None:

@@ -341,6 +341,22 @@ class TestOnePart:
         assert await wishes_of(db, alice) == [games[1]]
         assert (await count_rows(db))["sessions"] == 0
 
+    async def test_lets_what_stays_last_as_long_as_the_cookie_says(
+        self, db: Database, alice: Visitor, games: list[str]
+    ):
+        assert alice.user_id is not None
+        guest = await make_guest(db, life=timedelta(minutes=1))
+        assert guest.session_id is not None
+        await put(db, guest, games[0])
+        await sell_out(db, games[0])
+        whose = {"user_id": alice.user_id, "session_id": guest.session_id}
+
+        await migrate_cart(db, **whose, limits=LIMITS, now=NOON)
+        later = await migrate_cart(db, **whose, limits=LIMITS, now=NOON + timedelta(hours=23))
+
+        assert later is not None
+        assert later.session_id == guest.session_id
+
     async def test_at_once_with_the_other_moves_both(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
