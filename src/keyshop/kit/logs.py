@@ -34,10 +34,14 @@ _TALKATIVE: Final = (
 )
 
 
+_least = logging.NOTSET
+
+
 def configure_logging(form: LogFormat | None, level: LogLevel) -> None:
     """Set the form (columns on a terminal, else JSON, when None is given) and the least level."""
+    global _least  # noqa: PLW0603 - a process has one log
     chosen = form or ("console" if sys.stderr.isatty() else "json")
-    least = logging.getLevelNamesMapping()[level.upper()]
+    _least = least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_SHARED, *_ending(chosen)],
         wrapper_class=structlog.make_filtering_bound_logger(least),
@@ -47,6 +51,11 @@ def configure_logging(form: LogFormat | None, level: LogLevel) -> None:
     logging.basicConfig(handlers=[_ToStructlog()], level=least, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(least, logging.WARNING))
+
+
+def is_debugging() -> bool:
+    """Test whether lines for debugging are written; a logger takes its time to leave one out."""
+    return _least <= logging.DEBUG
 
 
 def _ending(form: str) -> list[Processor]:

@@ -33,6 +33,18 @@ def events_of(script: str, *, level: str = "info") -> list[dict[str, object]]:
     return [json.loads(line) for line in lines_of(script, level=level)]
 
 
+class TestDebugging:
+    @pytest.mark.parametrize(("level", "told"), [("debug", 2), ("info", 1)])
+    def test_can_be_asked_for_before_a_line_is_made(self, level: str, told: int):
+        script = "from keyshop.kit.logs import is_debugging\n"
+        script += "log.debug('detail')\nlog.info('fact', more=is_debugging())"
+
+        *details, fact = events_of(script, level=level)
+
+        assert len(details) + 1 == told
+        assert fact["more"] is (level == "debug")
+
+
 class TestJson:
     def test_is_one_object_a_line_with_time_level_and_facts(self):
         (event,) = events_of(

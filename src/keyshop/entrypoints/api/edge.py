@@ -5,9 +5,9 @@ It stands around the framework's application, because middleware inside sees onl
 route was found for.
 """
 
-import os
 from collections.abc import Sequence
 from functools import cache
+from random import Random
 from time import perf_counter
 from typing import Final, cast
 
@@ -26,7 +26,7 @@ from prometheus_client import Counter, Histogram
 from keyshop.entrypoints.api.envelope import failure
 from keyshop.entrypoints.api.metrics import DURATION, REQUESTS
 from keyshop.entrypoints.api.ready import JSON, send_whole
-from keyshop.kit.logs import REQUEST_ID
+from keyshop.kit.logs import REQUEST_ID, is_debugging
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -51,6 +51,8 @@ _PREFLIGHT: Final[_Headers] = [
 ]
 _EXPOSED: Final[_Headers] = [(b"access-control-expose-headers", b"Content-Range, X-Content-Range")]
 
+# An id need not be hard to guess, and asking the system for each takes its time.
+_ids: Final = Random()  # noqa: S311
 _log = structlog.get_logger()
 
 
@@ -83,7 +85,7 @@ class Edge:
 
     async def _observe(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
-        request_id = os.urandom(16).hex()
+        request_id = _ids.randbytes(16).hex()
         _mend_path(scope)
         always = self._private if scope["path"].startswith(_PRIVATE) else self._public
         headers = [(b"x-request-id", request_id.encode()), *self._cors(scope), *always]
@@ -122,14 +124,18 @@ class Edge:
 class _Answer:
     """Sends the answer on with our headers, and remembers its status."""
 
-    __slots__ = ("_headers", "_send", "is_cross_origin", "status")
+    __slots__ = ("_headers", "_send", "status")
 
     def __init__(self, send: Send, headers: _Headers) -> None:
         self._send = send
         self._headers = headers
-        self.is_cross_origin = any(name == b"access-control-allow-origin" for name, _ in headers)
         # What a caller sees when the application raises without an answer.
         self.status = 500
+
+    @property
+    def is_cross_origin(self) -> bool:
+        """Whether the page that asks may call from another origin."""
+        return any(name == b"access-control-allow-origin" for name, _ in self._headers)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -150,7 +156,10 @@ def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
     method = scope["method"]
     _counter(operation, method if method in _METHODS else "other", status).inc()
     _histogram(operation).observe(seconds)
-    tell = _log.debug if _is_ordinary(method, status, seconds) else _log.info
+    is_ordinary = _is_ordinary(method, status, seconds)
+    if is_ordinary and not is_debugging():
+        return
+    tell = _log.debug if is_ordinary else _log.info
     tell(
         "request",
         operation=operation,

@@ -156,6 +156,12 @@ class TestEveryAnswer:
         assert response.headers["x-frame-options"] == "DENY"
         assert response.headers["x-request-id"]
 
+    async def test_has_an_id_of_its_own(self, client: AsyncClient):
+        ids = [(await client.get("/live")).headers["x-request-id"] for _ in range(50)]
+
+        assert len(set(ids)) == 50
+        assert all(len(bytes.fromhex(id_)) == 16 for id_ in ids)
+
 
 class TestHealth:
     @pytest.mark.parametrize("path", ["/health", "/api/health"])
