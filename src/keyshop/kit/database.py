@@ -397,6 +397,9 @@ async def _told(
         return await statement(*args)
     except _AWAY as error:
         raise DatabaseUnavailable from error
+    except asyncpg.PostgresError as error:
+        _forget_values(error)
+        raise
     except asyncpg.InterfaceError as error:
         # The driver says so when the server went away between two statements.
         if _is_lost(connection):
@@ -407,6 +410,12 @@ async def _told(
         if not _is_lost(connection):
             connection.terminate()
         raise DatabaseUnavailable from error
+
+
+def _forget_values(error: asyncpg.PostgresError) -> None:
+    # A refused row of users stands in the detail, e-mail address and password hash included, and
+    # the error may be logged, or kept with a job that failed for good.
+    error.detail = error.hint = error.context = None
 
 
 def _is_lost(connection: _Connection) -> bool:

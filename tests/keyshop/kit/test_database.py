@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -172,6 +173,27 @@ class TestTransaction:
             assert await tx.execute("UPDATE notes SET at = NULL WHERE id = 'a'") == 1
             assert await tx.execute("DELETE FROM notes WHERE id = 'nobody'") == 0
             assert await tx.execute("CREATE TEMPORARY TABLE t (i INT)") == 0
+
+
+class TestRefusedRow:
+    async def test_is_named_by_its_constraint_and_never_shown(self, notes):
+        private = "private." + "person@example.com"
+        await add(notes, private)
+        add_many = "INSERT INTO notes (id) VALUES ($1)"
+
+        with pytest.raises(asyncpg.UniqueViolationError) as single:
+            await add(notes, private)
+        with pytest.raises(asyncpg.UniqueViolationError) as one_of_many:
+            async with notes.transaction() as tx:
+                await tx.execute_many(add_many, [("other",), (private,)])
+        with pytest.raises(asyncpg.UniqueViolationError) as copied:
+            async with notes.transaction() as tx:
+                await tx.copy_records("notes", columns=["id"], records=[(private,)])
+
+        for refused in (single.value, one_of_many.value, copied.value):
+            told = [*traceback.format_exception(refused), str(refused.as_dict())]
+            assert private not in "".join(told)
+            assert refused.constraint_name == "notes_pkey"
 
 
 class TestRows:
