@@ -81,9 +81,6 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        await self._observe(scope, receive, send)
-
-    async def _observe(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
         request_id = _ids.randbytes(16).hex()
         _mend_path(scope)
