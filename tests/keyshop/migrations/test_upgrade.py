@@ -1,10 +1,12 @@
 import asyncio
+from typing import Final
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from keyshop.kit.database import DatabaseUnavailable
+from keyshop.kit.schema.connect import connected
 from keyshop.kit.schema.errors import (
     ForeignDatabase,
     MigrationFailed,
@@ -56,6 +58,14 @@ _A_SHOP_WITH_AN_ORDER = """
 _END_WHOEVER_WAITS = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+_SOMEBODY_WAITS: Final = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+    )
 """
 
 
@@ -160,6 +170,27 @@ class TestDatabaseOfYesterday:
             assert await rows_of_public(connection) == before
         finally:
             await connection.close()
+
+
+class TestLiveShop:
+    async def test_is_never_the_one_that_gives_way(self, empty_database: str) -> None:
+        *before, _ = list_revisions()
+        async with connected(empty_database) as shop, connected(empty_database) as onlooker:
+            for revision in before:
+                await shop.execute(sql_of(revision))
+            await shop.execute(_A_SHOP_WITH_AN_ORDER)
+            async with shop.transaction():
+                await shop.execute('UPDATE sessions SET "expiresAt" = now()')
+                running = asyncio.create_task(asyncio.to_thread(upgrade, empty_database))
+                async with asyncio.timeout(20):
+                    while not await onlooker.fetchval(_SOMEBODY_WAITS):
+                        await onlooker.execute("SELECT pg_sleep(0.01)")
+
+                # What the upgrade may have locked already.
+                await shop.execute("UPDATE users SET balance = 1")
+                await shop.execute("UPDATE games SET price = 3")
+
+            assert len(await running) == 1
 
 
 class TestNewerDatabase:

@@ -24,7 +24,7 @@ from keyshop.kit.schema.errors import (
     NewerDatabase,
     NothingToAttach,
 )
-from keyshop.kit.schema.patience import LOCK_TIMEOUT, patiently
+from keyshop.kit.schema.patience import patiently
 from keyshop.kit.schema.revisions import (
     Revision,
     ShopIndex,
@@ -220,7 +220,7 @@ async def _build(connection: Connection, index: ShopIndex) -> None:
 async def _apply(connection: Connection, revision: Revision, *, is_last: bool) -> int:
     """Apply the revision, with the last one finish; return how many opening balances there are."""
     async with connection.transaction():
-        await apply(connection, revision, lock_timeout=LOCK_TIMEOUT)
+        await apply(connection, revision)
         return await _finish(connection) if is_last else 0
 
 

@@ -7,10 +7,12 @@ outlives a transaction, so a pooler in between does no harm.
 """
 
 import asyncio
+from functools import partial
 
 from keyshop.kit.schema.apply import apply
 from keyshop.kit.schema.connect import Connection, connected, take_turn
 from keyshop.kit.schema.errors import AttachUnfinished, ForeignDatabase, NewerDatabase
+from keyshop.kit.schema.patience import patiently
 from keyshop.kit.schema.revisions import Revision, list_revisions
 from keyshop.kit.schema.stand import Status, look
 
@@ -55,7 +57,7 @@ async def _upgrade(database_url: str) -> list[str]:
     revisions = list_revisions()
     applied: list[str] = []
     async with connected(database_url) as connection:
-        while name := await _apply_next(connection, revisions):
+        while name := await patiently(partial(_apply_next, connection, revisions)):
             applied.append(name)
     return applied
 

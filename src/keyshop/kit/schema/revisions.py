@@ -10,6 +10,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from msgspec import Struct
 
+from keyshop.kit.schema.patience import LOCK_TIMEOUT
+
 _SCRIPTS: Final = "keyshop:migrations"
 
 # How revisions spell an index on a table of the shop; a test compares with what is made.
@@ -58,11 +60,11 @@ def list_revisions() -> list[Revision]:
     ]
 
 
-def sql_of(revision: Revision, *, lock_timeout: str = "5s") -> str:
+def sql_of(revision: Revision) -> str:
     """Return the SQL that applies the revision and writes down that it was."""
     text = StringIO()
     config = _config(text)
-    config.attributes["lock_timeout"] = lock_timeout
+    config.attributes["lock_timeout"] = LOCK_TIMEOUT
     command.upgrade(config, f"{revision.after}:{revision.id}", sql=True)
     return text.getvalue()
 

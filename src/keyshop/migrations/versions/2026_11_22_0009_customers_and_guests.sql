@@ -1,5 +1,9 @@
 -- Customers beyond what Prisma's tables say of them, and visitors who are not signed in.
 
+-- All that is touched of the shop's own, at once: a lock that is held while the next is waited for
+-- may be what a transaction of the shop waits for that has the next.
+LOCK TABLE public.games, public.sessions, public.users IN SHARE ROW EXCLUSIVE MODE;
+
 -- Sign-ins that last: one row for each device, from sign-in to sign-out. Refresh tokens of one
 -- family follow each other; an access token is good as long as its family is.
 CREATE TABLE keyshop.token_families (
@@ -18,6 +22,8 @@ CREATE TABLE keyshop.token_families (
         REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
 );
 CREATE INDEX token_families_user_id_idx ON keyshop.token_families (user_id);
+-- Every request may ask for those that live; those that have ended stay for as long as a token does.
+CREATE INDEX token_families_live_idx ON keyshop.token_families (user_id) WHERE revoked_at IS NULL;
 CREATE INDEX token_families_expires_at_idx ON keyshop.token_families (expires_at);
 
 -- The present token of each family and the one before it.
