@@ -39,7 +39,7 @@ class Checker(Process):
 
 
 async def _check(number: int) -> Checks:
-    pool = PasswordPool(queue=2 * number)  # one client may have half of it
+    pool = PasswordPool(queue=4 * number)  # one client may have a quarter of it
     hashed = await pool.hash(_PASSWORD)
     begun, spent = perf_counter(), process_time()
     right = await asyncio.gather(*(pool.verify(_PASSWORD, hashed) for _ in range(number)))

@@ -19,7 +19,7 @@ from keyshop.accounts.rules import (
     why_unfit,
 )
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
-from keyshop.kit.limits import give_back, take
+from keyshop.kit.limits import Limit, give_back, take
 from keyshop.kit.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.kit.secrets import Secret
 
@@ -93,18 +93,20 @@ async def _check_current(
             current, account.password_hash.reveal(), whose=client
         )
     except (PasswordsBusy, TooManyPasswords):
-        await _give_back(db, account.id, client)
+        # Nobody has looked at the password.
+        await _give_back(db, PASSWORD_CHANGE_OF_USER, account.id)
+        await _give_back(db, SIGN_IN_OF_CLIENT, client)
         raise
     if not is_right:
         raise PasswordInvalid("Current password is incorrect")
-    await _give_back(db, account.id, client)
+    # Not that of the client: each of its passwords has cost as much as a wrong one.
+    await _give_back(db, PASSWORD_CHANGE_OF_USER, account.id)
 
 
-async def _give_back(db: Database, user_id: str, client: str) -> None:
+async def _give_back(db: Database, limit: Limit, who: str) -> None:
     # Whoever knows the password is not turned away for a counter.
     with suppress(DatabaseUnavailable):
-        await give_back(db, PASSWORD_CHANGE_OF_USER, user_id)
-        await give_back(db, SIGN_IN_OF_CLIENT, client)
+        await give_back(db, limit, who)
 
 
 async def _change(

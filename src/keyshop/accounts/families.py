@@ -144,11 +144,7 @@ async def _follow(
         await queries.forget_older(tx, token_id=token.id, family_id=family_id)
         return await _add_token(tx, tokens, family_id=family_id, parent_id=token.id, now=now)
     if now - token.replaced_at <= GRACE and token.next_id is not None:
-        following = await queries.find_refresh_token(
-            tx, token_id=token.next_id, family_id=family_id
-        )
-        if following is not None and following.replaced_at is None:
-            return following
+        return await queries.find_refresh_token(tx, token_id=token.next_id, family_id=family_id)
     return None
 
 

@@ -22,7 +22,7 @@ from keyshop.accounts.models import Account, Caller, Credentials
 from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
-from keyshop.kit.limits import give_back, take
+from keyshop.kit.limits import Limit, give_back, take
 from keyshop.kit.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.kit.secrets import Secret
 
@@ -59,9 +59,12 @@ async def sign_in(
     try:
         signed_in = await _try(db, parts, email, credentials.password, caller, now=now)
     except (PasswordsBusy, TooManyPasswords):
-        await _give_back(db, email, client)
+        # Nobody has looked at the password.
+        await _give_back(db, SIGN_IN_OF_ADDRESS, email)
+        await _give_back(db, SIGN_IN_OF_CLIENT, client)
         raise
-    await _give_back(db, email, client)
+    # Not that of the client: each of its passwords has cost as much as a wrong one.
+    await _give_back(db, SIGN_IN_OF_ADDRESS, email)
     return signed_in
 
 
@@ -179,8 +182,7 @@ async def _raise_cost(
     return changed
 
 
-async def _give_back(db: Database, email: NormalAddress, client: str) -> None:
+async def _give_back(db: Database, limit: Limit, who: str) -> None:
     # Whoever has just signed in is not turned away for a counter.
     with suppress(DatabaseUnavailable):
-        await give_back(db, SIGN_IN_OF_ADDRESS, email)
-        await give_back(db, SIGN_IN_OF_CLIENT, client)
+        await give_back(db, limit, who)

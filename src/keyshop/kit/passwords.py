@@ -67,16 +67,16 @@ class PasswordTooLong(Invalid):
 class PasswordPool:
     """A few threads that hash passwords, and the queue before them."""
 
-    def __init__(self, threads: int | None = None, queue: int = 128, cost: int = 12) -> None:
+    def __init__(self, threads: int | None = None, queue: int = 256, cost: int = 12) -> None:
         """
         Prepare the pool; without `threads`, it has as many as this process has cores.
 
-        `queue` is how many may wait besides those being looked at, and half of them one client's;
+        `queue` is how many may wait besides those being looked at, a quarter of them one client's;
         `cost` is that of new hashes.
         """
         self._threads = threads or count_cores()
         self._most = self._threads + queue
-        self._most_of_one = self._threads + queue // 2
+        self._most_of_one = self._threads + queue // 4
         self._cost = cost
         self._executor = ThreadPoolExecutor(
             self._threads, thread_name_prefix="passwords", initializer=_give_way
@@ -93,7 +93,7 @@ class PasswordPool:
         Raises:
             PasswordTooLong: it has more than 72 bytes.
             PasswordsBusy: the queue is full.
-            TooManyPasswords: this client has filled its half of it.
+            TooManyPasswords: this client has filled its quarter of it.
         """
         clear = _bytes_of(password)
         if len(clear) > LONGEST:
@@ -108,7 +108,7 @@ class PasswordPool:
 
         Raises:
             PasswordsBusy: the queue is full.
-            TooManyPasswords: this client has filled its half of it.
+            TooManyPasswords: this client has filled its quarter of it.
         """
         clear = _bytes_of(password)[:LONGEST]
         return await self._run(lambda: self._verify(clear, hashed), whose)
@@ -119,7 +119,7 @@ class PasswordPool:
 
         Raises:
             PasswordsBusy: the queue is full.
-            TooManyPasswords: this client has filled its half of it.
+            TooManyPasswords: this client has filled its quarter of it.
         """
         with self._lock:
             self._find_room(whose)

@@ -18,6 +18,7 @@ from keyshop.accounts.families import (
     revoke_all,
     revoke_family,
 )
+from keyshop.accounts.token_queries import find_access
 from keyshop.kit.database import Database
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.signing import (
@@ -320,6 +321,32 @@ class TestRevoking:
             assert await refusal(refresh(db, tokens, pair.refresh_token, now=NOON))
         assert await refresh(db, tokens, bobs, now=NOON)
 
+    async def test_thousands_of_devices_makes_the_look_at_the_others_no_longer(self, db):
+        alice = await add_user(db)
+        await sign_in(db, tokens, alice, now=NOON)
+        await change(db, _ENDED_FAMILIES, alice.id, NOON)
+        await change(db, "ANALYZE keyshop.token_families")
+
+        async with db.transaction() as tx:
+            before = await tx.fetchval(_ROWS_READ)
+            found = await find_access(tx, alice.id)
+            after = await tx.fetchval(_ROWS_READ)
+
+        assert found is not None
+        assert len(found.families) == 1
+        assert after - before < 10
+
+
+_ENDED_FAMILIES = """
+    INSERT INTO keyshop.token_families
+        (id, user_id, account_state, created_at, expires_at, revoked_at)
+    SELECT 'ended-' || n, $1, 'any', $2, $2, $2 FROM generate_series(1, 3000) AS n
+"""
+_ROWS_READ = """
+    SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
+    WHERE relid = 'keyshop.token_families'::regclass
+"""
+
 
 class TestAccountThatChanges:
     @pytest.mark.parametrize(
@@ -427,6 +454,17 @@ class TestForgetting:
         (token,) = await rows_of(db, "refresh_tokens")
         assert token["family_id"] == family["id"]
         assert await refresh(db, tokens, used.refresh_token, now=NOON + HOUR)
+
+    async def test_leaves_a_sign_in_that_was_ended_to_be_shown(self, db):
+        alice = await add_user(db)
+        await sign_in(db, tokens, alice, now=NOON)
+
+        async with db.transaction() as tx:
+            await revoke_all(tx, alice.id, because="lost phone", now=NOON)
+            assert await forget_expired_families(tx, NOON + HOUR) == 0
+
+        (family,) = await rows_of(db, "token_families")
+        assert family["revoked_because"] == "lost phone"
 
     async def test_of_many_throws_nobody_elses_answers_away(self, db):
         async with db.transaction() as tx:

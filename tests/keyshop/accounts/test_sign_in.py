@@ -11,7 +11,8 @@ from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
 from keyshop.accounts.families import refresh
 from keyshop.accounts.models import Credentials
-from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT
 from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
@@ -275,12 +276,22 @@ class TestTooManyAttempts:
 
         assert (outcomes.count(WrongCredentials), outcomes.count(TooMany)) == (60, 10)
 
-    async def test_are_not_counted_when_they_succeed(self, db, parts) -> None:
+    async def test_are_not_counted_for_the_address_when_they_succeed(self, db, parts) -> None:
         await add_alice(db, parts)
 
-        entered = [await enter(db, parts) for _ in range(65)]
+        for number in range(SIGN_IN_OF_ADDRESS.burst + 5):
+            await enter(db, parts, address=f"192.0.2.{number}")
 
-        assert all(isinstance(each, SignedUp) for each in entered)
+    async def test_from_one_client_are_turned_away_though_they_succeed(self, db, parts) -> None:
+        await add_alice(db, parts)
+        for _ in range(SIGN_IN_OF_CLIENT.burst):
+            await enter(db, parts)
+
+        with pytest.raises(TooMany):
+            await enter(db, parts)
+
+        await enter(db, parts, now=NOON + SIGN_IN_OF_CLIENT.per)
+        await enter(db, parts, address="192.0.2.8")
 
     async def test_are_not_counted_when_nobody_looked_at_the_password(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -298,17 +309,17 @@ class TestTooManyAttempts:
 
     async def test_are_not_counted_when_too_many_of_one_client_wait(self, db, parts) -> None:
         await add_alice(db, parts)
-        half = PasswordPool(threads=1, queue=4, cost=12)
-        waiting = [asyncio.create_task(half.hash("x", whose="192.0.2.7")) for _ in range(3)]
+        quarter = PasswordPool(threads=1, queue=8, cost=12)
+        waiting = [asyncio.create_task(quarter.hash("x", whose="192.0.2.7")) for _ in range(3)]
         await asyncio.sleep(0)
 
         for _ in range(31):
             with pytest.raises(TooManyPasswords):
-                await enter(db, make_parts(half))
+                await enter(db, make_parts(quarter))
 
-        await enter(db, make_parts(half), address="192.0.2.8")
+        await enter(db, make_parts(quarter), address="192.0.2.8")
         await asyncio.gather(*waiting)
-        half.close()
+        quarter.close()
         await enter(db, parts)
 
 
