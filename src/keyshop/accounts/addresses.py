@@ -1,8 +1,8 @@
 """
 E-mail addresses: which spellings are one mailbox, and which may become an account.
 
-The accounts of the shop's earlier years are stored as `normalise` writes them, so its rules are
-facts about those accounts and not about today's mail providers.
+Nearly all accounts of the shop's earlier years are stored as `normalise` writes them, so its rules
+are facts about those accounts and not about today's mail providers; `spellings` finds the others.
 """
 
 import re
@@ -83,6 +83,22 @@ def normalise(address: str) -> NormalAddress:
         domain = "yandex.ru"
     name = name.strip(_BLANK).lower()
     return NormalAddress(f"{name}@{domain}" if name else "")
+
+
+def spellings(address: str) -> list[str]:
+    """
+    Return how an account with this address may be stored: the normal form, as written, lower case.
+
+    keyshop stores the first only; other programs made accounts from addresses as they were given.
+    """
+    trimmed = address.strip(_BLANK)
+    return [normalise(trimmed), trimmed, trimmed.lower()]
+
+
+def counted_as(stored: NormalAddress) -> str:
+    """Return the form under which attempts are counted for an account, however it is stored."""
+    # Of a Yahoo address nobody can tell whether its sub-address was taken off already.
+    return stored if stored.rpartition("@")[2] in _YAHOO else normalise(stored)
 
 
 def asked(address: str) -> NormalAddress:

@@ -28,9 +28,12 @@ async def create_user(
         AccountInvalid: address or nickname cannot be taken.
         EmailTaken: the address has an account.
     """
+    address = registered(email)
+    if await queries.find_account_as_written(tx, email) is not None:
+        raise EmailTaken
     account = await queries.add_account(
         tx,
-        email=registered(email),
+        email=address,
         password_hash=password_hash,
         nickname=checked_nickname(nickname or USUAL_NICKNAME),
         role=Role(role),

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import sign_in_queries as queries
-from keyshop.accounts.addresses import NormalAddress
+from keyshop.accounts.addresses import NormalAddress, counted_as
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import FAILURES_REMEMBERED, FAILURES_UNTIL_LOCK, lock_after
@@ -25,8 +25,8 @@ _log = structlog.get_logger(__name__)
 
 
 def digest_of(email: NormalAddress) -> str:
-    """Return what stands for the address where it is counted."""
-    return sha256(email.encode(errors="surrogatepass")).hexdigest()
+    """Return what stands for the address, as it was asked with or as it is stored."""
+    return sha256(counted_as(email).encode(errors="surrogatepass")).hexdigest()
 
 
 async def find_gate(reader: Reader, email: NormalAddress, *, now: datetime) -> Gate:

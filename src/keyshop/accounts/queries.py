@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.addresses import NormalAddress
+from keyshop.accounts.addresses import NormalAddress, spellings
 from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
 from keyshop.kit.database import Reader, Transaction, row, rows
 from keyshop.kit.ids import new_id
@@ -21,6 +21,11 @@ _ADD: Final = f"""
 """
 
 _FIND: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.email = $1"
+
+_FIND_BY_SPELLINGS: Final = f"""
+    SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.email = ANY($1)
+    ORDER BY array_position($1::text[], u.email) LIMIT 1
+"""
 
 _FIND_BY_ID: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1"
 
@@ -161,6 +166,12 @@ async def add_account(
 async def find_account(reader: Reader, email: NormalAddress) -> Account | None:
     """Return the account of that address, as it is stored."""
     record = await reader.fetchrow(_FIND, email)
+    return None if record is None else account_of(record)
+
+
+async def find_account_as_written(reader: Reader, address: str) -> Account | None:
+    """Return whose address this is in any of its `spellings`, of several accounts the normal one."""
+    record = await reader.fetchrow(_FIND_BY_SPELLINGS, spellings(address))
     return None if record is None else account_of(record)
 
 

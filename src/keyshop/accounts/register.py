@@ -65,7 +65,7 @@ async def register(
     wanted = _checked(registration)
     client = client_key(caller.address)
     await take(db, REGISTRATION_OF_CLIENT, client, now=now)
-    await _refuse_taken(db, wanted.email)
+    await _refuse_taken(db, registration.email)
     # Before the transaction, which would hold its connection for as long as that takes.
     try:
         hashed = await parts.passwords.hash(wanted.password, whose=client)
@@ -92,10 +92,10 @@ def _checked(registration: Registration) -> _Wanted:
     )
 
 
-async def _refuse_taken(db: Database, email: NormalAddress) -> None:
+async def _refuse_taken(db: Database, email: str) -> None:
     """Refuse what would be refused anyway before work is put into it."""
     async with db.read() as reader:
-        if await queries.find_account(reader, email) is not None:
+        if await queries.find_account_as_written(reader, email) is not None:
             raise EmailTaken
 
 

@@ -33,7 +33,7 @@ async def request_reset(db: Database, email: str, caller: Caller, *, now: dateti
     await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
     await take(db, RESET_MAIL_TO_ADDRESS, address, now=now)
     async with db.transaction() as tx:
-        account = await queries.find_account(tx, address)
+        account = await queries.find_account_as_written(tx, email)
         user_id = new_id() if account is None else account.id
         proof_id = await begin_proof(tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now)
         await enqueue(tx, MailReset(user_id, proof_id))

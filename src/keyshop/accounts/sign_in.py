@@ -57,7 +57,7 @@ async def sign_in(
     await take(db, SIGN_IN_OF_CLIENT, client, now=now)
     await take(db, SIGN_IN_OF_ADDRESS, email, now=now)
     try:
-        signed_in = await _try(db, parts, email, credentials.password, caller, now=now)
+        signed_in = await _try(db, parts, email, credentials, caller, now=now)
     except (PasswordsBusy, TooManyPasswords):
         # Nobody has looked at the password.
         await _give_back(db, SIGN_IN_OF_ADDRESS, email)
@@ -72,7 +72,7 @@ async def _try(
     db: Database,
     parts: AccountParts,
     email: NormalAddress,
-    password: str,
+    credentials: Credentials,
     caller: Caller,
     *,
     now: datetime,
@@ -88,7 +88,7 @@ async def _try(
         await parts.passwords.pretend(whose=client_key(caller.address))
         raise WrongCredentials
     try:
-        return await _look(db, parts, email, password, caller, booked=booked, now=now)
+        return await _look(db, parts, email, credentials, caller, booked=booked, now=now)
     except (PasswordsBusy, TooManyPasswords):
         if booked is not None:
             await unbook_failure(db, email, booked)
@@ -99,16 +99,17 @@ async def _look(
     db: Database,
     parts: AccountParts,
     email: NormalAddress,
-    password: str,
+    credentials: Credentials,
     caller: Caller,
     *,
     booked: int | None,
     now: datetime,
 ) -> SignedUp:
     """Look at the password again when the account changed just then: another device's sign-in."""
+    password = credentials.password
     for left in reversed(range(_ATTEMPTS)):
         async with db.read() as reader:
-            account = await queries.find_account(reader, email)
+            account = await queries.find_account_as_written(reader, credentials.email)
         if not await _is_right(parts.passwords, account, password, caller) or account is None:
             break
         try:

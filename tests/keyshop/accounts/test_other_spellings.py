@@ -1,0 +1,61 @@
+"""Accounts that another program stored with their addresses as they were written."""
+
+import pytest
+
+from keyshop.accounts.addresses import asked
+from keyshop.accounts.create_user import create_user
+from keyshop.accounts.errors import EmailTaken, WrongCredentials
+from keyshop.accounts.locks import find_lock
+from keyshop.accounts.request_reset import request_reset
+from tests.keyshop.accounts.mailed import mailed
+from tests.keyshop.accounts.people import PASSWORD, add_alice, caller, count, enter
+from tests.keyshop.accounts.signing import add_user
+from tests.shop import NOON
+
+STORED = ["Bob@Example.com", "j.doe@gmail.com", "carl@yandex.com"]
+
+
+@pytest.mark.parametrize("stored", STORED)
+class TestAddressAsItWasWritten:
+    async def test_signs_in_and_resets_a_password(self, db, parts, stored) -> None:
+        hashed = await parts.passwords.hash(PASSWORD)
+        account = await add_user(db, email=stored, passwordHash=hashed)
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, email=stored, password="wrong")
+
+        signed_in = await enter(db, parts, email=f" {stored} ")
+        await request_reset(db, stored, caller(), now=NOON)
+
+        assert signed_in.account.id == account.id
+        assert [mail.to for mail in await mailed(db, parts)] == [stored]
+        async with db.read() as reader:
+            assert await find_lock(reader, asked(stored)) is None
+
+    async def test_is_nobody_elses_to_register(self, db, parts, stored) -> None:
+        await add_user(db, email=stored)
+
+        with pytest.raises(EmailTaken):
+            await add_alice(db, parts, email=stored)
+        with pytest.raises(EmailTaken):
+            async with db.transaction() as tx:
+                await create_user(tx, email=stored, password_hash="!", now=NOON)
+
+        assert await count(db, "users") == 1
+
+
+class TestAccountInLowerCase:
+    async def test_is_found_however_its_address_is_typed(self, db, parts) -> None:
+        hashed = await parts.passwords.hash(PASSWORD)
+        account = await add_user(db, email="bob+games@outlook.com", passwordHash=hashed)
+
+        signed_in = await enter(db, parts, email="Bob+Games@Outlook.com")
+
+        assert signed_in.account.id == account.id
+
+    async def test_gives_way_to_the_account_in_normal_form(self, db, parts) -> None:
+        await add_user(db, email="bob+games@outlook.com")
+        normal = await add_alice(db, parts, email="bob@outlook.com")
+
+        signed_in = await enter(db, parts, email="bob+games@outlook.com")
+
+        assert signed_in.account.id == normal.account.id
