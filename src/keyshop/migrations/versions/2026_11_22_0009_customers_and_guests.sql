@@ -52,25 +52,31 @@ $$;
 -- A role or password that changes, whoever changes it, ends the account's sign-ins for good: the same
 -- role given back later must not wake tokens of before. Only a family that was told the new state
 -- beforehand goes on, as when the same password is merely hashed anew.
+--
+-- No nested loops: the rows of a statement have no index, and a plan for one row is kept for many.
 CREATE FUNCTION keyshop.end_sign_ins() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET enable_nestloop = off AS $$
+DECLARE
+    changed TEXT[] := ARRAY(
+        SELECT n.id FROM new_rows AS n LEFT JOIN old_rows AS o ON o.id = n.id
+        WHERE (o.role, o."passwordHash") IS DISTINCT FROM (n.role, n."passwordHash")
+    );
+    ended TEXT[];
 BEGIN
     -- What nearly every statement comes down to.
-    IF NOT EXISTS (
-        SELECT FROM new_rows AS n LEFT JOIN old_rows AS o ON o.id = n.id
-        WHERE (o.role, o."passwordHash") IS DISTINCT FROM (n.role, n."passwordHash")
-    ) THEN
+    IF cardinality(changed) = 0 THEN
         RETURN NULL;
     END IF;
     -- In the order of ids, as whoever else revokes several.
-    UPDATE keyshop.token_families
-    SET revoked_at = now() AT TIME ZONE 'UTC', revoked_because = 'role or password changed'
-    WHERE id IN (
-        SELECT f.id FROM new_rows AS n JOIN keyshop.token_families AS f ON f.user_id = n.id
-        WHERE f.revoked_at IS NULL
+    ended := ARRAY(
+        SELECT f.id FROM keyshop.token_families AS f JOIN new_rows AS n ON n.id = f.user_id
+        WHERE f.user_id = ANY(changed) AND f.revoked_at IS NULL
             AND f.account_state <> keyshop.account_state(n.role, n."passwordHash")
         ORDER BY f.id FOR UPDATE OF f
     );
+    UPDATE keyshop.token_families
+    SET revoked_at = now() AT TIME ZONE 'UTC', revoked_because = 'role or password changed'
+    WHERE id = ANY(ended);
     RETURN NULL;
 END
 $$;
@@ -91,10 +97,17 @@ CREATE INDEX rate_limits_arrives_at_idx ON keyshop.rate_limits (arrives_at);
 -- Wrong passwords in a row, by digest of the e-mail address, whether or not it has an account.
 CREATE TABLE keyshop.sign_in_failures (
     address TEXT NOT NULL,
+    -- A digest of the client that signed in before, or of the device that changes the password, that
+    -- gave them; empty for all others together.
+    client TEXT NOT NULL DEFAULT '',
     failures INTEGER NOT NULL,
     last_failed_at TIMESTAMP(3) NOT NULL,
     locked_until TIMESTAMP(3),
-    CONSTRAINT sign_in_failures_pkey PRIMARY KEY (address)
+    -- The last one is counted in advance, and is being looked at.
+    is_booked BOOLEAN NOT NULL DEFAULT false,
+    -- The owner of the account was told that it is locked.
+    is_told BOOLEAN NOT NULL DEFAULT false,
+    CONSTRAINT sign_in_failures_pkey PRIMARY KEY (address, client)
 );
 CREATE INDEX sign_in_failures_last_failed_at_idx ON keyshop.sign_in_failures (last_failed_at);
 
