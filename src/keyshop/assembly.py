@@ -100,9 +100,13 @@ class Shop(Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, servers: Servers) -> AsyncIterator[Shop]:
+async def open_shop(
+    settings: Settings, servers: Servers, *, lock_patience: float | None = None
+) -> AsyncIterator[Shop]:
     """
     Open the shop's parts on a database that answers; Redis need not.
+
+    Whoever answers visitors waits `lock_patience` seconds at most for a row that others hold.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
@@ -113,7 +117,9 @@ async def open_shop(settings: Settings, servers: Servers) -> AsyncIterator[Shop]
     async with AsyncExitStack() as parts:
         accounts = parts.enter_context(account_parts(settings))
         cached = await parts.enter_async_context(open_cache(url, servers.redis_url))
-        db = await parts.enter_async_context(open_database(url, cached.guard))
+        db = await parts.enter_async_context(
+            open_database(url, cached.guard, lock_patience=lock_patience)
+        )
         budget = await parts.enter_async_context(
             open_budget(url, requests_per_minute=settings.g2a_requests_per_minute)
         )
@@ -140,11 +146,14 @@ async def open_shop(settings: Settings, servers: Servers) -> AsyncIterator[Shop]
 
 @asynccontextmanager
 async def open_database(
-    database_url: str, guard: GuardedCommit | None = None
+    database_url: str,
+    guard: GuardedCommit | None = None,
+    *,
+    lock_patience: float | None = None,
 ) -> AsyncIterator[Database]:
     """Lend an open database; without a guard of its own, writers wait for the relay."""
     guard = guard or GuardedCommit(None)
-    db = Database(database_url, guard=guard)
+    db = Database(database_url, guard=guard, lock_patience=lock_patience)
     await db.open()
     try:
         async with keep_tidy(guard, db):

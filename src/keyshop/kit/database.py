@@ -81,6 +81,15 @@ class DatabaseUnavailable(Unavailable):
         super().__init__("The database cannot be reached at the moment. Please try again.")
 
 
+class DatabaseBusy(Unavailable):
+    """Somebody else holds a row for longer than this process waits; nothing has changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody else is changing the same thing at the moment. Please try again."
+        )
+
+
 class OutcomeUnknown(DatabaseUnavailable):
     """The connection broke during a COMMIT, and PostgreSQL cannot be asked what became of it."""
 
@@ -178,10 +187,19 @@ class Database:
     """A pool of connections to one PostgreSQL database."""
 
     def __init__(
-        self, dsn: str, *, guard: CommitGuard, min_size: int = 1, max_size: int = 10
+        self,
+        dsn: str,
+        *,
+        guard: CommitGuard,
+        min_size: int = 1,
+        max_size: int = 10,
+        lock_patience: float | None = None,
     ) -> None:
         """
         Remember where the database is; `open` connects. Every transaction is committed by `guard`.
+
+        A statement waits for others' locks for `lock_patience` seconds, or as long as it takes, and
+        raises DatabaseBusy then.
 
         Raises:
             Invalid: the address is none, or names a schema other than public.
@@ -189,6 +207,7 @@ class Database:
         self._dsn = clean_dsn(dsn)
         self._guard = guard
         self._min_size = min_size
+        self._lock_patience = lock_patience
         # Never one alone: whoever holds a lock on one connection works on another.
         self._max_size = max(2, self._dsn.connection_limit or max_size)
         self._pool: asyncpg.Pool[Record] | None = None
@@ -209,13 +228,18 @@ class Database:
                 # The default reset is a round trip after every use; our connections keep no state
                 # between uses, and what a failed block leaves open is rolled back by its own exit.
                 reset=_reset_nothing,
-                server_settings=_SESSION_SETTINGS,
+                server_settings=self._session_settings(),
                 statement_cache_size=0 if self._dsn.pgbouncer else 1024,
                 timeout=10,
                 command_timeout=60,
             )
         except _AWAY as error:
             raise DatabaseUnavailable from error
+
+    def _session_settings(self) -> dict[str, str]:
+        if self._lock_patience is None:
+            return _SESSION_SETTINGS
+        return {**_SESSION_SETTINGS, "lock_timeout": f"{self._lock_patience * 1000:.0f}"}
 
     async def close(self) -> None:
         """Close every connection; statements under way end first, within five seconds."""
@@ -397,6 +421,8 @@ async def _told(
         return await statement(*args)
     except _AWAY as error:
         raise DatabaseUnavailable from error
+    except asyncpg.LockNotAvailableError as error:
+        raise DatabaseBusy from error
     except asyncpg.PostgresError as error:
         _forget_values(error)
         raise

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import traceback
 from collections.abc import AsyncIterator
+from contextvars import Context
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -18,6 +19,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import (
     Database,
+    DatabaseBusy,
     DatabaseUnavailable,
     Transaction,
     _decode_timestamp,
@@ -173,6 +175,27 @@ class TestTransaction:
             assert await tx.execute("UPDATE notes SET at = NULL WHERE id = 'a'") == 1
             assert await tx.execute("DELETE FROM notes WHERE id = 'nobody'") == 0
             assert await tx.execute("CREATE TEMPORARY TABLE t (i INT)") == 0
+
+
+class TestHeldRow:
+    async def test_is_not_waited_for_beyond_ones_patience(self, notes, database_url):
+        await add(notes, "one")
+        hasty = Database(database_url, guard=GuardedCommit(None), lock_patience=0.1)
+        await hasty.open()
+
+        async with notes.transaction() as holding:
+            await holding.execute("SELECT FROM notes FOR UPDATE")
+            with pytest.raises(DatabaseBusy):
+                await asyncio.create_task(forget_all(hasty), context=Context())
+        await forget_all(hasty)
+
+        assert await ids(notes) == []
+        await hasty.close()
+
+
+async def forget_all(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute("DELETE FROM notes")
 
 
 class TestRefusedRow:

@@ -29,6 +29,8 @@ _BACKLOG: Final = 2048
 _GRACE: Final = 10  # seconds for requests under way when the process is told to stop
 _SUPPLIER_EVERY: Final = 60.0  # seconds: a look at the supplier costs one call of its budget
 _LOOK_EVERY: Final = 0.5  # seconds
+# Whoever waits for a row keeps a connection from everybody else.
+_LOCK_PATIENCE: Final = 3.0  # seconds
 
 
 @app.callback(invoke_without_command=True)
@@ -78,7 +80,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 
 
 async def _answer(settings: Settings, servers: Servers, listening: socket.socket) -> None:
-    async with open_shop(settings, servers) as shop:
+    async with open_shop(settings, servers, lock_patience=_LOCK_PATIENCE) as shop:
         supplier = Remembered(lambda: _ask_supplier(shop), seconds=_SUPPLIER_EVERY)
         asgi = create_app(
             db=shop.db,
