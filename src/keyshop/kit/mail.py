@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from keyshop.kit.errors import Invalid, Unavailable
+from keyshop.kit.errors import Conflict, Invalid, Unavailable
 
 
 class Mail(Struct, frozen=True, kw_only=True):
@@ -26,7 +26,24 @@ class MailRefused(Invalid):
 
 
 class MailUnavailable(Unavailable):
-    """The mail server is away, slow, or broke off; the mail may have gone out all the same."""
+    """The mail server is away, slow, broke off, or does not want the mail yet."""
+
+
+class MailUncertain(MailUnavailable):
+    """The mail server was given the whole mail, and nobody knows whether it took it."""
+
+    def __init__(self) -> None:
+        super().__init__("The mail server was given the mail and did not say that it has it.")
+
+
+class MailMaybeSent(Conflict):
+    """The outcome stayed unknown, and another copy might annoy; a person has to look."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The mail server was given the mail more than once and never said that it has it;"
+            " look for it in that server's log before you retry this job."
+        )
 
 
 class Mailer(Protocol):
@@ -38,6 +55,7 @@ class Mailer(Protocol):
 
         Raises:
             MailRefused: it will never be taken.
-            MailUnavailable: trying again may help.
+            MailUncertain: it may have been taken.
+            MailUnavailable: it was not taken; trying again may help.
         """
         ...

@@ -12,31 +12,36 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from email.headerregistry import Address
-from email.message import EmailMessage
 from typing import Final
 
 from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
-    SMTPDataError,
     SMTPException,
     SMTPRecipientRefused,
-    SMTPRecipientsRefused,
+    SMTPResponse,
     SMTPResponseException,
     SMTPSenderRefused,
+    SMTPServerDisconnected,
 )
 
 from keyshop.gateways.mail.address import Encryption, SmtpAddress
 from keyshop.gateways.mail.breaker import Breaker, ServerAway
 from keyshop.gateways.mail.message import build_message
 from keyshop.kit.clock import utc_now
-from keyshop.kit.mail import Mail, MailRefused, MailUnavailable
+from keyshop.kit.mail import Mail, MailRefused, MailUnavailable, MailUncertain
 
 _TIMEOUT: Final = timedelta(seconds=20)
+# Servers look through a mail before they answer for it (RFC 5321, 4.5.3.2.6). Whoever hangs up
+# meanwhile, and comes again, leaves a copy each time.
+_ANSWER_TIMEOUT: Final = timedelta(minutes=10)
 _PAUSE: Final = timedelta(seconds=15)
 _GOODBYE: Final = 1.0  # seconds
 
 _ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+_BEGINNING_OF_A_LINE: Final = re.compile(rb"^\.", re.MULTILINE)
+_GO_ON: Final = 354
+_TAKEN: Final = 250
 _CLOSING: Final = 421  # the server goes away
 _NOT_SIGNED_IN: Final = 530
 
@@ -58,6 +63,7 @@ class SmtpMailer:
         sender: Address,
         tls: ssl.SSLContext | None = None,
         timeout: timedelta = _TIMEOUT,
+        answer_timeout: timedelta = _ANSWER_TIMEOUT,
         pause: timedelta = _PAUSE,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -65,6 +71,7 @@ class SmtpMailer:
         self._sender = sender
         self._tls = tls or ssl.create_default_context()
         self._timeout = timeout.total_seconds()
+        self._answer_timeout = answer_timeout.total_seconds()
         self._breaker = Breaker(pause)
         self._clock = clock
 
@@ -72,26 +79,48 @@ class SmtpMailer:
         """
         Hand the mail to the server, which has taken it when this returns.
 
+        The server may take minutes over its answer to the whole mail, and seconds over all else.
+
         Raises:
             MailRefused: it will never be taken.
-            MailUnavailable: trying again may help.
+            MailUncertain: the server has the whole mail and did not answer, or this was cancelled
+                while it had not.
+            MailUnavailable: it was not taken; trying again may help.
         """
         message = build_message(mail, sender=self._sender, now=self._clock())
-        with self._breaker.watching():
-            await self._deliver(message, to=mail.to)
-
-    async def _deliver(self, message: EmailMessage, *, to: str) -> None:
         server = self._client()
+        try:
+            # A mail that the server looks through for long tells nothing about the others.
+            with self._breaker.watching():
+                await self._announce(server, to=mail.to)
+            await self._hand_over(server, message.as_bytes())
+            await _take_leave(server)
+        finally:
+            server.close()
+
+    async def _announce(self, server: SMTP, *, to: str) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 await server.connect()
-                await _hand_over(server, message, sender=self._sender.addr_spec, to=to)
-            await _take_leave(server)
+                await server.mail(self._sender.addr_spec)
+                await server.rcpt(to)
+                answer = await server.execute_command(b"DATA")
+            if answer.code != _GO_ON:
+                raise _refusal(answer)
+        except SMTPRecipientRefused as error:
+            raise _refusal(error) from None
         except (SMTPException, OSError, UnicodeError) as error:
             # What the server said often repeats the person's address, and a job's error is stored.
             raise _away(error) from None
-        finally:
-            server.close()
+
+    async def _hand_over(self, server: SMTP, content: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._answer_timeout):
+                answer = await _put_in(server, content)
+        except (SMTPException, OSError, asyncio.CancelledError):
+            raise MailUncertain from None
+        if answer.code != _TAKEN:
+            raise _refusal(answer)
 
     def _client(self) -> SMTP:
         address = self._address
@@ -111,13 +140,16 @@ class SmtpMailer:
         )
 
 
-async def _hand_over(server: SMTP, message: EmailMessage, *, sender: str, to: str) -> None:
-    try:
-        await server.sendmail(sender, [to], message.as_bytes())
-    except SMTPRecipientsRefused as error:
-        raise _refusal(error.recipients[0]) from None
-    except SMTPDataError as error:
-        raise _refusal(error) from None
+async def _put_in(server: SMTP, content: bytes) -> SMTPResponse:
+    """
+    Send the mail behind the server's "go on", and return what it says then.
+
+    aiosmtplib would do this and DATA in one, and not tell which of them failed.
+    """
+    if server.protocol is None:
+        raise SMTPServerDisconnected("Connection lost")
+    server.protocol.write(_BEGINNING_OF_A_LINE.sub(b"..", content) + b".\r\n")
+    return await server.protocol.read_response()
 
 
 async def _take_leave(server: SMTP) -> None:
@@ -126,7 +158,7 @@ async def _take_leave(server: SMTP) -> None:
         await server.quit(timeout=_GOODBYE)
 
 
-def _refusal(error: SMTPRecipientRefused | SMTPDataError) -> MailRefused | MailUnavailable:
+def _refusal(error: SMTPResponse | SMTPRecipientRefused) -> MailRefused | MailUnavailable:
     """Return what a refusal of this one mail means."""
     if error.code in {_CLOSING, _NOT_SIGNED_IN}:
         return _away(error)
@@ -135,13 +167,13 @@ def _refusal(error: SMTPRecipientRefused | SMTPDataError) -> MailRefused | MailU
     return MailUnavailable(f"The mail server does not take the mail yet: {_codes(error)}.")
 
 
-def _away(error: Exception) -> ServerAway:
+def _away(error: Exception | SMTPResponse) -> ServerAway:
     """Return what a failure means that concerns the server, or the shop's account with it."""
     if isinstance(error, SMTPAuthenticationError):
         told = f"refused SMTP_URL's user and password with {_codes(error)}"
     elif isinstance(error, SMTPSenderRefused):
         told = f"refused MAIL_FROM with {_codes(error)}"
-    elif isinstance(error, SMTPResponseException):
+    elif isinstance(error, SMTPResponse | SMTPResponseException):
         told = f"refused to be talked to with {_codes(error)}"
     elif isinstance(error, TimeoutError):
         told = "did not answer in time"
@@ -150,6 +182,6 @@ def _away(error: Exception) -> ServerAway:
     return ServerAway(f"The mail server {told}.")
 
 
-def _codes(error: SMTPResponseException) -> str:
+def _codes(error: SMTPResponse | SMTPResponseException) -> str:
     enhanced = _ENHANCED.match(error.message)
     return f"{error.code} {enhanced[0]}" if enhanced else str(error.code)

@@ -135,6 +135,8 @@ CREATE INDEX account_proofs_expires_at_idx ON keyshop.account_proofs (expires_at
 CREATE TABLE keyshop.sent_mails (
     id TEXT NOT NULL,
     sent_at TIMESTAMP(3) NOT NULL,
+    -- How often a mail server had the mail and did not say whether it took it; 0: it said so.
+    unanswered INTEGER NOT NULL DEFAULT 0,
     CONSTRAINT sent_mails_pkey PRIMARY KEY (id)
 );
 CREATE INDEX sent_mails_sent_at_idx ON keyshop.sent_mails (sent_at);

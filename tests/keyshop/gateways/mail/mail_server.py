@@ -38,6 +38,10 @@ class MailServer:
         self.hangs_up_after_data = False
         """It takes the mail, and the line drops before it can say so."""
 
+        self.looks_for = 0.0
+        """Seconds for which it looks through a mail that it has, before it says so."""
+
+        self.has_one = asyncio.Event()
         self.is_slow_to_part = False
 
     async def handle_EHLO(
@@ -77,6 +81,8 @@ class MailServer:
         assert isinstance(content, bytes)
         self.mails.append(email.message_from_bytes(content, policy=default))
         self.recipients += envelope.rcpt_tos
+        self.has_one.set()
+        await asyncio.sleep(self.looks_for)
         if self.hangs_up_after_data:
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
