@@ -18,16 +18,20 @@ class Handler(NamedTuple):
     attempts: int = MOST_ATTEMPTS
     """How many are made before a job is given up; see `retries.py` for the pauses."""
 
+    may_be_slow: bool = False
+    """It may wait for minutes; such jobs together have a share of the worker's places."""
+
 
 def handler(
     kind: type[_Job],
     act: Callable[[WorkerShop, _Job], Awaitable[None]],
     *,
     attempts: int = MOST_ATTEMPTS,
+    may_be_slow: bool = False,
 ) -> Handler:
     """Return the table's entry that reads jobs of this kind and hands them to `act`."""
 
     async def handle(shop: WorkerShop, payload: bytes | None) -> None:
         await act(shop, decode_job(kind, payload))
 
-    return Handler(kind.name, handle, attempts)
+    return Handler(kind.name, handle, attempts, may_be_slow)

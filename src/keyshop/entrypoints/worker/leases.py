@@ -26,7 +26,14 @@ from pgqueuer.adapters.persistence.qb import (
 )
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.models import Job, TracebackRecord
-from pgqueuer.domain.types import JOB_STATUS, Channel, JobId
+from pgqueuer.domain.types import (
+    JOB_STATUS,
+    Channel,
+    JobId,
+    QueueEntrypoint,
+    QueueManagerId,
+)
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 # Every name is given: PgQueuer would read those that are not from the environment, where CHANNEL or
 # FUNCTION may stand for anything.
@@ -97,6 +104,11 @@ _TAKE_BACK: Final = """
     )
     INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority)
     SELECT id, 'queued', entrypoint, priority FROM waiting
+"""
+
+_COUNT_HELD: Final = """
+    SELECT count(*) AS held FROM keyshop.pgqueuer
+    WHERE queue_manager_id = $1 AND status = 'picked' AND entrypoint = ANY($2::text[])
 """
 
 # Whoever puts a job back logs it as queued; a worker that dies logs nothing.
@@ -184,9 +196,21 @@ BROKEN: Final = (
 
 
 class FencedQueue(Queries):
-    """PgQueuer's queue, in which only the worker that holds a job prolongs or ends it."""
+    """
+    PgQueuer's queue, in which only the worker that holds a job prolongs or ends it.
 
-    def __init__(self, driver: WatchedDriver, worker: UUID, running: RunningJobs) -> None:
+    Of its places, jobs of the names in `slow` get no more than `slow_share` together.
+    """
+
+    def __init__(
+        self,
+        driver: WatchedDriver,
+        worker: UUID,
+        running: RunningJobs,
+        *,
+        slow: frozenset[QueueEntrypoint] = frozenset(),
+        slow_share: int = 0,
+    ) -> None:
         super().__init__(
             driver,
             qbe=QueryBuilderEnvironment(NAMES),
@@ -195,6 +219,30 @@ class FencedQueue(Queries):
         )
         self._worker = worker
         self._running = running
+        self._slow = slow
+        self._slow_share = slow_share
+
+    async def dequeue(
+        self,
+        batch_size: int,
+        entrypoints: dict[QueueEntrypoint, EntrypointExecutionParameter],
+        queue_manager_id: QueueManagerId,
+        global_concurrency_limit: int | None,
+        heartbeat_timeout: timedelta,
+    ) -> list[Job]:
+        """Take jobs; slow ones only while their share of the places is not used up."""
+        held = await self._count("held", _COUNT_HELD, self._worker, list(self._slow))
+        if held < self._slow_share:
+            batch_size = min(batch_size, self._slow_share - held)
+        else:
+            entrypoints = {name: entrypoints[name] for name in entrypoints.keys() - self._slow}
+            if global_concurrency_limit is not None:
+                global_concurrency_limit -= held
+        if not entrypoints:
+            return []
+        return await super().dequeue(
+            batch_size, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
+        )
 
     async def take_back(self) -> None:
         """Put back what this worker held when its connection broke: nobody works on it now."""
@@ -202,8 +250,7 @@ class FencedQueue(Queries):
 
     async def count_lost_workers(self, job_id: JobId) -> int:
         """Return how many workers took the job and were never heard of again."""
-        (counted,) = await self.driver.fetch(_COUNT_LOST, job_id)
-        return int(str(counted["lost"]))
+        return await self._count("lost", _COUNT_LOST, job_id)
 
     async def update_heartbeat(self, job_ids: list[JobId]) -> None:
         """Prolong the jobs; the handlers of those that are no longer ours are stopped."""
@@ -236,3 +283,7 @@ class FencedQueue(Queries):
             self._worker,
             traceback_record.model_dump_json() if failed and traceback_record else None,
         )
+
+    async def _count(self, name: str, query: str, *args: object) -> int:
+        (counted,) = await self.driver.fetch(query, *args)
+        return int(str(counted[name]))

@@ -29,8 +29,8 @@ async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
 
 
 HANDLERS: Final[tuple[Handler, ...]] = (
-    handler(MailWelcome, on_account_mail, attempts=MOST_ATTEMPTS),
-    handler(MailVerification, on_account_mail, attempts=MOST_ATTEMPTS),
-    handler(MailReset, on_account_mail, attempts=MOST_ATTEMPTS),
-    handler(MailLockNotice, on_account_mail, attempts=MOST_ATTEMPTS),
+    handler(MailWelcome, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
+    handler(MailVerification, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
+    handler(MailReset, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
+    handler(MailLockNotice, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
 )

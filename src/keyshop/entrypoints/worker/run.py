@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 from asyncpg import Connection, Record
 from pgqueuer.core.qm import QueueManager
-from pgqueuer.domain.types import QueueManagerId
+from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 
 from keyshop.entrypoints.worker import mail, sync, tidy
 from keyshop.entrypoints.worker.attempt import Attempts
@@ -54,6 +54,10 @@ _LOOK: Final = timedelta(seconds=2)
 # How many jobs one process has in hand, and how many it takes at once.
 _IN_HAND: Final = 8
 _AT_ONCE: Final = 4
+
+# How many of those may wait for minutes, as for a mail server that looks through mails: all else
+# that is due, a sync of the catalogue say, must not stand behind them.
+_SLOW_IN_HAND: Final = 4
 
 _GRACE: Final = timedelta(seconds=20)
 _CLEAN_UP: Final = timedelta(seconds=5)
@@ -114,7 +118,7 @@ async def _work(
             async with _connected(shop.database_url) as connection:
                 pause = _FIRST_PAUSE
                 running = RunningJobs()
-                queue = _queue(connection, worker, running)
+                queue = _queue(connection, worker, handlers, running)
                 manager = _manager(queue, worker, shop, handlers, running)
                 await queue.take_back()
                 await _live(manager, running, grace=grace, stop=stop)
@@ -128,14 +132,25 @@ async def _work(
 
 
 def _queue(
-    connection: "Connection[Record]", worker: QueueManagerId, running: RunningJobs
+    connection: "Connection[Record]",
+    worker: QueueManagerId,
+    handlers: Sequence[Handler],
+    running: RunningJobs,
 ) -> FencedQueue:
     def give_up() -> None:
         running.stop(Stop.LOST)
         connection.terminate()
 
     connection.add_termination_listener(lambda _: running.stop(Stop.LOST))
-    return FencedQueue(WatchedDriver(connection, give_up), worker, running)
+    return FencedQueue(
+        WatchedDriver(connection, give_up),
+        worker,
+        running,
+        slow=frozenset(
+            QueueEntrypoint(handler.name) for handler in handlers if handler.may_be_slow
+        ),
+        slow_share=_SLOW_IN_HAND,
+    )
 
 
 def _manager(

@@ -9,15 +9,18 @@ from email.message import EmailMessage
 import pytest
 from structlog.testing import capture_logs
 
-from keyshop.accounts.jobs import MailReset, MailWelcome
+from keyshop.accounts.jobs import MailLockNotice, MailReset, MailWelcome
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
 from keyshop.entrypoints.worker.mail import HANDLERS, on_account_mail
+from keyshop.entrypoints.worker.retries import RETRIED
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_job
+from keyshop.kit.mail import MailMaybeSent, MailUncertain
 from tests.keyshop.accounts.people import ALICE, add_alice, caller
+from tests.keyshop.accounts.signing import add_user
 from tests.keyshop.entrypoints.worker import probes
 from tests.keyshop.entrypoints.worker.conftest import Working, until
 from tests.keyshop.entrypoints.worker.probes import Note, ProbeShop, read_diary
@@ -183,6 +186,37 @@ class TestServerInABadMood:
         assert first["Message-ID"] == second["Message-ID"]
         assert text_of(first) == text_of(second)
 
+    async def test_that_never_says_whether_it_took_the_mail_gets_two(
+        self, shop: ProbeShop, server: MailServer
+    ):
+        server.hangs_up_after_data = True
+        job = await register_alice(shop)
+
+        async with serve(server) as port:
+            shop.mailer = mailer_at(port)
+            with pytest.raises(MailUncertain):
+                await on_account_mail(shop, job)
+            with pytest.raises(MailMaybeSent) as told:
+                await on_account_mail(shop, job)
+
+        assert len(server.mails) == 2
+        assert not isinstance(told.value, RETRIED)
+
+    async def test_that_looks_through_a_mail_gets_no_other_from_a_worker_that_is_stopped(
+        self, shop: ProbeShop, working: Working, server: MailServer
+    ):
+        server.looks_for = 0.5
+        await add_alice(shop.db, shop.accounts, now=utc_now())
+
+        async with serve(server) as port:
+            shop.mailer = mailer_at(port)
+            async with working(handlers=HANDLERS, grace=timedelta(0)):
+                await server.has_one.wait()
+            async with working(handlers=HANDLERS):
+                await until(lambda: is_empty(shop.db))
+
+        assert len(server.mails) == 1
+
     async def test_that_refuses_a_person_leaves_a_dead_letter_without_the_address(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
@@ -234,3 +268,22 @@ class TestServerInABadMood:
             async with working(handlers=(*HANDLERS, *probes.HANDLERS)):
                 # Eight at a time, the mails alone would take ten seconds.
                 await until(is_noted, seconds=9)
+
+    async def test_that_looks_through_mails_for_long_does_not_hold_up_other_jobs(
+        self, shop: ProbeShop, working: Working, server: MailServer
+    ):
+        server.looks_for = 60
+        alice = await add_user(shop.db)
+        async with shop.db.transaction() as tx:
+            for number in range(20):
+                await enqueue(tx, MailLockNotice(alice.id, str(number)))
+            await enqueue(tx, Note(text="done"))
+
+        async def is_noted() -> bool:
+            return await read_diary(shop.db) == ["done"]
+
+        async with serve(server) as port:
+            shop.mailer = mailer_at(port, answer_timeout=timedelta(minutes=1))
+            async with working(handlers=(*HANDLERS, *probes.HANDLERS), grace=timedelta(0)):
+                await until(is_noted, seconds=5)
+                assert len(server.mails) <= 4
