@@ -1,15 +1,19 @@
 """`keyshop db ...`: the database's schema."""
 
+import asyncio
 from typing import Annotated
 
+import msgspec
 import typer
 
+from keyshop.accounts.count_other_spellings import count_other_spellings
 from keyshop.assembly import database_server
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.schema import migrate
 from keyshop.kit.schema.attach import Attached, attach, check
 from keyshop.kit.schema.compare import Difference
+from keyshop.kit.schema.connect import connected
 from keyshop.kit.schema.detach import detach
 from keyshop.kit.schema.stand import Status
 
@@ -45,8 +49,9 @@ def status(as_json: AsJson = False) -> None:
     """Tell where the database stands, and which of keyshop's triggers are gone or switched off."""
     with database_server(read_settings()) as url:
         found = migrate.status(url)
+        others = asyncio.run(_count_other_spellings(url)) if found.state == "ours" else None
     if as_json:
-        print_json(found)
+        print_json(msgspec.structs.asdict(found) | {"other_spellings": others})
         return
     typer.echo(f"The database {_state_of(found)}.")
     typer.echo(f"Revision: {found.current or 'none'}; the newest is {found.head}.")
@@ -55,6 +60,7 @@ def status(as_json: AsJson = False) -> None:
     if found.triggers:
         rows = [(each.table, each.trigger, each.fault) for each in found.triggers]
         print_table("Triggers that do not do their work", ("table", "trigger", "fault"), rows)
+    _tell_other_spellings(others)
 
 
 @app.command("attach")
@@ -67,7 +73,10 @@ def take_over(
     """Take over a database that Prisma made; Prisma goes on working with it."""
     with database_server(read_settings()) as url:
         if only_check:
-            _tell_differences(check(url), as_json=as_json)
+            differences = check(url)
+            stops = any(each.stops for each in differences)
+            others = None if stops else asyncio.run(_count_other_spellings(url))
+            _tell_differences(differences, others, as_json=as_json)
             return
         attached = attach(url, lambda step: typer.echo(f"Adding {step} ...", err=True))
     if as_json:
@@ -102,16 +111,30 @@ def _state_of(found: Status) -> str:
     return f"was made by Prisma and is attached since {found.attachment.finished_at:%F %T} UTC"
 
 
-def _tell_differences(differences: list[Difference], *, as_json: bool) -> None:
+async def _count_other_spellings(url: str) -> int:
+    async with connected(url) as connection:
+        return await count_other_spellings(connection)
+
+
+def _tell_other_spellings(others: int | None) -> None:
+    if others:
+        typer.echo(
+            f"Accounts whose e-mail address is not in its normal form: {others}. Their owners must"
+            " type it as it is stored, or in lower case where that is how it is stored."
+        )
+
+
+def _tell_differences(differences: list[Difference], others: int | None, *, as_json: bool) -> None:
     stops = any(each.stops for each in differences)
     if as_json:
-        print_json({"stops": stops, "differences": differences})
+        print_json({"stops": stops, "differences": differences, "other_spellings": others})
     else:
         rows = [
             (each.where, each.what, "stops keyshop" if each.stops else "harmless")
             for each in differences
         ]
         print_table("Differences from what Prisma makes", ("where", "what", "means"), rows)
+        _tell_other_spellings(others)
         verdict = (
             "cannot take this database over as it is" if stops else "can take this database over"
         )

@@ -35,6 +35,7 @@ class TestTakingOver:
     async def test_is_told_step_by_step_and_can_be_undone(
         self, home: Path, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
+        await prisma.execute("UPDATE users SET email = 'Dave@Example.com' WHERE id = 'dave'")
         before = await describe_all(prisma, "public", "keyshop")
 
         async def run(*words: str) -> CompletedProcess[str]:
@@ -44,6 +45,7 @@ class TestTakingOver:
         looked = await run("db", "attach", "--check")
         assert looked.returncode == 0, looked.stderr
         assert "_prisma_migrations" in looked.stdout
+        assert "address is not in its normal form: 1." in looked.stdout
         assert looked.stdout.strip().endswith("can take this database over; nothing was changed.")
         assert await describe_all(prisma, "public", "keyshop") == before
 
@@ -58,6 +60,7 @@ class TestTakingOver:
         # From now on it is a database like any other.
         told = (await run("db", "status")).stdout
         assert re.match(r"The database was made by Prisma and is attached since \d{4}-", told)
+        assert "address is not in its normal form: 1." in told
         assert "nothing was changed" in (await run("db", "upgrade")).stdout
         again = await run("db", "attach")
         assert (again.returncode, "attached already" in again.stderr) == (1, True)
