@@ -174,7 +174,8 @@ class TestDatabaseOfYesterday:
 
 class TestLiveShop:
     async def test_is_never_the_one_that_gives_way(self, empty_database: str) -> None:
-        *before, _ = list_revisions()
+        # The first one of those to come locks what a running shop writes.
+        before = [revision for revision in list_revisions() if revision.id < "0009"]
         async with connected(empty_database) as shop, connected(empty_database) as onlooker:
             for revision in before:
                 await shop.execute(sql_of(revision))
@@ -190,7 +191,7 @@ class TestLiveShop:
                 await shop.execute("UPDATE users SET balance = 1")
                 await shop.execute("UPDATE games SET price = 3")
 
-            assert len(await running) == 1
+            assert await running
 
 
 class TestNewerDatabase:
