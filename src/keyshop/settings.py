@@ -48,6 +48,9 @@ _DURATION: Final = re.compile(r"(\d+)\s*(s|m|h|d)?")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SECRET_LENGTH: Final = 32  # characters
 _LONGEST: Final = timedelta(days=3650)
+_SHORTEST_ACCESS: Final = timedelta(minutes=1)
+# A browser's timer has 32 bits for milliseconds; beyond them it would refresh without end.
+_LONGEST_ACCESS: Final = timedelta(seconds=2_147_483)
 
 
 def _split(value: object) -> object:
@@ -154,6 +157,12 @@ def _folder(value: Path) -> Path:
         raise ValueError("names the home of an account that does not exist") from None
 
 
+def _access_life(value: timedelta) -> timedelta:
+    if not _SHORTEST_ACCESS <= value <= _LONGEST_ACCESS:
+        raise ValueError("give a minute at least, and 2147483 seconds (24d) at most")
+    return value
+
+
 _Secret = Annotated[SecretStr, AfterValidator(_long_secret)]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
 _WebAddress = Annotated[str, AfterValidator(_web_address)]
@@ -204,7 +213,7 @@ class Settings(BaseSettings):
     jwt_refresh_secret: _Secret | None = None
     jwt_previous_secret: _Secret | None = None
     jwt_refresh_previous_secret: _Secret | None = None
-    jwt_expires_in: _Duration = timedelta(hours=1)
+    jwt_expires_in: Annotated[_Duration, AfterValidator(_access_life)] = timedelta(hours=1)
     jwt_refresh_expires_in: _Duration = timedelta(days=30)
     key_encryption_keys: Annotated[
         tuple[Annotated[str, AfterValidator(_encryption_key)], ...],
@@ -250,6 +259,17 @@ class Settings(BaseSettings):
         return self.public_url or f"http://localhost:{self.keyshop_port}"
 
     @property
+    def doubts(self) -> list[str]:
+        """Return what is allowed and hardly meant, a sentence each."""
+        if self.keyshop_env is not Environment.PRODUCTION:
+            return []
+        told = {
+            f"PUBLIC_URL is not set: links in mails begin with {self.shop_url}.": self.public_url,
+            "SMTP_URL is not set: mails are written to a folder and sent to nobody.": self.smtp_url,
+        }
+        return [sentence for sentence, value in told.items() if value is None]
+
+    @property
     def trusts_qty(self) -> bool:
         """Test whether a quantity counts without the supplier's `availableToBuy`."""
         if self.g2a_trust_qty is not None:
@@ -274,6 +294,13 @@ class Settings(BaseSettings):
     def _secrets_differ(self) -> Self:
         if self.jwt_secret is not None and self.jwt_secret == self.jwt_refresh_secret:
             raise ValueError("JWT_SECRET and JWT_REFRESH_SECRET must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _access_ends_before_refresh(self) -> Self:
+        # With its last refresh token a sign-in is over, whatever its access token says.
+        if self.jwt_expires_in > self.jwt_refresh_expires_in:
+            raise ValueError("JWT_EXPIRES_IN must not be longer than JWT_REFRESH_EXPIRES_IN")
         return self
 
     @model_validator(mode="after")

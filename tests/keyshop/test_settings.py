@@ -184,6 +184,10 @@ _REFUSED = [
     ("JWT_REFRESH_PREVIOUS_SECRET", "hush"),
     ("JWT_EXPIRES_IN", "hush"),
     ("JWT_EXPIRES_IN", "0"),
+    ("JWT_EXPIRES_IN", "59s"),
+    ("JWT_EXPIRES_IN", "2147484"),
+    ("JWT_EXPIRES_IN", "30d"),
+    ("JWT_REFRESH_EXPIRES_IN", "59m"),
     ("JWT_REFRESH_EXPIRES_IN", "99999999999999999999d"),
     ("KEY_ENCRYPTION_KEYS", "hush"),
     ("KEY_ENCRYPTION_KEYS", "1:hush"),
@@ -236,6 +240,11 @@ class TestRefusals:
         with pytest.raises(SettingsError, match="JWT_SECRET and JWT_REFRESH_SECRET must differ"):
             load(JWT_SECRET=_LONG, JWT_REFRESH_SECRET=_LONG)
 
+    def test_take_access_tokens_that_live_as_long_as_a_timer_of_browsers(self, load):
+        assert load(JWT_EXPIRES_IN="60").jwt_expires_in == timedelta(minutes=1)
+        assert load(JWT_EXPIRES_IN="2147483").jwt_expires_in == timedelta(seconds=2_147_483)
+        assert load(JWT_EXPIRES_IN="1h", JWT_REFRESH_EXPIRES_IN="1h").jwt_secret is None
+
     def test_one_port_for_shop_and_simulator(self, load):
         with pytest.raises(SettingsError, match="SIMULATOR_PORT and KEYSHOP_PORT must differ"):
             load(KEYSHOP_PORT="8001")
@@ -250,6 +259,18 @@ class TestProduction:
 
         assert settings.keyshop_env is Environment.PRODUCTION
         assert not settings.uses_simulator
+
+    def test_is_doubted_without_an_address_or_a_mail_server(self, load):
+        public = {"PUBLIC_URL": "https://shop.example"}
+        mail = {"SMTP_URL": "smtp://mail.example"}
+
+        assert [doubt.split()[0] for doubt in load(**PRODUCTION).doubts] == [
+            "PUBLIC_URL",
+            "SMTP_URL",
+        ]
+        assert [doubt.split()[0] for doubt in load(**PRODUCTION, **public).doubts] == ["SMTP_URL"]
+        assert load(**PRODUCTION, **public, **mail).doubts == []
+        assert load().doubts == []
 
     @pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "KEYSHOP_ENV"])
     def test_names_what_is_missing(self, load, missing):

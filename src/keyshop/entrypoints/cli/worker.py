@@ -1,5 +1,6 @@
 """`keyshop worker`: jobs and the schedule."""
 
+import structlog
 import typer
 
 from keyshop.entrypoints.cli.attached import may_synchronise
@@ -12,6 +13,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.sync.run import settle_interrupted
 
 app = typer.Typer()
+_log = structlog.get_logger(__name__)
 
 
 @app.callback(invoke_without_command=True)
@@ -23,6 +25,8 @@ def worker(exit_with: ExitWith = None) -> None:
 
 async def _work() -> None:
     async with shop() as parts, parts.run_relay():
+        for doubt in parts.settings.doubts:
+            _log.warning("settings.doubtful", reason=doubt)
         await settle_interrupted(parts.db, now=utc_now())
         schedules = SCHEDULES if await may_synchronise(parts) else ()
         await run_worker(parts, schedules=schedules)
