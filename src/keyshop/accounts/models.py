@@ -11,8 +11,11 @@ from msgspec import UNSET, Struct, UnsetType
 from keyshop.accounts.addresses import NormalAddress
 from keyshop.kit.secrets import Secret
 
-ACCOUNT_COLUMNS: Final = """
-    u.id, u.email, u.nickname, u."firstName" AS first_name, u."lastName" AS last_name, u.avatar,
+NICKNAME: Final = "coalesce(u.nickname, 'Newbie Guy') AS nickname"
+"""What somebody of `users AS u` is called: the column may be NULL, and callers rely on a name."""
+
+ACCOUNT_COLUMNS: Final = f"""
+    u.id, u.email, {NICKNAME}, u."firstName" AS first_name, u."lastName" AS last_name, u.avatar,
     u.role, u."emailVerified" AS email_verified, u."passwordHash" AS password_hash,
     u."createdAt" AS created_at
 """

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.addresses import NormalAddress, spellings
-from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
+from keyshop.accounts.models import ACCOUNT_COLUMNS, NICKNAME, Account, Role, account_of
 from keyshop.kit.database import Reader, Transaction, row, rows
 from keyshop.kit.ids import new_id
 
@@ -53,8 +53,8 @@ _SET_VERIFIED: Final = """
     UPDATE users SET "emailVerified" = true, "updatedAt" = $2 WHERE id = $1 AND NOT "emailVerified"
 """
 
-_FIGURES: Final = """
-    SELECT u.id, u.email, u.nickname, u."firstName" AS first_name, u."lastName" AS last_name,
+_FIGURES: Final = f"""
+    SELECT u.id, u.email, {NICKNAME}, u."firstName" AS first_name, u."lastName" AS last_name,
         u.avatar, u.balance, u.role, u."emailVerified" AS email_verified,
         u."createdAt" AS created_at, bought.orders, bought.saved, bought.games
     FROM users AS u, LATERAL (
