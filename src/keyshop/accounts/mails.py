@@ -7,7 +7,7 @@ from keyshop.accounts import proof_queries, queries
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.models import Account
 from keyshop.accounts.proof_queries import Recipient
-from keyshop.accounts.proofs import LIVES, ProofKeys, Purpose
+from keyshop.accounts.proofs import ProofKeys, Purpose
 from keyshop.accounts.rules import ERASED_DOMAIN, FIRST_LOCK
 from keyshop.kit.database import Database
 from keyshop.kit.mail import Mail
@@ -23,16 +23,19 @@ _TEMPLATES: Final[dict[type[MailWithProof], str]] = {
 _VERIFY: Final = "/api/auth/verify-email?token="
 _RESET: Final = "/api/auth/reset-password?token="
 
+# A mail that somebody could not open and act on in time would only annoy.
+_TO_READ_IT: Final = timedelta(minutes=2)
+
 
 async def compose(
     db: Database, proof_keys: ProofKeys, job: MailJob, public_url: str, *, now: datetime
 ) -> Mail | None:
     """
-    Return the mail that the job asks for.
+    Return the mail that the job asks for, which says how long its code and link will be good.
 
-    None: its account is gone or has another address, or what it would bring is used or over; but
-    somebody new is welcomed however late, then without code and link. Until then the same job makes
-    the same mail each time it runs.
+    None: its account is gone or has another address, or what it would bring is used, (nearly) over,
+    or no longer what the shop asks for; but somebody new is welcomed all the same, without code and
+    link.
     """
     shop_url = public_url.rstrip("/")
     if isinstance(job, MailLockNotice):
@@ -41,14 +44,23 @@ async def compose(
         found = await proof_queries.find_recipient(reader, job.proof_id, user_id=job.user_id)
     if found is None:
         return None
-    if found.used_at is None and now < found.expires_at:
-        return _with_proof(proof_keys, job, found, shop_url)
+    if _is_of_use(job, found, now=now):
+        return _with_proof(proof_keys, job, found, shop_url, now=now)
     if isinstance(job, MailWelcome):
         return _mail(_TEMPLATES[MailWelcome], job.proof_id, found, shop_url)
     return None
 
 
-def _with_proof(proof_keys: ProofKeys, job: MailWithProof, to: Recipient, shop_url: str) -> Mail:
+def _is_of_use(job: MailWithProof, found: Recipient, *, now: datetime) -> bool:
+    # Whoever enters the code of an older mail would use up a try of the newest one.
+    if found.is_superseded and not isinstance(job, MailReset):
+        return False
+    return found.used_at is None and now + _TO_READ_IT <= found.expires_at
+
+
+def _with_proof(
+    proof_keys: ProofKeys, job: MailWithProof, to: Recipient, shop_url: str, *, now: datetime
+) -> Mail:
     is_reset = isinstance(job, MailReset)
     purpose = Purpose.RESET_PASSWORD if is_reset else Purpose.VERIFY_EMAIL
     path = _RESET if is_reset else _VERIFY
@@ -60,7 +72,7 @@ def _with_proof(proof_keys: ProofKeys, job: MailWithProof, to: Recipient, shop_u
         # Six digits must never open a way to another password.
         code="" if is_reset else proof_keys.code(job.proof_id),
         link=shop_url + path + proof_keys.link_token(purpose, job.proof_id),
-        minutes=_minutes(LIVES[purpose]),
+        minutes=_minutes(to.expires_at - now),
     )
 
 

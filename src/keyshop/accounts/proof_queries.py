@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from keyshop.accounts.models import NICKNAME
 from keyshop.kit.database import Reader, Transaction, row
 
 # Locked: a user who is being deleted at this moment has no proof, and that is no error.
@@ -67,14 +68,20 @@ _USE_ALL: Final = """
 _FORGET: Final = """
     DELETE FROM keyshop.account_proofs WHERE id IN (
         SELECT id FROM keyshop.account_proofs WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+        FOR UPDATE SKIP LOCKED
     )
 """
 
-_RECIPIENT: Final = """
-    SELECT u.email, u.nickname, p.used_at, p.expires_at
+# In the order in which `_TRY_CODE` looks for the newest.
+_RECIPIENT: Final = f"""
+    SELECT u.email, {NICKNAME}, p.used_at, p.expires_at, EXISTS (
+            SELECT FROM keyshop.account_proofs AS later
+            WHERE later.user_id = p.user_id AND later.purpose = p.purpose
+                AND (later.created_at, p.id) > (p.created_at, later.id)
+        ) AS is_superseded
     FROM keyshop.account_proofs AS p JOIN users AS u ON u.id = p.user_id AND u.email = p.email
     WHERE p.id = $1 AND u.id = $2
-"""
+"""  # noqa: S608 - made of constants
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
@@ -84,6 +91,8 @@ class Recipient(Struct, frozen=True, kw_only=True):
     nickname: str
     used_at: datetime | None
     expires_at: datetime
+    is_superseded: bool
+    """Another was mailed later, or will be; of codes only the newest counts."""
 
 
 async def add_proof(

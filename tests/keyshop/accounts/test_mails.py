@@ -13,7 +13,8 @@ from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.verify_email import verify_by_code
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.mailed import URL, last_mail, mailed
-from tests.keyshop.accounts.people import ALICE, MINUTE, add_alice, caller, enter, jobs
+from tests.keyshop.accounts.people import ALICE, MINUTE, SECOND, add_alice, caller, enter, jobs
+from tests.keyshop.accounts.signing import add_user
 from tests.shop import NOON
 
 VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
@@ -22,7 +23,7 @@ VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
 class TestMail:
     async def test_of_each_kind_fills_every_value(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON + SECOND)
         await request_reset(db, ALICE, caller(), now=NOON)
         for _ in range(5):
             with pytest.raises(WrongCredentials):
@@ -38,11 +39,11 @@ class TestMail:
         ]
         assert {mail.to for mail in mails} == {ALICE}
         assert all(set(mail.values) == VALUES for mail in mails)
-        assert [mail.values["minutes"] for mail in mails] == ["15", "15", "30", "1"]
-        assert [len(mail.values["code"]) for mail in mails] == [6, 6, 0, 0]
+        assert [mail.values["minutes"] for mail in mails] == ["", "15", "30", "1"]
+        assert [len(mail.values["code"]) for mail in mails] == [0, 6, 0, 0]
         links = [mail.values["link"].partition("?token=")[0] for mail in mails]
         assert links == [
-            "https://shop.example/api/auth/verify-email",
+            "",
             "https://shop.example/api/auth/verify-email",
             "https://shop.example/api/auth/reset-password",
             "",
@@ -91,11 +92,44 @@ class TestMail:
 
         assert [mail.template for mail in late] == ["welcome"]
 
+    async def test_says_how_long_it_is_good_from_when_it_is_sent(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await request_reset(db, ALICE, caller(), now=NOON)
+
+        later = await mailed(db, parts, now=NOON + 4 * MINUTE + SECOND)
+
+        assert [mail.values["minutes"] for mail in later] == ["10", "25"]
+
+    async def test_with_a_code_is_not_sent_behind_one_with_a_newer(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        for seconds in (1, 2):
+            now = NOON + seconds * MINUTE
+            await send_verification(db, user_id=alice.id, caller=caller(), now=now)
+
+        welcome, verification = await mailed(db, parts, now=NOON + 3 * MINUTE)
+
+        assert (welcome.template, welcome.values["code"]) == ("welcome", "")
+        code = verification.values["code"]
+        await verify_by_code(
+            db, parts, caller(), user_id=alice.id, code=code, now=NOON + 3 * MINUTE
+        )
+
+    async def test_reaches_somebody_who_has_no_nickname(self, db, parts) -> None:
+        alice = await add_user(db, email=ALICE, nickname=None)
+        await request_reset(db, ALICE, caller(), now=NOON)
+        notice = MailLockNotice(alice.id, "x")
+
+        [reset] = await mailed(db, parts)
+        locked = await compose(db, parts.proof_keys, notice, URL, now=NOON)
+
+        assert locked is not None
+        assert {mail.values["nickname"] for mail in (reset, locked)} == {"Newbie Guy"}
+
     async def test_of_welcome_that_is_late_carries_no_code_that_is_over(self, db, parts) -> None:
         await add_alice(db, parts)
-        [in_time] = await mailed(db, parts, now=NOON + 14 * MINUTE)
+        [in_time] = await mailed(db, parts, now=NOON + 13 * MINUTE)
 
-        [late] = await mailed(db, parts, now=NOON + 15 * MINUTE)
+        [late] = await mailed(db, parts, now=NOON + 13 * MINUTE + SECOND)
 
         assert in_time.values["code"]
         assert [late.values[name] for name in ("code", "link", "minutes")] == ["", "", ""]
