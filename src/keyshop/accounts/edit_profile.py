@@ -15,23 +15,29 @@ async def edit_profile(
     """
     Change nickname, first and last name as far as they are given; an empty name is none.
 
+    What is stored already is not judged: pages send all fields, and older rules let others pass.
+
     Raises:
-        AccountInvalid: one of them cannot be taken.
+        AccountInvalid: one that differs cannot be taken.
         PasswordNotHere: a password was sent along, as if that could change it.
         UserNotFound: the account is gone.
     """
     if changes.password:
         raise PasswordNotHere
-    nickname = None if changes.nickname is None else checked_nickname(changes.nickname)
-    names = (
-        _change_of(changes.first_name, "firstName"),
-        _change_of(changes.last_name, "lastName"),
-    )
     async with db.transaction() as tx:
-        if not await queries.set_profile(tx, user_id, nickname=nickname, names=names, now=now):
+        account = await queries.lock_account(tx, user_id)
+        if account is None:
             raise UserNotFound
+        nickname = None
+        if changes.nickname not in {None, account.nickname}:
+            nickname = checked_nickname(changes.nickname)
+        names = (
+            _change_of(changes.first_name, account.first_name, "firstName"),
+            _change_of(changes.last_name, account.last_name, "lastName"),
+        )
+        await queries.set_profile(tx, user_id, nickname=nickname, names=names, now=now)
 
 
-def _change_of(name: str | None, field: str) -> tuple[bool, str | None]:
+def _change_of(name: str | None, stored: str | None, field: str) -> tuple[bool, str | None]:
     """Return whether the name changes, and to what."""
-    return (False, None) if name is None else (True, checked_name(name, field))
+    return (False, None) if name in {None, stored} else (True, checked_name(name, field))

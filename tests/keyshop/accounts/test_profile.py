@@ -21,7 +21,7 @@ from keyshop.kit.cache.protocol import Load, Loaded
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id
 from tests.keyshop.accounts.people import PASSWORD, add_alice, enter
-from tests.keyshop.accounts.signing import add_user
+from tests.keyshop.accounts.signing import add_user, get_account
 from tests.shop import NOON, make_game
 
 DAY = timedelta(days=1)
@@ -202,9 +202,24 @@ class TestChange:
             {"last_name": "x\x00"},
         ],
     )
-    async def test_obeys_the_rules_of_registering(self, no_db, changes) -> None:
+    async def test_obeys_the_rules_of_registering(self, db, changes) -> None:
+        alice = await add_user(db)
+
         with pytest.raises(AccountInvalid, match=r"^Validation failed: "):
-            await edit_profile(no_db, user_id="x", changes=ProfileChanges(**changes), now=NOON)
+            await edit_profile(db, user_id=alice.id, changes=ProfileChanges(**changes), now=NOON)
+
+        assert await get_account(db, alice.id) == alice
+
+    @pytest.mark.parametrize("nickname", ["x", "x" * 51])
+    async def test_is_not_hindered_by_what_older_rules_let_pass(self, db, nickname) -> None:
+        xavier = await add_user(db, nickname=nickname, firstName="x" * 101)
+        unchanged = {"nickname": nickname, "first_name": "x" * 101}
+
+        changes = ProfileChanges(**unchanged, last_name="Smith")
+        await edit_profile(db, user_id=xavier.id, changes=changes, now=NOON)
+
+        shown = await profile_of(db, xavier)
+        assert (shown["nickname"], shown["lastName"]) == (nickname, "Smith")
 
     async def test_of_nobody_is_refused(self, db) -> None:
         with pytest.raises(UserNotFound):
