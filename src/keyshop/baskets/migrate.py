@@ -39,13 +39,15 @@ async def migrate_baskets(
     now: datetime,
     parts: Collection[Part] = BOTH,
     successor: str | None = None,
+    rename: bool = True,
 ) -> Migration | None:
     """
     Move what a guest has to a user, each line once, whoever else tries it at the same time.
 
     Games out of stock, and those beyond what a cart or wishlist holds, stay with the guest; their
-    session goes on under the id `successor`, if there is one. There they are looked for as well,
-    since the answer that told the new id may have been lost. A session with nothing left is deleted.
+    session goes on under the id `successor`, if there is one and unless `rename` is false. There
+    they are looked for in any case, since the answer that told the new id may have been lost, or a
+    later one may have told the old id again. A session with nothing left is deleted.
     None: there is no such live session, or nothing of these parts in it.
 
     The user's row is locked first and the session's after it; whoever holds a lock on either
@@ -66,7 +68,8 @@ async def migrate_baskets(
     await queries.hold_games(tx, session_id=found)
 
     report = await _move(tx, user_id, found, limits=limits, parts=parts)
-    left_as = await _leave(tx, found, successor=successor or found, now=now)
+    goes_on = (successor if rename else None) or found
+    left_as = await _leave(tx, found, successor=goes_on, now=now)
     if not report.cart and not report.wishlist:
         return None
     _record(report)
@@ -74,23 +77,42 @@ async def migrate_baskets(
 
 
 async def migrate_cart(
-    db: Database, *, user_id: str, session_id: str | None, limits: BasketLimits, now: datetime
+    db: Database,
+    *,
+    user_id: str,
+    session_id: str | None,
+    limits: BasketLimits,
+    now: datetime,
+    successor: str | None = None,
 ) -> Migration | None:
     """
     Move what stayed behind in a guest's cart, as far as it can be moved now.
 
-    The session keeps its id: pages ask for cart and wishlist at once, with one cookie.
+    The session is looked for as `migrate_baskets` does and keeps its id: pages ask for cart and
+    wishlist at once, with one cookie.
 
     Raises:
         AccountGone: the user was deleted.
     """
     return await _migrate_part(
-        db, Part.CART, user_id=user_id, session_id=session_id, limits=limits, now=now
+        db,
+        Part.CART,
+        user_id=user_id,
+        session_id=session_id,
+        successor=successor,
+        limits=limits,
+        now=now,
     )
 
 
 async def migrate_wishlist(
-    db: Database, *, user_id: str, session_id: str | None, limits: BasketLimits, now: datetime
+    db: Database,
+    *,
+    user_id: str,
+    session_id: str | None,
+    limits: BasketLimits,
+    now: datetime,
+    successor: str | None = None,
 ) -> Migration | None:
     """
     As `migrate_cart`, of the wishlist.
@@ -99,7 +121,13 @@ async def migrate_wishlist(
         AccountGone: the user was deleted.
     """
     return await _migrate_part(
-        db, Part.WISHLIST, user_id=user_id, session_id=session_id, limits=limits, now=now
+        db,
+        Part.WISHLIST,
+        user_id=user_id,
+        session_id=session_id,
+        successor=successor,
+        limits=limits,
+        now=now,
     )
 
 
@@ -109,6 +137,7 @@ async def _migrate_part(
     *,
     user_id: str,
     session_id: str | None,
+    successor: str | None,
     limits: BasketLimits,
     now: datetime,
 ) -> Migration | None:
@@ -120,6 +149,8 @@ async def _migrate_part(
             limits=limits,
             now=now,
             parts=(part,),
+            successor=successor,
+            rename=False,
         )
 
     return await db.run(migrate, attempts=ATTEMPTS)

@@ -9,6 +9,7 @@ from litestar.datastructures import Cookie
 from msgspec import Struct, json
 
 from keyshop.baskets.models import BasketLimits, Migration, MigrationReport
+from keyshop.baskets.owners import successor_id
 from keyshop.entrypoints.api.cookies import find_session, forgotten_session, session_cookie
 from keyshop.entrypoints.api.dependencies import ApiShop
 from keyshop.entrypoints.api.errors import ApiRequest
@@ -46,7 +47,14 @@ class Migrate(Protocol):
     """Moves a part of a guest's basket."""
 
     def __call__(
-        self, db: Database, *, user_id: str, session_id: str, limits: BasketLimits, now: datetime
+        self,
+        db: Database,
+        *,
+        user_id: str,
+        session_id: str,
+        limits: BasketLimits,
+        now: datetime,
+        successor: str,
     ) -> Awaitable[Migration | None]:
         """Return what became of the lines; None when there is no such session, or nothing in it."""
         ...
@@ -76,6 +84,9 @@ async def migrate_here(
             session_id=session_id,
             limits=shop.accounts.basket_limits,
             now=now,
+            successor=successor_id(
+                shop.accounts.proof_keys.current, session_id=session_id, user_id=known.user_id
+            ),
         )
         if session_id
         else None

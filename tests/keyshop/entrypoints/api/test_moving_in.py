@@ -22,10 +22,10 @@ async def fading(stocked: Database):
         await tx.execute("DELETE FROM games WHERE id = $1", game_id)
 
 
-async def sell_out(db: Database, game_id: str) -> None:
-    """Let nobody buy the game any more."""
+async def sell_out(db: Database, game_id: str, *, in_stock: bool = False) -> None:
+    """Let nobody buy the game any more, or everybody again."""
     async with db.transaction() as tx:
-        await tx.execute('UPDATE games SET "inStock" = false WHERE id = $1', game_id)
+        await tx.execute('UPDATE games SET "inStock" = $2 WHERE id = $1', game_id, in_stock)
 
 
 class TestRegistration:
@@ -151,6 +151,21 @@ class TestMigration:
         assert (line["gameId"], wish["gameId"]) == (games[2], games[3])
         assert await guest.cart() == {games[0]: 1, games[2]: 1}
         assert await guest.wishlist() == {games[1], games[3]}
+
+    async def test_finds_what_stayed_behind_by_the_cookie_of_before_the_sign_in(
+        self, guest, alice, fading, stocked
+    ):
+        await guest.put(fading)
+        await sell_out(stocked, fading)
+        before = guest.session
+        await guest.sign_in(alice.email)
+        # The answer to an addition that was under way arrives after that to the sign-in.
+        guest.take_session(str(before))
+        await sell_out(stocked, fading, in_stock=True)
+
+        await guest.do("POST", "/api/cart/migrate")
+
+        assert await alice.cart() == {fading: 1}
 
     async def test_of_both_at_once_as_pages_ask_for_it_loses_nothing(self, guest, alice, games):
         await guest.put(games[0])
