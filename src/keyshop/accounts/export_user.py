@@ -21,6 +21,12 @@ EXPORT: Final = """
             'emailVerified', u."emailVerified", 'createdAt', u."createdAt" AT TIME ZONE 'UTC',
             'updatedAt', u."updatedAt" AT TIME ZONE 'UTC'
         ),
+        'openingBalance', (
+            SELECT json_build_object(
+                'balance', b.balance, 'recordedAt', b.recorded_at AT TIME ZONE 'UTC'
+            )
+            FROM keyshop.opening_balances AS b WHERE b.user_id = u.id
+        ),
         'orders', ARRAY(
             SELECT json_build_object(
                 'id', o.id, 'status', o.status, 'subtotal', o.subtotal, 'discount', o.discount,

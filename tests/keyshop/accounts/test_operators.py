@@ -58,6 +58,9 @@ async def add_full_life(db: Database, parts: AccountParts) -> Account:
     async with db.transaction() as tx:
         await tx.execute("UPDATE users SET balance = 12.30, avatar = 'face.png'")
         await tx.execute(
+            "INSERT INTO keyshop.opening_balances VALUES ($1, -87.70, $2)", alice.id, NOON
+        )
+        await tx.execute(
             'INSERT INTO wishlist ("userId", "gameId") VALUES ($1, $2)', alice.id, game_id
         )
         await tx.execute(
@@ -173,6 +176,7 @@ class TestExport:
         assert document["account"]["email"] == ALICE
         assert document["account"]["balance"] == pytest.approx(12.30)
         assert document["account"]["createdAt"] == "2026-06-15T12:00:00+00:00"
+        assert document["openingBalance"]["balance"] == pytest.approx(-87.70)
         [order] = document["orders"]
         assert [item["quantity"] for item in order["items"]] == [1]
         assert [key["activated"] for key in order["keys"]] == [False]
@@ -193,7 +197,7 @@ class TestExport:
 
         assert ALICE not in text
         assert document["orders"] == document["cart"] == document["signIns"] == []
-        assert document["wrongPasswords"] is None
+        assert document["wrongPasswords"] is document["openingBalance"] is None
 
     async def test_of_nobody_is_refused(self, db) -> None:
         async with db.read() as reader:
