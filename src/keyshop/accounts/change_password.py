@@ -9,15 +9,17 @@ import structlog
 from keyshop.accounts import proof_queries, queries
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
 from keyshop.accounts.families import carry_over
+from keyshop.accounts.locks import attempt, count_failure, forget_series, series_of_device
 from keyshop.accounts.models import Account, Caller
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.proofs import Purpose
 from keyshop.accounts.rules import (
-    PASSWORD_CHANGE_OF_USER,
+    PASSWORD_CHANGE_OF_DEVICE,
     SIGN_IN_OF_CLIENT,
     client_key,
     why_unfit,
 )
+from keyshop.accounts.sign_in_queries import Series
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.limits import Limit, give_back, take
 from keyshop.kit.passwords import PasswordsBusy, TooManyPasswords
@@ -42,8 +44,9 @@ async def change_password(
     """
     Change the password of whoever knows the present one; all other devices are signed out.
 
-    Links that were mailed for setting it are over. Wrong passwords are counted by account, so that
-    a stolen token opens no way to guess; apart from those of signing in, which anybody can use up.
+    Links that were mailed for setting it are over. Wrong passwords are counted and lock as those of
+    signing in do, but for the device: a stolen token opens no faster way to guess, and whoever has it
+    does not keep the owner from changing the password on another.
 
     Raises:
         PasswordInvalid: the present password is another, or the new one cannot be taken.
@@ -57,13 +60,28 @@ async def change_password(
         account = await queries.find_account_by_id(reader, user_id)
     if account is None:
         raise UserNotFound
-    await _check_current(db, parts, account, current, caller, now=now)
-    hashed = Secret(await parts.passwords.hash(new, whose=client_key(caller.address)))
+    client = client_key(caller.address)
+    await take(db, SIGN_IN_OF_CLIENT, client, now=now)
+    await take(db, PASSWORD_CHANGE_OF_DEVICE, family_id, now=now)
+    series = series_of_device(account.email, family_id)
+    try:
+        async with attempt(db, series, now=now) as booked:
+            await _check_current(
+                db, parts, account, series, current, caller, booked=booked, now=now
+            )
+            hashed = Secret(await parts.passwords.hash(new, whose=client))
 
-    async def change(tx: Transaction) -> None:
-        await _change(tx, account, hashed, family_id=family_id, now=now)
+            async def change(tx: Transaction) -> None:
+                await _change(tx, account, hashed, family_id=family_id, now=now)
+                await forget_series(tx, series)
 
-    await db.run(change, attempts=_ATTEMPTS)
+            await db.run(change, attempts=_ATTEMPTS)
+    except (PasswordsBusy, TooManyPasswords):
+        await _give_back(db, SIGN_IN_OF_CLIENT, client)
+        await _give_back(db, PASSWORD_CHANGE_OF_DEVICE, family_id)
+        raise
+    # Not that of the client: each of its passwords has cost as much as a wrong one.
+    await _give_back(db, PASSWORD_CHANGE_OF_DEVICE, family_id)
     _log.info("account.password_changed", user_id=user_id)
 
 
@@ -80,27 +98,19 @@ async def _check_current(
     db: Database,
     parts: AccountParts,
     account: Account,
+    series: Series,
     current: str,
     caller: Caller,
     *,
+    booked: int | None,
     now: datetime,
 ) -> None:
     client = client_key(caller.address)
-    await take(db, SIGN_IN_OF_CLIENT, client, now=now)
-    await take(db, PASSWORD_CHANGE_OF_USER, account.id, now=now)
-    try:
-        is_right = await parts.passwords.verify(
-            current, account.password_hash.reveal(), whose=client
-        )
-    except (PasswordsBusy, TooManyPasswords):
-        # Nobody has looked at the password.
-        await _give_back(db, PASSWORD_CHANGE_OF_USER, account.id)
-        await _give_back(db, SIGN_IN_OF_CLIENT, client)
-        raise
-    if not is_right:
-        raise PasswordInvalid("Current password is incorrect")
-    # Not that of the client: each of its passwords has cost as much as a wrong one.
-    await _give_back(db, PASSWORD_CHANGE_OF_USER, account.id)
+    if await parts.passwords.verify(current, account.password_hash.reveal(), whose=client):
+        return
+    async with db.transaction() as tx:
+        await count_failure(tx, series, user_id=account.id, booked=booked, caller=caller, now=now)
+    raise PasswordInvalid("Current password is incorrect")
 
 
 async def _give_back(db: Database, limit: Limit, who: str) -> None:

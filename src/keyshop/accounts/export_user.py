@@ -105,10 +105,10 @@ EXPORT: Final = """
         ),
         'wrongPasswords', (
             SELECT json_build_object(
-                'inARow', f.failures, 'last', f.last_failed_at AT TIME ZONE 'UTC',
-                'lockedUntil', f.locked_until AT TIME ZONE 'UTC'
+                'inARow', max(f.failures), 'last', max(f.last_failed_at) AT TIME ZONE 'UTC',
+                'lockedUntil', max(f.locked_until) AT TIME ZONE 'UTC'
             )
-            FROM keyshop.sign_in_failures AS f WHERE f.address = $2
+            FROM keyshop.sign_in_failures AS f WHERE f.address = $2 HAVING count(*) > 0
         ),
         'journal', ARRAY(
             SELECT json_build_object(

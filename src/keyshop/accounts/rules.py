@@ -10,8 +10,8 @@ from keyshop.kit.limits import Limit
 
 SIGN_IN_OF_ADDRESS: Final = Limit("sign_in_of_address", burst=30, per=timedelta(seconds=30))
 SIGN_IN_OF_CLIENT: Final = Limit("sign_in_of_client", burst=60, per=timedelta(seconds=1))
-PASSWORD_CHANGE_OF_USER: Final = Limit(
-    "password_change_of_user", burst=10, per=timedelta(minutes=1)
+PASSWORD_CHANGE_OF_DEVICE: Final = Limit(
+    "password_change_of_device", burst=10, per=timedelta(minutes=1)
 )
 REGISTRATION_OF_CLIENT: Final = Limit("registration_of_client", burst=100, per=timedelta(minutes=1))
 RESET_MAIL_TO_ADDRESS: Final = Limit("reset_mail_to_address", burst=3, per=timedelta(hours=1))
@@ -35,6 +35,9 @@ FIRST_LOCK: Final = timedelta(minutes=1)
 LONGEST_LOCK: Final = timedelta(minutes=15)
 FAILURES_REMEMBERED: Final = timedelta(hours=24)
 """A wrong password after so long begins a new row."""
+
+CLIENTS_REMEMBERED: Final = timedelta(days=90)
+"""For so long a client that has signed in is no stranger to the account."""
 
 VERIFICATION_LIFE: Final = timedelta(minutes=15)
 VERIFICATION_TRIES: Final = 5

@@ -7,20 +7,15 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries, sign_in_queries
-from keyshop.accounts.addresses import NormalAddress, asked
+from keyshop.accounts.addresses import asked
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.families import begin_family, carry_over
-from keyshop.accounts.locks import (
-    book_failure,
-    count_failure,
-    find_gate,
-    forget_failures,
-    unbook_failure,
-)
+from keyshop.accounts.locks import Locked, attempt, count_failure, find_series, forget_series
 from keyshop.accounts.models import Account, Caller, Credentials
 from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
+from keyshop.accounts.sign_in_queries import Series
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.limits import Limit, give_back, take
 from keyshop.kit.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
@@ -47,7 +42,8 @@ async def sign_in(
     Raises:
         AccountInvalid: there is no address or no password.
         WrongCredentials: they are not those of an account that may sign in now.
-        TooMany: too many attempts for this address, or from this client, or too many at once.
+        TooMany: too many attempts for this address, or from this client, or too many at once; or
+            another is being looked at, and locks the address if it is wrong.
         PasswordsBusy: too many people are signing in.
     """
     email = asked(credentials.email)
@@ -55,50 +51,48 @@ async def sign_in(
         raise AccountInvalid("password must not be empty.")
     client = client_key(caller.address)
     await take(db, SIGN_IN_OF_CLIENT, client, now=now)
-    await take(db, SIGN_IN_OF_ADDRESS, email, now=now)
+    async with db.read() as reader:
+        series = await find_series(reader, credentials.email, caller, now=now)
+    # Strangers could use it up: a client that is known has only its own limit, and its own lock.
+    is_limited = not series.client
+    if is_limited:
+        await take(db, SIGN_IN_OF_ADDRESS, email, now=now)
     try:
-        signed_in = await _try(db, parts, email, credentials, caller, now=now)
+        signed_in = await _try(db, parts, series, credentials, caller, now=now)
     except (PasswordsBusy, TooManyPasswords):
         # Nobody has looked at the password.
-        await _give_back(db, SIGN_IN_OF_ADDRESS, email)
         await _give_back(db, SIGN_IN_OF_CLIENT, client)
+        if is_limited:
+            await _give_back(db, SIGN_IN_OF_ADDRESS, email)
         raise
     # Not that of the client: each of its passwords has cost as much as a wrong one.
-    await _give_back(db, SIGN_IN_OF_ADDRESS, email)
+    if is_limited:
+        await _give_back(db, SIGN_IN_OF_ADDRESS, email)
     return signed_in
 
 
 async def _try(
     db: Database,
     parts: AccountParts,
-    email: NormalAddress,
+    series: Series,
     credentials: Credentials,
     caller: Caller,
     *,
     now: datetime,
 ) -> SignedUp:
-    async with db.read() as reader:
-        gate = await find_gate(reader, email, now=now)
-    is_locked, booked = gate.is_locked, None
-    if gate.locks_next and not is_locked:
-        booked = await book_failure(db, email, now=now)
-        is_locked = booked is None
-    if is_locked:
+    try:
+        async with attempt(db, series, now=now) as booked:
+            return await _look(db, parts, series, credentials, caller, booked=booked, now=now)
+    except Locked:
         # The right password too: a lock that lets it pass could be guessed at.
         await parts.passwords.pretend(whose=client_key(caller.address))
-        raise WrongCredentials
-    try:
-        return await _look(db, parts, email, credentials, caller, booked=booked, now=now)
-    except (PasswordsBusy, TooManyPasswords):
-        if booked is not None:
-            await unbook_failure(db, email, booked)
-        raise
+        raise WrongCredentials from None
 
 
 async def _look(
     db: Database,
     parts: AccountParts,
-    email: NormalAddress,
+    series: Series,
     credentials: Credentials,
     caller: Caller,
     *,
@@ -113,13 +107,13 @@ async def _look(
         if not await _is_right(parts.passwords, account, password, caller) or account is None:
             break
         try:
-            return await _enter(db, parts, account, password, caller, now=now)
+            return await _enter(db, parts, account, series, password, caller, now=now)
         except AccountChanged:
             if not left:
                 raise
     user_id = None if account is None else account.id
     async with db.transaction() as tx:
-        await count_failure(tx, email, user_id=user_id, booked=booked, caller=caller, now=now)
+        await count_failure(tx, series, user_id=user_id, booked=booked, caller=caller, now=now)
     raise WrongCredentials
 
 
@@ -134,6 +128,7 @@ async def _enter(
     db: Database,
     parts: AccountParts,
     account: Account,
+    series: Series,
     password: str,
     caller: Caller,
     *,
@@ -147,7 +142,7 @@ async def _enter(
             entering = await _raise_cost(tx, account, stronger, now=now)
         tokens = await begin_family(tx, parts.tokens, entering, now=now)
         await sign_in_queries.note_success(tx, account.id, caller=caller, now=now)
-        await forget_failures(tx, account.email)
+        await forget_series(tx, series)
         migration = await bring_baskets(tx, parts, account.id, bringing, now=now)
         return SignedUp(account=entering, tokens=tokens, migration=migration)
 

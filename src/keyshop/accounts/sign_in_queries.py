@@ -11,51 +11,71 @@ from keyshop.accounts.rules import storable
 from keyshop.kit.database import Reader, Transaction, row
 from keyshop.kit.ids import new_id
 
+# Of the newest alone: a history may be of any length.
+_CLIENTS: Final = """
+    SELECT h."ipAddress" AS address FROM users AS u JOIN login_history AS h ON h."userId" = u.id
+    WHERE u.email = ANY($1) AND h.success AND h."ipAddress" IS NOT NULL AND h."createdAt" >= $2
+    ORDER BY h."createdAt" DESC LIMIT 100
+"""
+
 _FIND_GATE: Final = """
-    SELECT coalesce(bool_or(locked_until > $2), false) AS is_locked,
-        coalesce(bool_or(failures >= $3 AND last_failed_at >= $4), false) AS locks_next
-    FROM keyshop.sign_in_failures WHERE address = $1
+    SELECT max(locked_until) FILTER (WHERE locked_until > $3) AS locked_until,
+        coalesce(bool_or(is_booked AND locked_until > $3), false) AS is_booked,
+        coalesce(bool_or(failures >= $4 AND last_failed_at >= $5), false) AS locks_next
+    FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2
 """
 
 # Of several at a time, one finds the address unlocked: the others see what that one has set.
 _BOOK: Final = """
-    UPDATE keyshop.sign_in_failures SET failures = failures + 1, last_failed_at = $2::timestamp,
+    UPDATE keyshop.sign_in_failures SET failures = failures + 1, last_failed_at = $3::timestamp,
         locked_until =
-            $2::timestamp + ($3::interval[])[least(failures + 1, cardinality($3::interval[]))]
-    WHERE address = $1 AND (locked_until IS NULL OR locked_until <= $2::timestamp)
+            $3::timestamp + ($4::interval[])[least(failures + 1, cardinality($4::interval[]))],
+        is_booked = true
+    WHERE address = $1 AND client = $2 AND (locked_until IS NULL OR locked_until <= $3::timestamp)
     RETURNING failures
 """
 
 _UNBOOK: Final = """
-    UPDATE keyshop.sign_in_failures SET failures = failures - 1, locked_until = NULL
-    WHERE address = $1 AND failures = $2
+    UPDATE keyshop.sign_in_failures
+    SET failures = failures - 1, locked_until = NULL, is_booked = false
+    WHERE address = $1 AND client = $2 AND failures = $3 AND is_booked
 """
 
 _NOTE_BOOKED: Final = """
+    WITH looked_at AS (
+        UPDATE keyshop.sign_in_failures SET is_booked = false WHERE address = $1 AND client = $2
+    )
     INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
-    SELECT $1, id, $2, $3, false, $4::timestamp FROM users WHERE id = $5 FOR KEY SHARE
+    SELECT $3, id, $4, $5, false, $6::timestamp FROM users WHERE id = $7 FOR KEY SHARE
 """
 
 # The same statement whether or not there is such a user. What fails while the lock holds (it was
-# under way when it began) lengthens nothing, and is in no history. $3 is for how long so many failures lock.
+# under way when it began) lengthens nothing, and is in no history. $4 is for how long so many failures lock.
 _NOTE_FAILURE: Final = """
     WITH failed AS (
-        INSERT INTO keyshop.sign_in_failures AS f (address, failures, last_failed_at)
-        VALUES ($1, 1, $2::timestamp)
-        ON CONFLICT (address) DO UPDATE SET
-            failures = CASE WHEN f.last_failed_at < $4 THEN 1 ELSE f.failures + 1 END,
-            last_failed_at = $2::timestamp,
-            locked_until = CASE WHEN f.last_failed_at >= $4 THEN
-                $2::timestamp + ($3::interval[])[least(f.failures + 1, cardinality($3::interval[]))]
-            END
-        WHERE f.locked_until IS NULL OR f.locked_until <= $2::timestamp
+        INSERT INTO keyshop.sign_in_failures AS f (address, client, failures, last_failed_at)
+        VALUES ($1, $2, 1, $3::timestamp)
+        ON CONFLICT (address, client) DO UPDATE SET
+            failures = CASE WHEN f.last_failed_at < $5 THEN 1 ELSE f.failures + 1 END,
+            last_failed_at = $3::timestamp,
+            locked_until = CASE WHEN f.last_failed_at >= $5 THEN
+                $3::timestamp + ($4::interval[])[least(f.failures + 1, cardinality($4::interval[]))]
+            END,
+            is_booked = false,
+            is_told = f.is_told AND f.last_failed_at >= $5
+        WHERE f.locked_until IS NULL OR f.locked_until <= $3::timestamp
         RETURNING failures
     ), noted AS (
         INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
-        SELECT $5, id, $6, $7, false, $2::timestamp FROM users, failed WHERE id = $8
+        SELECT $6, id, $7, $8, false, $3::timestamp FROM users, failed WHERE id = $9
         FOR KEY SHARE OF users
     )
     SELECT failures FROM failed
+"""
+
+_CLAIM_NOTICE: Final = """
+    UPDATE keyshop.sign_in_failures SET is_told = true
+    WHERE address = $1 AND client = $2 AND NOT is_told RETURNING true
 """
 
 _NOTE_SUCCESS: Final = """
@@ -64,25 +84,41 @@ _NOTE_SUCCESS: Final = """
 """
 
 _FIND_LOCK: Final = """
-    SELECT failures, locked_until FROM keyshop.sign_in_failures WHERE address = $1
+    SELECT max(failures) AS failures, max(locked_until) AS locked_until
+    FROM keyshop.sign_in_failures WHERE address = $1 HAVING count(*) > 0
 """
+
+_FORGET_SERIES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2"
 
 _FORGET_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1"
 
 _FORGET_OLD_FAILURES: Final = """
-    DELETE FROM keyshop.sign_in_failures WHERE address IN (
-        SELECT address FROM keyshop.sign_in_failures WHERE last_failed_at < $1
+    DELETE FROM keyshop.sign_in_failures WHERE (address, client) IN (
+        SELECT address, client FROM keyshop.sign_in_failures WHERE last_failed_at < $1
         ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED
     ) AND last_failed_at < $1
 """
 
 
+class Series(Struct, frozen=True):
+    """Wrong passwords that are counted together, by digests of who they are counted for."""
+
+    address: str
+    client: str = ""
+    """Empty: of all who have a series of their own nowhere."""
+
+
 class Gate(Struct, frozen=True, kw_only=True):
     """Whether somebody may try a password."""
 
-    is_locked: bool
+    locked_until: datetime | None
+    """None: not locked now."""
+
+    is_booked: bool
+    """Whether it stays locked hangs on a password that is being looked at."""
+
     locks_next: bool
-    """The next wrong password locks the address."""
+    """The next wrong password locks."""
 
 
 class Lock(Struct, frozen=True):
@@ -92,21 +128,26 @@ class Lock(Struct, frozen=True):
     locked_until: datetime | None
 
 
+async def list_clients(reader: Reader, emails: Sequence[str], *, since: datetime) -> set[str]:
+    """Return the network addresses from which any of the accounts was signed in to since then."""
+    return {record["address"] for record in await reader.fetch(_CLIENTS, emails, since)}
+
+
 async def find_gate(
-    reader: Reader, address: str, *, harmless: int, since: datetime, now: datetime
+    reader: Reader, series: Series, *, harmless: int, since: datetime, now: datetime
 ) -> Gate:
     """
-    Return whether the address of that digest is locked, or will be by one failure more.
+    Return whether the series has locked, or will by one failure more.
 
     `harmless` is how many failures in a row lock nothing; a row that ended before `since` is over.
     """
-    (record,) = await reader.fetch(_FIND_GATE, address, now, harmless, since)
+    (record,) = await reader.fetch(_FIND_GATE, series.address, series.client, now, harmless, since)
     return row(Gate, record)
 
 
 async def note_failure(
     tx: Transaction,
-    address: str,
+    series: Series,
     *,
     user_id: str | None,
     caller: Caller,
@@ -115,14 +156,15 @@ async def note_failure(
     now: datetime,
 ) -> int | None:
     """
-    Count a wrong password and return the how manieth it is; None: the address is locked already.
+    Count a wrong password and return the how manieth it is; None: the series has locked already.
 
     `locks[n - 1]` is for how long the nth locks. A row of failures that ended before `since` is
     over. The history of a user who exists shows an attempt that counts.
     """
     failures: int | None = await tx.fetchval(
         _NOTE_FAILURE,
-        address,
+        series.address,
+        series.client,
         now,
         locks,
         since,
@@ -135,25 +177,37 @@ async def note_failure(
 
 
 async def book_failure(
-    tx: Transaction, address: str, *, locks: Sequence[timedelta | None], now: datetime
+    tx: Transaction, series: Series, *, locks: Sequence[timedelta | None], now: datetime
 ) -> int | None:
-    """Count a wrong password in advance and lock the address; None: it is locked already."""
-    failures: int | None = await tx.fetchval(_BOOK, address, now, locks)
+    """Count a wrong password in advance, which locks; None: it is locked already."""
+    failures: int | None = await tx.fetchval(_BOOK, series.address, series.client, now, locks)
     return failures
 
 
-async def unbook_failure(tx: Transaction, address: str, *, failures: int) -> None:
+async def unbook_failure(tx: Transaction, series: Series, *, failures: int) -> None:
     """Take the last one that was counted in advance back, unless more happened since."""
-    await tx.execute(_UNBOOK, address, failures)
+    await tx.execute(_UNBOOK, series.address, series.client, failures)
 
 
 async def note_booked(
-    tx: Transaction, *, user_id: str | None, caller: Caller, now: datetime
+    tx: Transaction, series: Series, *, user_id: str | None, caller: Caller, now: datetime
 ) -> None:
-    """Add a wrong password that was counted in advance to the history of a user who exists."""
+    """Let one that was counted in advance stay, and add it to the history of a user who exists."""
     await tx.execute(
-        _NOTE_BOOKED, new_id(), storable(caller.address), storable(caller.user_agent), now, user_id
+        _NOTE_BOOKED,
+        series.address,
+        series.client,
+        new_id(),
+        storable(caller.address),
+        storable(caller.user_agent),
+        now,
+        user_id,
     )
+
+
+async def claim_notice(tx: Transaction, series: Series) -> bool:
+    """Note that the account's owner is told of the lock; False: that was done before."""
+    return bool(await tx.fetchval(_CLAIM_NOTICE, series.address, series.client))
 
 
 async def note_success(tx: Transaction, user_id: str, *, caller: Caller, now: datetime) -> None:
@@ -163,9 +217,14 @@ async def note_success(tx: Transaction, user_id: str, *, caller: Caller, now: da
 
 
 async def find_failures(reader: Reader, address: str) -> Lock | None:
-    """Return how often in a row the password was wrong for the address of that digest."""
+    """Return the longest series of the address of that digest; None: there is none."""
     record = await reader.fetchrow(_FIND_LOCK, address)
     return None if record is None else row(Lock, record)
+
+
+async def delete_series(tx: Transaction, series: Series) -> None:
+    """Forget the wrong passwords of one series."""
+    await tx.execute(_FORGET_SERIES, series.address, series.client)
 
 
 async def delete_failures(tx: Transaction, address: str) -> bool:

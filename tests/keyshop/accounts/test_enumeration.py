@@ -33,7 +33,8 @@ async def add_people(db: Database, passwords: PasswordPool) -> None:
         await add_user(db, email=f"locked{number}@example.com", passwordHash=hashed)
     async with db.transaction() as tx:
         await tx.execute_many(
-            "INSERT INTO keyshop.sign_in_failures VALUES ($1, 5, $2, $3)",
+            """INSERT INTO keyshop.sign_in_failures
+            (address, failures, last_failed_at, locked_until) VALUES ($1, 5, $2, $3)""",
             [
                 (
                     digest_of(normalise(f"locked{number}@example.com")),

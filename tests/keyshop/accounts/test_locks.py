@@ -4,16 +4,24 @@ import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import WrongCredentials
-from keyshop.accounts.locks import find_lock, forget_failures, forget_old_failures
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.locks import (
+    BeingLookedAt,
+    attempt,
+    digest_of,
+    find_lock,
+    forget_failures,
+    forget_old_failures,
+)
+from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.rules import LONGEST_LOCK, SIGN_IN_OF_ADDRESS, lock_after
-from keyshop.accounts.sign_in_queries import Lock
+from keyshop.accounts.sign_in_queries import Lock, Series
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.passwords import PasswordPool, PasswordsBusy
@@ -28,7 +36,9 @@ from tests.keyshop.accounts.people import (
     enter,
     jobs,
     make_parts,
+    refused_inserts,
 )
+from tests.keyshop.kit.cache.shelf import until
 from tests.shop import NOON
 
 BOB = "bob@example.com"
@@ -74,8 +84,39 @@ class TestLock:
         await fail(db, parts, 5)
 
         with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
+            await enter(db, parts, now=NOON + 59 * SECOND, address="192.0.2.8")
+        await enter(db, parts, now=NOON + 60 * SECOND, address="192.0.2.8")
+
+    async def test_of_strangers_leaves_the_owner_in_who_was_there_before(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await enter(db, parts, address="2001:db8:a:b::1")
+
+        # One of them every half a minute takes whatever the address may do.
+        for number in range(SIGN_IN_OF_ADDRESS.burst + 10):
+            with pytest.raises((WrongCredentials, TooMany)):
+                await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
+
+        # The household's network is known, not the one address.
+        await enter(db, parts, address="2001:db8:a:b::2")
+        with pytest.raises((WrongCredentials, TooMany)):
+            await enter(db, parts, address="2001:db8:a:c::1")
+        # The owner's sign-in gives strangers nothing.
+        assert await locked_until(db, ALICE) == NOON + MINUTE
+
+    async def test_holds_for_a_client_that_was_there_before_if_it_guesses_itself(
+        self, db, parts
+    ) -> None:
+        await add_alice(db, parts)
+        await enter(db, parts)
+        for _ in range(5):
+            with pytest.raises(WrongCredentials):
+                await enter(db, parts, password="wrong")
+
+        with pytest.raises(WrongCredentials):
             await enter(db, parts, now=NOON + 59 * SECOND)
-        await enter(db, parts, now=NOON + 60 * SECOND)
+        assert await notices(db) == 1
+        # Nor does it take anything from others.
+        await enter(db, parts, address="192.0.2.8")
 
     async def test_is_forgotten_after_the_right_password(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -158,6 +199,17 @@ class TestLock:
         async with db.transaction() as tx:
             assert await forget_failures(tx, normalise(ALICE))
             assert not await forget_failures(tx, normalise(ALICE))
+
+        await enter(db, parts)
+
+    async def test_that_is_taken_away_takes_the_limit_of_the_address_along(self, db, parts) -> None:
+        await add_alice(db, parts)
+        for number in range(SIGN_IN_OF_ADDRESS.burst + 1):
+            with suppress(WrongCredentials, TooMany):
+                await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
+
+        async with db.transaction() as tx:
+            await forget_failures(tx, normalise(ALICE))
 
         await enter(db, parts)
 
@@ -253,3 +305,60 @@ class TestGuessing:
             lock = await find_lock(reader, normalise(ALICE))
         assert lock == Lock(failures=4, locked_until=None)
         await enter(db, parts)
+
+    async def test_that_meets_a_fault_locks_nothing(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await fail(db, parts, 4)
+
+        async with refused_inserts(db, "login_history"):
+            with pytest.raises(asyncpg.RaiseError):
+                await enter(db, parts)
+
+        await enter(db, parts)
+
+    async def test_that_is_given_up_locks_nothing(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await fail(db, parts, 4)
+        busy = PasswordPool(threads=1, cost=12)
+        under_way = asyncio.create_task(busy.hash("x"))
+        entering = asyncio.create_task(enter(db, make_parts(busy)))
+        await until(lambda: is_booked(db))
+
+        entering.cancel()
+        await asyncio.gather(entering, under_way, return_exceptions=True)
+
+        busy.close()
+        await enter(db, parts)
+
+    async def test_at_the_end_of_a_lock_in_three_tabs_is_never_told_to_be_wrong(
+        self, db, parts
+    ) -> None:
+        await add_alice(db, parts)
+        await fail(db, parts, 4)
+
+        entered = await asyncio.gather(
+            *(enter(db, parts) for _ in range(3)), return_exceptions=True
+        )
+
+        assert {type(each) for each in entered} <= {SignedUp, BeingLookedAt}
+        assert [type(each) for each in entered].count(SignedUp) >= 1
+        assert await notices(db) == 0
+        await enter(db, parts)
+
+    async def test_that_was_cut_off_by_a_crash_is_told_of_with_the_next_wrong_one(
+        self, db, parts
+    ) -> None:
+        await add_alice(db, parts)
+        await fail(db, parts, 4)
+        crashed = attempt(db, Series(digest_of(normalise(ALICE))), now=NOON)
+        await crashed.__aenter__()
+
+        with pytest.raises(BeingLookedAt):
+            await enter(db, parts)
+        await fail(db, parts, now=NOON + MINUTE)
+
+        assert await notices(db) == 1
+
+
+async def is_booked(db: Database) -> bool:
+    return bool(await ask(db, "SELECT FROM keyshop.sign_in_failures WHERE is_booked"))

@@ -15,6 +15,7 @@ from keyshop.accounts.errors import (
     UserNotFound,
     WrongCredentials,
 )
+from keyshop.accounts.locks import Locked
 from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.proofs import ProofKeys
 from keyshop.accounts.request_reset import request_reset
@@ -125,12 +126,27 @@ class TestChange:
                 await change(db, parts, alice, current="wrong", address=f"192.0.2.{number}")
             outcomes.append(refused.type)
 
-        assert outcomes.count(PasswordInvalid) == 10
+        assert outcomes == [PasswordInvalid] * 5 + [Locked] * 5 + [TooMany] * 5
+        # As after five wrong ones at the door.
+        history = await ask(db, "SELECT success FROM login_history")
+        assert [row["success"] for row in history] == [False] * 5
+        assert [name for name, _ in await jobs(db)].count("mail_lock_notice") == 1
+
+    async def test_with_a_stolen_token_keeps_the_owner_from_nothing(self, db, parts) -> None:
+        stolen = await add_alice(db, parts)
+        for _ in range(5):
+            with pytest.raises(PasswordInvalid):
+                await change(db, parts, stolen, current="wrong")
+
+        device = await enter(db, parts)
+        await change(db, parts, device)
+
+        assert not await is_signed_in(db, parts, stolen.tokens.token)
 
     async def test_cannot_be_tried_by_one_client_for_many_accounts(self, db, parts) -> None:
-        for number in range(7):
+        for number in range(15):
             device = await add_alice(db, parts, email=f"user{number}@example.com")
-            for _ in range(9 if number < 6 else 6):
+            for _ in range(4):
                 with pytest.raises(PasswordInvalid):
                     await change(db, parts, device, current="wrong")
 

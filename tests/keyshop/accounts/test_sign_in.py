@@ -262,7 +262,8 @@ class TestTooManyAttempts:
         outcomes = await asyncio.gather(*map(attempt, range(40)))
         turned_away = [each for each in outcomes if isinstance(each, TooMany)]
 
-        assert len(turned_away) == 10
+        # And those who came while the fifth wrong one was being looked at.
+        assert len(turned_away) >= 40 - SIGN_IN_OF_ADDRESS.burst
         assert all(0 < each.retry_after <= 30 for each in turned_away)
 
     async def test_from_one_client_are_turned_away_whatever_the_address(self, db, parts) -> None:
