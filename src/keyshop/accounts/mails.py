@@ -8,7 +8,7 @@ from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, M
 from keyshop.accounts.models import Account
 from keyshop.accounts.proof_queries import Recipient
 from keyshop.accounts.proofs import ProofKeys, Purpose
-from keyshop.accounts.rules import ERASED_DOMAIN, FIRST_LOCK
+from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.database import Database
 from keyshop.kit.mail import Mail
 
@@ -22,6 +22,7 @@ _TEMPLATES: Final[dict[type[MailWithProof], str]] = {
 }
 _VERIFY: Final = "/api/auth/verify-email?token="
 _RESET: Final = "/api/auth/reset-password?token="
+_FORGOT: Final = "/api/auth/forgot-password"
 
 # A mail that somebody could not open and act on in time would only annoy.
 _TO_READ_IT: Final = timedelta(minutes=2)
@@ -72,7 +73,7 @@ def _with_proof(
         # Six digits must never open a way to another password.
         code="" if is_reset else proof_keys.code(job.proof_id),
         link=shop_url + path + proof_keys.link_token(purpose, job.proof_id),
-        minutes=_minutes(to.expires_at - now),
+        minutes=str((to.expires_at - now) // timedelta(minutes=1)),
     )
 
 
@@ -83,7 +84,7 @@ async def _lock_notice(db: Database, job: MailLockNotice, shop_url: str) -> Mail
     if account is None or account.email.endswith(ERASED_DOMAIN):
         return None
     mail_id = f"{job.user_id}-{job.notice_id}"
-    return _mail("lock_notice", mail_id, account, shop_url, minutes=_minutes(FIRST_LOCK))
+    return _mail("lock_notice", mail_id, account, shop_url, link=shop_url + _FORGOT)
 
 
 def _mail(
@@ -108,7 +109,3 @@ def _mail(
             "shop_url": shop_url,
         },
     )
-
-
-def _minutes(span: timedelta) -> str:
-    return str(span // timedelta(minutes=1))

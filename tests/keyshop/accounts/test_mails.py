@@ -39,14 +39,14 @@ class TestMail:
         ]
         assert {mail.to for mail in mails} == {ALICE}
         assert all(set(mail.values) == VALUES for mail in mails)
-        assert [mail.values["minutes"] for mail in mails] == ["", "15", "30", "1"]
+        assert [mail.values["minutes"] for mail in mails] == ["", "15", "30", ""]
         assert [len(mail.values["code"]) for mail in mails] == [0, 6, 0, 0]
         links = [mail.values["link"].partition("?token=")[0] for mail in mails]
         assert links == [
             "",
             "https://shop.example/api/auth/verify-email",
             "https://shop.example/api/auth/reset-password",
-            "",
+            "https://shop.example/api/auth/forgot-password",
         ]
         assert len({mail.id for mail in mails}) == 4
 

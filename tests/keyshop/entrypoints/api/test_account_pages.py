@@ -67,6 +67,26 @@ class TestResetPage:
         assert (await guest.sign_in(alice.email, "Another-Door-2"))["user"]["id"] == alice.id
 
 
+class TestPageForWhoeverForgotThePassword:
+    async def test_has_a_link_mailed_and_tells_nobody_who_has_an_account(self, guest, alice):
+        form = Form((await guest.caller.get("/api/auth/forgot-password")).text)
+
+        told = [
+            (await guest.caller.post(form.action, data={"email": email})).text
+            for email in (alice.email, "nobody@example.com")
+        ]
+
+        assert set(form.fields) == {"email"}
+        assert "is on its way" in told[0]
+        assert told[0] == told[1]
+
+    async def test_asks_again_when_no_address_was_given(self, guest: Person):
+        answer = await guest.caller.post("/api/auth/pages/forgot-password", data={"email": "x"})
+
+        assert answer.status_code == 400
+        assert "email" in Form(answer.text).fields
+
+
 class TestPages:
     @pytest.mark.parametrize("path", ["/api/auth/verify-email", "/api/auth/reset-password"])
     async def test_run_nothing_and_tell_nobody(self, guest: Person, path: str):
@@ -80,7 +100,7 @@ class TestPages:
         assert page.headers["referrer-policy"] == "no-referrer"
         assert page.headers["cache-control"] == "no-store"
 
-    @pytest.mark.parametrize("page", ["verify-email", "reset-password"])
+    @pytest.mark.parametrize("page", ["verify-email", "reset-password", "forgot-password"])
     @pytest.mark.parametrize(
         "body",
         [b"", b"\xff\xfe", b"token=%FF%FE", b"token=%00", b"a=1&" * 50, b"{}", b"token"],
