@@ -77,7 +77,7 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
             )
         )
 
-    # To make sense of fourteen parameters costs as much as all the rest of a kept answer.
+    # To make sense of fourteen parameters costs half as much as all the rest of a kept answer.
     async def answer_known(request: ApiRequest) -> Ready | None:
         asked = known.find(request.scope["query_string"])
         return None if asked is None else await show(asked)
