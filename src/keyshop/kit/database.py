@@ -77,8 +77,10 @@ _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL cannot be reached."""
 
-    def __init__(self) -> None:
-        super().__init__("The database cannot be reached at the moment. Please try again.")
+    def __init__(
+        self, sentence: str = "The database cannot be reached at the moment. Please try again."
+    ) -> None:
+        super().__init__(sentence)
 
 
 class DatabaseBusy(Unavailable):
@@ -91,7 +93,18 @@ class DatabaseBusy(Unavailable):
 
 
 class OutcomeUnknown(DatabaseUnavailable):
-    """The connection broke during a COMMIT, and PostgreSQL cannot be asked what became of it."""
+    """
+    The connection broke at a COMMIT, and PostgreSQL cannot be asked.
+
+    What became of the COMMIT is not known; or it was done, and readers may be given what was before.
+    """
+
+    may_be_repeated = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It is not known whether this was done. Please look before you try it again."
+        )
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,7 +283,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: no connection can be had, or it was cut: nothing has changed.
-            OutcomeUnknown: it was cut during the COMMIT, and PostgreSQL is away: look again later.
+            OutcomeUnknown: it was cut at the COMMIT, and PostgreSQL is away: look again later.
         """
         if _in_transaction.get():
             # The inner one would commit on another connection, whatever becomes of the outer one.
@@ -292,7 +305,11 @@ class Database:
             _in_transaction.reset(token)
         if not known:
             await self._learn_outcome(prepared)
-        await self._guard.settle(self, prepared, committed=True)
+        try:
+            await self._guard.settle(self, prepared, committed=True)
+        except DatabaseUnavailable as error:
+            # It is done; told as "away", somebody would do it twice.
+            raise OutcomeUnknown from error
 
     async def run(
         self,

@@ -11,6 +11,8 @@ ShopError
 └── Unavailable      something we depend on is away; the same request may succeed later
 """
 
+from typing import ClassVar
+
 
 class ShopError(Exception):
     """A refusal with a sentence that a customer or an operator can act on."""
@@ -46,3 +48,6 @@ class TooMany(ShopError):
 
 class Unavailable(ShopError):
     """Something the shop depends on is away; trying again may help."""
+
+    may_be_repeated: ClassVar[bool] = True
+    """Whether nothing has been done, so that trying again does nothing twice."""

@@ -74,6 +74,17 @@ class Foreteller:
         assert not committed
 
 
+class Forsaken(GuardedCommit):
+    """A guard that PostgreSQL leaves alone between the COMMIT and the end."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    async def settle(self, db: Database, prepared: Prepared, *, committed: bool) -> None:
+        await super().settle(db, prepared, committed=committed)
+        raise DatabaseUnavailable
+
+
 @pytest_asyncio.fixture
 async def notes(database_url: str) -> AsyncIterator[Notes]:
     async with connected(database_url) as connection:
@@ -183,6 +194,17 @@ class TestLostAnswer:
             with pytest.raises(DatabaseUnavailable):
                 await adding
         await db.close()
+
+    async def test_of_what_the_cache_must_learn_invites_nobody_to_do_it_again(self, notes):
+        db = Database(notes.url, guard=Forsaken())
+        await db.open()
+
+        with pytest.raises(OutcomeUnknown, match="Please look before you try it again"):
+            async with db.transaction() as tx:
+                await tx.execute("INSERT INTO notes VALUES ('one')")
+
+        await db.close()
+        assert await notes.list() == ["one"]
 
 
 class TestRefusedCommit:

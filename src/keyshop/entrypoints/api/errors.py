@@ -59,7 +59,7 @@ def headers_of(error: ShopError) -> dict[str, str] | None:
     """Return what an answer to this refusal tells programs, if anything."""
     if isinstance(error, TooMany):
         return {"Retry-After": str(math.ceil(error.retry_after))}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable) and error.may_be_repeated:
         return {"Retry-After": str(_RETRY_AFTER)}
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}

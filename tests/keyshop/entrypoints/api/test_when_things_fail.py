@@ -12,6 +12,8 @@ from keyshop.kit.database import Database
 from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import PASSWORD, message_of, new_email, somebody
+from tests.keyshop.kit.test_commit import Forsaken
+from tests.shop import make_game
 
 _JAM = """
     CREATE FUNCTION jam() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -67,6 +69,22 @@ class TestDatabaseThatIsAway:
         assert answer.headers["retry-after"] == "5"
         assert answer.headers["cache-control"] == "no-store"
         assert message_of(answer)
+
+
+class TestDatabaseThatLeavesAtTheCommit:
+    async def test_invites_nobody_to_do_the_same_again(self, db: Database, database_url: str):
+        game = await make_game(db)
+        leaving = Database(database_url, guard=Forsaken())
+        await leaving.open()
+        app = create_app(db=leaving, cache=PassThrough(), accounts=account_parts(), checks={})
+
+        async with somebody(app) as guest:
+            answer = await guest.ask("POST", "/api/cart", json={"gameId": game})
+        await leaving.close()
+
+        assert answer.status_code == 503
+        assert "retry-after" not in answer.headers
+        assert message_of(answer).endswith("Please look before you try it again.")
 
 
 class TestCrowd:
