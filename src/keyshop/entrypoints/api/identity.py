@@ -27,6 +27,9 @@ BEARER: Final = [{"Bearer": list[str]()}]
 BEARER_OR_GUEST: Final = [*BEARER, _NOBODY]
 """What the OpenAPI document says of handlers that ask for who is signed in, or for a visitor."""
 
+# What browsers send by themselves to a site that stands behind a password: it is not about accounts.
+_OF_BROWSERS: Final = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
+
 _LONGEST_AGENT: Final = 300  # characters of a browser's description of itself
 
 
@@ -89,12 +92,19 @@ def find_caller(request: ApiRequest, shop: ApiShop, *, session_id: str | None = 
 
 
 def _find_token(scope: HTTPScope) -> str | None:
-    """Return the token that was sent; None when the request has no such header at all."""
+    """
+    Return the token that was sent; None when the request has none of ours.
+
+    Raises:
+        TokenRefused: what was sent might be meant as one, and cannot be.
+    """
     header = find_header(scope, b"authorization")
     if header is None:
         return None
     scheme, _, token = header.partition(b" ")
     token = token.strip()
+    if scheme.lower() in _OF_BROWSERS:
+        return None
     if scheme.lower() != b"bearer" or not token or not token.isascii():
         raise TokenRefused(NOT_A_TOKEN)
     return token.decode()

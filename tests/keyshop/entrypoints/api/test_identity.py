@@ -71,7 +71,7 @@ def bad_headers(alice: Person, bob: Person) -> dict[str, str]:
     headers = {name: f"Bearer {token}" for name, token in tokens.items()}
     return headers | {
         "no scheme": alice.token,
-        "another scheme": f"Basic {alice.token}",
+        "another scheme": f"Token {alice.token}",
         "no token": "Bearer",
         "a blank token": "Bearer ",
         "two tokens": f"Bearer {alice.token} {alice.token}",
@@ -167,6 +167,18 @@ class TestBadToken:
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
         assert await guest.cart() == {}
+
+
+class TestPasswordOfTheWholeSite:
+    async def test_which_browsers_send_by_themselves_leaves_guests_who_they_are(self, guest, games):
+        of_the_site = {"Authorization": "Basic c3RhZmY6c3RhZ2luZw=="}
+
+        added = await guest.ask("POST", "/api/cart", json={"gameId": games[0]}, headers=of_the_site)
+        profile = await guest.ask("GET", "/api/user/profile", headers=of_the_site)
+
+        assert added.status_code == 201
+        assert await guest.cart() == {games[0]: 1}
+        assert (profile.status_code, message_of(profile)) == (401, NO_TOKEN)
 
 
 class TestCookie:
