@@ -72,6 +72,9 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel"):
     migration: MigrationReport | None
     """Null when there was nothing to move."""
 
+    def __repr__(self) -> str:
+        return f"Session(user={self.user.id!r})"
+
 
 @post(
     "/register",

@@ -5,7 +5,14 @@ from typing import Final
 from msgspec import Struct
 
 
-class SignUp(Struct, rename="camel"):
+class _Private(Struct):
+    """What holds secrets, and prints without them."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class SignUp(_Private, rename="camel"):
     """A new account."""
 
     email: str
@@ -15,7 +22,7 @@ class SignUp(Struct, rename="camel"):
     last_name: str | None = None
 
 
-class Refresh(Struct, rename="camel"):
+class Refresh(_Private, rename="camel"):
     """The token that is exchanged for a new pair."""
 
     refresh_token: str
@@ -27,21 +34,21 @@ class ForgottenPassword(Struct):
     email: str
 
 
-class NewPassword(Struct, rename="camel"):
+class NewPassword(_Private, rename="camel"):
     """The token of a mailed link, and the password it is to set."""
 
     token: str
     new_password: str
 
 
-class Proof(Struct):
+class Proof(_Private):
     """The code of a mail, from somebody who is signed in, or the token of its link."""
 
     code: str | None = None
     token: str | None = None
 
 
-class PasswordChange(Struct, rename="camel"):
+class PasswordChange(_Private, rename="camel"):
     """The present password and the one that follows it."""
 
     current_password: str
