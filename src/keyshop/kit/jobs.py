@@ -50,7 +50,7 @@ _LIST: Final = """
         ORDER BY created DESC, id DESC LIMIT 1
     ) AS failure ON true
     WHERE job.status = 'failed' OR (NOT $1 AND job.status IN ('queued', 'picked'))
-    ORDER BY job.id LIMIT $2
+    ORDER BY job.id DESC LIMIT $2
 """
 
 _RETRY: Final = """
@@ -63,6 +63,8 @@ _RETRY: Final = """
     INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority)
     SELECT id, 'queued', entrypoint, priority FROM again
 """
+
+_FORGET_DEAD: Final = "DELETE FROM keyshop.pgqueuer WHERE id = $1 AND status = 'failed'"
 
 # A waiting job is late from the moment it may run; the others count from when they became so.
 _FIGURES: Final = """
@@ -166,7 +168,7 @@ def decode_job(kind: type[_Job], payload: bytes | None) -> _Job:
 
 
 async def list_jobs(reader: Reader, *, dead: bool = False, limit: int = 1000) -> list[JobRow]:
-    """Return the oldest jobs in the queue, or the oldest dead letters alone."""
+    """Return the newest jobs in the queue, or the newest dead letters alone, newest first."""
     return [
         msgspec.structs.replace(found, state=JobState(found.state))
         for found in rows(JobRow, await reader.fetch(_LIST, dead, limit))
@@ -180,8 +182,22 @@ async def retry_job(tx: Transaction, job_id: int) -> None:
     Raises:
         JobNotFound: there is no dead letter of this id.
     """
+    await _change_dead(tx, _RETRY, job_id)
+
+
+async def forget_job(tx: Transaction, job_id: int) -> None:
+    """
+    Drop a dead letter for good.
+
+    Raises:
+        JobNotFound: there is no dead letter of this id.
+    """
+    await _change_dead(tx, _FORGET_DEAD, job_id)
+
+
+async def _change_dead(tx: Transaction, statement: str, job_id: int) -> None:
     # An id beyond the column's range cannot be sent, and is nobody's.
-    if not 0 < job_id < 2**63 or not await tx.execute(_RETRY, job_id):
+    if not 0 < job_id < 2**63 or not await tx.execute(statement, job_id):
         raise JobNotFound(job_id)
 
 

@@ -17,6 +17,7 @@ from keyshop.kit.jobs import (
     decode_job,
     enqueue,
     forget_finished_jobs,
+    forget_job,
     job_figures,
     list_jobs,
     retry_job,
@@ -120,6 +121,27 @@ class TestListJobs:
         assert dead.last_error == "OutOfStock: Too few keys are left."
         assert dead.next_run_at is None
         assert len(await queue(db)) == 2
+
+    async def test_shows_what_died_last_however_much_died_before(self, db: Database):
+        _, *last = [await put_dead(db, game) for game in ("game-1", "game-2", "game-3")]
+
+        async with db.read() as reader:
+            shown = await list_jobs(reader, dead=True, limit=2)
+
+        assert [job.id for job in shown] == last[::-1]
+
+
+class TestForgetJob:
+    async def test_drops_a_dead_letter_alone(self, db: Database):
+        waiting_id, dead_id = await put(db, "game-1"), await put_dead(db, "game-2")
+
+        async with db.transaction() as tx:
+            await forget_job(tx, dead_id)
+        with pytest.raises(NotFound, match=f"no dead job {waiting_id}"):
+            async with db.transaction() as tx:
+                await forget_job(tx, waiting_id)
+
+        assert [job.id for job in await queue(db)] == [waiting_id]
 
 
 class TestRetryJob:

@@ -8,7 +8,7 @@ import typer
 
 from keyshop.entrypoints.cli.output import print_json, print_table
 from keyshop.entrypoints.cli.session import database
-from keyshop.kit.jobs import JobRow, list_jobs, retry_job
+from keyshop.kit.jobs import JobRow, forget_job, list_jobs, retry_job
 
 app = typer.Typer(help="The queue of the worker.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ def list_command(
     dead: Annotated[bool, typer.Option("--dead", help="Only jobs that failed for good.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show the jobs that wait, run, or failed for good."""
+    """Show the newest 1000 jobs that wait, run, or failed for good."""
     found = asyncio.run(_list(dead=dead))
     if as_json:
         print_json({"jobs": found})
@@ -41,6 +41,19 @@ def retry_command(
         typer.echo(f"Job {job_id} waits in the queue again.")
 
 
+@app.command("forget")
+def forget_command(
+    job_ids: Annotated[list[int], typer.Argument(metavar="ID...", help="The dead jobs.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Drop dead jobs for good; all of them, or none when one is not there."""
+    asyncio.run(_forget(job_ids))
+    if as_json:
+        print_json({"forgotten": job_ids})
+    else:
+        typer.echo(f"Forgotten: {', '.join(map(str, job_ids))}.")
+
+
 async def _list(*, dead: bool) -> list[JobRow]:
     async with database() as db, db.read() as reader:
         return await list_jobs(reader, dead=dead)
@@ -49,6 +62,12 @@ async def _list(*, dead: bool) -> list[JobRow]:
 async def _retry(job_id: int) -> None:
     async with database() as db, db.transaction() as tx:
         await retry_job(tx, job_id)
+
+
+async def _forget(job_ids: list[int]) -> None:
+    async with database() as db, db.transaction() as tx:
+        for job_id in job_ids:
+            await forget_job(tx, job_id)
 
 
 def _cells(job: JobRow) -> tuple[object, ...]:

@@ -46,7 +46,7 @@ _CHANGING = {
 }
 _COMMANDS = _READING | _CHANGING
 _TESTED = (
-    *_COMMANDS, "jobs retry",
+    *_COMMANDS, "jobs retry", "jobs forget",
     "db attach", "db detach",  # test_attach.py
     "users create", "users role", "users revoke", "users unlock", "users export",
     "users erase",  # test_users.py
@@ -92,9 +92,9 @@ class TestCommand:
             assert refused.stdout == ""
 
 
-class TestRetry:
-    async def test_puts_a_dead_job_back_into_the_queue(self, home, db: Database, database_url):
-        job_id = await put_dead(db, "a game")
+class TestDeadJobs:
+    async def test_are_put_back_into_the_queue_or_forgotten(self, home, db: Database, database_url):
+        job_id, other_id = await put_dead(db, "a game"), await put_dead(db, "another")
 
         async def run(*words: str) -> CompletedProcess[str]:
             return await asyncio.to_thread(
@@ -104,8 +104,10 @@ class TestRetry:
         assert f" {job_id} " in (await run("jobs", "list", "--dead")).stdout
 
         done = await run("jobs", "retry", str(job_id), "--json")
+        dropped = await run("jobs", "forget", str(other_id), "--json")
 
         assert document_of(done) == {"retried": job_id}
+        assert document_of(dropped) == {"forgotten": [other_id]}
         assert document_of(await run("jobs", "list", "--dead", "--json")) == {"jobs": []}
 
 
