@@ -26,7 +26,7 @@ class NotInCart(NotFound):
 
 
 class AccountGone(Unauthenticated):
-    """The account was deleted a moment ago."""
+    """The account was deleted or erased a moment ago."""
 
     def __init__(self) -> None:
         super().__init__("This account no longer exists. Please sign in with another one.")

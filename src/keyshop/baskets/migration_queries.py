@@ -27,11 +27,12 @@ _LIST_LINES: Final = """
     SELECT theirs.game_id, g.title, g."inStock" AS in_stock, theirs.quantity,
         mine.quantity AS had, theirs.added_at
     FROM keyshop.guest_cart_items AS theirs JOIN games AS g ON g.id = theirs.game_id
-    LEFT JOIN cart_items AS mine ON mine."userId" = $2 AND mine."gameId" = theirs.game_id
+    LEFT JOIN cart_items AS mine
+        ON mine."userId" = $2 AND mine."gameId" = theirs.game_id AND mine.quantity > 0
     WHERE theirs.session_id = $1
 """
 
-_COUNT_LINES: Final = 'SELECT count(*) FROM cart_items WHERE "userId" = $1'
+_COUNT_LINES: Final = 'SELECT count(*) FROM cart_items WHERE "userId" = $1 AND quantity > 0'
 
 # One statement: a line is either here or there.
 _MOVE_LINES: Final = """

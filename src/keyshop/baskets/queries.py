@@ -20,8 +20,12 @@ from keyshop.storefront.answer import iso
 _NOTHING: Final = Decimal("0.00")
 
 # Whoever holds the owner's row is alone with the owner's lines. NO KEY: sign-ins and orders of the
-# same user, whose rows refer to this one, do not wait.
-_LOCK_USER: Final = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
+# same user, whose rows refer to this one, do not wait. An erased account keeps its row, and this
+# placeholder of an address; what is written into it would be the customer's again.
+_LOCK_USER: Final = """
+    SELECT id FROM users WHERE id = $1 AND email NOT LIKE 'erased-%@erased.invalid'
+    FOR NO KEY UPDATE
+"""
 
 _RENEW_SESSION: Final = """
     UPDATE sessions SET "expiresAt" = $3 WHERE "sessionId" = $1 AND "expiresAt" >= $2
@@ -84,7 +88,7 @@ def _statements(names: Names) -> Statements:
         names.added,
     )
     return Statements(
-        # Other writers may leave a line of none.
+        # Other writers may leave a line of none: nobody sees it, so it counts for nothing.
         list_lines=f"""
             SELECT i.quantity, {_GAME_COLUMNS}
             FROM {cart} AS i JOIN games AS g ON g.id = i.{game}
@@ -93,8 +97,9 @@ def _statements(names: Names) -> Statements:
         # The game is held, so that it is not deleted before there is a line that refers to it.
         cart_state=f"""
             SELECT g."inStock" AS in_stock,
-                (SELECT quantity FROM {cart} WHERE {owner} = $1 AND {game} = $2) AS quantity,
-                (SELECT count(*) FROM {cart} WHERE {owner} = $1) AS lines
+                (SELECT quantity FROM {cart}
+                    WHERE {owner} = $1 AND {game} = $2 AND quantity > 0) AS quantity,
+                (SELECT count(*) FROM {cart} WHERE {owner} = $1 AND quantity > 0) AS lines
             FROM games AS g WHERE g.id = $2 FOR KEY SHARE OF g
         """,
         add_line=f"""
@@ -137,7 +142,11 @@ OF_GUESTS: Final = _statements(
 
 
 async def lock_user(tx: Transaction, *, user_id: str) -> bool:
-    """Return whether there is such a user; nobody else changes their lines until the end."""
+    """
+    Return whether there is such a user, not an erased one.
+
+    Nobody else changes their lines until the end.
+    """
     return await tx.fetchrow(_LOCK_USER, user_id) is not None
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from keyshop.accounts.erase_user import erase_user
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.errors import (
     AccountGone,
@@ -13,6 +14,7 @@ from keyshop.baskets.errors import (
     GameOutOfStock,
     NotInCart,
 )
+from keyshop.baskets.migrate import migrate_cart
 from keyshop.baskets.models import BasketLimits, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
@@ -217,6 +219,38 @@ class TestAddToCart:
     async def test_takes_nothing_of_a_deleted_user(self, db: Database, games: list[str]):
         with pytest.raises(AccountGone):
             await put(db, Visitor(user_id=new_id()), games[0])
+
+    async def test_takes_nothing_of_an_erased_user(
+        self, db: Database, alice: Visitor, games: list[str]
+    ):
+        assert alice.user_id is not None
+        async with db.transaction() as tx:
+            await erase_user(tx, user_id=alice.user_id, now=NOON)
+
+        # As of a request whose token was looked at a moment before.
+        with pytest.raises(AccountGone):
+            await put(db, alice, games[0])
+
+        assert (await count_rows(db))["cart_items"] == 0
+
+    async def test_counts_no_lines_of_none_that_somebody_else_wrote(
+        self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
+    ):
+        limits = BasketLimits(max_lines=2)
+        await put(db, alice, *games[:2])
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE cart_items SET quantity = 0")
+
+        await add_to_cart(db, alice, games[2], 1, limits=limits, now=NOON)
+        await put(db, guest, games[1])
+        assert alice.user_id is not None
+        await migrate_cart(
+            db, user_id=alice.user_id, session_id=guest.session_id, limits=limits, now=NOON
+        )
+
+        assert await cart_of(db, alice) == {games[1]: 1, games[2]: 1}
+        with pytest.raises(BasketFull):
+            await add_to_cart(db, alice, games[0], 1, limits=limits, now=NOON)
 
 
 class TestSetQuantity:
