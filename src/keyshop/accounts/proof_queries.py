@@ -6,12 +6,15 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.models import NICKNAME
+from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.database import Reader, Transaction, row
 
-# Locked: a user who is being deleted at this moment has no proof, and that is no error.
+# Locked: a user who is being deleted at this moment has no proof, and that is no error. Nor has one
+# who is being erased: a link would open the account again.
 _ADD: Final = """
     INSERT INTO keyshop.account_proofs (id, user_id, purpose, email, created_at, expires_at)
-    SELECT $1, u.id, $2, u.email, $4, $5 FROM users AS u WHERE u.id = $3 FOR KEY SHARE
+    SELECT $1, u.id, $2, u.email, $4, $5 FROM users AS u
+    WHERE u.id = $3 AND u.email NOT LIKE '%' || $6 FOR KEY SHARE
 """
 
 # Only the newest code counts. Of several tries at a time, each finds what the one before counted.
@@ -65,6 +68,8 @@ _USE_ALL: Final = """
     )
 """
 
+_DELETE: Final = "DELETE FROM keyshop.account_proofs WHERE user_id = $1"
+
 _FORGET: Final = """
     DELETE FROM keyshop.account_proofs WHERE id IN (
         SELECT id FROM keyshop.account_proofs WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
@@ -105,7 +110,7 @@ async def add_proof(
     expires_at: datetime,
 ) -> None:
     """Store a proof for the user's present address; nothing when there is no such user."""
-    await tx.execute(_ADD, proof_id, purpose, user_id, now, expires_at)
+    await tx.execute(_ADD, proof_id, purpose, user_id, now, expires_at, ERASED_DOMAIN)
 
 
 async def try_code(
@@ -148,6 +153,11 @@ async def has_verified(reader: Reader, proof_id: str) -> bool:
 async def use_all_proofs(tx: Transaction, user_id: str, purpose: str, *, now: datetime) -> None:
     """Use up whatever else was mailed to the user for this purpose."""
     await tx.execute(_USE_ALL, user_id, purpose, now)
+
+
+async def delete_proofs(tx: Transaction, user_id: str) -> None:
+    """Delete whatever was mailed to the user."""
+    await tx.execute(_DELETE, user_id)
 
 
 async def delete_expired_proofs(tx: Transaction, *, before: datetime, limit: int) -> int:

@@ -6,12 +6,16 @@ from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.families import revoke_all
 from keyshop.accounts.models import Role
+from keyshop.accounts.proof_queries import use_all_proofs
+from keyshop.accounts.proofs import Purpose
 from keyshop.kit.database import Transaction
 
 
 async def set_role(tx: Transaction, *, user_id: str, role: str, now: datetime) -> bool:
     """
     Give the account this role and sign it out everywhere; False: it had the role already.
+
+    Links that were mailed for setting the password are over.
 
     Raises:
         UserNotFound: there is no such account.
@@ -23,4 +27,5 @@ async def set_role(tx: Transaction, *, user_id: str, role: str, now: datetime) -
         return False
     await revoke_all(tx, user_id, because="role changed", now=now)
     await queries.set_role(tx, user_id, Role(role), now=now)
+    await use_all_proofs(tx, user_id, Purpose.RESET_PASSWORD, now=now)
     return True

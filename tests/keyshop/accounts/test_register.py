@@ -130,6 +130,17 @@ class TestRegistering:
         passwords.close()
         assert passwords.seen == [False]
 
+    async def test_hashes_nothing_for_an_address_that_is_taken(self, db) -> None:
+        passwords = WatchedPool()
+        parts = make_parts(passwords)
+        await add_alice(db, parts)
+
+        with pytest.raises(EmailTaken):
+            await add_alice(db, parts)
+
+        passwords.close()
+        assert len(passwords.seen) == 1
+
     async def test_lets_one_of_fifty_at_a_time_have_the_address(self, db, parts) -> None:
         async def attempt(number: int) -> SignedUp:
             wanted = registration(email="J.Doe" + "+x" * (number % 3) + "@gmail.com")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextvars import copy_context
 from datetime import timedelta
 
 import pytest
@@ -299,3 +300,20 @@ class TestAskingForACode:
             assert await forget_expired_proofs(tx, NOON + 16 * MINUTE) == 1
 
         assert await count(db, "keyshop.account_proofs") == 0
+
+    async def test_is_forgotten_without_waiting_for_whoever_holds_another(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await add_alice(db, parts, email="bob@example.com")
+        elsewhere = copy_context()
+
+        async def forget() -> int:
+            async with asyncio.timeout(10), db.transaction() as tx:
+                return await forget_expired_proofs(tx, NOON + 16 * MINUTE)
+
+        async with db.transaction() as tx:
+            await tx.execute(
+                "SELECT FROM keyshop.account_proofs WHERE email = $1 FOR UPDATE", ALICE
+            )
+            assert await asyncio.create_task(forget(), context=elsewhere) == 1
+
+        assert await forget() == 1

@@ -121,7 +121,7 @@ async def login(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
 @post(
     "/refresh",
     status_code=200,
-    responses=described(Envelope[TokenPair], 401, 413, 429),
+    responses=described(Envelope[TokenPair], 401, 413),
     opt=takes(Refresh),
     media_type=MediaType.JSON,
 )
