@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from keyshop.accounts import proof_queries, queries
+from keyshop.accounts import proof_queries, queries, token_queries
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
 from keyshop.accounts.families import carry_over
 from keyshop.accounts.locks import attempt, count_failure, forget_series, series_of_device
@@ -125,7 +125,9 @@ async def _change(
     present = await queries.lock_account(tx, account.id)
     if present is None or present.password_hash != account.password_hash:
         raise AccountChanged
-    await queries.revoke_others(tx, account.id, keep=family_id, because="password changed", now=now)
+    await token_queries.revoke_others(
+        tx, account.id, keep=family_id, because="password changed", now=now
+    )
     # The only one left is the device that asked.
     await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=hashed)
     await queries.set_password(tx, account.id, hashed.reveal(), now=now)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from keyshop.accounts import queries
+from keyshop.accounts import proof_queries, queries, token_queries
 from keyshop.accounts.addresses import counted_as
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.locks import forget_failures
@@ -39,3 +39,5 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     await queries.erase(
         tx, user_id, email=placeholder, password_hash=_NO_PASSWORD, nickname=_NO_NAME, now=now
     )
+    await proof_queries.delete_proofs(tx, user_id)
+    await token_queries.delete_families(tx, user_id)

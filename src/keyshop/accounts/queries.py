@@ -66,20 +66,6 @@ _FIGURES: Final = f"""
     WHERE u.id = $1
 """
 
-_FAMILIES: Final = """
-    SELECT id, created_at, expires_at, revoked_at, revoked_because
-    FROM keyshop.token_families WHERE user_id = $1 ORDER BY created_at DESC, id
-"""
-
-# In the order of ids, so that two who revoke the same lock them in the same order.
-_REVOKE_OTHERS: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $4, revoked_because = $3
-    WHERE id IN (
-        SELECT id FROM keyshop.token_families
-        WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL ORDER BY id FOR UPDATE
-    )
-"""
-
 _SIGN_INS: Final = """
     SELECT "createdAt" AS happened_at, success, "ipAddress" AS address, "userAgent" AS user_agent
     FROM login_history WHERE "userId" = $1 ORDER BY "createdAt" DESC, id LIMIT $2
@@ -94,8 +80,6 @@ _ERASE: Final = """
 _ERASE_SIGN_INS: Final = 'DELETE FROM login_history WHERE "userId" = $1'
 _ERASE_CART: Final = 'DELETE FROM cart_items WHERE "userId" = $1'
 _ERASE_WISHLIST: Final = 'DELETE FROM wishlist WHERE "userId" = $1'
-_ERASE_PROOFS: Final = "DELETE FROM keyshop.account_proofs WHERE user_id = $1"
-_ERASE_FAMILIES: Final = "DELETE FROM keyshop.token_families WHERE user_id = $1"
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -114,16 +98,6 @@ class Figures(Struct, frozen=True, kw_only=True):
     orders: int
     saved: Decimal
     games: int
-
-
-class FamilyRow(Struct, frozen=True, kw_only=True):
-    """A sign-in on one device."""
-
-    id: str
-    created_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None
-    revoked_because: str | None
 
 
 class SignInRow(Struct, frozen=True, kw_only=True):
@@ -228,21 +202,9 @@ async def find_figures(reader: Reader, user_id: str) -> Figures | None:
     return None if record is None else row(Figures, record)
 
 
-async def list_families(reader: Reader, user_id: str) -> list[FamilyRow]:
-    """Return the sign-ins of a user that are remembered, the latest first."""
-    return rows(FamilyRow, await reader.fetch(_FAMILIES, user_id))
-
-
 async def list_sign_ins(reader: Reader, user_id: str, *, limit: int = 100) -> list[SignInRow]:
     """Return the latest attempts to sign in as this user, the last one first."""
     return rows(SignInRow, await reader.fetch(_SIGN_INS, user_id, limit))
-
-
-async def revoke_others(
-    tx: Transaction, user_id: str, *, keep: str, because: str, now: datetime
-) -> int:
-    """Sign all devices of an account out but one; return how many there were."""
-    return await tx.execute(_REVOKE_OTHERS, user_id, keep, because, now)
 
 
 async def erase(
@@ -253,5 +215,3 @@ async def erase(
     await tx.execute(_ERASE_SIGN_INS, user_id)
     await tx.execute(_ERASE_CART, user_id)
     await tx.execute(_ERASE_WISHLIST, user_id)
-    await tx.execute(_ERASE_PROOFS, user_id)
-    await tx.execute(_ERASE_FAMILIES, user_id)

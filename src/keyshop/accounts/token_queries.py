@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
-from keyshop.kit.database import Reader, Transaction, row
+from keyshop.kit.database import Reader, Transaction, row, rows
 
 MOST_FAMILIES: Final = 50
 """Live sign-ins of one account."""
@@ -84,6 +84,14 @@ _REVOKE_ALL: Final = """
     )
 """
 
+_REVOKE_OTHERS: Final = """
+    UPDATE keyshop.token_families SET revoked_at = $4, revoked_because = $3
+    WHERE id IN (
+        SELECT id FROM keyshop.token_families
+        WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL ORDER BY id FOR UPDATE
+    )
+"""
+
 _CARRY_OVER: Final = """
     UPDATE keyshop.token_families AS f
     SET account_state = keyshop.account_state(u.role, $3)
@@ -101,6 +109,13 @@ _ACCESS: Final = """
     ) AS families
     FROM users AS u WHERE u.id = $1
 """
+
+_FAMILIES: Final = """
+    SELECT id, created_at, expires_at, revoked_at, revoked_because
+    FROM keyshop.token_families WHERE user_id = $1 ORDER BY created_at DESC, id
+"""
+
+_DELETE_FAMILIES: Final = "DELETE FROM keyshop.token_families WHERE user_id = $1"
 
 _FORGET_FAMILIES: Final = """
     DELETE FROM keyshop.token_families WHERE id IN (
@@ -126,6 +141,16 @@ class RefreshToken(Struct, frozen=True, kw_only=True):
     replaced_at: datetime | None
     next_id: str | None
     """The one that replaced it."""
+
+
+class FamilyRow(Struct, frozen=True, kw_only=True):
+    """A sign-in on one device."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    revoked_because: str | None
 
 
 class Access(Struct, frozen=True):
@@ -218,6 +243,13 @@ async def revoke_all(tx: Transaction, user_id: str, *, because: str, now: dateti
     return await tx.execute(_REVOKE_ALL, user_id, because, now)
 
 
+async def revoke_others(
+    tx: Transaction, user_id: str, *, keep: str, because: str, now: datetime
+) -> int:
+    """Sign all devices of an account out but one; return how many there were."""
+    return await tx.execute(_REVOKE_OTHERS, user_id, keep, because, now)
+
+
 async def carry_over(tx: Transaction, user_id: str, *, old_hash: str, new_hash: str) -> int:
     """Let families that began with the one hash go on with the other."""
     return await tx.execute(_CARRY_OVER, user_id, old_hash, new_hash)
@@ -227,6 +259,16 @@ async def find_access(reader: Reader, user_id: str) -> Access | None:
     """Return what the account's access tokens are good for; None: there is no account."""
     found = await reader.fetchrow(_ACCESS, user_id)
     return None if found is None else Access(Role(found["role"]), found["families"])
+
+
+async def list_families(reader: Reader, user_id: str) -> list[FamilyRow]:
+    """Return the sign-ins of a user that are remembered, the latest first."""
+    return rows(FamilyRow, await reader.fetch(_FAMILIES, user_id))
+
+
+async def delete_families(tx: Transaction, user_id: str) -> None:
+    """Delete what is known of the user's devices, their tokens included."""
+    await tx.execute(_DELETE_FAMILIES, user_id)
 
 
 async def forget_families(tx: Transaction, *, now: datetime) -> int:

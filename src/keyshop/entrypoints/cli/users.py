@@ -46,7 +46,7 @@ _LENGTH: Final = 20
 _has_all_kinds: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).*").fullmatch
 
 
-class UserNotFound(NotFound):
+class AccountNotFound(NotFound):
     """No account has this address or id."""
 
     def __init__(self, who: str) -> None:
@@ -246,7 +246,7 @@ async def _change(
         # Before anything that belongs to it, in the order of everybody else.
         account = await lock_account(tx, found.id)
         if account is None:
-            raise UserNotFound(who)
+            raise AccountNotFound(who)
         return await change(tx, account)
 
     async with shop() as parts:
@@ -256,7 +256,7 @@ async def _change(
 async def _get_account(reader: Reader, who: str) -> Account:
     account = await (_find_by_address if "@" in who else find_account_by_id)(reader, who)
     if account is None:
-        raise UserNotFound(who)
+        raise AccountNotFound(who)
     return account
 
 
