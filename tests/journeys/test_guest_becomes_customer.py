@@ -1,10 +1,12 @@
-"""A visitor becomes a customer and loses nothing, on two devices, in a shop that keeps answers."""
+"""A visitor becomes a customer and loses nothing, on two devices, with Redis and without."""
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from litestar.types import ASGIApp
 
+from keyshop.embedded.ports import pick_free
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.database import Database
@@ -13,12 +15,15 @@ from tests.keyshop.entrypoints.api.people import Person, message_of, new_email, 
 from tests.shop import make_game
 
 
-@pytest_asyncio.fixture
-async def shop(database_url: str, valkey_url: str) -> AsyncIterator[ASGIApp]:
-    """The API of a shop that keeps its answers."""
+@pytest_asyncio.fixture(params=["with Redis", "without Redis"])
+async def shop(
+    database_url: str, valkey_url: str, request: pytest.FixtureRequest
+) -> AsyncIterator[ASGIApp]:
+    """The API of a shop that keeps its answers, or would if Redis were there."""
+    redis_url = valkey_url if request.param == "with Redis" else f"redis://127.0.0.1:{pick_free()}"
     async with (
-        run_relay(database_url, valkey_url),
-        open_cache(database_url, valkey_url) as opened,
+        run_relay(database_url, redis_url),
+        open_cache(database_url, redis_url) as opened,
     ):
         db = Database(database_url, guard=opened.guard)
         await db.open()
