@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from random import Random
 
@@ -102,6 +103,7 @@ class World:
         self.users = users
         self.guests = guests
         self.games: list[str] = []
+        self.forgotten = 0
 
     async def act(self) -> None:
         """Do something; a refusal is an answer."""
@@ -176,9 +178,11 @@ class World:
             await tx.execute("UPDATE users SET balance = balance + 1 WHERE id = $1", user_id)
 
     async def forget(self) -> None:
-        """Look for sessions that have expired."""
-        async with self.db.transaction() as tx:
-            await forget_expired_sessions(tx, now=NOON)
+        """Forget two guests, as if nobody had come back for two days."""
+        later = NOON + timedelta(days=2)
+        self.forgotten += await self.db.run(
+            lambda tx: forget_expired_sessions(tx, now=later, limit=2), attempts=5
+        )
 
     async def delete_games(self) -> None:
         """Delete several games in one transaction, and put others in their place."""
@@ -227,6 +231,7 @@ class TestAnythingAtOnce:
 
         assert failed == []
         assert await deadlocks(db) == before
+        assert world.forgotten > 0
 
     async def test_succeeds_while_games_are_deleted(self, db: Database):
         world = await make_world(db, seed=3)
@@ -246,3 +251,4 @@ class TestAnythingAtOnce:
         await deleting
 
         assert failed == []
+        assert world.forgotten > 0

@@ -17,6 +17,9 @@ from keyshop.kit.jobs import Job
 from keyshop.kit.limits import forget_old
 from keyshop.kit.sent_mails import forget_sent_mails
 
+# Whoever deletes several games takes lines of sessions in an order of its own.
+_ATTEMPTS: Final = 5
+
 _log = structlog.get_logger(__name__)
 
 # A proof that is over still tells "expired" from "never existed", a day long.
@@ -44,8 +47,7 @@ async def _all(
 ) -> int:
     total = 0
     while True:
-        async with shop.db.transaction() as tx:
-            forgotten = await forget(tx, now)
+        forgotten = await shop.db.run(lambda tx: forget(tx, now), attempts=_ATTEMPTS)
         if not forgotten:
             return total
         total += forgotten

@@ -42,6 +42,21 @@ _LEFT = """
     ) AS names
 """
 
+# The first batch collides with somebody, as with a transaction that deletes several games.
+_COLLIDE_ONCE = (
+    "CREATE SEQUENCE attempts",
+    """
+    CREATE FUNCTION collide_once() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('attempts') = 1 THEN
+            RAISE EXCEPTION 'collided' USING ERRCODE = 'deadlock_detected';
+        END IF;
+        RETURN NULL;
+    END $$
+    """,
+    "CREATE TRIGGER collide AFTER DELETE ON sessions EXECUTE FUNCTION collide_once()",
+)
+
 
 async def add_visits(db: Database, name: str, *, at: datetime, sessions: int = 1) -> None:
     """Store one row in each table, so old that it is over a moment before `at`, or is not."""
@@ -74,3 +89,15 @@ class TestTidying:
     async def test_forgets_nothing_twice(self, shop: ProbeShop):
         await on_tidy_due(shop, TidyDue(due_at=NOON))
         await on_tidy_due(shop, TidyDue(due_at=NOON))
+
+    async def test_goes_on_when_it_collided_with_others(self, shop: ProbeShop):
+        await add_visits(shop.db, "old", at=NOON - MOMENT)
+        async with shop.db.transaction() as tx:
+            for statement in _COLLIDE_ONCE:
+                await tx.execute(statement)
+
+        await on_tidy_due(shop, TidyDue(due_at=NOON))
+
+        async with shop.db.read() as reader:
+            assert await reader.fetchval("SELECT last_value FROM attempts") > 1
+            assert await reader.fetchval(_LEFT) is None
