@@ -7,6 +7,8 @@ import pytest_asyncio
 from asyncpg.connection import LoggedQuery
 
 from bench.catalogue import fill
+from keyshop.baskets.show_cart import show_cart
+from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
@@ -23,11 +25,13 @@ from keyshop.storefront.list_games import (
 )
 from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.search_games import search_games, suggest_games
+from tests.keyshop.baskets.people import make_guest, make_user, put, wish
 from tests.keyshop.storefront.conftest import NO_CACHE
 from tests.servers import copied_database
 from tests.shop import NOON
 
 GAMES = 3_000
+_FIVE = 'SELECT id FROM games WHERE "inStock" LIMIT 5'
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -117,3 +121,20 @@ class TestLists:
 
         assert await rows_read(large) - before <= rows
         assert len(seen) <= statements
+
+
+class TestBaskets:
+    async def test_read_the_games_that_are_in_them(self, large: Database):
+        async with large.read() as reader:
+            games = [row["id"] for row in await reader.fetch(_FIVE)]
+        guest, customer = await make_guest(large), await make_user(large)
+        for visitor in (guest, customer):
+            await put(large, visitor, *games)
+            await wish(large, visitor, *games)
+
+        before = await rows_read(large)
+        for visitor in (guest, customer):
+            await show_cart(large, NO_CACHE, visitor, now=NOON)
+            await show_wishlist(large, NO_CACHE, visitor, now=NOON)
+
+        assert await rows_read(large) - before <= 4 * len(games)
