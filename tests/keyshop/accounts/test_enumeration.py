@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from datetime import timedelta
-from statistics import median
+from statistics import median, quantiles
 
 import pytest
 
@@ -22,6 +22,8 @@ ROUNDS = 30
 # Of the median of what a wrong password takes: wide enough for a machine that is busy with other
 # things, and far from the four fifths and more that a password nobody looks at would save.
 BOUND = 0.3
+CHEAP_ROUNDS = 100
+CHEAP_BOUND = 0.2
 KINDS = ("wrong", "unknown", "locked")
 
 
@@ -81,11 +83,11 @@ class TestAnswer:
     async def test_to_a_forgotten_password_takes_as_long_for_unknown_addresses(
         self, db, parts
     ) -> None:
-        for number in range(ROUNDS):
+        for number in range(CHEAP_ROUNDS):
             await add_user(db, email=f"known{number}@example.com")
 
         lasted = defaultdict(list)
-        for number in range(ROUNDS):
+        for number in range(CHEAP_ROUNDS):
             for kind in ("known", "unknown"):
                 began = time.perf_counter()
                 await request_reset(
@@ -96,6 +98,7 @@ class TestAnswer:
                 )
                 lasted[kind].append(time.perf_counter() - began)
 
-        usual = median(lasted["known"])
-        # A few milliseconds in all, most of them commits that both of them wait for.
-        assert abs(median(lasted["unknown"]) - usual) < BOUND * usual + 0.002
+        # The fastest tenth, which nothing else has held up: of a millisecond in all, a machine that
+        # is busy would hide more than the third that is saved by doing nothing.
+        known, unknown = (quantiles(lasted[kind], n=10)[0] for kind in ("known", "unknown"))
+        assert abs(unknown - known) < CHEAP_BOUND * known
