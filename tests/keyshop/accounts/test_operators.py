@@ -1,5 +1,7 @@
 """What operators do with accounts: make them, change what they may do, hand out and erase data."""
 
+import asyncio
+from contextvars import copy_context
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,8 +36,10 @@ from tests.keyshop.accounts.people import (
     guest_with,
 )
 from tests.keyshop.accounts.signing import get_account
+from tests.keyshop.accounts.test_families import is_waiting
 from tests.keyshop.accounts.test_profile import add_order
 from tests.keyshop.accounts.test_sign_in import is_signed_in
+from tests.keyshop.kit.cache.shelf import until
 from tests.shop import NOON, make_game
 
 KEY_TEXT = "AAAAA-BBBBB-CCCCC"
@@ -130,6 +134,16 @@ class TestRole:
 
         assert not await is_signed_in(db, parts, alice.tokens.token)
         assert (await enter(db, parts)).account.role is Role.ADMIN
+
+    async def test_that_changes_ends_the_links_that_were_mailed(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        await request_reset(db, ALICE, caller(), now=NOON)
+
+        async with db.transaction() as tx:
+            await set_role(tx, user_id=alice.id, role="ADMIN", now=NOON)
+
+        [link] = await ask(db, "SELECT used_at FROM keyshop.account_proofs WHERE purpose LIKE 'R%'")
+        assert link["used_at"] == NOON
 
     async def test_that_the_account_has_already_changes_nothing(self, db, parts) -> None:
         alice = await add_alice(db, parts)
@@ -263,6 +277,20 @@ class TestErasing:
         assert await mailed(db, parts) == []
         again = await add_alice(db, parts, now=NOON + timedelta(days=1))
         assert again.account.id != alice.account.id
+
+    async def test_leaves_no_link_to_whoever_asked_for_one_meanwhile(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        elsewhere = copy_context()
+
+        async with db.transaction() as tx:
+            await erase_user(tx, user_id=alice.id, now=NOON)
+            asking = asyncio.create_task(
+                request_reset(db, ALICE, caller(), now=NOON), context=elsewhere
+            )
+            await until(lambda: is_waiting(db))
+        await asking
+
+        assert await count(db, "keyshop.account_proofs") == 0
 
     async def test_of_two_customers_makes_two_placeholders(self, db, parts) -> None:
         alice = await add_alice(db, parts)
