@@ -110,7 +110,7 @@ async def clear(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
 @post(
     "/migrate",
     status_code=200,
-    responses=described(Migrated, 401, 404, 409),
+    responses=described(Migrated, 401),
     security=BEARER,
     media_type=MediaType.JSON,
 )

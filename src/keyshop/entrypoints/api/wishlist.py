@@ -105,7 +105,7 @@ async def check(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Re
 @post(
     "/migrate",
     status_code=200,
-    responses=described(Migrated, 401, 404, 409),
+    responses=described(Migrated, 401),
     security=BEARER,
     media_type=MediaType.JSON,
 )
