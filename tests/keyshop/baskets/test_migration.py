@@ -28,6 +28,7 @@ from tests.keyshop.baskets.people import (
     wish,
     wishes_of,
 )
+from tests.keyshop.kit.cache.shelf import until
 from tests.shop import NOON, make_game
 
 SECRET = Secret("s" * 32)
@@ -50,6 +51,18 @@ async def sign_in(
             now=NOON,
             successor=successor,
         )
+
+
+async def somebody_waits(tx: Transaction) -> bool:
+    """Test whether some statement waits for a lock."""
+    # Within a transaction PostgreSQL would show the same activity for ever.
+    await tx.fetchval("SELECT pg_stat_clear_snapshot()")
+    return bool(
+        await tx.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+    )
 
 
 def outcomes(lines: Sequence[MigratedLine]) -> dict[str, tuple[Outcome, int, str | None]]:
@@ -416,7 +429,7 @@ class TestParallelMigrations:
         assert wishlists == [games[::-1]]
         assert await cart_of(db, Visitor(session_id=done[0].session_id)) == {games[0]: 3}
 
-    async def test_and_additions_of_the_guest_lose_nothing(
+    async def test_and_additions_of_the_guest_leave_each_behind_the_cookie_that_is_answered(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, games[0])
@@ -429,6 +442,26 @@ class TestParallelMigrations:
         cookies = {cookie for cookie in results if isinstance(cookie, str)}
         found = [alice, *(Visitor(session_id=cookie) for cookie in cookies)]
         assert sum([(await cart_of(db, owner)).get(games[0], 0) for owner in found]) == 11
+
+
+class TestDeletedGames:
+    async def test_are_waited_for_and_reported_as_moved_by_nobody(
+        self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
+    ):
+        low, between, high = sorted(games[:3])
+        await put(db, guest, low, between, high)
+
+        async with db.transaction() as deleting:
+            await deleting.execute("DELETE FROM games WHERE id = $1", low)
+            migrating = asyncio.create_task(sign_in(db, alice, guest), context=Context())
+            await until(lambda: somebody_waits(deleting))
+            # In the order of their ids: the migration must not hold this one yet.
+            await deleting.execute("DELETE FROM games WHERE id = $1", high)
+
+        migration = await migrating
+        assert migration is not None
+        assert outcomes(migration.report.cart) == {between: (Outcome.MERGED, 1, None)}
+        assert await cart_of(db, alice) == {between: 1}
 
 
 class TestInterruptedMigration:
