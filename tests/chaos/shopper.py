@@ -43,16 +43,17 @@ class Done(Struct, frozen=True):
 
 
 def shop_without_end(url: str, games: list[str], seed: int, news: Connection) -> None:
-    """Shop until somebody kills this process."""
-    asyncio.run(_shop(url, games, Random(seed), news))
+    """Shop until somebody kills this process; addresses begin with the seed."""
+    asyncio.run(_shop(url, games, seed, news))
 
 
-async def _shop(url: str, games: list[str], random: Random, news: Connection) -> None:
+async def _shop(url: str, games: list[str], seed: int, news: Connection) -> None:
+    random = Random(seed)
     db = Database(url, guard=GuardedCommit(None))
     await db.open()
     parts = _parts()
     while True:
-        shopper = _Shopper(db, parts, games, random, news)
+        shopper = _Shopper(db, parts, games, random, news, f"{seed}-{new_id()}@example.com")
         for _ in range(25):
             await shopper.act()
 
@@ -77,6 +78,7 @@ class _Shopper:
         games: list[str],
         random: Random,
         news: Connection,
+        email: str,
     ) -> None:
         self._db = db
         self._parts = parts
@@ -85,7 +87,7 @@ class _Shopper:
         self._games = games
         # A game is wished once by each, so that wishes can be counted like keys.
         self._to_wish = random.sample(games, len(games))
-        self._email = f"{new_id()}@example.com"
+        self._email = email
         self._address = f"2001:db8:{random.randrange(65536):x}:{random.randrange(65536):x}::1"
         self._user_id: str | None = None
         self._cookie: str | None = None
