@@ -13,9 +13,12 @@ from keyshop.kit.ids import new_id
 
 # Of the newest alone: a history may be of any length.
 _CLIENTS: Final = """
-    SELECT h."ipAddress" AS address FROM users AS u JOIN login_history AS h ON h."userId" = u.id
-    WHERE u.email = ANY($1) AND h.success AND h."ipAddress" IS NOT NULL AND h."createdAt" >= $2
-    ORDER BY h."createdAt" DESC LIMIT 100
+    SELECT newest.address FROM users AS u CROSS JOIN LATERAL (
+        SELECT "ipAddress" AS address FROM login_history
+        WHERE "userId" = u.id AND success AND "ipAddress" IS NOT NULL AND "createdAt" >= $2
+        ORDER BY "createdAt" DESC LIMIT 100
+    ) AS newest
+    WHERE u.email = ANY($1)
 """
 
 _FIND_GATE: Final = """
