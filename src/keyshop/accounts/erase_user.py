@@ -25,7 +25,7 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     and its address is free for a new one.
 
     Raises:
-        UserNotFound: there is no such account.
+        UserNotFound: there is no such account, or it is erased already.
     """
     account = await queries.lock_account(tx, user_id)
     if account is None:

@@ -9,10 +9,14 @@ from asyncpg import Record
 from msgspec import UNSET, Struct, UnsetType
 
 from keyshop.accounts.addresses import NormalAddress
+from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.secrets import Secret
 
 NICKNAME: Final = "coalesce(u.nickname, 'Newbie Guy') AS nickname"
 """What somebody of `users AS u` is called: the column may be NULL, and callers rely on a name."""
+
+NOT_ERASED: Final = f"email NOT LIKE '%{ERASED_DOMAIN}'"
+"""Whether a row of users is a customer's still: what was under way writes nothing into one that is not."""
 
 ACCOUNT_COLUMNS: Final = f"""
     u.id, u.email, {NICKNAME}, u."firstName" AS first_name, u."lastName" AS last_name, u.avatar,

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.addresses import NormalAddress, spellings
-from keyshop.accounts.models import ACCOUNT_COLUMNS, NICKNAME, Account, Role, account_of
+from keyshop.accounts.models import ACCOUNT_COLUMNS, NICKNAME, NOT_ERASED, Account, Role, account_of
 from keyshop.kit.database import Reader, Transaction, row, rows
 from keyshop.kit.ids import new_id
 
@@ -30,7 +30,7 @@ _FIND_BY_SPELLINGS: Final = f"""
 _FIND_BY_ID: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1"
 
 # Weak enough for foreign keys: another device's cart is not held up.
-_LOCK: Final = f"{_FIND_BY_ID} FOR NO KEY UPDATE"
+_LOCK: Final = f"{_FIND_BY_ID} AND {NOT_ERASED} FOR NO KEY UPDATE"
 
 _SET_PASSWORD: Final = f"""
     UPDATE users AS u SET "passwordHash" = $2, "updatedAt" = $3 WHERE id = $1
@@ -156,7 +156,7 @@ async def find_account_by_id(reader: Reader, user_id: str) -> Account | None:
 
 
 async def lock_account(tx: Transaction, user_id: str) -> Account | None:
-    """Return the account; until the transaction ends, nobody else changes it."""
+    """Return the account unless it is erased; nobody else changes it until the end."""
     record = await tx.fetchrow(_LOCK, user_id)
     return None if record is None else account_of(record)
 

@@ -1,4 +1,5 @@
 """The SQL of signing in: attempts that failed, and the history of those that did not."""
+# ruff: noqa: S608 - statements are put together from constants of the shop alone
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import Caller
+from keyshop.accounts.models import NOT_ERASED, Caller
 from keyshop.accounts.rules import storable
 from keyshop.kit.database import Reader, Transaction, row
 from keyshop.kit.ids import new_id
@@ -44,17 +45,18 @@ _UNBOOK: Final = """
     WHERE address = $1 AND client = $2 AND failures = $3 AND is_booked
 """
 
-_NOTE_BOOKED: Final = """
+_NOTE_BOOKED: Final = f"""
     WITH looked_at AS (
         UPDATE keyshop.sign_in_failures SET is_booked = false WHERE address = $1 AND client = $2
     )
     INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
-    SELECT $3, id, $4, $5, false, $6::timestamp FROM users WHERE id = $7 FOR KEY SHARE
+    SELECT $3, id, $4, $5, false, $6::timestamp FROM users
+    WHERE id = $7 AND {NOT_ERASED} FOR KEY SHARE
 """
 
 # The same statement whether or not there is such a user. What fails while the lock holds (it was
 # under way when it began) lengthens nothing, and is in no history. $4 is for how long so many failures lock.
-_NOTE_FAILURE: Final = """
+_NOTE_FAILURE: Final = f"""
     WITH failed AS (
         INSERT INTO keyshop.sign_in_failures AS f (address, client, failures, last_failed_at)
         VALUES ($1, $2, 1, $3::timestamp)
@@ -70,8 +72,8 @@ _NOTE_FAILURE: Final = """
         RETURNING failures
     ), noted AS (
         INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
-        SELECT $6, id, $7, $8, false, $3::timestamp FROM users, failed WHERE id = $9
-        FOR KEY SHARE OF users
+        SELECT $6, id, $7, $8, false, $3::timestamp FROM users, failed
+        WHERE id = $9 AND {NOT_ERASED} FOR KEY SHARE OF users
     )
     SELECT failures FROM failed
 """

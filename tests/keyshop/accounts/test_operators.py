@@ -1,7 +1,7 @@
 """What operators do with accounts: make them, change what they may do, hand out and erase data."""
 
 import asyncio
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,10 +11,11 @@ import pytest
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.create_user import create_user
+from keyshop.accounts.edit_profile import edit_profile
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import AccountInvalid, EmailTaken, UserNotFound, WrongCredentials
 from keyshop.accounts.export_user import export_user
-from keyshop.accounts.models import Account, Role
+from keyshop.accounts.models import Account, ProfileChanges, Role
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.queries import find_account, find_account_by_id, list_sign_ins
 from keyshop.accounts.request_reset import request_reset
@@ -292,13 +293,28 @@ class TestErasing:
 
         assert await count(db, "keyshop.account_proofs") == 0
 
+    async def test_lets_nothing_back_in_that_was_under_way(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        changes = ProfileChanges(nickname="Alice again", first_name="Alice")
+
+        async with db.transaction() as tx:
+            await erase_user(tx, user_id=alice.id, now=NOON)
+            editing = edit_profile(db, user_id=alice.id, changes=changes, now=NOON)
+            edited = asyncio.create_task(editing, context=Context())
+            await until(lambda: is_waiting(db))
+        with pytest.raises(UserNotFound):
+            await edited
+
+        assert await ask(db, "SELECT 1 FROM users WHERE nickname LIKE 'Alice%'") == []
+
     async def test_of_two_customers_makes_two_placeholders(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         bob = await add_alice(db, parts, email="bob@example.com")
 
         await erase(db, alice.account.id)
-        await erase(db, alice.account.id)
         await erase(db, bob.account.id)
+        with pytest.raises(UserNotFound):
+            await erase(db, alice.account.id)
 
         assert len({row["email"] for row in await ask(db, "SELECT email FROM users")}) == 2
 
