@@ -18,17 +18,16 @@ _AT_ONCE: Final = 10_000  # rows that one transaction forgets
 _SENTENCE: Final = "Too many attempts. Please wait a moment and try again."
 
 # $2 now, $3 the time for one, $4 the time for a whole burst. Where the WHERE refuses, the row stays
-# as it is, and how long to wait is read from it.
+# as it is.
 _TAKE: Final = """
-    WITH taken AS (
-        INSERT INTO keyshop.rate_limits AS r (key, arrives_at) VALUES ($1, $2::timestamptz + $3)
-        ON CONFLICT (key) DO UPDATE SET arrives_at = greatest(r.arrives_at, $2) + $3
-        WHERE greatest(r.arrives_at, $2) + $3 <= $2::timestamptz + $4
-        RETURNING true
-    )
-    SELECT EXISTS (SELECT FROM taken) AS is_taken,
-        (SELECT arrives_at FROM keyshop.rate_limits WHERE key = $1) AS arrives_at
+    INSERT INTO keyshop.rate_limits AS r (key, arrives_at) VALUES ($1, $2::timestamptz + $3)
+    ON CONFLICT (key) DO UPDATE SET arrives_at = greatest(r.arrives_at, $2) + $3
+    WHERE greatest(r.arrives_at, $2) + $3 <= $2::timestamptz + $4
+    RETURNING true
 """
+
+# A statement of its own: what others took while the one before waited for them is to be seen.
+_ARRIVES_AT: Final = "SELECT arrives_at FROM keyshop.rate_limits WHERE key = $1"
 
 _GIVE_BACK: Final = """
     UPDATE keyshop.rate_limits SET arrives_at = arrives_at - $2::interval WHERE key = $1
@@ -60,11 +59,12 @@ async def take(db: Database, limit: Limit, who: str, *, now: datetime) -> None:
     Raises:
         TooMany: there were too many; this one is not counted.
     """
+    key = _key(limit, who)
     async with db.transaction() as tx:
-        row = await tx.fetchrow(_TAKE, _key(limit, who), now, limit.per, limit.per * limit.burst)
-    if row is None or not row["is_taken"]:
-        arrives_at: datetime | None = row["arrives_at"] if row else None
-        raise TooMany(_SENTENCE, retry_after=_wait(limit, arrives_at, now=now))
+        if await tx.fetchval(_TAKE, key, now, limit.per, limit.per * limit.burst):
+            return
+        arrives_at: datetime | None = await tx.fetchval(_ARRIVES_AT, key)
+    raise TooMany(_SENTENCE, retry_after=_wait(limit, arrives_at, now=now))
 
 
 async def give_back(db: Database, limit: Limit, who: str) -> None:
@@ -90,7 +90,7 @@ def _key(limit: Limit, who: str) -> str:
 def _wait(limit: Limit, arrives_at: datetime | None, *, now: datetime) -> float:
     """Return the seconds until one more fits."""
     if arrives_at is None:
-        # Others took all while this one looked.
+        # Forgotten in this very moment.
         return limit.per.total_seconds()
     free_at = arrives_at - limit.per * (limit.burst - 1)
     return max((free_at - now).total_seconds(), 1.0)

@@ -63,6 +63,11 @@ class TestLimit:
     async def test_allows_its_burst_at_once_and_not_one_more(self, db):
         assert await count_taken(db, 10, now=NOON) == 3
 
+    async def test_tells_everybody_at_once_the_same_wait(self, db):
+        waits = await asyncio.gather(*(wait_of(db, now=NOON) for _ in range(12)))
+
+        assert sorted(waits) == [0] * 3 + [10] * 9
+
     async def test_allows_one_more_each_time_its_span_has_passed(self, db):
         await count_taken(db, 3, now=NOON)
 
