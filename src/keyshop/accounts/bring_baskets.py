@@ -13,7 +13,7 @@ from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import Migration
 from keyshop.baskets.owners import successor_id
-from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
+from keyshop.kit.database import Database, DatabaseBusy, DatabaseUnavailable, Transaction
 
 Entering: TypeAlias = Callable[[Transaction, Caller], Awaitable[SignedUp]]
 
@@ -72,6 +72,9 @@ async def bring_baskets(
             )
             await tx.execute(_WAIT)
             return migration
+    except DatabaseBusy:
+        _log.warning("baskets.migration_gave_way", user_id=user_id)
+        return None
     except (DatabaseUnavailable, *_COLLISIONS):
         raise
     except Exception:  # noqa: BLE001 - told in the log, whatever it is

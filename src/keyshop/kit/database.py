@@ -83,8 +83,8 @@ class DatabaseUnavailable(Unavailable):
         super().__init__(sentence)
 
 
-class DatabaseBusy(Unavailable):
-    """Somebody else holds a row for longer than this process waits; nothing has changed."""
+class DatabaseBusy(DatabaseUnavailable):
+    """Somebody else holds a row for longer than this process waits."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -13,6 +13,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import (
     Database,
+    DatabaseBusy,
     DatabaseUnavailable,
     OutcomeUnknown,
     Prepared,
@@ -77,12 +78,13 @@ class Foreteller:
 class Forsaken(GuardedCommit):
     """A guard that PostgreSQL leaves alone between the COMMIT and the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, why: type[DatabaseUnavailable]) -> None:
         super().__init__(None)
+        self._why = why
 
     async def settle(self, db: Database, prepared: Prepared, *, committed: bool) -> None:
         await super().settle(db, prepared, committed=committed)
-        raise DatabaseUnavailable
+        raise self._why
 
 
 @pytest_asyncio.fixture
@@ -195,8 +197,9 @@ class TestLostAnswer:
                 await adding
         await db.close()
 
-    async def test_of_what_the_cache_must_learn_invites_nobody_to_do_it_again(self, notes):
-        db = Database(notes.url, guard=Forsaken())
+    @pytest.mark.parametrize("why", [DatabaseUnavailable, DatabaseBusy])
+    async def test_of_what_the_cache_must_learn_invites_nobody_to_do_it_again(self, notes, why):
+        db = Database(notes.url, guard=Forsaken(why))
         await db.open()
 
         with pytest.raises(OutcomeUnknown, match="Please look before you try it again"):
