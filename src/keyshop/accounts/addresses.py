@@ -87,12 +87,13 @@ def normalise(address: str) -> NormalAddress:
 
 def spellings(address: str) -> list[str]:
     """
-    Return how an account with this address may be stored: the normal form, as written, lower case.
+    Return how an account with this address may be stored: as written, the normal form, lower case.
 
-    keyshop stores the first only; other programs made accounts from addresses as they were given.
+    keyshop stores the second only; other programs made accounts from addresses as they were given,
+    and whoever writes one exactly so must find it, whatever others have registered since.
     """
     trimmed = address.strip(_BLANK)
-    return [normalise(trimmed), trimmed, trimmed.lower()]
+    return [trimmed, normalise(trimmed), trimmed.lower()]
 
 
 def counted_as(stored: NormalAddress) -> str:
@@ -133,6 +134,8 @@ def registered(address: str) -> NormalAddress:
         or _is_name(name) is None
         or _is_domain(domain) is None
         or not normal
+        # Nobody has a mailbox there; accounts that were erased are named so.
+        or normal.endswith(".invalid")
     ):
         raise AccountInvalid("email must be a valid e-mail address in plain letters.")
     return normal

@@ -98,6 +98,7 @@ class TestNewAddress:
             "alice.@example.com",
             "al..ice@example.com",
             "+tag@gmail.com",
+            "erased-customer@Erased.Invalid",
             "alice@example.com\nBcc: bob@example.com",
             "alice@example.com\x00",
             "alice\x00@example.com",

@@ -52,10 +52,18 @@ class TestAccountInLowerCase:
 
         assert signed_in.account.id == account.id
 
-    async def test_gives_way_to_the_account_in_normal_form(self, db, parts) -> None:
-        await add_user(db, email="bob+games@outlook.com")
-        normal = await add_alice(db, parts, email="bob@outlook.com")
 
-        signed_in = await enter(db, parts, email="bob+games@outlook.com")
+class TestAccountsOfOneMailbox:
+    """One that another program stored, and one that somebody has registered since."""
 
-        assert signed_in.account.id == normal.account.id
+    @pytest.mark.parametrize(
+        ("typed", "meant"), [("J.Doe@gmail.com", "old"), ("j.doe@gmail.com", "new")]
+    )
+    async def test_are_told_apart_by_the_exact_spelling(self, db, parts, typed, meant) -> None:
+        hashed = await parts.passwords.hash(PASSWORD)
+        old = await add_user(db, email="J.Doe@gmail.com", passwordHash=hashed)
+        new = await add_alice(db, parts, email="jdoe@gmail.com")
+
+        signed_in = await enter(db, parts, email=typed)
+
+        assert signed_in.account.id == {"old": old.id, "new": new.account.id}[meant]
