@@ -8,7 +8,7 @@ guess faster for it.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -39,6 +39,7 @@ _LOCKS: Final = [lock_after(failures) for failures in range(1, FAILURES_UNTIL_LO
 
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets
 _A_LOOK: Final = 1.0  # seconds until a password that is being looked at should be known
+_LONGEST_LOOK: Final = timedelta(seconds=30)  # after it, whoever looked has crashed
 
 _log = structlog.get_logger(__name__)
 
@@ -121,6 +122,7 @@ async def _find_gate(reader: Reader, series: Series, *, now: datetime) -> Gate:
         series,
         harmless=FAILURES_UNTIL_LOCK - 1,
         since=now - FAILURES_REMEMBERED,
+        booked_since=now - _LONGEST_LOOK,
         now=now,
     )
 

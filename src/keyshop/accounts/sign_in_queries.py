@@ -24,7 +24,7 @@ _CLIENTS: Final = """
 
 _FIND_GATE: Final = """
     SELECT max(locked_until) FILTER (WHERE locked_until > $3) AS locked_until,
-        coalesce(bool_or(is_booked AND locked_until > $3), false) AS is_booked,
+        coalesce(bool_or(is_booked AND locked_until > $3 AND last_failed_at > $6), false) AS is_booked,
         coalesce(bool_or(failures >= $4 AND last_failed_at >= $5), false) AS locks_next
     FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2
 """
@@ -139,14 +139,23 @@ async def list_clients(reader: Reader, emails: Sequence[str], *, since: datetime
 
 
 async def find_gate(
-    reader: Reader, series: Series, *, harmless: int, since: datetime, now: datetime
+    reader: Reader,
+    series: Series,
+    *,
+    harmless: int,
+    since: datetime,
+    booked_since: datetime,
+    now: datetime,
 ) -> Gate:
     """
     Return whether the series has locked, or will by one failure more.
 
     `harmless` is how many failures in a row lock nothing; a row that ended before `since` is over.
+    What was counted in advance before `booked_since` is not being looked at any more.
     """
-    (record,) = await reader.fetch(_FIND_GATE, series.address, series.client, now, harmless, since)
+    (record,) = await reader.fetch(
+        _FIND_GATE, series.address, series.client, now, harmless, since, booked_since
+    )
     return row(Gate, record)
 
 

@@ -354,7 +354,10 @@ class TestGuessing:
         await crashed.__aenter__()
 
         with pytest.raises(BeingLookedAt):
-            await enter(db, parts)
+            await enter(db, parts, now=NOON + 5 * SECOND)
+        # Nobody is looking any more: it is a lock like any other, and is answered like one.
+        with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
+            await enter(db, parts, now=NOON + 30 * SECOND)
         await fail(db, parts, now=NOON + MINUTE)
 
         assert await notices(db) == 1
