@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.accounts import proof_queries, queries, token_queries
-from keyshop.accounts.addresses import counted_as
+from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.locks import forget_failures
 from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_BY_ADDRESS
@@ -32,7 +32,7 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
         raise UserNotFound
     await forget_failures(tx, account.email)
     # A digest tells whoever knows an address that it was in use here.
-    for written in (account.email, counted_as(account.email)):
+    for written in (account.email, normalise(account.email)):
         await forget_who(tx, written, *LIMITS_BY_ADDRESS)
     # Not made from the user's id, which others may know: nobody can take the address before.
     placeholder = f"erased-{new_id()}{ERASED_DOMAIN}"

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import sign_in_queries as queries
-from keyshop.accounts.addresses import NormalAddress, asked, counted_as, spellings
+from keyshop.accounts.addresses import NormalAddress, asked, counted_as, normalise, spellings
 from keyshop.accounts.errors import PasswordInvalid, WrongCredentials
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.models import Caller
@@ -173,13 +173,18 @@ async def _count(
     )
 
 
+def _names(stored: NormalAddress) -> set[str]:
+    """Return under what attempts at an account may be counted: its form may be normal, or typed."""
+    return {counted_as(stored), normalise(stored)}
+
+
 def _digest(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:
     """Return the longest series of wrong passwords; None: there is none."""
-    return await queries.find_failures(reader, digest_of(email))
+    return await queries.find_failures(reader, [_digest(name) for name in _names(email)])
 
 
 async def forget_series(tx: Transaction, series: Series) -> None:
@@ -190,8 +195,9 @@ async def forget_series(tx: Transaction, series: Series) -> None:
 async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     """Let everybody try again at the address; False: there were no failures."""
     # Without its limit, whoever has locked the address would still keep its owner out.
-    await forget_who(tx, counted_as(email), SIGN_IN_OF_ADDRESS)
-    return await queries.delete_failures(tx, digest_of(email))
+    for name in _names(email):
+        await forget_who(tx, name, SIGN_IN_OF_ADDRESS)
+    return await queries.delete_failures(tx, [_digest(name) for name in _names(email)])
 
 
 async def forget_old_failures(tx: Transaction, before: datetime) -> int:

@@ -90,12 +90,12 @@ _NOTE_SUCCESS: Final = """
 
 _FIND_LOCK: Final = """
     SELECT max(failures) AS failures, max(locked_until) AS locked_until
-    FROM keyshop.sign_in_failures WHERE address = $1 HAVING count(*) > 0
+    FROM keyshop.sign_in_failures WHERE address = ANY($1) HAVING count(*) > 0
 """
 
 _FORGET_SERIES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2"
 
-_FORGET_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1"
+_FORGET_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = ANY($1)"
 
 _FORGET_OLD_FAILURES: Final = """
     DELETE FROM keyshop.sign_in_failures WHERE (address, client) IN (
@@ -230,9 +230,9 @@ async def note_success(tx: Transaction, user_id: str, *, caller: Caller, now: da
     await tx.execute(_NOTE_SUCCESS, new_id(), user_id, storable(caller.address), agent, now)
 
 
-async def find_failures(reader: Reader, address: str) -> Lock | None:
-    """Return the longest series of the address of that digest; None: there is none."""
-    record = await reader.fetchrow(_FIND_LOCK, address)
+async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None:
+    """Return the longest series of the addresses of those digests; None: there is none."""
+    record = await reader.fetchrow(_FIND_LOCK, addresses)
     return None if record is None else row(Lock, record)
 
 
@@ -241,9 +241,9 @@ async def delete_series(tx: Transaction, series: Series) -> None:
     await tx.execute(_FORGET_SERIES, series.address, series.client)
 
 
-async def delete_failures(tx: Transaction, address: str) -> bool:
-    """Forget the wrong passwords of the address of that digest; False: there were none."""
-    return bool(await tx.execute(_FORGET_FAILURES, address))
+async def delete_failures(tx: Transaction, addresses: Sequence[str]) -> bool:
+    """Forget the wrong passwords of the addresses of those digests; False: there were none."""
+    return bool(await tx.execute(_FORGET_FAILURES, addresses))
 
 
 async def delete_old_failures(tx: Transaction, *, before: datetime, limit: int) -> int:

@@ -3,12 +3,14 @@
 import pytest
 
 from keyshop.accounts.addresses import asked, registered
+from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import WrongCredentials
-from keyshop.accounts.locks import find_lock
+from keyshop.accounts.locks import find_lock, forget_failures
 from keyshop.accounts.queries import find_account
 from keyshop.accounts.request_reset import request_reset
 from tests.keyshop.accounts.mailed import last_mail
-from tests.keyshop.accounts.people import add_alice, caller, enter
+from tests.keyshop.accounts.people import PASSWORD, add_alice, caller, count, enter
+from tests.keyshop.accounts.signing import add_user
 from tests.shop import NOON
 
 JOHN = "john@yahoo.com"
@@ -56,3 +58,29 @@ class TestTwoCustomersOfYahoo:
         async with db.read() as reader:
             assert await find_lock(reader, asked(WRITTEN)) is not None
             assert await find_lock(reader, asked(JOHN)) is None
+
+
+class TestAccountOfYahooAsItWasWritten:
+    async def test_is_shown_as_locked_and_can_be_unlocked_and_erased(self, db, parts) -> None:
+        # Its attempts are counted for john@yahoo.com, as those of john-smith-news are for it.
+        hashed = await parts.passwords.hash(PASSWORD)
+        smith = await add_user(db, email=SMITH, passwordHash=hashed)
+        for number in range(5):
+            address = f"198.51.100.{number}"
+            with pytest.raises(WrongCredentials):
+                await enter(db, parts, email=SMITH, password="wrong", address=address)
+
+        async with db.read() as reader:
+            lock = await find_lock(reader, smith.email)
+        assert lock is not None
+        assert lock.failures == 5
+        async with db.transaction() as tx:
+            assert await forget_failures(tx, smith.email)
+        await enter(db, parts, email=SMITH)
+
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, email=SMITH, password="wrong")
+        async with db.transaction() as tx:
+            await erase_user(tx, user_id=smith.id, now=NOON)
+        assert await count(db, "keyshop.sign_in_failures") == 0
+        assert await count(db, "keyshop.rate_limits WHERE key LIKE 'sign_in_of_address%'") == 0
