@@ -7,7 +7,7 @@ import pytest
 from keyshop.entrypoints.worker.mail import MOST_ATTEMPTS as MOST_MAIL
 from keyshop.entrypoints.worker.retries import MOST_ATTEMPTS, delay_before_retry
 from keyshop.kit.errors import Conflict, Unavailable
-from keyshop.kit.mail import MailRefused, MailUnavailable
+from keyshop.kit.mail import MailRefused, MailUnavailable, MailUncertain
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
 
 
@@ -30,6 +30,11 @@ class TestDelayBeforeRetry:
 
         assert delays[:4] == [timedelta(seconds=seconds) for seconds in (2, 4, 8, 16)]
         assert delays[-1] == timedelta(minutes=10)
+
+    def test_gives_no_second_copy_of_a_mail_while_the_same_fault_may_last(self):
+        delay = delay_before_retry(MailUncertain(), attempt=1, jitter=0.5, most_attempts=MOST_MAIL)
+
+        assert delay == timedelta(minutes=3)
 
     def test_spreads_what_failed_together(self):
         error = Unavailable("Away.")
