@@ -1,8 +1,9 @@
 -- Customers beyond what Prisma's tables say of them, and visitors who are not signed in.
 
--- All that is touched of the shop's own, at once: a lock that is held while the next is waited for
--- may be what a transaction of the shop waits for that has the next.
-LOCK TABLE public.games, public.sessions, public.users IN SHARE ROW EXCLUSIVE MODE;
+-- All that is touched of the shop's own, before anything is done, one by one in the order in which the
+-- shop writes them: a lock that is held while the next is waited for may be what a transaction of the
+-- shop waits for that has the next.
+LOCK TABLE public.users, public.sessions, public.games IN SHARE ROW EXCLUSIVE MODE;
 
 -- Sign-ins that last: one row for each device, from sign-in to sign-out. Refresh tokens of one
 -- family follow each other; an access token is good as long as its family is.
