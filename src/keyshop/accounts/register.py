@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 from msgspec import Struct
 
-from keyshop.accounts import queries
+from keyshop.accounts import queries, sign_in_queries
 from keyshop.accounts.addresses import NormalAddress, registered
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import EmailTaken
@@ -120,6 +120,8 @@ async def _add(
     if account is None:
         raise EmailTaken
     tokens = await begin_family(tx, parts.tokens, account, now=now)
+    # The network on which somebody becomes a customer is theirs, as after any other sign-in.
+    await sign_in_queries.note_success(tx, account.id, caller=caller, now=now)
     proof_id = await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
     await enqueue(tx, MailWelcome(account.id, proof_id))
     migration = await bring_baskets(tx, parts, account.id, caller, now=now)

@@ -23,6 +23,7 @@ from tests.keyshop.accounts.signing import make_tokens
 from tests.shop import NOON
 
 ALICE = "alice@example.com"
+HOME = "192.0.2.80"
 PASSWORD = "Passw0rd-alice"
 OTHER_PASSWORD = "An0ther-password"
 SECOND = timedelta(seconds=1)
@@ -48,10 +49,9 @@ def registration(**overrides: Any) -> Registration:
 async def add_alice(
     db: Database, parts: AccountParts, *, now=NOON, session_id=None, **overrides: Any
 ) -> SignedUp:
-    """Register Alice, or whom the overrides say."""
-    return await register(
-        db, parts, registration(**overrides), caller(session_id=session_id), now=now
-    )
+    """Register Alice, or whom the overrides say, on another network than `enter` is on."""
+    there = caller(address=HOME, session_id=session_id)
+    return await register(db, parts, registration(**overrides), there, now=now)
 
 
 async def enter(

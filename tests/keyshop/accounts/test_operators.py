@@ -27,6 +27,7 @@ from keyshop.kit.ids import new_id
 from tests.keyshop.accounts.mailed import mailed
 from tests.keyshop.accounts.people import (
     ALICE,
+    HOME,
     PASSWORD,
     SECOND,
     add_alice,
@@ -170,10 +171,11 @@ class TestLookingUp:
             assert await find_account_by_id(reader, alice.id) == alice
             assert await find_account(reader, normalise("nobody@example.com")) is None
             families = await list_families(reader, alice.id)
-            [attempt] = await list_sign_ins(reader, alice.id)
+            attempt, registering = await list_sign_ins(reader, alice.id)
 
         assert [family.created_at for family in families] == [NOON + SECOND, NOON]
         assert (attempt.success, attempt.address) == (True, "198.51.100.9")
+        assert (registering.success, registering.address) == (True, HOME)
 
 
 class TestExport:
@@ -194,7 +196,8 @@ class TestExport:
         assert document["transactions"][0]["gatewayResponse"] == {"by": "card"}
         assert [line["title"] for line in document["cart"]] == ["Witch Hunt"]
         assert [line["title"] for line in document["wishlist"]] == ["Witch Hunt"]
-        assert [sign_in["userAgent"] for sign_in in document["signIns"]] == ["Her browser"]
+        agents = {sign_in["success"]: sign_in["userAgent"] for sign_in in document["signIns"]}
+        assert agents == {True: "A browser", False: "Her browser"}
         assert len(document["devices"]) == 1
         assert document["mailedProofs"][0]["purpose"] == "VERIFY_EMAIL"
         assert document["wrongPasswords"]["inARow"] == 1
@@ -207,7 +210,8 @@ class TestExport:
         text, document = await exported(db, bob.id)
 
         assert ALICE not in text
-        assert document["orders"] == document["cart"] == document["signIns"] == []
+        assert document["orders"] == document["cart"] == document["wishlist"] == []
+        assert [sign_in["success"] for sign_in in document["signIns"]] == [True]
         assert document["wrongPasswords"] is document["openingBalance"] is None
 
     async def test_of_nobody_is_refused(self, db) -> None:

@@ -34,6 +34,7 @@ from tests.shop import NOON, make_game
 
 WRITTEN = (
     "users",
+    "login_history",
     "keyshop.token_families",
     "keyshop.refresh_tokens",
     "keyshop.account_proofs",

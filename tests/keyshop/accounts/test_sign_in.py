@@ -20,6 +20,7 @@ from keyshop.kit.errors import TooMany
 from keyshop.kit.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from tests.keyshop.accounts.people import (
     ALICE,
+    HOME,
     MINUTE,
     OTHER_PASSWORD,
     PASSWORD,
@@ -73,7 +74,7 @@ class TestSigningIn:
         await enter(db, make_parts(PasswordPool(cost=5)), password="x" * 80)
 
     async def test_is_written_into_the_history(self, db, parts) -> None:
-        await add_alice(db, parts)
+        await add_alice(db, parts, now=NOON - SECOND)
 
         await enter(db, parts, user_agent="x" * 600, address="198.51.100.9")
         await enter(db, parts, user_agent="A\x00\ud800B", now=NOON + SECOND)
@@ -81,7 +82,8 @@ class TestSigningIn:
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password=OTHER_PASSWORD, now=NOON + 3 * SECOND)
 
-        history = await ask(db, 'SELECT * FROM login_history ORDER BY "createdAt"')
+        registered, *history = await ask(db, 'SELECT * FROM login_history ORDER BY "createdAt"')
+        assert (registered["success"], registered["ipAddress"]) == (True, HOME)
         assert [row["success"] for row in history] == [True, True, True, False]
         assert [row["userAgent"] for row in history] == ["x" * 512, "AB", None, "A browser"]
         assert history[0]["ipAddress"] == "198.51.100.9"

@@ -100,7 +100,9 @@ class TestEncryptedShop:
 
         async with stocked.read() as reader:
             noted = await reader.fetchrow(
-                'SELECT "ipAddress", "userAgent" FROM login_history WHERE "userId" = $1', alice.id
+                """SELECT "ipAddress", "userAgent" FROM login_history WHERE "userId" = $1
+                ORDER BY "createdAt" DESC""",
+                alice.id,
             )
         assert noted is not None
         assert tuple(noted) == ("203.0.113.77", "Firefox")
