@@ -1,6 +1,5 @@
 """What all tests may ask for: servers, databases, a supplier."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,12 +55,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: _WorkerNode) -> None:
     node.workerinput["run_home"] = str(node.config.stash[_RUN_HOME])
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for the processes that they have started."""
-    return (os.cpu_count() or 1) + 1
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
