@@ -8,8 +8,9 @@ guess faster for it.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import product
 from typing import Final
 
 import structlog
@@ -37,6 +38,7 @@ from keyshop.kit.limits import forget_who
 # Until the longest one is reached.
 _LOCKS: Final = [lock_after(failures) for failures in range(1, FAILURES_UNTIL_LOCK + 5)]
 
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets
 _A_LOOK: Final = 1.0  # seconds until a password that is being looked at should be known
 _LONGEST_LOOK: Final = timedelta(seconds=30)  # after it, whoever looked has crashed
@@ -72,8 +74,13 @@ async def find_series(reader: Reader, written: str, caller: Caller, *, now: date
     address, client = digest_of(asked(written)), client_key(caller.address)
     known = await queries.list_clients(reader, spellings(written), since=now - CLIENTS_REMEMBERED)
     if client in map(client_key, known):
-        return Series(address, _digest(f"client {client}"))
+        return Series(address, _digest_of_client(client))
     return Series(address)
+
+
+def limited_as(email: str, client: str) -> str:
+    """Return for whom SIGN_IN_OF_ADDRESS counts: all strangers, or a series' client."""
+    return f"{email} {client}" if client else email
 
 
 def series_of_device(email: NormalAddress, family_id: str) -> Series:
@@ -178,6 +185,10 @@ def _names(stored: NormalAddress) -> set[str]:
     return {counted_as(stored), normalise(stored)}
 
 
+def _digest_of_client(client: str) -> str:
+    return _digest(f"client {client}")
+
+
 def _digest(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
@@ -194,9 +205,11 @@ async def forget_series(tx: Transaction, series: Series) -> None:
 
 async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     """Let everybody try again at the address; False: there were no failures."""
-    # Without its limit, whoever has locked the address would still keep its owner out.
-    for name in _names(email):
-        await forget_who(tx, name, SIGN_IN_OF_ADDRESS)
+    # With their limits left, whoever has locked the address would still keep its owner out.
+    known = await queries.list_clients(tx, [email], since=_EVER)
+    clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
+    for name, client in product(_names(email), clients):
+        await forget_who(tx, limited_as(name, client), SIGN_IN_OF_ADDRESS)
     return await queries.delete_failures(tx, [_digest(name) for name in _names(email)])
 
 

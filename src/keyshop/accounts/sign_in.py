@@ -11,7 +11,14 @@ from keyshop.accounts.addresses import asked
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.families import begin_family, carry_over
-from keyshop.accounts.locks import Locked, attempt, count_failure, find_series, forget_series
+from keyshop.accounts.locks import (
+    Locked,
+    attempt,
+    count_failure,
+    find_series,
+    forget_series,
+    limited_as,
+)
 from keyshop.accounts.models import Account, Caller, Credentials
 from keyshop.accounts.parts import AccountParts, SignedUp
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
@@ -53,21 +60,19 @@ async def sign_in(
     await take(db, SIGN_IN_OF_CLIENT, client, now=now)
     async with db.read() as reader:
         series = await find_series(reader, credentials.email, caller, now=now)
-    # Strangers could use it up: a client that is known has only its own limit, and its own lock.
-    is_limited = not series.client
-    if is_limited:
-        await take(db, SIGN_IN_OF_ADDRESS, email, now=now)
+    # Strangers could use theirs up: a client that is known has its own, as it has its own lock. Both
+    # are of one size, or whoever shares a client with a customer would see who has signed in there.
+    whose = limited_as(email, series.client)
+    await take(db, SIGN_IN_OF_ADDRESS, whose, now=now)
     try:
         signed_in = await _try(db, parts, series, credentials, caller, now=now)
     except (PasswordsBusy, TooManyPasswords):
         # Nobody has looked at the password.
         await _give_back(db, SIGN_IN_OF_CLIENT, client)
-        if is_limited:
-            await _give_back(db, SIGN_IN_OF_ADDRESS, email)
+        await _give_back(db, SIGN_IN_OF_ADDRESS, whose)
         raise
     # Not that of the client: each of its passwords has cost as much as a wrong one.
-    if is_limited:
-        await _give_back(db, SIGN_IN_OF_ADDRESS, email)
+    await _give_back(db, SIGN_IN_OF_ADDRESS, whose)
     return signed_in
 
 

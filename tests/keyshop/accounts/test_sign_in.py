@@ -7,9 +7,11 @@ from datetime import timedelta
 import bcrypt
 import pytest
 
+from keyshop.accounts.addresses import normalise
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
 from keyshop.accounts.families import refresh
+from keyshop.accounts.locks import forget_failures
 from keyshop.accounts.models import Credentials
 from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT
@@ -267,6 +269,26 @@ class TestTooManyAttempts:
         # And those who came while the fifth wrong one was being looked at.
         assert len(turned_away) >= 40 - SIGN_IN_OF_ADDRESS.burst
         assert all(0 < each.retry_after <= 30 for each in turned_away)
+
+    async def test_from_a_client_of_one_customer_do_not_tell_who_that_is(self, db, parts) -> None:
+        await add_alice(db, parts)
+        await enter(db, parts, address=HOME)
+
+        async def attempt(email: str, second: int) -> str:
+            now = NOON + second * SECOND
+            with pytest.raises((WrongCredentials, TooMany)) as refused:
+                await enter(db, parts, email=email, password="wrong", address=HOME, now=now)
+            return str(refused.value)
+
+        for second in range(SIGN_IN_OF_ADDRESS.burst + 3):
+            answer = await attempt(ALICE, second)
+            assert answer == await attempt("nobody@example.com", second)
+        assert answer.startswith("Too many attempts.")
+
+        # Whoever unlocks the address for its owner opens it there too.
+        async with db.transaction() as tx:
+            await forget_failures(tx, normalise(ALICE))
+        await enter(db, parts, address=HOME, now=NOON + MINUTE // 2)
 
     async def test_from_one_client_are_turned_away_whatever_the_address(self, db, parts) -> None:
         async def attempt(number: int) -> object:
