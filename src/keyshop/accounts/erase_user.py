@@ -27,18 +27,19 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     Raises:
         UserNotFound: there is no such account, or it is erased already.
     """
+    # An attempt to sign in that is under way holds this row, and wants those of failures after it.
+    await queries.hold_alone(tx, user_id)
     account = await queries.lock_account(tx, user_id)
     if account is None:
         raise UserNotFound
+    await forget_failures(tx, account.email)
+    # A digest tells whoever knows an address that it was in use here.
+    for written in (account.email, normalise(account.email)):
+        await forget_who(tx, written, *LIMITS_BY_ADDRESS)
     # Not made from the user's id, which others may know: nobody can take the address before.
     placeholder = f"erased-{new_id()}{ERASED_DOMAIN}"
     await queries.erase(
         tx, user_id, email=placeholder, password_hash=_NO_PASSWORD, nickname=_NO_NAME, now=now
     )
-    # After the account's row, as an attempt to sign in does that is under way.
-    await forget_failures(tx, account.email)
-    # A digest tells whoever knows an address that it was in use here.
-    for written in (account.email, normalise(account.email)):
-        await forget_who(tx, written, *LIMITS_BY_ADDRESS)
     await proof_queries.delete_proofs(tx, user_id)
     await token_queries.delete_families(tx, user_id)

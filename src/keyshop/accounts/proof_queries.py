@@ -70,10 +70,10 @@ _USE_ALL: Final = """
 _DELETE: Final = "DELETE FROM keyshop.account_proofs WHERE user_id = $1"
 
 _FORGET: Final = """
-    DELETE FROM keyshop.account_proofs WHERE id IN (
+    DELETE FROM keyshop.account_proofs WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.account_proofs WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
         FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 # In the order in which `_TRY_CODE` looks for the newest.

@@ -32,6 +32,9 @@ _FIND_BY_ID: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1"
 # Weak enough for foreign keys: another device's cart is not held up.
 _LOCK: Final = f"{_FIND_BY_ID} AND {NOT_ERASED} FOR NO KEY UPDATE"
 
+# Others' foreign keys wait too.
+_HOLD_ALONE: Final = "SELECT FROM users WHERE id = $1 FOR UPDATE"
+
 _SET_PASSWORD: Final = f"""
     UPDATE users AS u SET "passwordHash" = $2, "updatedAt" = $3 WHERE id = $1
     RETURNING {ACCOUNT_COLUMNS}
@@ -159,6 +162,11 @@ async def lock_account(tx: Transaction, user_id: str) -> Account | None:
     """Return the account unless it is erased; nobody else changes it until the end."""
     record = await tx.fetchrow(_LOCK, user_id)
     return None if record is None else account_of(record)
+
+
+async def hold_alone(tx: Transaction, user_id: str) -> None:
+    """Let nobody write anything of the user's until the transaction ends."""
+    await tx.fetch(_HOLD_ALONE, user_id)
 
 
 async def set_password(

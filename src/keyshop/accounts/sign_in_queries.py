@@ -98,10 +98,12 @@ _FORGET_SERIES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1
 _FORGET_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = ANY($1)"
 
 _FORGET_OLD_FAILURES: Final = """
-    DELETE FROM keyshop.sign_in_failures WHERE (address, client) IN (
+    WITH old AS MATERIALIZED (
         SELECT address, client FROM keyshop.sign_in_failures WHERE last_failed_at < $1
         ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    ) AND last_failed_at < $1
+    )
+    DELETE FROM keyshop.sign_in_failures AS f USING old
+    WHERE f.address = old.address AND f.client = old.client
 """
 
 

@@ -118,17 +118,17 @@ _FAMILIES: Final = """
 _DELETE_FAMILIES: Final = "DELETE FROM keyshop.token_families WHERE user_id = $1"
 
 _FORGET_FAMILIES: Final = """
-    DELETE FROM keyshop.token_families WHERE id IN (
+    DELETE FROM keyshop.token_families WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.token_families WHERE expires_at < $1
         ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 _FORGET_REFRESH_TOKENS: Final = """
-    DELETE FROM keyshop.refresh_tokens WHERE id IN (
+    DELETE FROM keyshop.refresh_tokens WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.refresh_tokens WHERE expires_at < $1
         ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 

@@ -41,10 +41,10 @@ _FIND_SESSION: Final = """
 """
 
 _FORGET_SESSIONS: Final = """
-    DELETE FROM sessions WHERE id IN (
+    DELETE FROM sessions WHERE id = ANY(ARRAY(
         SELECT id FROM sessions WHERE "expiresAt" < $1
         ORDER BY "expiresAt" LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 _GAME_COLUMNS: Final = """

@@ -35,12 +35,13 @@ _GIVE_BACK: Final = """
 
 _FORGET_WHO: Final = "DELETE FROM keyshop.rate_limits WHERE key = ANY($1)"
 
-# Locked first: a row that somebody has just taken from is looked at again.
+# Locked first: a row that somebody has just taken from is looked at again. As an array: PostgreSQL
+# may run a subquery of IN anew for each row, and it locks and limits each time.
 _FORGET: Final = """
-    DELETE FROM keyshop.rate_limits WHERE key IN (
+    DELETE FROM keyshop.rate_limits WHERE key = ANY(ARRAY(
         SELECT key FROM keyshop.rate_limits WHERE arrives_at < $1
         ORDER BY arrives_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 

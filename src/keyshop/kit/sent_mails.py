@@ -28,10 +28,10 @@ _RECORD_UNANSWERED: Final = """
 """
 
 _FORGET: Final = """
-    DELETE FROM keyshop.sent_mails WHERE id IN (
+    DELETE FROM keyshop.sent_mails WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.sent_mails WHERE sent_at < $1 ORDER BY sent_at LIMIT $2
         FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets

@@ -320,7 +320,7 @@ class TestTooManyAttempts:
 
     async def test_are_not_counted_when_nobody_looked_at_the_password(self, db, parts) -> None:
         await add_alice(db, parts)
-        busy = PasswordPool(threads=1, queue=0, cost=12)
+        busy = PasswordPool(threads=1, queue=0, cost=14)
         under_way = asyncio.create_task(busy.hash("x"))
         await asyncio.sleep(0)
 
