@@ -4,7 +4,7 @@ POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
 # Neither a cache nor another PostgreSQL makes a difference there.
 ELSEWHERE = $(addprefix --ignore=tests/,g2a_simulator docs bench consistency keyshop/embedded keyshop/gateways)
 # One more than there are cores: many tests wait for processes that they started. Slow ones do not.
-WORKERS = $(shell .venv/bin/python -c 'import os; print(os.cpu_count() + 1)')
+WORKERS ?= $(shell .venv/bin/python -c 'import os; print(os.cpu_count() + 1)')
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help

@@ -58,12 +58,15 @@ class Buyer:
 
 
 @asynccontextmanager
-async def buying_from(market: Market, *, timeout: float = 5.0) -> AsyncIterator[Buyer]:
+async def buying_from(market: Market, *, patience: float = 5.0) -> AsyncIterator[Buyer]:
     headers = {"Authorization": AUTHORIZATION}
     async with (
         serve(market) as url,
         httpx2.AsyncClient(
-            base_url=url, headers=headers, timeout=timeout, verify=CERTIFICATES
+            base_url=url,
+            headers=headers,
+            timeout=httpx2.Timeout(10, read=patience),
+            verify=CERTIFICATES,
         ) as http,
     ):
         yield Buyer(http)
