@@ -3,8 +3,6 @@ PYTHON ?= python3
 POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
 # Neither a cache nor another PostgreSQL makes a difference there.
 ELSEWHERE = $(addprefix --ignore=tests/,g2a_simulator docs bench consistency keyshop/embedded keyshop/gateways)
-# One more than there are cores: many tests wait for processes that they started. Slow ones do not.
-WORKERS ?= $(shell .venv/bin/python -c 'import os; print(os.cpu_count() + 1)')
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
@@ -36,13 +34,13 @@ lint: .venv/test ## Style, types and import contracts
 	.venv/bin/lint-imports
 
 test: lint       ## Linters, types, import contracts and the whole suite on servers it starts itself
-	.venv/bin/pytest -n $(WORKERS)
+	.venv/bin/pytest -n auto
 
 test-all: .venv/test ## The slow tests, and the suite without a cache and on PostgreSQL 15
 	.venv/bin/pytest -n auto -m slow
-	CACHE_MODE=off .venv/bin/pytest -n $(WORKERS) $(ELSEWHERE)
+	CACHE_MODE=off .venv/bin/pytest -n auto $(ELSEWHERE)
 	@if [ -x $(POSTGRESQL_15)/postgres ]; then \
-		.venv/bin/pytest -n $(WORKERS) --postgresql=$(POSTGRESQL_15) $(ELSEWHERE) tests; \
+		.venv/bin/pytest -n auto --postgresql=$(POSTGRESQL_15) $(ELSEWHERE) tests; \
 	else echo "PostgreSQL 15 is not installed in $(POSTGRESQL_15): its run is skipped."; fi
 
 bench: .venv/test ## How fast, against limits taken in the same run

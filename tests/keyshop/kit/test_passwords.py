@@ -218,8 +218,8 @@ class TestThreads:
 
         await hashing
         assert len(lags) > 20
-        # The longest says what else the machine did.
         assert statistics.median(lags) < 0.05
+        assert max(lags) < 0.5
         pool.close()
 
     async def test_give_way_to_the_event_loop(self):

@@ -90,8 +90,7 @@ class TestBudget:
         with pytest.raises(BudgetSpent, match="20 calls in 60 s"):
             await budget.take()
 
-        # Its turn comes after three seconds.
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 0.5
 
     async def test_takes_nothing_when_it_refuses(self, db) -> None:
         budget = Budget(db, limit=20, max_wait_seconds=0.5)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from decimal import Decimal
-from statistics import median
 
 import pytest
 
@@ -102,13 +101,10 @@ class TestSlowRedis:
                 await shelf.until_kept(game)
                 own_valkey.tell("DEL", game_key(game).name)
                 network.delay = delay
-                taken = []
                 for _ in range(5):
                     began = time.monotonic()
                     assert await shelf.price(game) == "10.00"
-                    taken.append(time.monotonic() - began)
-                # The longest says what else the machine did.
-                assert median(taken) < 0.06 + 0.1
+                    assert time.monotonic() - began < 0.06 + 0.1
 
 
 class TestWriterWithoutTheCache:
