@@ -16,8 +16,8 @@ from keyshop.accounts.sign_in import sign_in
 from keyshop.accounts.tokens import Tokens, TokenSecrets
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
-from keyshop.baskets.migrate import migrate_cart, migrate_wishlist
-from keyshop.baskets.models import BasketLimits, Migration, Visitor
+from keyshop.baskets.migrate import migrate_part
+from keyshop.baskets.models import BOTH, BasketLimits, Migration, Visitor
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
@@ -139,9 +139,10 @@ class _Shopper:
 
     async def _migrate(self) -> None:
         assert self._user_id is not None
-        for migrate in (migrate_cart, migrate_wishlist):
-            migration = await migrate(
+        for part in BOTH:
+            migration = await migrate_part(
                 self._db,
+                part,
                 user_id=self._user_id,
                 session_id=self._cookie,
                 limits=_LIMITS,

@@ -76,8 +76,9 @@ async def migrate_baskets(
     return Migration(report=report, session_id=left_as)
 
 
-async def migrate_cart(
+async def migrate_part(
     db: Database,
+    part: Part,
     *,
     user_id: str,
     session_id: str | None,
@@ -86,7 +87,7 @@ async def migrate_cart(
     successor: str | None = None,
 ) -> Migration | None:
     """
-    Move what stayed behind in a guest's cart, as far as it can be moved now.
+    Move what stayed behind in a guest's cart or wishlist, as far as it can be moved now.
 
     The session is looked for as `migrate_baskets` does and keeps its id: pages ask for cart and
     wishlist at once, with one cookie.
@@ -94,53 +95,7 @@ async def migrate_cart(
     Raises:
         AccountGone: the user was deleted.
     """
-    return await _migrate_part(
-        db,
-        Part.CART,
-        user_id=user_id,
-        session_id=session_id,
-        successor=successor,
-        limits=limits,
-        now=now,
-    )
 
-
-async def migrate_wishlist(
-    db: Database,
-    *,
-    user_id: str,
-    session_id: str | None,
-    limits: BasketLimits,
-    now: datetime,
-    successor: str | None = None,
-) -> Migration | None:
-    """
-    As `migrate_cart`, of the wishlist.
-
-    Raises:
-        AccountGone: the user was deleted.
-    """
-    return await _migrate_part(
-        db,
-        Part.WISHLIST,
-        user_id=user_id,
-        session_id=session_id,
-        successor=successor,
-        limits=limits,
-        now=now,
-    )
-
-
-async def _migrate_part(
-    db: Database,
-    part: Part,
-    *,
-    user_id: str,
-    session_id: str | None,
-    successor: str | None,
-    limits: BasketLimits,
-    now: datetime,
-) -> Migration | None:
     async def migrate(tx: Transaction) -> Migration | None:
         return await migrate_baskets(
             tx,

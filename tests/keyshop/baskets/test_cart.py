@@ -14,8 +14,8 @@ from keyshop.baskets.errors import (
     GameOutOfStock,
     NotInCart,
 )
-from keyshop.baskets.migrate import migrate_cart
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.migrate import migrate_part
+from keyshop.baskets.models import BasketLimits, Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
 from keyshop.kit.database import Database
@@ -244,8 +244,13 @@ class TestAddToCart:
         await add_to_cart(db, alice, games[2], 1, limits=limits, now=NOON)
         await put(db, guest, games[1])
         assert alice.user_id is not None
-        await migrate_cart(
-            db, user_id=alice.user_id, session_id=guest.session_id, limits=limits, now=NOON
+        await migrate_part(
+            db,
+            Part.CART,
+            user_id=alice.user_id,
+            session_id=guest.session_id,
+            limits=limits,
+            now=NOON,
         )
 
         assert await cart_of(db, alice) == {games[1]: 1, games[2]: 1}

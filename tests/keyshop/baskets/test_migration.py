@@ -11,8 +11,16 @@ from structlog.testing import capture_logs
 
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.errors import AccountGone
-from keyshop.baskets.migrate import migrate_baskets, migrate_cart, migrate_wishlist
-from keyshop.baskets.models import BasketLimits, MigratedLine, Migration, Outcome, Visitor
+from keyshop.baskets.migrate import migrate_baskets, migrate_part
+from keyshop.baskets.models import (
+    BOTH,
+    BasketLimits,
+    MigratedLine,
+    Migration,
+    Outcome,
+    Part,
+    Visitor,
+)
 from keyshop.baskets.owners import new_session_id, successor_id
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.ids import new_id
@@ -339,15 +347,15 @@ class TestOnePart:
         assert guest.session_id is not None
         whose = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        of_cart = await migrate_cart(db, **whose, limits=LIMITS, now=NOON)
+        of_cart = await migrate_part(db, Part.CART, **whose, limits=LIMITS, now=NOON)
 
         assert of_cart is not None
         assert of_cart.session_id == guest.session_id
         assert await cart_of(db, alice) == {games[0]: 1}
         assert await wishes_of(db, guest) == [games[1]]
-        assert await migrate_cart(db, **whose, limits=LIMITS, now=NOON) is None
+        assert await migrate_part(db, Part.CART, **whose, limits=LIMITS, now=NOON) is None
 
-        of_wishlist = await migrate_wishlist(db, **whose, limits=LIMITS, now=NOON)
+        of_wishlist = await migrate_part(db, Part.WISHLIST, **whose, limits=LIMITS, now=NOON)
 
         assert of_wishlist is not None
         assert of_wishlist.session_id is None
@@ -364,8 +372,10 @@ class TestOnePart:
         await sell_out(db, games[0])
         whose = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        await migrate_cart(db, **whose, limits=LIMITS, now=NOON)
-        later = await migrate_cart(db, **whose, limits=LIMITS, now=NOON + timedelta(hours=23))
+        await migrate_part(db, Part.CART, **whose, limits=LIMITS, now=NOON)
+        later = await migrate_part(
+            db, Part.CART, **whose, limits=LIMITS, now=NOON + timedelta(hours=23)
+        )
 
         assert later is not None
         assert later.session_id == guest.session_id
@@ -380,15 +390,16 @@ class TestOnePart:
 
         await asyncio.gather(
             *(
-                migrate(
+                migrate_part(
                     db,
+                    part,
                     user_id=alice.user_id,
                     session_id=guest.session_id,
                     limits=LIMITS,
                     now=NOON,
                 )
                 for _ in range(5)
-                for migrate in (migrate_cart, migrate_wishlist)
+                for part in BOTH
             )
         )
 

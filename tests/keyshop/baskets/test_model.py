@@ -9,8 +9,8 @@ import pytest
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
-from keyshop.baskets.migrate import migrate_baskets, migrate_cart, migrate_wishlist
-from keyshop.baskets.models import BasketLimits, Migration, Outcome, Visitor
+from keyshop.baskets.migrate import migrate_baskets, migrate_part
+from keyshop.baskets.models import BasketLimits, Migration, Outcome, Part, Visitor
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
@@ -215,8 +215,9 @@ class Play:
         something = bool(guest.cart if of_cart else guest.wishes)
         cart = user.take_cart(guest, self.in_stock) if of_cart else set()
         wishes = set() if of_cart else user.take_wishes(guest)
-        migration = await (migrate_cart if of_cart else migrate_wishlist)(
+        migration = await migrate_part(
             self.db,
+            Part.CART if of_cart else Part.WISHLIST,
             user_id=user_id,
             session_id=self.cookies[number],
             limits=LIMITS,

@@ -12,8 +12,8 @@ from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.errors import BadQuantity, BasketFull
 from keyshop.baskets.forget_sessions import forget_expired_sessions
-from keyshop.baskets.migrate import migrate_cart, migrate_wishlist
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.migrate import migrate_part
+from keyshop.baskets.models import BOTH, BasketLimits, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.kit.database import Database, Transaction
 from keyshop.kit.errors import ShopError
@@ -131,14 +131,15 @@ class World:
         assert user.user_id is not None
         parts = [
             partial(
-                migrate,
+                migrate_part,
                 self.db,
+                part,
                 user_id=user.user_id,
                 session_id=guest.session_id,
                 limits=LIMITS,
                 now=NOON,
             )
-            for migrate in (migrate_cart, migrate_wishlist)
+            for part in BOTH
         ]
         return [
             *parts,

@@ -3,8 +3,7 @@
 from litestar import MediaType, Response, Router, delete, get, post, put
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
-from keyshop.baskets.migrate import migrate_cart
-from keyshop.baskets.models import Cart
+from keyshop.baskets.models import Cart, Part
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
 from keyshop.entrypoints.api.bodies import NO_GAME, NO_QUANTITY, NewLine, Quantity
@@ -116,7 +115,7 @@ async def clear(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
 )
 async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     """Move what is still in the guest's cart into the customer's."""
-    return await migrate_here(request, shop, migrate_cart, "Cart migrated")
+    return await migrate_here(request, shop, Part.CART, "Cart migrated")
 
 
 cart_router = Router(

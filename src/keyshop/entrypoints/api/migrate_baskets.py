@@ -1,14 +1,13 @@
 """Moving what a guest has gathered into the account of whoever is signed in."""
 
-from collections.abc import Awaitable
-from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from litestar import MediaType, Response
 from litestar.datastructures import Cookie
 from msgspec import Struct, json
 
-from keyshop.baskets.models import BasketLimits, Migration, MigrationReport
+from keyshop.baskets.migrate import migrate_part
+from keyshop.baskets.models import Migration, MigrationReport, Part
 from keyshop.baskets.owners import successor_id
 from keyshop.entrypoints.api.cookies import find_session, forgotten_session, session_cookie
 from keyshop.entrypoints.api.dependencies import ApiShop
@@ -16,7 +15,6 @@ from keyshop.entrypoints.api.errors import ApiRequest
 from keyshop.entrypoints.api.identity import find_signed_in
 from keyshop.entrypoints.api.respond import is_secure
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
 from keyshop.kit.errors import Invalid
 
 _NOTHING: Final = MigrationReport()
@@ -43,28 +41,11 @@ class NoSession(Invalid):
         super().__init__("User ID and session ID required")
 
 
-class Migrate(Protocol):
-    """Moves a part of a guest's basket."""
-
-    def __call__(
-        self,
-        db: Database,
-        *,
-        user_id: str,
-        session_id: str,
-        limits: BasketLimits,
-        now: datetime,
-        successor: str,
-    ) -> Awaitable[Migration | None]:
-        """Return what became of the lines; None when there is no such session, or nothing in it."""
-        ...
-
-
 async def migrate_here(
-    request: ApiRequest, shop: ApiShop, migrate: Migrate, message: str
+    request: ApiRequest, shop: ApiShop, part: Part, message: str
 ) -> Response[bytes]:
     """
-    Move the basket of the request's cookie into the account of the request's token.
+    Move that part of the basket of the request's cookie into the account of the request's token.
 
     A cookie that names no live session, as after another tab's migration, leaves nothing to do.
 
@@ -78,8 +59,9 @@ async def migrate_here(
     if session_id is None:
         raise NoSession
     migration = (
-        await migrate(
+        await migrate_part(
             shop.db,
+            part,
             user_id=known.user_id,
             session_id=session_id,
             limits=shop.accounts.basket_limits,

@@ -4,8 +4,7 @@ from litestar import MediaType, Response, Router, delete, get, post
 from msgspec import Struct
 
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
-from keyshop.baskets.migrate import migrate_wishlist
-from keyshop.baskets.models import Visitor, Wish
+from keyshop.baskets.models import Part, Visitor, Wish
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
 from keyshop.entrypoints.api.bodies import NO_GAME, NewWish
 from keyshop.entrypoints.api.body import BadBody, read_body
@@ -111,7 +110,7 @@ async def check(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Re
 )
 async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     """Move what is still on the guest's wishlist to the customer's."""
-    return await migrate_here(request, shop, migrate_wishlist, "Wishlist migrated")
+    return await migrate_here(request, shop, Part.WISHLIST, "Wishlist migrated")
 
 
 @get(
