@@ -29,7 +29,7 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.logs import configure_logging
-from keyshop.kit.schema.migrate import upgrade
+from keyshop.schema.migrate import upgrade
 
 _SECTIONS: Final = ("start", "api", "cache", "personal", "search", "write", "sync")
 _BY_NAME_ONLY: Final = ("load",)  # takes as long as all others together

@@ -74,7 +74,7 @@ def end_with_parent() -> None:
 
 async def ensure_template(server: Postgres) -> str:
     """Create the migrated database that tests copy, unless another process of the run has."""
-    from keyshop.kit.schema.migrate import upgrade
+    from keyshop.schema.migrate import upgrade
 
     with held_alone(server.folder / "template.lock"):
         async with connected(server.url_of("postgres")) as admin:

@@ -10,8 +10,8 @@ import msgspec
 import uvloop
 
 from bench.machine import Machine, Process, python
+from keyshop.accounts.passwords import PasswordPool
 from keyshop.entrypoints.cli.parent import end_with
-from keyshop.kit.passwords import PasswordPool
 
 _PASSWORD: Final = "Correct horse battery 1"
 

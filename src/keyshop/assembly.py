@@ -12,9 +12,10 @@ from typing import Final
 from msgspec import Struct
 from pydantic import SecretStr
 
-from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.proofs import ProofKeys
-from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.accounts.email_tokens.tokens import ProofKeys
+from keyshop.accounts.passwords import PasswordPool, count_cores
+from keyshop.accounts.services import AccountParts
+from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.models import BasketLimits
 from keyshop.embedded.generated_secrets import generate_secrets
 from keyshop.embedded.postgres import PostgresServer
@@ -29,9 +30,8 @@ from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
-from keyshop.kit.mail import Mailer
-from keyshop.kit.passwords import PasswordPool, count_cores
 from keyshop.kit.secrets import Secret
+from keyshop.mail.protocol import Mailer
 from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
 from keyshop.sync.models import Run

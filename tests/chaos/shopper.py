@@ -8,12 +8,13 @@ from random import Random
 
 from msgspec import Struct
 
+from keyshop.accounts.email_tokens.tokens import ProofKeys
 from keyshop.accounts.models import Caller, Credentials, Registration
-from keyshop.accounts.parts import AccountParts, SignedUp
-from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.register import register
+from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.accounts.sign_in import sign_in
-from keyshop.accounts.tokens import Tokens, TokenSecrets
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
 from keyshop.baskets.migrate import migrate_part
@@ -22,7 +23,6 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id
-from keyshop.kit.passwords import PasswordPool
 from keyshop.kit.secrets import Secret
 
 # Nothing is ever capped, so that every key can be counted.

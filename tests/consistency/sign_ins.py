@@ -5,7 +5,7 @@ from typing import Final
 
 from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.models import Account, Role
-from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.clock import utc_now
 from keyshop.kit.secrets import Secret
 from tests.consistency.contents import token_family_of, user_of

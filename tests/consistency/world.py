@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.kit.schema.migrate import upgrade
+from keyshop.schema.migrate import upgrade
 from tests.consistency.keys import FIRST_VERSION, Kind, of_kind
 from tests.consistency.metrics import fetch
 from tests.consistency.network import LOADS, WRITES, Network

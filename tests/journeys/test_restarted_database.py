@@ -11,7 +11,7 @@ from g2a_simulator.server import serve
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database, DatabaseUnavailable
-from keyshop.kit.schema.migrate import upgrade
+from keyshop.schema.migrate import upgrade
 from keyshop.sync import queries
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunState

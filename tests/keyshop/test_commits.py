@@ -14,7 +14,7 @@ _SOURCE = Path(keyshop.__file__).parent
 _OWN_CONNECTIONS = {
     "kit/database.py": "the pool, whose transactions are guarded",
     "kit/cache/session.py": "the cache's own control row and outbox",
-    "kit/schema/connect.py": "migrations, whose triggers are heeded like any foreign writer's",
+    "schema/connect.py": "migrations, whose triggers are heeded like any foreign writer's",
     "embedded/postgres.py": "is the server up",
     "entrypoints/worker/run.py": "the queue of jobs",
 }

@@ -9,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 
 from keyshop.accounts.models import Caller
-from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import Migration
 from keyshop.baskets.owners import successor_id

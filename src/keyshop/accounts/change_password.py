@@ -6,23 +6,30 @@ from typing import Final
 
 import structlog
 
-from keyshop.accounts import proof_queries, queries, token_queries
+from keyshop.accounts import queries
+from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
-from keyshop.accounts.families import carry_over
-from keyshop.accounts.locks import attempt, count_failure, forget_series, series_of_device
+from keyshop.accounts.lockout.failures import (
+    attempt,
+    count_failure,
+    forget_series,
+    series_of_device,
+)
+from keyshop.accounts.lockout.queries import Series
 from keyshop.accounts.models import Account, Caller
-from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.proofs import Purpose
+from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
     PASSWORD_CHANGE_OF_DEVICE,
     SIGN_IN_OF_CLIENT,
     client_key,
     why_unfit,
 )
-from keyshop.accounts.sign_in_queries import Series
+from keyshop.accounts.services import AccountParts
+from keyshop.accounts.sessions import queries as token_queries
+from keyshop.accounts.sessions.families import carry_over
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.limits import Limit, give_back, take
-from keyshop.kit.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.kit.secrets import Secret
 
 _ATTEMPTS: Final = 3

@@ -5,11 +5,11 @@ from typing import Final
 
 from msgspec import json
 
-from keyshop.accounts import token_queries as queries
 from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import SignedIn
-from keyshop.accounts.token_queries import Access
-from keyshop.accounts.tokens import Tokens
+from keyshop.accounts.sessions import queries
+from keyshop.accounts.sessions.queries import Access
+from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.cache_keys import USER_ACCESS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database import Database

@@ -3,7 +3,7 @@
 from typing import Final
 
 from keyshop.accounts.addresses import normalise
-from keyshop.kit.schema.connect import Connection
+from keyshop.schema.connect import Connection
 
 _ADDRESSES: Final = "SELECT email FROM public.users"
 _AT_ONCE: Final = 10_000  # addresses in memory

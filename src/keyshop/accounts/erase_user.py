@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Final
 
-from keyshop.accounts import proof_queries, queries, token_queries
+from keyshop.accounts import queries
 from keyshop.accounts.addresses import normalise
+from keyshop.accounts.email_tokens import queries as proof_queries
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.locks import forget_failures
+from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_BY_ADDRESS
+from keyshop.accounts.sessions import queries as token_queries
 from keyshop.kit.database import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.limits import forget_who

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.locks import digest_of
+from keyshop.accounts.lockout.failures import digest_of
 from keyshop.accounts.queries import find_account_by_id
 from keyshop.kit.database import Reader
 

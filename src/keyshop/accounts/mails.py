@@ -3,14 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from keyshop.accounts import proof_queries, queries
+from keyshop.accounts import queries
+from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens.queries import Recipient
+from keyshop.accounts.email_tokens.tokens import ProofKeys, Purpose
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.models import Account
-from keyshop.accounts.proof_queries import Recipient
-from keyshop.accounts.proofs import ProofKeys, Purpose
 from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.database import Database
-from keyshop.kit.mail import Mail
+from keyshop.mail.protocol import Mail
 
 MailWithProof: TypeAlias = MailWelcome | MailVerification | MailReset
 MailJob: TypeAlias = MailWithProof | MailLockNotice

@@ -5,15 +5,15 @@ from datetime import datetime
 import structlog
 from msgspec import Struct
 
-from keyshop.accounts import queries, sign_in_queries
+from keyshop.accounts import queries
 from keyshop.accounts.addresses import NormalAddress, registered
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
+from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
 from keyshop.accounts.errors import EmailTaken
-from keyshop.accounts.families import begin_family
 from keyshop.accounts.jobs import MailWelcome
+from keyshop.accounts.lockout import queries as sign_in_queries
 from keyshop.accounts.models import Caller, Registration
-from keyshop.accounts.parts import AccountParts, SignedUp
-from keyshop.accounts.proofs import Purpose, begin_proof
+from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
     REGISTRATION_OF_CLIENT,
     USUAL_NICKNAME,
@@ -22,10 +22,11 @@ from keyshop.accounts.rules import (
     checked_nickname,
     client_key,
 )
+from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.sessions.families import begin_family
 from keyshop.kit.database import Database, Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import give_back, take
-from keyshop.kit.passwords import PasswordsBusy, TooManyPasswords
 
 _log = structlog.get_logger(__name__)
 

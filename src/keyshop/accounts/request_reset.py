@@ -4,10 +4,10 @@ from datetime import datetime
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import asked
+from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
 from keyshop.accounts.errors import EmailRequired
 from keyshop.accounts.jobs import MailReset
 from keyshop.accounts.models import Caller
-from keyshop.accounts.proofs import Purpose, begin_proof
 from keyshop.accounts.rules import MAIL_OF_CLIENT, RESET_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id

@@ -5,14 +5,15 @@ from typing import Final
 
 import structlog
 
-from keyshop.accounts import proof_queries, queries
+from keyshop.accounts import queries
+from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import ProofRefused
-from keyshop.accounts.families import revoke_all
-from keyshop.accounts.locks import forget_failures
+from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import Caller
-from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.proofs import Purpose
 from keyshop.accounts.rules import PROOF_OF_CLIENT, check_password, client_key
+from keyshop.accounts.services import AccountParts
+from keyshop.accounts.sessions.families import revoke_all
 from keyshop.kit.database import Database, Transaction
 from keyshop.kit.limits import take
 

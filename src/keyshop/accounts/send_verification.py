@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from keyshop.accounts import queries
+from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
 from keyshop.accounts.errors import AlreadyVerified, UserNotFound
 from keyshop.accounts.jobs import MailVerification
 from keyshop.accounts.models import Caller
-from keyshop.accounts.proofs import Purpose, begin_proof
 from keyshop.accounts.rules import MAIL_OF_CLIENT, VERIFICATION_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database import Database
 from keyshop.kit.jobs import enqueue

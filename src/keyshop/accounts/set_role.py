@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from keyshop.accounts import queries
+from keyshop.accounts.email_tokens.queries import use_all_proofs
+from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.families import revoke_all
 from keyshop.accounts.models import Role
-from keyshop.accounts.proof_queries import use_all_proofs
-from keyshop.accounts.proofs import Purpose
+from keyshop.accounts.sessions.families import revoke_all
 from keyshop.kit.database import Transaction
 
 

@@ -6,12 +6,12 @@ from typing import Final
 
 import structlog
 
-from keyshop.accounts import queries, sign_in_queries
+from keyshop.accounts import queries
 from keyshop.accounts.addresses import asked
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
-from keyshop.accounts.families import begin_family, carry_over
-from keyshop.accounts.locks import (
+from keyshop.accounts.lockout import queries as sign_in_queries
+from keyshop.accounts.lockout.failures import (
     Locked,
     attempt,
     count_failure,
@@ -19,13 +19,14 @@ from keyshop.accounts.locks import (
     forget_series,
     limited_as,
 )
+from keyshop.accounts.lockout.queries import Series
 from keyshop.accounts.models import Account, Caller, Credentials
-from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
-from keyshop.accounts.sign_in_queries import Series
+from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.sessions.families import begin_family, carry_over
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.limits import Limit, give_back, take
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.kit.secrets import Secret
 
 _ATTEMPTS: Final = 3

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from keyshop.accounts.families import revoke_family
 from keyshop.accounts.models import SignedIn
+from keyshop.accounts.sessions.families import revoke_family
 from keyshop.kit.database import Database
 
 

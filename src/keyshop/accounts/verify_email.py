@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Final
 
-from keyshop.accounts import proof_queries, queries
+from keyshop.accounts import queries
+from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import ProofRefused
 from keyshop.accounts.models import Caller
-from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.proofs import Purpose
 from keyshop.accounts.rules import PROOF_OF_CLIENT, VERIFICATION_TRIES, client_key
+from keyshop.accounts.services import AccountParts
 from keyshop.kit.database import Database, Transaction
 from keyshop.kit.limits import take
 

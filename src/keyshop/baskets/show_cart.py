@@ -6,7 +6,7 @@ from typing import Final
 
 from keyshop.baskets import queries
 from keyshop.baskets.models import Cart, Owner, Visitor
-from keyshop.baskets.read_kept import Kept, read_kept
+from keyshop.baskets.read_basket import Kept, read_kept
 from keyshop.cache_keys import CART, GUEST_CART
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database import Database, Reader

@@ -7,7 +7,7 @@ from msgspec import Struct, json
 
 from keyshop.baskets import queries
 from keyshop.baskets.models import Owner, Visitor
-from keyshop.baskets.read_kept import Kept, read_kept
+from keyshop.baskets.read_basket import Kept, read_kept
 from keyshop.cache_keys import GUEST_WISHLIST, WISHLIST
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database import Database, Reader

@@ -1,7 +1,7 @@
 """
 What Alembic runs to turn revisions into SQL.
 
-Only text is made here: `keyshop.kit.schema.migrate` opens the transaction and sends the text to
+Only text is made here: `keyshop.schema.migrate` opens the transaction and sends the text to
 PostgreSQL as it stands. So a revision may hold any number of statements, and a colon or a per cent
 sign in it is nobody's parameter.
 """
@@ -19,7 +19,7 @@ context.configure(
     output_buffer=context.config.output_buffer,
 )
 # A change of a table waits for everybody who reads it, and everybody who comes later waits for the
-# change: it gives way, and keyshop.kit.schema.patience says when.
+# change: it gives way, and keyshop.schema.lock_timeout says when.
 context.execute(
     f"SET LOCAL lock_timeout = '{context.config.attributes.get('lock_timeout', '400ms')}'"
 )

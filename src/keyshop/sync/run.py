@@ -9,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
-from keyshop.catalog.relink import see_lost_names
+from keyshop.catalog.sync_links import see_lost_names
 from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
 from keyshop.kit.ids import new_id
 from keyshop.supplier.protocol import Supplier

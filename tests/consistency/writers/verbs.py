@@ -4,8 +4,8 @@ from random import Random
 from typing import Final
 
 from keyshop.accounts.edit_profile import edit_profile
-from keyshop.accounts.families import revoke_all, revoke_family
 from keyshop.accounts.models import ProfileChanges
+from keyshop.accounts.sessions.families import revoke_all, revoke_family
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.models import BasketLimits, Visitor

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.passwords import PasswordPool
+from keyshop.accounts.services import AccountParts
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database import Database
-from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.accounts.people import make_parts
 from tests.servers import Postgres, copied_database
 

@@ -6,9 +6,9 @@ import msgspec
 
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.mails import MailJob, compose
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.services import AccountParts
 from keyshop.kit.database import Database
-from keyshop.kit.mail import Mail
+from keyshop.mail.protocol import Mail
 from tests.keyshop.accounts.people import jobs
 from tests.shop import NOON
 

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 from asyncpg import Record
 
+from keyshop.accounts.email_tokens.tokens import ProofKeys
 from keyshop.accounts.models import Caller, Credentials, Registration
-from keyshop.accounts.parts import AccountParts, SignedUp
-from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.register import register
+from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.accounts.sign_in import sign_in
-from keyshop.accounts.tokens import Tokens
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.models import BasketLimits, Visitor
 from keyshop.kit.database import Database
-from keyshop.kit.passwords import PasswordPool
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.signing import make_tokens
 from tests.shop import NOON

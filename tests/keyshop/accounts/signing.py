@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from keyshop.accounts.families import begin_family
 from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, TokenPair, account_of
-from keyshop.accounts.tokens import Tokens, TokenSecrets
+from keyshop.accounts.sessions.families import begin_family
+from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import TokenRefused
-from keyshop.accounts.families import carry_over, refresh, revoke_all, revoke_family
 from keyshop.accounts.models import SignedIn
+from keyshop.accounts.sessions.families import carry_over, refresh, revoke_all, revoke_family
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache, Load, Loaded

@@ -10,11 +10,11 @@ import pytest
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import WrongCredentials
-from keyshop.accounts.locks import digest_of
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.lockout.failures import digest_of
+from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.request_reset import request_reset
+from keyshop.accounts.services import AccountParts
 from keyshop.kit.database import Database
-from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.accounts.people import caller, enter, make_parts
 from tests.keyshop.accounts.signing import add_user
 from tests.shop import NOON

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from keyshop.accounts.errors import AccountChanged, TokenRefused
-from keyshop.accounts.families import (
+from keyshop.accounts.sessions.families import (
     begin_family,
     carry_over,
     forget_expired_families,
@@ -18,7 +18,7 @@ from keyshop.accounts.families import (
     revoke_all,
     revoke_family,
 )
-from keyshop.accounts.token_queries import find_access
+from keyshop.accounts.sessions.queries import find_access
 from keyshop.kit.database import Database
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.signing import (

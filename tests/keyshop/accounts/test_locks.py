@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import WrongCredentials
-from keyshop.accounts.locks import (
+from keyshop.accounts.lockout.failures import (
     BeingLookedAt,
     attempt,
     digest_of,
@@ -19,12 +19,12 @@ from keyshop.accounts.locks import (
     forget_failures,
     forget_old_failures,
 )
-from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.lockout.queries import Lock, Series
+from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.rules import LONGEST_LOCK, SIGN_IN_OF_ADDRESS, lock_after
-from keyshop.accounts.sign_in_queries import Lock, Series
+from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy
 from tests.keyshop.accounts.people import (
     ALICE,
     HOME,

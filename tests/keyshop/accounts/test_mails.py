@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
+from keyshop.accounts.email_tokens.tokens import ProofKeys, Purpose
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.jobs import MailLockNotice, MailWelcome
 from keyshop.accounts.mails import compose
-from keyshop.accounts.proofs import ProofKeys, Purpose
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.verify_email import verify_by_code

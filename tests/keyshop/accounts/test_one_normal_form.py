@@ -5,7 +5,7 @@ import pytest
 from keyshop.accounts.addresses import asked, registered
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import WrongCredentials
-from keyshop.accounts.locks import find_lock, forget_failures
+from keyshop.accounts.lockout.failures import find_lock, forget_failures
 from keyshop.accounts.queries import find_account
 from keyshop.accounts.request_reset import request_reset
 from tests.keyshop.accounts.mailed import last_mail

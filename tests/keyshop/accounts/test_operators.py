@@ -16,12 +16,12 @@ from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import AccountInvalid, EmailTaken, UserNotFound, WrongCredentials
 from keyshop.accounts.export_user import export_user
 from keyshop.accounts.models import Account, ProfileChanges, Role
-from keyshop.accounts.parts import AccountParts
 from keyshop.accounts.queries import find_account, find_account_by_id, list_sign_ins
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification
+from keyshop.accounts.services import AccountParts
+from keyshop.accounts.sessions.queries import list_families
 from keyshop.accounts.set_role import set_role
-from keyshop.accounts.token_queries import list_families
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id
 from tests.keyshop.accounts.mailed import mailed

@@ -5,7 +5,7 @@ import pytest
 from keyshop.accounts.addresses import asked
 from keyshop.accounts.create_user import create_user
 from keyshop.accounts.errors import EmailTaken, WrongCredentials
-from keyshop.accounts.locks import find_lock
+from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.request_reset import request_reset
 from tests.keyshop.accounts.mailed import mailed
 from tests.keyshop.accounts.people import PASSWORD, add_alice, caller, count, enter

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from keyshop.accounts.change_password import change_password
+from keyshop.accounts.email_tokens.tokens import ProofKeys
 from keyshop.accounts.errors import (
     AccountInvalid,
     EmailRequired,
@@ -15,15 +16,14 @@ from keyshop.accounts.errors import (
     UserNotFound,
     WrongCredentials,
 )
-from keyshop.accounts.locks import Locked
-from keyshop.accounts.parts import AccountParts, SignedUp
-from keyshop.accounts.proofs import ProofKeys
+from keyshop.accounts.lockout.failures import Locked
+from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.send_verification import send_verification
+from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.mailed import last_mail, link_token, mailed
 from tests.keyshop.accounts.people import (

@@ -8,13 +8,13 @@ import pytest
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import AccountInvalid, EmailTaken
 from keyshop.accounts.models import Role
-from keyshop.accounts.parts import AccountParts, SignedUp
+from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.register import register
 from keyshop.accounts.rules import REGISTRATION_OF_CLIENT
+from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database, DatabaseUnavailable, in_transaction
 from keyshop.kit.errors import TooMany
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy
 from tests.keyshop.accounts.people import (
     ALICE,
     MINUTE,

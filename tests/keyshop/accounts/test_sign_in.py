@@ -10,16 +10,16 @@ import pytest
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
-from keyshop.accounts.families import refresh
-from keyshop.accounts.locks import forget_failures
+from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import Credentials
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT
+from keyshop.accounts.services import AccountParts
+from keyshop.accounts.sessions.families import refresh
 from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database import Database
 from keyshop.kit.errors import TooMany
-from keyshop.kit.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from tests.keyshop.accounts.people import (
     ALICE,
     HOME,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role, TokenPair
-from keyshop.accounts.tokens import Claims, Tokens
+from keyshop.accounts.sessions.tokens import Claims, Tokens
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.signing import HOUR, MONTH, make_tokens
 from tests.shop import NOON

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof, forget_expired_proofs
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import (
     AlreadyVerified,
@@ -14,7 +15,6 @@ from keyshop.accounts.errors import (
     UserNotFound,
     WrongCredentials,
 )
-from keyshop.accounts.proofs import Purpose, begin_proof, forget_expired_proofs
 from keyshop.accounts.queries import find_account_by_id
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification

@@ -28,7 +28,7 @@ from keyshop.kit.database import (
     rows,
 )
 from keyshop.kit.errors import Invalid
-from keyshop.kit.schema.migrate import upgrade
+from keyshop.schema.migrate import upgrade
 from tests.keyshop.embedded.users import get_server, kill
 from tests.keyshop.entrypoints.worker.conftest import until
 from tests.servers import FAST, connected, open_home

@@ -7,7 +7,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from keyshop.kit.metrics import forget_ended
-from keyshop.kit.read_counts import SharedCounts
+from keyshop.kit.multiprocess_metrics import SharedCounts
 
 _COUNT = """
 import sys

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from keyshop.kit.schema.migrate import upgrade
+from keyshop.schema.migrate import upgrade
 
 
 @asynccontextmanager

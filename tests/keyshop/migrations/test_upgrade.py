@@ -6,15 +6,10 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database import DatabaseUnavailable
-from keyshop.kit.schema.connect import connected
-from keyshop.kit.schema.errors import (
-    ForeignDatabase,
-    MigrationFailed,
-    NewerDatabase,
-    ServerRefused,
-)
-from keyshop.kit.schema.migrate import status, upgrade
-from keyshop.kit.schema.revisions import list_revisions, sql_of
+from keyshop.schema.connect import connected
+from keyshop.schema.errors import ForeignDatabase, MigrationFailed, NewerDatabase, ServerRefused
+from keyshop.schema.migrate import status, upgrade
+from keyshop.schema.revisions import list_revisions, sql_of
 
 
 async def run(url: str, sql: str) -> None:

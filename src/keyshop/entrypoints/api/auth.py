@@ -5,13 +5,13 @@ from typing import Final
 from litestar import MediaType, Response, Router, get, post
 from msgspec import UNSET, Struct, UnsetType
 
-from keyshop.accounts.families import refresh as refresh_tokens
 from keyshop.accounts.models import Account, Credentials, Profile, Registration, Role, TokenPair
-from keyshop.accounts.parts import SignedUp
 from keyshop.accounts.register import register as sign_up
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password as set_forgotten_password
 from keyshop.accounts.send_verification import send_verification
+from keyshop.accounts.services import SignedUp
+from keyshop.accounts.sessions.families import refresh as refresh_tokens
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.sign_in import sign_in
 from keyshop.accounts.sign_out import sign_out

@@ -6,7 +6,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import Struct
 
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.services import AccountParts
 from keyshop.entrypoints.api.client_address import Proxies
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database import Database

@@ -17,7 +17,7 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from keyshop.kit.read_counts import SharedCounts
+from keyshop.kit.multiprocess_metrics import SharedCounts
 
 Gauges: TypeAlias = Callable[[], Awaitable[Iterable[Metric]]]
 """Figures that are the same for all processes and are read at the time, such as queue lengths."""

@@ -12,14 +12,14 @@ import uvloop
 
 from keyshop.assembly import Servers, Shop, open_servers, open_shop, supplier_url
 from keyshop.entrypoints.api.app import create_app
-from keyshop.entrypoints.api.figures import read_figures
+from keyshop.entrypoints.api.database_metrics import read_figures
 from keyshop.entrypoints.api.health import CheckResult
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
 from keyshop.entrypoints.cli.parent import ExitWith, end_with, until_told
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.cache.ping import ping_redis
 from keyshop.kit.errors import Conflict
-from keyshop.kit.remembered import Remembered
+from keyshop.kit.ttl_memo import Remembered
 from keyshop.settings import Settings
 from keyshop.supplier.errors import SupplierError
 

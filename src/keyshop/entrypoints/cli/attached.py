@@ -4,7 +4,7 @@ from typing import Final
 
 from keyshop.assembly import Shop
 from keyshop.kit.errors import Conflict
-from keyshop.kit.schema.stand import was_made_by_keyshop
+from keyshop.schema.status import was_made_by_keyshop
 
 
 class SimulatorRefused(Conflict):

@@ -10,7 +10,7 @@ from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, pri
 from keyshop.entrypoints.cli.session import read_settings, upgraded
 from keyshop.kit.cache import status as cache_status
 from keyshop.kit.cache.status import CacheStatus
-from keyshop.kit.read_counts import SharedCounts
+from keyshop.kit.multiprocess_metrics import SharedCounts
 from keyshop.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)

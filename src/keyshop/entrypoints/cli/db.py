@@ -10,12 +10,12 @@ from keyshop.accounts.count_other_spellings import count_other_spellings
 from keyshop.assembly import database_server
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import read_settings
-from keyshop.kit.schema import migrate
-from keyshop.kit.schema.attach import Attached, attach, check
-from keyshop.kit.schema.compare import Difference
-from keyshop.kit.schema.connect import connected
-from keyshop.kit.schema.detach import detach
-from keyshop.kit.schema.stand import Status
+from keyshop.schema import migrate
+from keyshop.schema.attach import Attached, attach, check
+from keyshop.schema.compare import Difference
+from keyshop.schema.connect import connected
+from keyshop.schema.detach import detach
+from keyshop.schema.status import Status
 
 app = typer.Typer(no_args_is_help=True)
 

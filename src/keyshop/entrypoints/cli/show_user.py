@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.locks import find_lock
+from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.queries import SignInRow, list_sign_ins
-from keyshop.accounts.token_queries import FamilyRow, list_families
+from keyshop.accounts.sessions.queries import FamilyRow, list_families
 from keyshop.entrypoints.cli.output import print_record, print_table
 from keyshop.journal.models import Entry
 from keyshop.journal.queries import list_entries

@@ -36,7 +36,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.kit.metrics import forget_ended
-from keyshop.kit.schema import migrate
+from keyshop.schema import migrate
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
 from keyshop.sync.rules import RunKind

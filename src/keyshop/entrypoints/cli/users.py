@@ -11,16 +11,17 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 import typer
 
-from keyshop.accounts import families, locks
 from keyshop.accounts.addresses import NormalAddress, normalise
 from keyshop.accounts.create_user import create_user
+from keyshop.accounts.email_tokens.queries import use_all_proofs
+from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.export_user import export_user
+from keyshop.accounts.lockout import failures as locks
 from keyshop.accounts.models import Account, Role
-from keyshop.accounts.proof_queries import use_all_proofs
-from keyshop.accounts.proofs import Purpose
 from keyshop.accounts.queries import find_account, find_account_by_id, lock_account
 from keyshop.accounts.rules import check_password
+from keyshop.accounts.sessions import families
 from keyshop.accounts.set_role import set_role
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.os_user import get_os_user

@@ -9,7 +9,7 @@ from keyshop.accounts.mails import MailJob, compose
 from keyshop.entrypoints.worker.handlers import Handler, handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.clock import utc_now
-from keyshop.kit.sent_mails import send_once
+from keyshop.mail.send_once import send_once
 
 _log = structlog.get_logger(__name__)
 

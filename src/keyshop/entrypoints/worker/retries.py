@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from keyshop.kit.errors import Conflict, Unavailable
-from keyshop.kit.mail import MailUncertain
+from keyshop.mail.protocol import MailUncertain
 from keyshop.supplier.errors import OutcomeUnknown, SupplierUnavailable
 
 # What passes by itself. Anything else would fail in the same way again and goes to a person.

@@ -21,10 +21,10 @@ from asyncpg import Connection, Record
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 
-from keyshop.entrypoints.worker import mail, sync, tidy
-from keyshop.entrypoints.worker.attempt import Attempts
+from keyshop.entrypoints.worker import cleanup as tidy
+from keyshop.entrypoints.worker import mail, sync
 from keyshop.entrypoints.worker.handlers import Handler
-from keyshop.entrypoints.worker.keep_time import keep_time
+from keyshop.entrypoints.worker.job_executor import Attempts
 from keyshop.entrypoints.worker.leases import (
     BROKEN,
     NAMES,
@@ -34,6 +34,7 @@ from keyshop.entrypoints.worker.leases import (
     WatchedDriver,
 )
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule
+from keyshop.entrypoints.worker.scheduler import keep_time
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.dsn import clean_dsn
 from keyshop.kit.errors import Conflict

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from keyshop.entrypoints.worker.tidy import TidyDue
+from keyshop.entrypoints.worker.cleanup import TidyDue
 from keyshop.kit.jobs import Job
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
 

@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.services import AccountParts
 from keyshop.kit.database import Database
-from keyshop.kit.mail import Mailer
+from keyshop.mail.protocol import Mailer
 
 
 class WorkerShop(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from keyshop.kit.mail import MailRefused, MailUnavailable
+from keyshop.mail.protocol import MailRefused, MailUnavailable
 
 
 class ServerAway(MailUnavailable):

@@ -5,8 +5,8 @@ from pathlib import Path
 from keyshop.gateways.mail.address import parse_sender, parse_smtp_url
 from keyshop.gateways.mail.folder import FolderMailer
 from keyshop.gateways.mail.smtp import SmtpMailer
-from keyshop.kit.mail import Mailer
 from keyshop.kit.secrets import Secret
+from keyshop.mail.protocol import Mailer
 
 
 def open_mailer(*, smtp_url: Secret | None, mail_from: str, folder: Path) -> Mailer:

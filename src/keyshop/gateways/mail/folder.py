@@ -15,7 +15,7 @@ import structlog
 from keyshop.gateways.mail.message import build_message
 from keyshop.kit.clock import utc_now
 from keyshop.kit.ids import new_id
-from keyshop.kit.mail import Mail, MailUnavailable
+from keyshop.mail.protocol import Mail, MailUnavailable
 
 _log = structlog.get_logger(__name__)
 

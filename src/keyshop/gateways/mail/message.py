@@ -9,7 +9,7 @@ from typing import Final
 
 from keyshop.gateways.mail.address import as_header, is_mail_address
 from keyshop.gateways.mail.render import render
-from keyshop.kit.mail import Mail, MailRefused
+from keyshop.mail.protocol import Mail, MailRefused
 
 # 7 bit: some server on the way may know nothing else. Lines up to 900 characters, of 998 that are
 # allowed: a Message-ID that is folded is another one to some readers.

@@ -14,7 +14,7 @@ from jinja2 import (
 )
 
 from keyshop.kit.errors import Invalid
-from keyshop.kit.mail import Mail
+from keyshop.mail.protocol import Mail
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _LIKE_AN_ADDRESS: Final = re.compile(r"[:/@\\]|\.\S")

@@ -29,7 +29,7 @@ from keyshop.gateways.mail.address import Encryption, SmtpAddress
 from keyshop.gateways.mail.breaker import Breaker, ServerAway
 from keyshop.gateways.mail.message import build_message
 from keyshop.kit.clock import utc_now
-from keyshop.kit.mail import Mail, MailRefused, MailUnavailable, MailUncertain
+from keyshop.mail.protocol import Mail, MailRefused, MailUnavailable, MailUncertain
 
 _TIMEOUT: Final = timedelta(seconds=20)
 # Servers look through a mail before they answer for it (RFC 5321, 4.5.3.2.6). Whoever hangs up

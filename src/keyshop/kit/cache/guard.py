@@ -17,8 +17,8 @@ from asyncpg import Record
 from keyshop.kit.cache.connection import RedisConnection, RedisFault
 from keyshop.kit.cache.control import CLOSED_FOR
 from keyshop.kit.cache.invalidate import Change, send_intent, send_publish
-from keyshop.kit.cache.link import Link
 from keyshop.kit.cache.metrics import COMMITS, INVALIDATION
+from keyshop.kit.cache.redis_supervisor import Link
 from keyshop.kit.database import Database, DatabaseUnavailable, Prepared, Transaction
 
 _BUDGET: Final = 0.04  # seconds for one pipeline

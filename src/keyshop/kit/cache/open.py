@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.link import Link
 from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.cache.reader import GuardedCache
+from keyshop.kit.cache.redis_supervisor import Link
 from keyshop.kit.cache.relay import Relay
-from keyshop.kit.cache.view import View
+from keyshop.kit.cache.trust_view import View
 from keyshop.kit.database import Database
 
 _AGAIN: Final = 1.0  # seconds

@@ -22,14 +22,14 @@ from prometheus_client import Counter
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
 from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.families import CacheKey
-from keyshop.kit.cache.flights import Flight, Flights
-from keyshop.kit.cache.link import Link
 from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.metrics import FILLS, READS
 from keyshop.kit.cache.names import generation_name, lease_name, markers_name, token_name
 from keyshop.kit.cache.protocol import Load, Loaded
+from keyshop.kit.cache.redis_supervisor import Link
 from keyshop.kit.cache.scripts import ACQUIRE, FILL, RELEASE
-from keyshop.kit.cache.view import View
+from keyshop.kit.cache.single_flight import Flight, Flights
+from keyshop.kit.cache.trust_view import View
 from keyshop.kit.database import in_transaction
 
 _DEADLINE: Final = 0.06  # seconds for all cache calls of one read

@@ -24,10 +24,10 @@ from keyshop.kit.cache.connection import (
 )
 from keyshop.kit.cache.control import Control, read_control
 from keyshop.kit.cache.invalidate import Change, send_publish
-from keyshop.kit.cache.link import Link
 from keyshop.kit.cache.metrics import RELAYED
 from keyshop.kit.cache.names import token_name
 from keyshop.kit.cache.recovery import close, open_cold, open_warm
+from keyshop.kit.cache.redis_supervisor import Link
 from keyshop.kit.cache.session import AWAY, Session
 
 _EVERY: Final = 0.05  # seconds between rounds

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from functools import cache
 
-from keyshop.accounts.parts import AccountParts
-from keyshop.accounts.proofs import ProofKeys
-from keyshop.accounts.tokens import Tokens, TokenSecrets
-from keyshop.kit.passwords import PasswordPool
+from keyshop.accounts.email_tokens.tokens import ProofKeys
+from keyshop.accounts.passwords import PasswordPool
+from keyshop.accounts.services import AccountParts
+from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.secrets import Secret
 
 ACCESS_SECRET = "access-" + "a" * 32

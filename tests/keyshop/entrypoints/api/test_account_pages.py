@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from keyshop.accounts.proofs import Purpose
+from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.api.people import Person
 from tests.keyshop.entrypoints.api.test_accounts import mailed_token

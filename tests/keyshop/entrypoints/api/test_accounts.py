@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 import pytest
 
-from keyshop.accounts.proofs import Purpose
+from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.kit.database import Database
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of, new_email, somebody

@@ -11,7 +11,7 @@ import pytest
 
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop, running
 from tests.keyshop.entrypoints.cli.test_commands import document_of
-from tests.keyshop.kit.schema.prisma_database import describe_all, make_prisma_database
+from tests.keyshop.schema.prisma_database import describe_all, make_prisma_database
 from tests.servers import Postgres, connected, copied_database
 
 

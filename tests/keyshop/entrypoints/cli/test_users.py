@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from keyshop.accounts.addresses import normalise
+from keyshop.accounts.email_tokens.queries import is_live
+from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
 from keyshop.accounts.models import Account, Role
-from keyshop.accounts.proof_queries import is_live
-from keyshop.accounts.proofs import Purpose, begin_proof
+from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.queries import find_account, find_account_by_id
 from keyshop.entrypoints.cli.os_user import get_os_user
 from keyshop.journal.queries import list_entries
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
-from keyshop.kit.passwords import PasswordPool
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop, shop_environment
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from keyshop.accounts.parts import AccountParts
+from keyshop.accounts.passwords import PasswordPool
+from keyshop.accounts.services import AccountParts
 from keyshop.entrypoints.worker.handlers import handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database import Database
 from keyshop.kit.jobs import Job
-from keyshop.kit.mail import Mail, Mailer, MailUnavailable
-from keyshop.kit.passwords import PasswordPool
+from keyshop.mail.protocol import Mail, Mailer, MailUnavailable
 from keyshop.supplier.errors import SupplierUnavailable
 from tests.keyshop.accounts.people import make_parts
 

@@ -18,7 +18,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_job
-from keyshop.kit.mail import MailMaybeSent, MailUncertain
+from keyshop.mail.protocol import MailMaybeSent, MailUncertain
 from tests.keyshop.accounts.people import ALICE, add_alice, caller
 from tests.keyshop.accounts.signing import add_user
 from tests.keyshop.entrypoints.worker import probes

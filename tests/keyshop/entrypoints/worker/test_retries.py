@@ -7,7 +7,7 @@ import pytest
 from keyshop.entrypoints.worker.mail import MOST_ATTEMPTS as MOST_MAIL
 from keyshop.entrypoints.worker.retries import MOST_ATTEMPTS, delay_before_retry
 from keyshop.kit.errors import Conflict, Unavailable
-from keyshop.kit.mail import MailRefused, MailUnavailable, MailUncertain
+from keyshop.mail.protocol import MailRefused, MailUnavailable, MailUncertain
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
 
 

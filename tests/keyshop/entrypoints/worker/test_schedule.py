@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from keyshop.entrypoints.worker.keep_time import see_to_tick
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule, latest_due, next_due
+from keyshop.entrypoints.worker.scheduler import see_to_tick
 from keyshop.kit.database import Database
 from keyshop.kit.jobs import JobRow, list_jobs
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, until

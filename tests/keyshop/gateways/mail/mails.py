@@ -5,7 +5,7 @@ from typing import Any
 
 from keyshop.gateways.mail.address import parse_sender, parse_smtp_url
 from keyshop.gateways.mail.smtp import SmtpMailer
-from keyshop.kit.mail import Mail
+from keyshop.mail.protocol import Mail
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 SENDER = parse_sender("Kéyshop <shop@shop.example>")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from keyshop.gateways.mail.breaker import Breaker, ServerAway
-from keyshop.kit.mail import MailRefused, MailUnavailable
+from keyshop.mail.protocol import MailRefused, MailUnavailable
 
 
 class Clock:

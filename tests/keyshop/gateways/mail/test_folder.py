@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from keyshop.gateways.mail.connect import open_mailer
 from keyshop.gateways.mail.folder import FolderMailer
-from keyshop.kit.mail import MailRefused, MailUnavailable
+from keyshop.mail.protocol import MailRefused, MailUnavailable
 from tests.keyshop.gateways.mail.mails import NOON, SENDER, VALUES, make_mail
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from keyshop.gateways.mail.breaker import ServerAway
 from keyshop.gateways.mail.smtp import SmtpMailer
-from keyshop.kit.mail import MailRefused, MailUnavailable, MailUncertain
+from keyshop.mail.protocol import MailRefused, MailUnavailable, MailUncertain
 from tests.keyshop.gateways.mail.mail_server import (
     MailServer,
     client_tls,

@@ -1,0 +1,1 @@
+"""Limits, wrong passwords and the locks that follow them, for every check of a password."""

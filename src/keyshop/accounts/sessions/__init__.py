@@ -1,0 +1,1 @@
+"""Sign-ins: token families, the tokens of each, and whether they still hold."""

@@ -1,0 +1,86 @@
+"""
+Which mails went out: a job that runs again finds its own here and sends nothing.
+
+A mail server that took a mail and a database that is told of it are two; between them a process can
+die. Such a mail goes out again, under the same id.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+from keyshop.kit.database import Database, Transaction
+from keyshop.mail.protocol import Mail, Mailer, MailMaybeSent, MailUncertain
+
+_IS_SENT: Final = """
+    SELECT EXISTS (SELECT FROM keyshop.sent_mails WHERE id = $1 AND unanswered = 0)
+"""
+
+_RECORD: Final = """
+    INSERT INTO keyshop.sent_mails (id, sent_at) VALUES ($1, $2)
+    ON CONFLICT (id) DO UPDATE SET sent_at = excluded.sent_at, unanswered = 0
+"""
+
+_RECORD_UNANSWERED: Final = """
+    INSERT INTO keyshop.sent_mails AS mail (id, sent_at, unanswered) VALUES ($1, $2, 1)
+    ON CONFLICT (id) DO UPDATE SET sent_at = excluded.sent_at, unanswered = mail.unanswered + 1
+    RETURNING unanswered
+"""
+
+_FORGET: Final = """
+    DELETE FROM keyshop.sent_mails WHERE id = ANY(ARRAY(
+        SELECT id FROM keyshop.sent_mails WHERE sent_at < $1 ORDER BY sent_at LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+_AT_ONCE: Final = 10_000  # rows that one transaction forgets
+_MOST_UNANSWERED: Final = 2
+
+# How long a job that is stopped waits for the mail it has handed over, in seconds. In a little more
+# than that another worker may have the job, and the mail.
+_LAST_WAIT: Final = 2.0
+
+
+async def send_once(db: Database, mailer: Mailer, mail: Mail, *, now: datetime) -> bool:
+    """
+    Send the mail and record it, unless that was done; tell whether it was sent now.
+
+    When it is cancelled, a mail that is just being handed over has a moment left to be taken and
+    recorded.
+
+    Raises:
+        MailRefused: it will never be taken.
+        MailMaybeSent: twice the server had it, and did not say what became of it.
+        MailUnavailable: trying again may help.
+    """
+    async with db.read() as reader:
+        if await reader.fetchval(_IS_SENT, mail.id):
+            return False
+    sending = asyncio.create_task(_send_and_record(db, mailer, mail, now=now))
+    try:
+        await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        await asyncio.wait({sending}, timeout=_LAST_WAIT)
+        sending.cancel()
+        await asyncio.wait({sending})
+        raise
+    return True
+
+
+async def _send_and_record(db: Database, mailer: Mailer, mail: Mail, *, now: datetime) -> None:
+    try:
+        await mailer.send(mail)
+    except MailUncertain:
+        async with db.transaction() as tx:
+            unanswered = await tx.fetchval(_RECORD_UNANSWERED, mail.id, now)
+        if unanswered < _MOST_UNANSWERED:
+            raise
+        raise MailMaybeSent from None
+    async with db.transaction() as tx:
+        await tx.execute(_RECORD, mail.id, now)
+
+
+async def forget_sent_mails(tx: Transaction, before: datetime) -> int:
+    """Delete the record of mails sent before then, up to 10,000; return how many there were."""
+    return await tx.execute(_FORGET, before, _AT_ONCE)

@@ -1,0 +1,61 @@
+"""
+Remembers which triggers keyshop's revisions made, to tell when one is gone.
+
+A trigger that somebody dropped or switched off leaves lists and caches that disagree with the
+tables, and nothing else would say so.
+"""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from keyshop.schema.connect import Connection
+
+_HAS_MEMORY: Final = "SELECT to_regclass('keyshop.triggers') IS NOT NULL"
+
+_REMEMBER: Final = """
+    INSERT INTO keyshop.triggers (schema_name, table_name, name, enabled)
+    SELECT c.relnamespace::regnamespace::text, c.relname, t.tgname, t.tgenabled::text
+    FROM pg_trigger AS t
+    JOIN pg_class AS c ON c.oid = t.tgrelid
+    JOIN pg_proc AS p ON p.oid = t.tgfoid AND p.pronamespace = 'keyshop'::regnamespace
+    WHERE NOT t.tgisinternal
+    ON CONFLICT DO NOTHING
+"""
+
+_FAULTS: Final = """
+    SELECT r.schema_name || '.' || r.table_name AS table, r.name AS trigger,
+        CASE WHEN t.oid IS NULL THEN 'missing' WHEN t.tgenabled = 'D' THEN 'disabled'
+            ELSE 'changed' END AS fault
+    FROM keyshop.triggers AS r
+    LEFT JOIN pg_namespace AS n ON n.nspname = r.schema_name
+    LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.table_name
+    LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = r.name
+    WHERE t.oid IS NULL OR t.tgenabled::text <> r.enabled
+    ORDER BY 1, 2
+"""
+
+
+class TriggerFault(Struct, frozen=True):
+    """A trigger that does not do its work."""
+
+    table: str
+    trigger: str
+    fault: Literal["missing", "disabled", "changed"]
+    """Changed: it fires for some writers only."""
+
+
+async def remember_triggers(connection: Connection) -> None:
+    """Write down the triggers of keyshop's that are there and were not known yet."""
+    if await connection.fetchval(_HAS_MEMORY):
+        await connection.execute(_REMEMBER)
+
+
+async def find_trigger_faults(connection: Connection) -> list[TriggerFault]:
+    """Return the triggers that are gone, or do not fire for everybody they should."""
+    if not await connection.fetchval(_HAS_MEMORY):
+        return []
+    return [
+        TriggerFault(record["table"], record["trigger"], record["fault"])
+        for record in await connection.fetch(_FAULTS)
+    ]

@@ -1,0 +1,103 @@
+"""What is over leaves the database, and nothing else."""
+
+from datetime import datetime, timedelta
+
+from structlog.testing import capture_logs
+
+from keyshop.entrypoints.worker.cleanup import TidyDue, on_tidy_due
+from keyshop.kit.database import Database
+from tests.keyshop.accounts.signing import add_user
+from tests.keyshop.entrypoints.worker.probes import ProbeShop
+from tests.shop import NOON
+
+MOMENT = timedelta(seconds=1)
+DAY = timedelta(days=1)
+
+_SESSIONS = """
+    INSERT INTO sessions (id, "sessionId", "expiresAt", "createdAt", data)
+    SELECT $1 || n, $1 || n, $2::timestamp(3), $2::timestamp(3), '{}' FROM generate_series(1, $3::int) AS n
+"""
+_FAMILIES = """
+    INSERT INTO keyshop.token_families (id, user_id, account_state, created_at, expires_at)
+    SELECT $1, $3, 'any', $2::timestamp(3), $2::timestamp(3)
+"""
+_PROOFS = """
+    INSERT INTO keyshop.account_proofs (id, user_id, purpose, email, created_at, expires_at)
+    SELECT $1, $3, 'VERIFY_EMAIL', 'any', $2::timestamp(3), $2::timestamp(3)
+"""
+_LIMITS = "INSERT INTO keyshop.rate_limits (key, arrives_at) VALUES ($1, $2)"
+_FAILURES = """
+    INSERT INTO keyshop.sign_in_failures (address, failures, last_failed_at) VALUES ($1, 1, $2)
+"""
+_MAILS = "INSERT INTO keyshop.sent_mails (id, sent_at) VALUES ($1, $2)"
+
+_LEFT = """
+    SELECT array_agg(DISTINCT name ORDER BY name) FROM (
+        SELECT "sessionId" AS name FROM sessions
+        UNION ALL SELECT id FROM keyshop.token_families
+        UNION ALL SELECT id FROM keyshop.account_proofs
+        UNION ALL SELECT key FROM keyshop.rate_limits
+        UNION ALL SELECT address FROM keyshop.sign_in_failures
+        UNION ALL SELECT id FROM keyshop.sent_mails
+    ) AS names
+"""
+
+# The first batch collides with somebody, as with a transaction that deletes several games.
+_COLLIDE_ONCE = (
+    "CREATE SEQUENCE attempts",
+    """
+    CREATE FUNCTION collide_once() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('attempts') = 1 THEN
+            RAISE EXCEPTION 'collided' USING ERRCODE = 'deadlock_detected';
+        END IF;
+        RETURN NULL;
+    END $$
+    """,
+    "CREATE TRIGGER collide AFTER DELETE ON sessions EXECUTE FUNCTION collide_once()",
+)
+
+
+async def add_visits(db: Database, name: str, *, at: datetime, sessions: int = 1) -> None:
+    """Store one row in each table, so old that it is over a moment before `at`, or is not."""
+    user = await add_user(db)
+    async with db.transaction() as tx:
+        await tx.execute(_SESSIONS, f"{name} session ", at, sessions)
+        await tx.execute(_FAMILIES, f"{name} family", at, user.id)
+        await tx.execute(_PROOFS, f"{name} proof", at - DAY, user.id)
+        await tx.execute(_LIMITS, f"{name} limit", at)
+        await tx.execute(_FAILURES, f"{name} failures", at - DAY)
+        await tx.execute(_MAILS, f"{name} mail", at - 30 * DAY)
+
+
+class TestTidying:
+    async def test_forgets_what_is_over(self, shop: ProbeShop):
+        await add_visits(shop.db, "old", at=NOON - MOMENT, sessions=450)
+        await add_visits(shop.db, "live", at=NOON + MOMENT)
+
+        with capture_logs() as logs:
+            await on_tidy_due(shop, TidyDue(due_at=NOON))
+
+        async with shop.db.read() as reader:
+            left = await reader.fetchval(_LEFT)
+        kinds = ("failures", "family", "limit", "mail", "proof", "session 1")
+        assert left == [f"live {kind}" for kind in kinds]
+        (line,) = [line for line in logs if line["event"] == "tidied"]
+        assert line["sessions"] == 450
+        assert line["sent_mails"] == 1
+
+    async def test_forgets_nothing_twice(self, shop: ProbeShop):
+        await on_tidy_due(shop, TidyDue(due_at=NOON))
+        await on_tidy_due(shop, TidyDue(due_at=NOON))
+
+    async def test_goes_on_when_it_collided_with_others(self, shop: ProbeShop):
+        await add_visits(shop.db, "old", at=NOON - MOMENT)
+        async with shop.db.transaction() as tx:
+            for statement in _COLLIDE_ONCE:
+                await tx.execute(statement)
+
+        await on_tidy_due(shop, TidyDue(due_at=NOON))
+
+        async with shop.db.read() as reader:
+            assert await reader.fetchval("SELECT last_value FROM attempts") > 1
+            assert await reader.fetchval(_LEFT) is None

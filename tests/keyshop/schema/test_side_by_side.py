@@ -1,0 +1,90 @@
+"""Prisma goes on writing to a database that keyshop took over."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from keyshop.schema.attach import attach
+from tests.keyshop.schema.prisma_database import describe_all
+
+
+@pytest.fixture
+async def application(
+    prisma: asyncpg.Connection, prisma_url: str, prisma_role: str
+) -> asyncpg.Connection:
+    """A connection of the role that owns Prisma's tables and may do nothing in schema keyshop."""
+    await asyncio.to_thread(attach, prisma_url, lambda _: None)
+    await prisma.execute(f'SET SESSION AUTHORIZATION "{prisma_role}"')
+    return prisma
+
+
+# As Prisma's client sends them: ids and times of its own, names quoted with their schema.
+_INSERT_GAME = """
+    INSERT INTO "public"."games" ("id", "title", "slug", "description", "price", "currency",
+        "image", "inStock", "g2aStock", "releaseDate", "multiplayer", "isBestSeller", "isNew",
+        "isPreorder", "createdAt", "updatedAt")
+    VALUES ('new', 'New', 'new', '', 5, 'EUR', '', true, false, now(), false, false, false, false,
+        now(), now())
+    RETURNING "public"."games"."id"
+"""
+_UPSERT_CART = """
+    INSERT INTO "public"."cart_items" ("userId", "gameId", "quantity", "addedAt")
+    VALUES ('alice', 'new', 1, now())
+    ON CONFLICT ("userId", "gameId") DO UPDATE SET "quantity" = 2
+    WHERE "public"."cart_items"."userId" = 'alice'
+"""
+_WRITES = [
+    """INSERT INTO "public"."game_genres" ("gameId", "genreId") VALUES ('new', 'a')""",
+    _UPSERT_CART,
+    _UPSERT_CART,
+    """UPDATE "public"."games" SET "price" = 6, "updatedAt" = now() WHERE "id" IN ('new', 'g1')""",
+    """INSERT INTO "public"."transactions" ("id", "userId", "type", "amount", "currency", "status")
+       VALUES ('t9', 'bob', 'TOP_UP', 5, 'EUR', 'COMPLETED')""",
+    """UPDATE "public"."users" SET "balance" = ("public"."users"."balance" + 5) WHERE "id" = 'bob'""",
+    """DELETE FROM "public"."users" WHERE "id" = 'bob'""",
+    """DELETE FROM "public"."games" WHERE "id" = 'g2'""",
+    """UPDATE "public"."users" SET "id" = 'carola' WHERE "id" = 'carol'""",
+]
+
+
+class TestPrisma:
+    async def test_writes_as_before_without_any_right_in_schema_keyshop(
+        self, application: asyncpg.Connection
+    ) -> None:
+        assert await application.fetchval(_INSERT_GAME) == "new"
+        async with application.transaction():
+            for statement in _WRITES:
+                await application.execute(statement)
+
+        await application.execute("RESET SESSION AUTHORIZATION")
+        facets = await application.fetchrow(
+            "SELECT price, cardinality(links) AS links FROM keyshop.game_facets"
+            " WHERE game_id = 'new'"
+        )
+        assert facets
+        assert (facets["price"], facets["links"]) == (6, 1)
+        assert await application.fetchval("SELECT count(*) FROM keyshop.cache_outbox") > 0
+
+    async def test_takes_opening_balances_along_with_their_customers(
+        self, application: asyncpg.Connection
+    ) -> None:
+        await application.execute(_WRITES[-3])
+        await application.execute(_WRITES[-1])
+
+        await application.execute("RESET SESSION AUTHORIZATION")
+        left = await application.fetch("SELECT user_id FROM keyshop.opening_balances")
+        assert [row["user_id"] for row in left] == ["carola"]
+
+    async def test_may_not_look_into_schema_keyshop(self, application: asyncpg.Connection) -> None:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await application.execute("SELECT FROM keyshop.opening_balances")
+
+    async def test_can_bring_its_own_migrations_on(self, application: asyncpg.Connection) -> None:
+        await application.execute("ALTER TABLE public.games ADD shelf TEXT")
+        await application.execute("CREATE TABLE public.reviews (id TEXT PRIMARY KEY)")
+
+        await application.execute("UPDATE public.games SET shelf = 'top'")
+        await application.execute("RESET SESSION AUTHORIZATION")
+        catalogues, _ = await describe_all(application, "public")
+        assert any("reviews" in line for line in catalogues)
