@@ -27,7 +27,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.logs import configure_logging
 from keyshop.schema.migrate import upgrade
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 _GENRES: Final = """
     INSERT INTO genres (id, name, slug)

@@ -14,7 +14,7 @@ from bench.rivals import Recorder, Told, rival
 from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_games import list_best_sellers
 from keyshop.storefront.models import CatalogueFilter, Sort

@@ -12,7 +12,7 @@ from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import SupplierGame
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import BATCH
 
 _COLUMNS_OF_GAMES: Final = """

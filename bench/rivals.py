@@ -31,7 +31,8 @@ from keyshop.entrypoints.cli.parent import end_with
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import connect
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database, Reader
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 from keyshop.kit.logs import configure_logging
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")

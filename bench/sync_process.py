@@ -14,7 +14,7 @@ from keyshop.gateways.g2a.connect import connect_g2a
 from keyshop.gateways.g2a.credentials import Credentials
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.logs import configure_logging
 from keyshop.kit.secrets import Secret
 from keyshop.sync.models import Run

@@ -22,7 +22,7 @@ from tests.servers import (
 
 if TYPE_CHECKING:
     from g2a_simulator.market import Market
-    from keyshop.kit.database import Database
+    from keyshop.kit.database.pool import Database
 
 _RUN_HOME = pytest.StashKey[Path]()
 _CLEANUP = pytest.StashKey[ExitStack]()
@@ -104,7 +104,7 @@ async def database_url(postgres_server: Postgres, template_database: str) -> Asy
 async def db(database_url: str) -> "AsyncIterator[Database]":
     """An open `Database` on this test's own database."""
     from keyshop.kit.cache.guard import GuardedCommit
-    from keyshop.kit.database import Database
+    from keyshop.kit.database.pool import Database
 
     database = Database(database_url, guard=GuardedCommit(None))
     await database.open()

@@ -7,7 +7,7 @@ import asyncpg
 from bench.catalogue import fill
 from bench.machine import EMPTY, Machine, copy_database
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 _TRIGGERS: Final = r"""
     SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger

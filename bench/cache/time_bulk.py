@@ -18,7 +18,7 @@ from keyshop.catalog.models import SupplierGame
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import BATCH
 
 _MOST: Final = 1.3  # times

@@ -13,7 +13,9 @@ from bench.cache.trust import guarded_commits, wait_for_commits
 from bench.report import Goal, percentile
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.open import keep_tidy, open_cache
-from keyshop.kit.database import CommitGuard, Database, Prepared, Transaction
+from keyshop.kit.database.commit import CommitGuard, PreparedCommit, ReaderSource
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 
 _SOME_GAMES: Final = "SELECT id FROM games ORDER BY id LIMIT 100"
 _SET_PRICE: Final = "UPDATE games SET price = $2 WHERE id = $1"
@@ -30,15 +32,17 @@ class TimedGuard:
         self._prepared = 0.0
         self.seconds: list[float] = []
 
-    async def prepare(self, tx: Transaction) -> Prepared:
+    async def before_commit(self, tx: Transaction) -> PreparedCommit:
         begun = time.perf_counter()
-        prepared = await self._guard.prepare(tx)
+        prepared = await self._guard.before_commit(tx)
         self._prepared = time.perf_counter() - begun
         return prepared
 
-    async def settle(self, db: Database, prepared: Prepared, *, committed: bool) -> None:
+    async def after_commit(
+        self, db: ReaderSource, prepared: PreparedCommit, *, committed: bool
+    ) -> None:
         begun = time.perf_counter()
-        await self._guard.settle(db, prepared, committed=committed)
+        await self._guard.after_commit(db, prepared, committed=committed)
         self.seconds.append(self._prepared + time.perf_counter() - begun)
 
 

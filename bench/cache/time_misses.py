@@ -12,7 +12,7 @@ from keyshop.kit.cache.open import open_cache
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.show_game import show_game
 
 # Others than those that are asked for over HTTP.

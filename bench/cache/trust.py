@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.list_games import list_best_sellers
 
 _PATIENCE: Final = 10.0  # seconds

@@ -29,7 +29,7 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mailer
 from keyshop.settings import Environment, Settings, SettingsError
@@ -101,12 +101,12 @@ class Shop(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def open_shop(
-    settings: Settings, servers: Servers, *, lock_patience: float | None = None
+    settings: Settings, servers: Servers, *, lock_timeout: float | None = None
 ) -> AsyncIterator[Shop]:
     """
     Open the shop's parts on a database that answers; Redis need not.
 
-    Whoever answers visitors waits `lock_patience` seconds at most for a row that others hold.
+    Whoever answers visitors waits `lock_timeout` seconds at most for a row that others hold.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
@@ -118,7 +118,7 @@ async def open_shop(
         accounts = parts.enter_context(account_parts(settings))
         cached = await parts.enter_async_context(open_cache(url, servers.redis_url))
         db = await parts.enter_async_context(
-            open_database(url, cached.guard, lock_patience=lock_patience)
+            open_database(url, cached.guard, lock_timeout=lock_timeout)
         )
         budget = await parts.enter_async_context(
             open_budget(url, requests_per_minute=settings.g2a_requests_per_minute)
@@ -149,11 +149,11 @@ async def open_database(
     database_url: str,
     guard: GuardedCommit | None = None,
     *,
-    lock_patience: float | None = None,
+    lock_timeout: float | None = None,
 ) -> AsyncIterator[Database]:
     """Lend an open database; without a guard of its own, writers wait for the relay."""
     guard = guard or GuardedCommit(None)
-    db = Database(database_url, guard=guard, lock_patience=lock_patience)
+    db = Database(database_url, guard=guard, lock_timeout=lock_timeout)
     await db.open()
     try:
         async with keep_tidy(guard, db):

@@ -21,7 +21,7 @@ from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import BOTH, BasketLimits, Migration, Visitor
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 

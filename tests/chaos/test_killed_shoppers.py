@@ -8,7 +8,7 @@ from random import Random
 import asyncpg
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.chaos.shopper import Begun, Done, shop_without_end
 from tests.keyshop.kit.cache.shelf import until
 from tests.shop import make_game

@@ -5,7 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import is_stocked, title_of
 from tests.consistency.keys import FIRST_VERSION, GAMES, Key, Kind
 from tests.consistency.requests import GENRE

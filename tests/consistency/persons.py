@@ -5,7 +5,8 @@ from random import Random
 from typing import Final
 
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import (
     ALWAYS,
     TITLED_GAME,

@@ -32,7 +32,7 @@ from keyshop.entrypoints.cli.session import shop
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.protocol import Cache, Load
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError, Unavailable
 from tests.consistency.answers import observe
 from tests.consistency.contents import session_of, user_of

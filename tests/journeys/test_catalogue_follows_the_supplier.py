@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from g2a_simulator.market import Market
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
 from tests.keyshop.sync.syncing import (
     HeldClient,

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 from keyshop.embedded.ports import pick_free
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import Person, message_of, new_email, somebody
 from tests.shop import make_game

@@ -10,7 +10,8 @@ from g2a_simulator.market import Market
 from g2a_simulator.server import serve
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database, DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
 from keyshop.schema.migrate import upgrade
 from keyshop.sync import queries
 from keyshop.sync.models import Run

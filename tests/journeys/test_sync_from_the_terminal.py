@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from g2a_simulator.market import Market
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.journeys.terminal import Terminal, end_of
 from tests.keyshop.sync.syncing import asked_price, count, read_games, until
 

@@ -19,7 +19,8 @@ from keyshop.assembly import (
     supplier_url,
 )
 from keyshop.embedded.generated_secrets import generate_secrets
-from keyshop.kit.database import Database, DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from keyshop.settings import Settings, SettingsError
 from keyshop.sync.rules import RunState

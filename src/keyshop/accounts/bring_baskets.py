@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, TypeAlias
 
-import asyncpg
 import structlog
 from msgspec.structs import replace
 
@@ -13,14 +12,14 @@ from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import Migration
 from keyshop.baskets.owners import successor_id
-from keyshop.kit.database import Database, DatabaseBusy, DatabaseUnavailable, Transaction
+from keyshop.kit.database.errors import RETRYABLE, DatabaseBusy, DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 
 Entering: TypeAlias = Callable[[Transaction, Caller], Awaitable[SignedUp]]
 
 _ATTEMPTS: Final = 3
 
-# Nothing is wrong with the basket: others were at the same rows, and another attempt may succeed.
-_COLLISIONS: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 _WAIT_A_MOMENT: Final = "SET LOCAL lock_timeout = '2s'"
 _WAIT: Final = "SET LOCAL lock_timeout = DEFAULT"
@@ -36,7 +35,7 @@ async def enter_with_baskets(db: Database, enter: Entering, caller: Caller) -> S
     """
     try:
         return await db.run(lambda tx: enter(tx, caller), attempts=_ATTEMPTS)
-    except _COLLISIONS:
+    except RETRYABLE:
         _log.warning("baskets.migration_collided")
     alone = replace(caller, session_id=None)
     return await db.run(lambda tx: enter(tx, alone), attempts=_ATTEMPTS)
@@ -75,7 +74,7 @@ async def bring_baskets(
     except DatabaseBusy:
         _log.warning("baskets.migration_gave_way", user_id=user_id)
         return None
-    except (DatabaseUnavailable, *_COLLISIONS):
+    except (DatabaseUnavailable, *RETRYABLE):
         raise
     except Exception:  # noqa: BLE001 - told in the log, whatever it is
         _log.exception("baskets.migration_failed", user_id=user_id)

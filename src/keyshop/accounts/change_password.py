@@ -28,7 +28,9 @@ from keyshop.accounts.rules import (
 from keyshop.accounts.services import AccountParts
 from keyshop.accounts.sessions import queries as token_queries
 from keyshop.accounts.sessions.families import carry_over
-from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import Limit, give_back, take
 from keyshop.kit.secrets import Secret
 

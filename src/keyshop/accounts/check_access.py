@@ -12,7 +12,7 @@ from keyshop.accounts.sessions.queries import Access
 from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.cache_keys import USER_ACCESS
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 _DECODER: Final = json.Decoder(Access)
 _ENCODER: Final = json.Encoder()

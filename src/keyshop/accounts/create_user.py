@@ -7,7 +7,7 @@ from keyshop.accounts.addresses import registered
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.rules import USUAL_NICKNAME, checked_nickname
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 
 
 async def create_user(

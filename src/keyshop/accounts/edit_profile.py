@@ -6,7 +6,7 @@ from keyshop.accounts import queries
 from keyshop.accounts.errors import PasswordNotHere, UserNotFound
 from keyshop.accounts.models import ProfileChanges
 from keyshop.accounts.rules import checked_name, checked_nickname
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 
 async def edit_profile(

@@ -10,7 +10,7 @@ from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_BY_ADDRESS
 from keyshop.accounts.sessions import queries as token_queries
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.limits import forget_who
 

@@ -8,7 +8,7 @@ import msgspec
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.lockout.failures import digest_of
 from keyshop.accounts.queries import find_account_by_id
-from keyshop.kit.database import Reader
+from keyshop.kit.database.transaction import Reader
 
 # One statement, and so one moment. Times are UTC and say so. Neither the password's hash nor the
 # text of a key: the first helps only thieves, the second is shown where the order is.

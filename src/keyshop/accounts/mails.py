@@ -10,7 +10,7 @@ from keyshop.accounts.email_tokens.tokens import ProofKeys, Purpose
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.models import Account
 from keyshop.accounts.rules import ERASED_DOMAIN
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mail
 
 MailWithProof: TypeAlias = MailWelcome | MailVerification | MailReset

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from keyshop.accounts.addresses import NormalAddress, spellings
 from keyshop.accounts.models import ACCOUNT_COLUMNS, NICKNAME, NOT_ERASED, Account, Role, account_of
-from keyshop.kit.database import Reader, Transaction, row, rows
+from keyshop.kit.database.codecs import row, rows
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
 
 _ADD: Final = f"""

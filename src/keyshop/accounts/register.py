@@ -24,7 +24,8 @@ from keyshop.accounts.rules import (
 )
 from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.accounts.sessions.families import begin_family
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import give_back, take
 

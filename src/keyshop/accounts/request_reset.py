@@ -9,7 +9,7 @@ from keyshop.accounts.errors import EmailRequired
 from keyshop.accounts.jobs import MailReset
 from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import MAIL_OF_CLIENT, RESET_MAIL_TO_ADDRESS, client_key
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take

@@ -14,7 +14,8 @@ from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import PROOF_OF_CLIENT, check_password, client_key
 from keyshop.accounts.services import AccountParts
 from keyshop.accounts.sessions.families import revoke_all
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import take
 
 _ATTEMPTS: Final = 3

@@ -8,7 +8,7 @@ from keyshop.accounts.errors import AlreadyVerified, UserNotFound
 from keyshop.accounts.jobs import MailVerification
 from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import MAIL_OF_CLIENT, VERIFICATION_MAIL_TO_ADDRESS, client_key
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 

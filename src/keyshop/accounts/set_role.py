@@ -8,7 +8,7 @@ from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.models import Role
 from keyshop.accounts.sessions.families import revoke_all
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 
 
 async def set_role(tx: Transaction, *, user_id: str, role: str, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from keyshop.accounts.queries import Figures
 from keyshop.accounts.rules import days_since, empty_fields, true_until
 from keyshop.cache_keys import PROFILE
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.answer import answer, iso
 
 

@@ -7,7 +7,7 @@ from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.models import Balance, Statistics
 from keyshop.accounts.queries import Figures
 from keyshop.accounts.rules import days_since
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.answer import answer
 
 

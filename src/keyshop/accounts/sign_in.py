@@ -25,7 +25,9 @@ from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPassw
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
 from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.accounts.sessions.families import begin_family, carry_over
-from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import Limit, give_back, take
 from keyshop.kit.secrets import Secret
 

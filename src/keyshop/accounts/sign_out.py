@@ -4,7 +4,7 @@ from datetime import datetime
 
 from keyshop.accounts.models import SignedIn
 from keyshop.accounts.sessions.families import revoke_family
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 
 async def sign_out(db: Database, signed_in: SignedIn, *, now: datetime) -> None:

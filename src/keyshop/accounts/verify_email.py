@@ -10,7 +10,8 @@ from keyshop.accounts.errors import ProofRefused
 from keyshop.accounts.models import Caller
 from keyshop.accounts.rules import PROOF_OF_CLIENT, VERIFICATION_TRIES, client_key
 from keyshop.accounts.services import AccountParts
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import take
 
 _ATTEMPTS: Final = 3

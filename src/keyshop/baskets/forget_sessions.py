@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.baskets import queries
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 
 # Few enough for their carts and wishlists to be thrown away by key, and not all that there are.
 _BATCH: Final = 200

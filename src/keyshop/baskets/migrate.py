@@ -25,7 +25,8 @@ from keyshop.baskets.rules import (
     migrate_lines,
     migrate_wishes,
 )
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 
 _log = structlog.get_logger(__name__)
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.baskets.rules import GuestLine, GuestWish
-from keyshop.kit.database import Transaction, rows
+from keyshop.kit.database.codecs import rows
+from keyshop.kit.database.transaction import Transaction
 
 _HAS_LIVE: Final = """
     SELECT EXISTS (SELECT FROM sessions WHERE "sessionId" = ANY($1) AND "expiresAt" >= $2)

@@ -10,7 +10,7 @@ from keyshop.baskets import queries
 from keyshop.baskets.errors import AccountGone
 from keyshop.baskets.models import Owner, Visitor
 from keyshop.baskets.rules import SESSION_LIFE, is_session_id
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct
 
 from keyshop.baskets.models import BasketGame, Cart, CartLine, Owner, Wish
 from keyshop.baskets.rules import CartState
-from keyshop.kit.database import Reader, Transaction
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.storefront.answer import iso
 
 _NOTHING: Final = Decimal("0.00")

@@ -10,7 +10,8 @@ from keyshop.baskets.models import Owner, Visitor
 from keyshop.baskets.rules import is_session_id
 from keyshop.kit.cache.families import Family, digest
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database, Reader
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 
 
 class Kept(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ from keyshop.baskets import queries
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_owner
 from keyshop.baskets.rules import may_be_game_id
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 
 
 async def remove_from_cart(

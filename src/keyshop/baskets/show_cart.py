@@ -9,7 +9,8 @@ from keyshop.baskets.models import Cart, Owner, Visitor
 from keyshop.baskets.read_basket import Kept, read_kept
 from keyshop.cache_keys import CART, GUEST_CART
 from keyshop.kit.cache.protocol import Cache
-from keyshop.kit.database import Database, Reader
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.answer import answer
 
 

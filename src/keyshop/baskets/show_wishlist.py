@@ -10,7 +10,8 @@ from keyshop.baskets.models import Owner, Visitor
 from keyshop.baskets.read_basket import Kept, read_kept
 from keyshop.cache_keys import GUEST_WISHLIST, WISHLIST
 from keyshop.kit.cache.protocol import Cache
-from keyshop.kit.database import Database, Reader
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.answer import answer
 
 _ENCODER: Final = json.Encoder(decimal_format="number")

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from keyshop.catalog import home_list_queries
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 
 _HOW_MANY = 30
 _LAST_WEEK = timedelta(days=7)

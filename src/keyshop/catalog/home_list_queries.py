@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from keyshop.catalog.rules import UNKNOWN_RELEASE_DATE
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 
 _COUNT_BEST_SELLERS = 'SELECT count(*) FROM games WHERE "isBestSeller"'
 _COUNT_PREORDERS = 'SELECT count(*) FROM games WHERE "isPreorder"'

@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.catalog.queries import QUOTED_COLUMNS
-from keyshop.kit.database import Transaction, rows
+from keyshop.kit.database.codecs import rows
+from keyshop.kit.database.transaction import Transaction
 
 # One statement, so that the triggers that keep the storefront's copy see a new game with its links,
 # and write that copy once: its index of names is what a new game costs most.

@@ -10,7 +10,7 @@ from keyshop.catalog import link_queries, queries
 from keyshop.catalog.models import Description, KnownGame, Merged, SupplierGame
 from keyshop.catalog.rules import NO_COVER, UNKNOWN_RELEASE_DATE, choose_slug
 from keyshop.catalog.sync_links import relink
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from keyshop.catalog.link_queries import Link
 from keyshop.catalog.rules import loses_letters, slugify
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 
 _FIND = "SELECT id, name, slug FROM {names} WHERE name = ANY($1::text[]) OR slug = ANY($2::text[])"

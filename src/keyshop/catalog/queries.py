@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.catalog.models import KnownGame, SupplierGame
-from keyshop.kit.database import Transaction, rows
+from keyshop.kit.database.codecs import rows
+from keyshop.kit.database.transaction import Transaction
 
 STAGED_COLUMNS: Final = (
     "product_id",

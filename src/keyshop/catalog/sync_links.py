@@ -8,7 +8,7 @@ from keyshop.catalog import link_queries
 from keyshop.catalog.link_queries import GameLinks, Link
 from keyshop.catalog.models import SupplierGame
 from keyshop.catalog.names import CATEGORIES, GENRES, PLATFORMS, Names, ensure_names, remove_links
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 
 
 class Relinked(Struct, frozen=True, kw_only=True):

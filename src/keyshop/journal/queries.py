@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from keyshop.journal.models import Details, Entry
-from keyshop.kit.database import Reader, Transaction
+from keyshop.kit.database.transaction import Reader, Transaction
 
 _ADD: Final = """
     INSERT INTO keyshop.journal (happened_at, actor, action, subject, subject_id, details)

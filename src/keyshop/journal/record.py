@@ -4,7 +4,7 @@ from datetime import datetime
 
 from keyshop.journal import queries
 from keyshop.journal.models import Details
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 
 
 async def record(

@@ -11,7 +11,8 @@ from typing import ClassVar, Final, NewType, TypeVar
 
 import msgspec
 
-from keyshop.kit.database import Reader, Transaction, rows
+from keyshop.kit.database.codecs import rows
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.errors import NotFound
 
 JobId = NewType("JobId", int)

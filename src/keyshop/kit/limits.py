@@ -11,7 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import TooMany
 
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets

@@ -9,7 +9,8 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.mail.protocol import Mail, Mailer, MailMaybeSent, MailUncertain
 
 _IS_SENT: Final = """

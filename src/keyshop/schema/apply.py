@@ -2,7 +2,8 @@
 
 import asyncpg
 
-from keyshop.schema.connect import AWAY, Connection
+from keyshop.kit.database.errors import CONNECTION_LOST
+from keyshop.schema.connect import Connection
 from keyshop.schema.errors import MigrationFailed
 from keyshop.schema.revisions import Revision, sql_of
 from keyshop.schema.triggers import remember_triggers
@@ -18,7 +19,7 @@ async def apply(connection: Connection, revision: Revision) -> None:
     try:
         await connection.execute(sql_of(revision))
         await remember_triggers(connection)
-    except AWAY:
+    except CONNECTION_LOST:
         raise
     except asyncpg.PostgresError as error:
         raise MigrationFailed(revision.name, error) from error

@@ -14,9 +14,10 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
+from keyshop.kit.database.errors import CONNECTION_LOST
 from keyshop.schema.apply import apply
 from keyshop.schema.compare import Difference, compare
-from keyshop.schema.connect import AWAY, Connection, connected, take_turn
+from keyshop.schema.connect import Connection, connected, take_turn
 from keyshop.schema.describe import describe_public, what_prisma_makes
 from keyshop.schema.errors import AttachRefused, AttachStopped, NewerDatabase, NothingToAttach
 from keyshop.schema.lock_timeout import patiently
@@ -180,7 +181,7 @@ async def _begin(connection: Connection, first: Revision) -> None:
         async with connection.transaction():
             await connection.execute(sql_that_stamps(first))
             await connection.execute(_BEGIN)
-    except AWAY:
+    except CONNECTION_LOST:
         raise
     except asyncpg.PostgresError as error:
         raise AttachStopped("Making schema keyshop", error) from error
@@ -206,7 +207,7 @@ async def _build(connection: Connection, index: ShopIndex) -> None:
         # What an interrupted attempt had built stays, and is of no use to anybody.
         await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS public.{index.name}")
         await connection.execute(f"CREATE INDEX CONCURRENTLY {index.name} {index.rest}")
-    except AWAY:
+    except CONNECTION_LOST:
         raise
     except asyncpg.PostgresError as error:
         raise AttachStopped(f"Building the index {index.plain_name}", error) from error

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import asyncpg
 from asyncpg import Record
 
-from keyshop.kit.database import DatabaseUnavailable
+from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseUnavailable
 from keyshop.kit.dsn import clean_dsn
 from keyshop.schema.errors import ServerRefused, UpgradeBusy
 
@@ -16,16 +16,6 @@ OLDEST_SERVER: Final = 15
 
 # Quoted: only the type checker knows it as generic.
 Connection: TypeAlias = "asyncpg.Connection[Record]"
-
-# What the driver raises when the server is away, or goes away half-way.
-AWAY: Final = (
-    OSError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.CrashShutdownError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.TooManyConnectionsError,
-)
 
 _LONGEST_TURN: Final = 120.0  # seconds that an upgrade at work is waited for
 _BETWEEN_TRIES: Final = 0.05  # seconds
@@ -53,7 +43,7 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
             yield connection
         finally:
             await connection.close()
-    except (*AWAY, asyncpg.InterfaceError):
+    except (*CONNECTION_LOST, asyncpg.InterfaceError):
         # The driver complains of its own connection when the server left in a transaction.
         raise DatabaseUnavailable from None
 
@@ -83,7 +73,7 @@ async def _connect(database_url: str) -> Connection:
         connection: Connection = await asyncpg.connect(
             url, statement_cache_size=0, server_settings={"timezone": "UTC"}
         )
-    except AWAY:
+    except CONNECTION_LOST:
         raise
     except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
         raise ServerRefused(f"PostgreSQL cannot be used by DATABASE_URL: {error}.") from None

@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from keyshop.schema.connect import AWAY, Connection, connected, take_turn
+from keyshop.kit.database.errors import CONNECTION_LOST
+from keyshop.schema.connect import Connection, connected, take_turn
 from keyshop.schema.describe import describe_public
 from keyshop.schema.errors import DetachRefused
 from keyshop.schema.lock_timeout import LOCK_TIMEOUT, patiently
@@ -59,7 +60,7 @@ async def _try(connection: Connection) -> Detached:
         _refuse_others(await look(connection, list_revisions()))
         try:
             return await _take_away(connection)
-        except AWAY:
+        except CONNECTION_LOST:
             raise
         except asyncpg.PostgresError as error:
             raise DetachRefused(

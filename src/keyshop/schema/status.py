@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from keyshop.kit.database import Reader
+from keyshop.kit.database.transaction import Reader
 from keyshop.schema.connect import Connection
 from keyshop.schema.revisions import Revision
 from keyshop.schema.triggers import TriggerFault, find_trigger_faults

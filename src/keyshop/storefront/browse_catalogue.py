@@ -7,7 +7,7 @@ import msgspec
 from keyshop.cache_keys import CATALOG_PAGE
 from keyshop.kit.cache.families import CacheKey, digest
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront import browse_queries, queries
 from keyshop.storefront.answer import answer
 from keyshop.storefront.models import CatalogueFilter, GamePage, Sort

@@ -6,7 +6,7 @@ Every piece is a constant of this file; what a visitor sent goes into the statem
 
 from typing import Final
 
-from keyshop.kit.database import Reader
+from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.queries import POPULAR, POPULAR_GAMES
 from keyshop.storefront.search_queries import DESCRIBED, GRAMS, IN_NAMES

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from keyshop.kit.database import Reader, rows
+from keyshop.kit.database.codecs import rows
+from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.models import NamedSlug
 
 _GENRES: Final = "SELECT name, slug FROM genres ORDER BY name"

@@ -7,7 +7,8 @@ from asyncpg import Record
 
 from keyshop.cache_keys import COLLECTIONS
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database, Reader
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 from keyshop.storefront import queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import Collection, Game

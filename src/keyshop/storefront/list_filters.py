@@ -5,7 +5,7 @@ from typing import Final
 
 from keyshop.cache_keys import FILTER_OPTIONS, GENRES, PLATFORMS
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront import filter_queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import FilterOptions, NamedSlug

@@ -15,7 +15,8 @@ from keyshop.cache_keys import (
 )
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database, Reader
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 from keyshop.kit.ids import new_id
 from keyshop.storefront import queries
 from keyshop.storefront.answer import NOTHING, answer

@@ -11,7 +11,7 @@ from typing import Final
 from asyncpg import Record
 from msgspec import UNSET
 
-from keyshop.kit.database import Reader
+from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.answer import iso
 from keyshop.storefront.models import Game
 from keyshop.storefront.rules import is_new

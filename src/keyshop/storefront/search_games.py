@@ -8,7 +8,7 @@ from asyncpg import Record
 from keyshop.cache_keys import SUGGESTIONS
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront import queries, search_queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.errors import BadParameter

@@ -5,7 +5,7 @@ from typing import Final
 
 from asyncpg import Record
 
-from keyshop.kit.database import Reader
+from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.queries import POPULAR
 
 # Sub-selects without a table are worked out once and not for every row. The signs that mean

@@ -5,7 +5,7 @@ from datetime import datetime
 from keyshop.cache_keys import GAME, GAME_BY_SLUG
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront import queries
 from keyshop.storefront.answer import answer
 from keyshop.storefront.errors import GameNotFound

@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 from asyncpg import Record
 
-from keyshop.kit.database import Reader, Transaction, rows
+from keyshop.kit.database.codecs import rows
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.sync.models import PageLost, Quarantined, Run, RunError
 from keyshop.sync.rules import RunKind, Unsellable
 

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
 from keyshop.catalog.sync_links import see_lost_names
-from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.supplier.protocol import Supplier
 from keyshop.sync import queries

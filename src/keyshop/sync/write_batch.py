@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import Merged
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.sync import queries
 from keyshop.sync.batch import Batch
 from keyshop.sync.errors import RunTakenOver
@@ -18,7 +19,7 @@ from keyshop.sync.rules import RunKind, Unsellable
 # A shop in which many write in any order may have to be met several times.
 _ATTEMPTS = 8
 # Somebody else wrote at the same moment: the same genre, the same slug, a row we waited for.
-_COLLISIONS = (
+_RETRYABLE = (
     asyncpg.UniqueViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -35,7 +36,7 @@ async def write_batch(db: Database, run: Run, batch: Batch, *, now: datetime) ->
     """
     began = perf_counter()
     counted = await db.run(
-        lambda tx: _write(tx, run, batch, now=now), attempts=_ATTEMPTS, again=_COLLISIONS
+        lambda tx: _write(tx, run, batch, now=now), attempts=_ATTEMPTS, retryable=_RETRYABLE
     )
     return replace(counted, write_seconds=run.write_seconds + perf_counter() - began)
 

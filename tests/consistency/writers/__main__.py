@@ -16,7 +16,7 @@ import uvloop
 from keyshop.assembly import Shop
 from keyshop.entrypoints.cli.parent import end_with
 from keyshop.entrypoints.cli.session import shop
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from tests.consistency.keys import Kind
 from tests.consistency.records import WriteLog

@@ -6,7 +6,8 @@ from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import BasketLimits
 from keyshop.baskets.owners import new_session_id
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import (
     TITLED_GAME,
     count_of_lines,

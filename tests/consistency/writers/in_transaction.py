@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from time import monotonic_ns
 from typing import TypeAlias
 
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.writers.order import Writing
 
 Versions: TypeAlias = dict[int, int]

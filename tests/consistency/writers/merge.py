@@ -6,7 +6,8 @@ from decimal import Decimal
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import Offer, SupplierGame
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.keys import Key, Kind, of_kind
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction
 from tests.consistency.writers.order import Writing, price_of, version_of

@@ -1,6 +1,7 @@
 """Writes what is one customer's as the shop does: with its verbs, or in a transaction of its own."""
 
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import is_stocked, title_of
 from tests.consistency.keys import Family, Key, Kind, choose_personal, of_kind
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction

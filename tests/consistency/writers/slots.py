@@ -3,7 +3,8 @@
 from decimal import Decimal
 from time import monotonic_ns
 
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.games import add_watched_game
 from tests.consistency.keys import Kind, of_kind
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction

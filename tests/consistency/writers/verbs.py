@@ -11,7 +11,8 @@ from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.models import BasketLimits, Visitor
 from keyshop.baskets.remove_from_cart import remove_from_cart
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import nickname_of, session_of, token_family_of, user_of
 from tests.consistency.keys import Family, Key
 from tests.consistency.writers.person_rows import changed_lines, contents_of

@@ -8,7 +8,7 @@ import pytest_asyncio
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.services import AccountParts
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.accounts.people import make_parts
 from tests.servers import Postgres, copied_database
 

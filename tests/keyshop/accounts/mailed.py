@@ -7,7 +7,7 @@ import msgspec
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.mails import MailJob, compose
 from keyshop.accounts.services import AccountParts
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mail
 from tests.keyshop.accounts.people import jobs
 from tests.shop import NOON

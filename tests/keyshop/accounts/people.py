@@ -17,7 +17,7 @@ from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.models import BasketLimits, Visitor
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.signing import make_tokens
 from tests.shop import NOON

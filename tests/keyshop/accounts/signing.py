@@ -7,7 +7,7 @@ from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, TokenPair, account
 from keyshop.accounts.sessions.families import begin_family
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 from tests.shop import NOON

@@ -17,7 +17,8 @@ from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.signing import (
     HOUR,

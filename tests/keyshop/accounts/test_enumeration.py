@@ -14,7 +14,7 @@ from keyshop.accounts.lockout.failures import digest_of
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.services import AccountParts
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.accounts.people import caller, enter, make_parts
 from tests.keyshop.accounts.signing import add_user
 from tests.shop import NOON

@@ -19,7 +19,7 @@ from keyshop.accounts.sessions.families import (
     revoke_family,
 )
 from keyshop.accounts.sessions.queries import find_access
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.signing import (
     HOUR,

@@ -23,7 +23,7 @@ from keyshop.accounts.lockout.queries import Lock, Series
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.rules import LONGEST_LOCK, SIGN_IN_OF_ADDRESS, lock_after
 from keyshop.accounts.services import AccountParts, SignedUp
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from tests.keyshop.accounts.people import (
     ALICE,

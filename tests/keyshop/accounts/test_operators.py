@@ -22,7 +22,7 @@ from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.services import AccountParts
 from keyshop.accounts.sessions.queries import list_families
 from keyshop.accounts.set_role import set_role
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.keyshop.accounts.mailed import mailed
 from tests.keyshop.accounts.people import (

@@ -22,7 +22,7 @@ from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.services import AccountParts, SignedUp
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.secrets import Secret
 from tests.keyshop.accounts.mailed import last_mail, link_token, mailed

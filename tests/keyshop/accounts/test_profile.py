@@ -18,7 +18,7 @@ from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Load, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.keyshop.accounts.people import PASSWORD, add_alice, enter
 from tests.keyshop.accounts.signing import add_user, get_account

@@ -13,7 +13,8 @@ from keyshop.accounts.register import register
 from keyshop.accounts.rules import REGISTRATION_OF_CLIENT
 from keyshop.accounts.services import AccountParts, SignedUp
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database, DatabaseUnavailable, in_transaction
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database, in_transaction
 from keyshop.kit.errors import TooMany
 from tests.keyshop.accounts.people import (
     ALICE,

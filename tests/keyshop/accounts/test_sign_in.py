@@ -18,7 +18,7 @@ from keyshop.accounts.services import AccountParts
 from keyshop.accounts.sessions.families import refresh
 from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from tests.keyshop.accounts.people import (
     ALICE,

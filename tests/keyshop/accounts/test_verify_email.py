@@ -19,7 +19,8 @@ from keyshop.accounts.queries import find_account_by_id
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import TooMany
 from tests.keyshop.accounts.mailed import last_mail, link_token
 from tests.keyshop.accounts.people import (

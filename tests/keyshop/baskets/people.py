@@ -13,7 +13,7 @@ from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.shop import NOON
 

@@ -20,7 +20,8 @@ from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wi
 from keyshop.kit.cache.families import CacheKey, digest
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
-from keyshop.kit.database import Database, Reader, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
 from tests.keyshop.baskets.people import (
     LIMITS,

@@ -18,7 +18,7 @@ from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import BasketLimits, Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.storefront.errors import GameNotFound
 from tests.keyshop.baskets.people import (

@@ -16,7 +16,7 @@ from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.keyshop.baskets.people import (
     LIMITS,

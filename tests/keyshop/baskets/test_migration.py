@@ -22,7 +22,9 @@ from keyshop.baskets.models import (
     Visitor,
 )
 from keyshop.baskets.owners import new_session_id, successor_id
-from keyshop.kit.database import Database, DatabaseUnavailable, Transaction
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 from tests.keyshop.baskets.people import (

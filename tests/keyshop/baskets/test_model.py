@@ -15,7 +15,7 @@ from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from tests.keyshop.baskets.people import NO_CACHE, change_game, data_of, make_user
 from tests.shop import NOON, make_game

@@ -15,7 +15,8 @@ from keyshop.baskets.forget_sessions import forget_expired_sessions
 from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import BOTH, BasketLimits, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import ShopError
 from tests.keyshop.baskets.people import (
     LIMITS,

@@ -6,7 +6,7 @@ from typing import Any
 
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import Description, Merged, Offer, SupplierGame
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.shop import make_game
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)

@@ -7,7 +7,8 @@ import pytest
 
 from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

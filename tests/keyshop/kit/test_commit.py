@@ -11,14 +11,10 @@ import pytest_asyncio
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import (
-    Database,
-    DatabaseBusy,
-    DatabaseUnavailable,
-    OutcomeUnknown,
-    Prepared,
-    Transaction,
-)
+from keyshop.kit.database.commit import PreparedCommit, ReaderSource
+from keyshop.kit.database.errors import CommitOutcomeUnknown, DatabaseBusy, DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from tests.keyshop.embedded.users import get_server, kill
 from tests.keyshop.kit.cache.network import Network, network_to
 from tests.keyshop.kit.cache.shelf import until
@@ -66,11 +62,13 @@ class Notes:
 class Foreteller:
     """A guard that names a transaction of the future."""
 
-    async def prepare(self, tx: Transaction) -> Prepared:
+    async def before_commit(self, tx: Transaction) -> PreparedCommit:
         del tx
-        return Prepared(xid="18000000000000000000")
+        return PreparedCommit(xid="18000000000000000000")
 
-    async def settle(self, db: Database, prepared: Prepared, *, committed: bool) -> None:
+    async def after_commit(
+        self, db: ReaderSource, prepared: PreparedCommit, *, committed: bool
+    ) -> None:
         del db, prepared
         assert not committed
 
@@ -82,8 +80,10 @@ class Forsaken(GuardedCommit):
         super().__init__(None)
         self._why = why
 
-    async def settle(self, db: Database, prepared: Prepared, *, committed: bool) -> None:
-        await super().settle(db, prepared, committed=committed)
+    async def after_commit(
+        self, db: ReaderSource, prepared: PreparedCommit, *, committed: bool
+    ) -> None:
+        await super().after_commit(db, prepared, committed=committed)
         raise self._why
 
 
@@ -152,7 +152,7 @@ class TestLostAnswer:
 
             with pytest.raises(DatabaseUnavailable) as told:
                 await adding
-        assert not isinstance(told.value, OutcomeUnknown)
+        assert not isinstance(told.value, CommitOutcomeUnknown)
         assert await notes.list() == []
 
     async def test_of_a_commit_that_was_cancelled_is_told_as_nothing_changed(self, notes):
@@ -164,7 +164,7 @@ class TestLostAnswer:
 
             with pytest.raises(DatabaseUnavailable) as told:
                 await adding
-        assert not isinstance(told.value, OutcomeUnknown)
+        assert not isinstance(told.value, CommitOutcomeUnknown)
         assert await notes.list() == []
 
     async def test_while_nobody_can_be_asked_is_told_as_unknown(self, notes):
@@ -176,7 +176,7 @@ class TestLostAnswer:
             notes.network.cut()
 
             began = time.monotonic()
-            with pytest.raises(OutcomeUnknown):
+            with pytest.raises(CommitOutcomeUnknown):
                 await adding
             assert time.monotonic() - began < 5
 
@@ -202,7 +202,7 @@ class TestLostAnswer:
         db = Database(notes.url, guard=Forsaken(why))
         await db.open()
 
-        with pytest.raises(OutcomeUnknown, match="Please look before you try it again"):
+        with pytest.raises(CommitOutcomeUnknown, match="Please look before you try it again"):
             async with db.transaction() as tx:
                 await tx.execute("INSERT INTO notes VALUES ('one')")
 

@@ -17,16 +17,10 @@ from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import (
-    Database,
-    DatabaseBusy,
-    DatabaseUnavailable,
-    Transaction,
-    _decode_timestamp,
-    _encode_timestamp,
-    row,
-    rows,
-)
+from keyshop.kit.database.codecs import _decode_timestamp, _encode_timestamp, row, rows
+from keyshop.kit.database.errors import DatabaseBusy, DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import Invalid
 from keyshop.schema.migrate import upgrade
 from tests.keyshop.embedded.users import get_server, kill
@@ -180,7 +174,7 @@ class TestTransaction:
 class TestHeldRow:
     async def test_is_not_waited_for_beyond_ones_patience(self, notes, database_url):
         await add(notes, "one")
-        hasty = Database(database_url, guard=GuardedCommit(None), lock_patience=0.1)
+        hasty = Database(database_url, guard=GuardedCommit(None), lock_timeout=0.1)
         await hasty.open()
 
         async with notes.transaction() as holding:
@@ -292,7 +286,7 @@ class TestLock:
 _HOLDER = """
 import asyncio, sys
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 async def hold():
     db = Database(sys.argv[1], guard=GuardedCommit(None))

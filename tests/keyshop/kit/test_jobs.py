@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import NotFound
 from keyshop.kit.jobs import (
     Job,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.limits import Limit, forget_old, give_back, take
 from tests.servers import Postgres, copied_database

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from keyshop.kit.database import DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.schema.connect import connected
 from keyshop.schema.errors import ForeignDatabase, MigrationFailed, NewerDatabase, ServerRefused
 from keyshop.schema.migrate import status, upgrade

@@ -4,7 +4,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from keyshop.kit.database import DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.schema.attach import attach, check
 from keyshop.schema.detach import detach
 from keyshop.schema.errors import (

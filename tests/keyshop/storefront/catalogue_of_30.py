@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.shop import NOON, add_game
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.errors import GameNotFound
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
 from tests.keyshop.storefront.catalogue_of_30 import CATALOGUE, Row

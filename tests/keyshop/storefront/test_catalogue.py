@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of

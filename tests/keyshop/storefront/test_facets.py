@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.storefront.search_games import search_games
 from tests.keyshop.storefront.conftest import titles_of
 from tests.shop import NOON, link_game, make_game

@@ -1,4 +1,4 @@
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.list_games import (
     list_best_sellers,
     list_by_genre,

@@ -11,7 +11,7 @@ from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms

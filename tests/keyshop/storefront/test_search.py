@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.rules import relevance
 from keyshop.storefront.search_games import search_games, suggest_games

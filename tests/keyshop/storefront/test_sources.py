@@ -22,7 +22,7 @@ from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.cache_keys import DERIVED, GAME, SOURCES, Source
 from keyshop.kit.cache.families import CacheKey, Family
 from keyshop.kit.cache.protocol import Load, Loaded
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections

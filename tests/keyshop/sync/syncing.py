@@ -14,7 +14,7 @@ from keyshop.gateways.g2a.client import G2AClient, Retries
 from keyshop.gateways.g2a.credentials import Credentials
 from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from keyshop.supplier.models import EVERYTHING, ProductFilter, ProductPage
 from keyshop.supplier.protocol import Supplier

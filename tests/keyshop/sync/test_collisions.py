@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest_asyncio
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
 from tests.keyshop.sync.syncing import (

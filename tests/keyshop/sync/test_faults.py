@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
 from tests.keyshop.sync.syncing import (
     asked_price,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from g2a_simulator.market import Market
 from keyshop.catalog.rules import NO_COVER, PriceBasis
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
 from tests.keyshop.sync.syncing import (
     asked_price,

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
 from tests.keyshop.sync.syncing import (
     asked_price,

@@ -2,7 +2,7 @@
 
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
 from tests.keyshop.sync.syncing import (
     asked_price,

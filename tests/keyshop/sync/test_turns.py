@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
 from keyshop.sync import queries
 from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
 from keyshop.sync.models import Run

@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.models import NICKNAME, NOT_ERASED
-from keyshop.kit.database import Reader, Transaction, row
+from keyshop.kit.database.codecs import row
+from keyshop.kit.database.transaction import Reader, Transaction
 
 # Locked: a user who is being deleted at this moment has no proof, and that is no error. Nor has one
 # who is being erased: a link would open the account again.

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from keyshop.accounts.email_tokens import queries as proof_queries
 from keyshop.accounts.rules import RESET_LIFE, VERIFICATION_LIFE
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 

@@ -29,7 +29,9 @@ from keyshop.accounts.rules import (
     client_key,
     lock_after,
 )
-from keyshop.kit.database import Database, DatabaseUnavailable, Reader, Transaction
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.errors import TooMany
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue

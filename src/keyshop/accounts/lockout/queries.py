@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from keyshop.accounts.models import NOT_ERASED, Caller
 from keyshop.accounts.rules import storable
-from keyshop.kit.database import Reader, Transaction, row
+from keyshop.kit.database.codecs import row
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
 
 # Of the newest alone: a history may be of any length.

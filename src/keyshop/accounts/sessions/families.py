@@ -23,7 +23,8 @@ from keyshop.accounts.models import Account, TokenPair
 from keyshop.accounts.sessions import queries
 from keyshop.accounts.sessions.queries import MOST_FAMILIES, RefreshToken
 from keyshop.accounts.sessions.tokens import Claims, Tokens
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 

@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
-from keyshop.kit.database import Reader, Transaction, row, rows
+from keyshop.kit.database.codecs import row, rows
+from keyshop.kit.database.transaction import Reader, Transaction
 
 MOST_FAMILIES: Final = 50
 """Live sign-ins of one account."""

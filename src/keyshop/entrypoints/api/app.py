@@ -27,7 +27,7 @@ from keyshop.entrypoints.api.storefront_files import StorefrontFiles
 from keyshop.entrypoints.api.user import user_router
 from keyshop.entrypoints.api.wishlist import own_wishlist_router, wishlist_router
 from keyshop.kit.cache.protocol import Cache
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 _VERSION: Final = "0.1.0"
 

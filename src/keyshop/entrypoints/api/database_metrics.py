@@ -7,7 +7,9 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from keyshop.kit.cache import status
-from keyshop.kit.database import Database, DatabaseUnavailable, Reader
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 from keyshop.kit.jobs import job_figures
 from keyshop.sync.queries import count_quarantined, list_run_figures
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from keyshop.accounts.services import AccountParts
 from keyshop.entrypoints.api.client_address import Proxies
 from keyshop.kit.cache.protocol import Cache
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 
 class ApiShop(Struct, frozen=True, kw_only=True):

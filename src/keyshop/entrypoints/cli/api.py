@@ -30,7 +30,7 @@ _GRACE: Final = 10  # seconds for requests under way when the process is told to
 _SUPPLIER_EVERY: Final = 60.0  # seconds: a look at the supplier costs one call of its budget
 _LOOK_EVERY: Final = 0.5  # seconds
 # Whoever waits for a row keeps a connection from everybody else.
-_LOCK_PATIENCE: Final = 3.0  # seconds
+_LOCK_TIMEOUT: Final = 3.0  # seconds
 
 
 @app.callback(invoke_without_command=True)
@@ -80,7 +80,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 
 
 async def _answer(settings: Settings, servers: Servers, listening: socket.socket) -> None:
-    async with open_shop(settings, servers, lock_patience=_LOCK_PATIENCE) as shop:
+    async with open_shop(settings, servers, lock_timeout=_LOCK_TIMEOUT) as shop:
         supplier = Remembered(lambda: _ask_supplier(shop), seconds=_SUPPLIER_EVERY)
         asgi = create_app(
             db=shop.db,

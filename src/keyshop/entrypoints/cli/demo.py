@@ -16,7 +16,7 @@ from keyshop.assembly import Shop
 from keyshop.entrypoints.cli.attached import is_attached
 from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.settings import Environment, Settings
 

@@ -12,7 +12,7 @@ from keyshop.accounts.sessions.queries import FamilyRow, list_families
 from keyshop.entrypoints.cli.output import print_record, print_table
 from keyshop.journal.models import Entry
 from keyshop.journal.queries import list_entries
-from keyshop.kit.database import Reader
+from keyshop.kit.database.transaction import Reader
 
 _SIGN_INS: Final = 20
 

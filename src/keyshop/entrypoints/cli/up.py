@@ -33,7 +33,7 @@ from keyshop.entrypoints.cli.parent import until_told
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.kit.metrics import forget_ended
 from keyshop.schema import migrate

@@ -32,7 +32,7 @@ from keyshop.entrypoints.cli.show_user import Shown, print_user, read_user
 from keyshop.journal.models import Details
 from keyshop.journal.record import record
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Reader, Transaction
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.errors import Invalid, NotFound
 
 app = typer.Typer(no_args_is_help=True)

@@ -12,7 +12,7 @@ from keyshop.accounts.sessions.families import forget_expired_families
 from keyshop.baskets.forget_sessions import forget_expired_sessions
 from keyshop.entrypoints.worker.handlers import Handler, handler
 from keyshop.entrypoints.worker.shop import WorkerShop
-from keyshop.kit.database import Transaction
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import Job
 from keyshop.kit.limits import forget_old
 from keyshop.mail.send_once import forget_sent_mails

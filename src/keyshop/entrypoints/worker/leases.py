@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 from asyncpg import Connection, Record
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import (
@@ -34,6 +33,8 @@ from pgqueuer.domain.types import (
     QueueManagerId,
 )
 from pgqueuer.ports.repository import EntrypointExecutionParameter
+
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 # Every name is given: PgQueuer would read those that are not from the environment, where CHANNEL or
 # FUNCTION may stand for anything.
@@ -169,7 +170,7 @@ class WatchedDriver(AsyncpgDriver):
         """Return all rows of the statement."""
         try:
             return await super().fetch(query, *args)
-        except BROKEN:
+        except CONNECTION_UNUSABLE:
             self._on_broken()
             raise
 
@@ -177,22 +178,9 @@ class WatchedDriver(AsyncpgDriver):
         """Run the statement and return PostgreSQL's tag for it."""
         try:
             return await super().execute(query, *args)
-        except BROKEN:
+        except CONNECTION_UNUSABLE:
             self._on_broken()
             raise
-
-
-# What says that nothing will work on this connection any more, or that the server is stuck.
-BROKEN: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    # The server's last words came amid the messages of a statement, and the driver is lost.
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
-)
 
 
 class FencedQueue(Queries):

@@ -26,7 +26,6 @@ from keyshop.entrypoints.worker import mail, sync
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.job_executor import Attempts
 from keyshop.entrypoints.worker.leases import (
-    BROKEN,
     NAMES,
     FencedQueue,
     RunningJobs,
@@ -36,6 +35,7 @@ from keyshop.entrypoints.worker.leases import (
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule
 from keyshop.entrypoints.worker.scheduler import keep_time
 from keyshop.entrypoints.worker.shop import WorkerShop
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 from keyshop.kit.dsn import clean_dsn
 from keyshop.kit.errors import Conflict
 
@@ -123,7 +123,7 @@ async def _work(
                 manager = _manager(queue, worker, shop, handlers, running)
                 await queue.take_back()
                 await _live(manager, running, grace=grace, stop=stop)
-        except BROKEN as error:
+        except CONNECTION_UNUSABLE as error:
             if stop.is_set():
                 return
             _log.warning("database away", operation="worker", reason=type(error).__name__)
@@ -211,7 +211,7 @@ async def _connected(database_url: str) -> AsyncIterator["Connection[Record]"]:
     try:
         yield connection
     finally:
-        with suppress(*BROKEN):
+        with suppress(*CONNECTION_UNUSABLE):
             await connection.close(timeout=2)
 
 

@@ -10,7 +10,8 @@ import structlog
 
 from keyshop.entrypoints.worker.schedule import Schedule, latest_due, next_due
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database, Transaction
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import Unavailable
 from keyshop.kit.jobs import enqueue, forget_finished_jobs
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from keyshop.accounts.services import AccountParts
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mailer
 
 

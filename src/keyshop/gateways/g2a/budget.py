@@ -15,7 +15,7 @@ import asyncpg
 from msgspec import Struct
 
 from keyshop.gateways.g2a.metrics import BUDGET_WAIT_SECONDS
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Unavailable
 from keyshop.supplier.errors import SupplierUnavailable
 

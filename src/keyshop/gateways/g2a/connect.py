@@ -12,7 +12,7 @@ from keyshop.gateways.g2a.client import DEFAULT_RETRIES, G2AClient, Retries
 from keyshop.gateways.g2a.credentials import Credentials
 from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 _CONNECTIONS: Final = httpx2.Limits(max_connections=32, max_keepalive_connections=32)
 

@@ -19,7 +19,9 @@ from keyshop.kit.cache.control import CLOSED_FOR
 from keyshop.kit.cache.invalidate import Change, send_intent, send_publish
 from keyshop.kit.cache.metrics import COMMITS, INVALIDATION
 from keyshop.kit.cache.redis_supervisor import Link
-from keyshop.kit.database import Database, DatabaseUnavailable, Prepared, Transaction
+from keyshop.kit.database.commit import PreparedCommit, ReaderSource
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.transaction import Transaction
 
 _BUDGET: Final = 0.04  # seconds for one pipeline
 _RELAY_PATIENCE: Final = 0.4  # seconds until a writer closes the cache itself
@@ -52,7 +54,7 @@ _DELETE: Final = """
 _log = structlog.get_logger(__name__)
 
 
-class Sealed(Prepared, frozen=True, kw_only=True):
+class PreparedInvalidation(PreparedCommit, frozen=True, kw_only=True):
     """A transaction that is ready to be committed, and what it invalidates."""
 
     rows: tuple[int, ...] = ()
@@ -76,12 +78,12 @@ class GuardedCommit:
         self._link = link
         self._delivered: list[int] = []
 
-    async def prepare(self, tx: Transaction) -> Sealed:
+    async def before_commit(self, tx: Transaction) -> PreparedInvalidation:
         """Mark in Redis what the transaction invalidates, and make sure that readers see the marks."""
         records = await tx.fetch(_OWN_ROWS)
         xid = records[0]["xid"]
         if records[0]["id"] is None:
-            return Sealed(xid=xid)
+            return PreparedInvalidation(xid=xid)
         began = time.monotonic()
         change = Change(
             xid,
@@ -89,7 +91,7 @@ class GuardedCommit:
             sorted({group for record in records for group in record["groups"]}),
         )
         connection, still_closing = await self._guard(tx, change)
-        return Sealed(
+        return PreparedInvalidation(
             xid=xid,
             rows=tuple(record["id"] for record in records),
             change=change,
@@ -98,9 +100,11 @@ class GuardedCommit:
             seconds=time.monotonic() - began,
         )
 
-    async def settle(self, db: Database, prepared: Prepared, *, committed: bool) -> None:
+    async def after_commit(
+        self, db: ReaderSource, prepared: PreparedCommit, *, committed: bool
+    ) -> None:
         """Let readers have the new values; returns when nobody can be given the old ones."""
-        if not isinstance(prepared, Sealed) or prepared.change is None:
+        if not isinstance(prepared, PreparedInvalidation) or prepared.change is None:
             return
         began = time.monotonic()
         published = await self._publish(prepared.connection, prepared.change)
@@ -115,13 +119,13 @@ class GuardedCommit:
             path = await self._wait(db, prepared, prepared.change.xid)
         _tell(prepared.change, path, prepared.seconds + time.monotonic() - began)
 
-    async def keep(self, db: Database) -> None:
+    async def keep(self, db: ReaderSource) -> None:
         """Delete what was published from the outbox, until cancelled."""
         while True:
             await asyncio.sleep(_DELETE_EVERY)
             await self.delete_published(db)
 
-    async def delete_published(self, db: Database) -> None:
+    async def delete_published(self, db: ReaderSource) -> None:
         """Delete what was published from the outbox; a relay would only repeat it, harmlessly."""
         if self._delivered:
             delivered, self._delivered = self._delivered, []
@@ -168,7 +172,7 @@ class GuardedCommit:
             return False
         return True
 
-    async def _wait(self, db: Database, sealed: Sealed, xid: str) -> str:
+    async def _wait(self, db: ReaderSource, sealed: PreparedInvalidation, xid: str) -> str:
         until = time.monotonic() + _DATABASE_PATIENCE
         while True:
             try:
@@ -179,7 +183,7 @@ class GuardedCommit:
                     raise
                 await asyncio.sleep(_LOOK_EVERY)
 
-    async def _wait_once(self, db: Database, sealed: Sealed, xid: str) -> str:
+    async def _wait_once(self, db: ReaderSource, sealed: PreparedInvalidation, xid: str) -> str:
         """Unguarded: wait for the relay, else CLOSE and wait until nobody trusts an older view."""
         if sealed.still_closing is not None:
             await _until_delivered(db, xid, seconds=sealed.still_closing)
@@ -192,7 +196,7 @@ class GuardedCommit:
         return "closing"
 
 
-async def _until_delivered(db: Database, xid: str, *, seconds: float) -> bool:
+async def _until_delivered(db: ReaderSource, xid: str, *, seconds: float) -> bool:
     """Wait until the relay has delivered the rows of the transaction, or for so long."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:

@@ -10,7 +10,8 @@ import structlog
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
 from keyshop.kit.cache.names import markers_name
 from keyshop.kit.cache.scripts import CLEAN
-from keyshop.kit.cache.session import AWAY, Session
+from keyshop.kit.cache.session import Session
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _PATIENCE: Final = 1.0  # seconds
 
@@ -65,7 +66,7 @@ class Markers:
                 async with asyncio.timeout(_PATIENCE):
                     await connection.run_script(CLEAN, [name], [text for m in ended for text in m])
                 _log.info("cache.markers_removed", markers=len(ended), name=name)
-        except (RedisFault, *AWAY, asyncpg.PostgresError):
+        except (RedisFault, *CONNECTION_UNUSABLE, asyncpg.PostgresError):
             self._session.drop()  # whoever finds the key busy next tries again
 
     async def _has_ended(self, xid: bytes) -> bool:
@@ -74,7 +75,7 @@ class Markers:
         connection = await self._session.use()
         try:
             return bool(await connection.fetchval(_HAS_ENDED, xid.decode()))
-        except AWAY:
+        except CONNECTION_UNUSABLE:
             raise
         except asyncpg.PostgresError:
             return True  # of the future, or no id at all: another database's, or one restored

@@ -17,7 +17,7 @@ from keyshop.kit.cache.reader import GuardedCache
 from keyshop.kit.cache.redis_supervisor import Link
 from keyshop.kit.cache.relay import Relay
 from keyshop.kit.cache.trust_view import View
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 
 _AGAIN: Final = 1.0  # seconds
 

@@ -30,7 +30,7 @@ from keyshop.kit.cache.redis_supervisor import Link
 from keyshop.kit.cache.scripts import ACQUIRE, FILL, RELEASE
 from keyshop.kit.cache.single_flight import Flight, Flights
 from keyshop.kit.cache.trust_view import View
-from keyshop.kit.database import in_transaction
+from keyshop.kit.database.pool import in_transaction
 
 _DEADLINE: Final = 0.06  # seconds for all cache calls of one read
 _FILLING: Final = 0.15  # seconds more while another process is filling the key

@@ -28,7 +28,8 @@ from keyshop.kit.cache.metrics import RELAYED
 from keyshop.kit.cache.names import token_name
 from keyshop.kit.cache.recovery import close, open_cold, open_warm
 from keyshop.kit.cache.redis_supervisor import Link
-from keyshop.kit.cache.session import AWAY, Session
+from keyshop.kit.cache.session import Session
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _EVERY: Final = 0.05  # seconds between rounds
 _PATIENCE: Final = 2.0  # seconds for a statement
@@ -94,7 +95,7 @@ class Relay:
             await self.round()
         except RedisFault as error:
             self._say(str(error))
-        except AWAY as error:
+        except CONNECTION_UNUSABLE as error:
             self._session.drop()
             self._say(type(error).__name__)
         except asyncpg.PostgresError as error:

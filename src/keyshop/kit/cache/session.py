@@ -2,23 +2,12 @@
 
 import asyncio
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import asyncpg
 from asyncpg import Connection, Record
 
 from keyshop.kit.dsn import clean_dsn
-
-AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""What statements raise when the server is away; the next use connects anew."""
 
 
 class Session:

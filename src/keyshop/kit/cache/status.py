@@ -9,8 +9,9 @@ from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, connect
 from keyshop.kit.cache.control import Control, read_control
 from keyshop.kit.cache.recovery import close
-from keyshop.kit.cache.session import AWAY, Session
-from keyshop.kit.database import DatabaseUnavailable, Reader
+from keyshop.kit.cache.session import Session
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE, DatabaseUnavailable
+from keyshop.kit.database.transaction import Reader
 
 _PATIENCE: Final = 5.0  # seconds for one statement
 _REDIS_PATIENCE: Final = 1.0
@@ -78,7 +79,7 @@ async def read_status(database_url: str, redis_url: str | None) -> CacheStatus:
             db = await session.use()
             control = await read_control(db)
             record = await db.fetchrow(_OUTBOX)
-    except AWAY as error:
+    except CONNECTION_UNUSABLE as error:
         raise DatabaseUnavailable from error
     connection, fault = await _reach(redis_url, control.shop)
     reason = _why_not(control, connection, fault)
@@ -119,7 +120,7 @@ async def clear(database_url: str) -> bool:
                 control = await read_control(db)
                 if control.is_open and control.epoch != closed.epoch:
                     return True
-    except AWAY as error:
+    except CONNECTION_UNUSABLE as error:
         raise DatabaseUnavailable from error
     return False
 

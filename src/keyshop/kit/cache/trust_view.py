@@ -9,7 +9,8 @@ import asyncpg
 import structlog
 
 from keyshop.kit.cache.control import CLOSED_FOR, Control, read_control
-from keyshop.kit.cache.session import AWAY, Session
+from keyshop.kit.cache.session import Session
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _EVERY: Final = 0.1  # seconds between polls
 _PATIENCE: Final = 0.4  # seconds for one poll
@@ -68,7 +69,7 @@ class View:
                 try:
                     await self.poll(session)
                     away = False
-                except (*AWAY, asyncpg.PostgresError) as error:
+                except (*CONNECTION_UNUSABLE, asyncpg.PostgresError) as error:
                     session.drop()
                     if not away:
                         _log.warning("cache.view_lost", reason=type(error).__name__)

@@ -19,7 +19,7 @@ from keyshop.entrypoints.api.identity import find_operator
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import Person, somebody
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from keyshop.accounts.email_tokens.tokens import Purpose
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.people import Person
 from tests.keyshop.entrypoints.api.test_accounts import mailed_token
 

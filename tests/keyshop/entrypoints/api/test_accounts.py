@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from keyshop.accounts.email_tokens.tokens import Purpose
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of, new_email, somebody
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.people import (
     PASSWORD,
     Person,

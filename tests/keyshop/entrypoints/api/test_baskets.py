@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.people import Person, message_of
 from tests.shop import make_game
 

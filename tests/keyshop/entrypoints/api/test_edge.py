@@ -8,7 +8,7 @@ from keyshop.entrypoints.api.errors import STATUS_OF, status_of
 from keyshop.entrypoints.api.health import CheckResult
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
 from tests.keyshop.entrypoints.api.parts import account_parts

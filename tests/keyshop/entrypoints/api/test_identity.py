@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.keyshop.entrypoints.api.parts import ACCESS_SECRET, REFRESH_SECRET
 from tests.keyshop.entrypoints.api.people import Person, message_of

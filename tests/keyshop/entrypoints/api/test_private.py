@@ -8,7 +8,7 @@ from litestar.types import ASGIApp
 
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import Person, new_email, somebody
 

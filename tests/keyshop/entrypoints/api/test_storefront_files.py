@@ -10,7 +10,7 @@ import pytest_asyncio
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
 from tests.keyshop.entrypoints.api.parts import account_parts
 

@@ -9,7 +9,8 @@ from keyshop.accounts.passwords import PasswordPool
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import Database, DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import PASSWORD, message_of, new_email, somebody
 from tests.keyshop.kit.test_commit import Forsaken

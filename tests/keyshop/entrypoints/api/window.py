@@ -13,7 +13,9 @@ from redis.asyncio import Redis
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.passthrough import PassThrough
-from keyshop.kit.database import CommitGuard, Database, Reader
+from keyshop.kit.database.commit import CommitGuard
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Reader
 from tests.keyshop.entrypoints.api.conftest import client_of
 from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.kit.cache.shelf import until

@@ -10,7 +10,7 @@ import pytest
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.valkey import ValkeyServer
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, run_keyshop
 from tests.keyshop.kit.test_jobs import put_dead
 from tests.servers import open_home

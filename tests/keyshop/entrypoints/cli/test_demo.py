@@ -21,7 +21,7 @@ from keyshop.entrypoints.cli.demo import (
     make_demo_accounts,
     warn_of_network,
 )
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.test_settings import PRODUCTION, load_from
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

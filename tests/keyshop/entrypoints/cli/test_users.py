@@ -22,7 +22,7 @@ from keyshop.accounts.queries import find_account, find_account_by_id
 from keyshop.entrypoints.cli.os_user import get_os_user
 from keyshop.journal.queries import list_entries
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop, shop_environment
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

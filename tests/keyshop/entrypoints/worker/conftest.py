@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.run import run_worker
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.worker.probes import HANDLERS, ProbeShop, make_diary
 
 Working: TypeAlias = Callable[..., AbstractAsyncContextManager[asyncio.Event]]

@@ -12,7 +12,7 @@ from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.services import AccountParts
 from keyshop.entrypoints.worker.handlers import handler
 from keyshop.entrypoints.worker.shop import WorkerShop
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import Job
 from keyshop.mail.protocol import Mail, Mailer, MailUnavailable
 from keyshop.supplier.errors import SupplierUnavailable

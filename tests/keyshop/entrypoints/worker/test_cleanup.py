@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.cleanup import TidyDue, on_tidy_due
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from tests.keyshop.accounts.signing import add_user
 from tests.keyshop.entrypoints.worker.probes import ProbeShop
 from tests.shop import NOON

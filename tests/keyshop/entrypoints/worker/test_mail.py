@@ -15,7 +15,7 @@ from keyshop.accounts.verify_email import verify_by_code, verify_by_token
 from keyshop.entrypoints.worker.mail import HANDLERS, on_account_mail
 from keyshop.entrypoints.worker.retries import RETRIED
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_job
 from keyshop.mail.protocol import MailMaybeSent, MailUncertain

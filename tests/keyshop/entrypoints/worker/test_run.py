@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.run import QueueMissing, run_worker
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_job
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
 from tests.keyshop.entrypoints.worker.probes import (

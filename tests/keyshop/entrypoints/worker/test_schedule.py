@@ -10,7 +10,7 @@ import pytest
 
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule, latest_due, next_due
 from keyshop.entrypoints.worker.scheduler import see_to_tick
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import JobRow, list_jobs
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
 from tests.keyshop.entrypoints.worker.probes import ProbeShop, Ticked, read_diary

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.sync import HANDLERS, on_full_sync_due, on_stock_check_due
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
 from tests.keyshop.entrypoints.worker.probes import ProbeShop, read_diary

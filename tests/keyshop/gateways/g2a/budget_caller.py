@@ -12,7 +12,7 @@ from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.client import Retries
 from keyshop.gateways.g2a.connect import connect_g2a
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.supplier.errors import SupplierError
 from tests.keyshop.gateways.g2a.canned import SANDBOX
 

@@ -14,7 +14,7 @@ from g2a_simulator.server import serve
 from keyshop.gateways.g2a.budget import Budget, BudgetSpent
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.database import Database
+from keyshop.kit.database.pool import Database
 from keyshop.supplier.errors import SupplierUnavailable
 from tests.keyshop.gateways.g2a.callers import call_from_processes, until
 from tests.keyshop.gateways.g2a.canned import BRISK, SANDBOX

@@ -14,7 +14,8 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database import CommitGuard, Database
+from keyshop.kit.database.commit import CommitGuard
+from keyshop.kit.database.pool import Database
 from tests.shop import make_game
 
 _PRICE = "SELECT price::text FROM games WHERE id = $1"

@@ -28,17 +28,17 @@ class PausesBetween(GuardedCommit):
         self.committed = asyncio.Event()
         self.may_publish = asyncio.Event()
 
-    async def prepare(self, tx):
-        sealed = await super().prepare(tx)
+    async def before_commit(self, tx):
+        sealed = await super().before_commit(tx)
         if sealed.change is not None:
             self.prepared.set()
             await self.may_commit.wait()
         return sealed
 
-    async def settle(self, db, prepared, *, committed):
+    async def after_commit(self, db, prepared, *, committed):
         self.committed.set()
         await self.may_publish.wait()
-        await super().settle(db, prepared, committed=committed)
+        await super().after_commit(db, prepared, committed=committed)
 
 
 @pytest.fixture

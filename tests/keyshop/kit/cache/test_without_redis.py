@@ -73,7 +73,7 @@ class TestStoppedRedis:
                 await tx.execute("UPDATE games SET price = 11 WHERE id = $1", game)
                 xid = await tx.fetchval("SELECT pg_current_xact_id()::text")
                 guard = shelf.guard
-                prepared = await guard.prepare(tx)
+                prepared = await guard.before_commit(tx)
                 own_redis.freeze()
                 began = time.monotonic()
             # The block's own INTENT failed, so this one waited as an unguarded writer does.

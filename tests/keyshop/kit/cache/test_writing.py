@@ -16,18 +16,18 @@ _WRITER = """
     import asyncio, sys
     from keyshop.kit.cache.guard import GuardedCommit
     from keyshop.kit.cache.open import open_cache
-    from keyshop.kit.database import Database
+    from keyshop.kit.database.pool import Database
 
     async def main(database_url, redis_url, game, when):
         async with open_cache(database_url, redis_url) as opened:
             class Stops(GuardedCommit):
-                async def prepare(self, tx):
-                    sealed = await super().prepare(tx)
+                async def before_commit(self, tx):
+                    sealed = await super().before_commit(tx)
                     if when == "before":
                         await self.stop(sealed)
                     return sealed
 
-                async def settle(self, db, prepared, *, committed):
+                async def after_commit(self, db, prepared, *, committed):
                     await self.stop(prepared)
 
                 async def stop(self, sealed):
@@ -52,8 +52,8 @@ class TestCommit:
         name, seen = game_key(game).name, []
 
         class Watches(GuardedCommit):
-            async def prepare(self, tx):
-                sealed = await super().prepare(tx)
+            async def before_commit(self, tx):
+                sealed = await super().before_commit(tx)
                 seen.append((tell("GET", name), tell("HKEYS", f"cw:{shop}:{name}"), sealed.xid))
                 return sealed
 

@@ -1,0 +1,1 @@
+"""PostgreSQL: pooled connections, transactions and the only place that commits."""

@@ -1,0 +1,154 @@
+"""Statements on one connection; each separates a lost connection from a failure of its own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+
+from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseBusy, DatabaseUnavailable
+
+# Quoted: only the type checker knows it as generic.
+Connection: TypeAlias = "PoolConnectionProxy[Record]"
+_Result = TypeVar("_Result")
+
+
+class Reader:
+    """One connection on which statements run; each raises DatabaseUnavailable when it is cut."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, *args: object) -> list[Record]:
+        """Return all rows of the statement."""
+        return await translate_errors(self._connection, self._connection.fetch, sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Record | None:
+        """Return the first row of the statement, if it has one."""
+        return await translate_errors(self._connection, self._connection.fetchrow, sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """Return the first column of the first row; its type is what the statement selects."""
+        return await translate_errors(self._connection, self._connection.fetchval, sql, *args)
+
+
+class Transaction(Reader):
+    """Statements that take effect together, or not at all."""
+
+    async def execute(self, sql: str, *args: object) -> int:
+        """Run the statement and return how many rows it touched."""
+        tag = await translate_errors(self._connection, self._connection.execute, sql, *args)
+        return _rows_touched(tag)
+
+    async def execute_many(self, sql: str, args: Iterable[Sequence[object]]) -> None:
+        """Run the statement once for each tuple of arguments, in one round trip."""
+        await translate_errors(self._connection, self._connection.executemany, sql, args)
+
+    async def copy_records(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str],
+        records: Iterable[Sequence[object]],
+        schema: str | None = None,
+    ) -> None:
+        """Append the records to the table by COPY, in the binary format."""
+        copy = partial(
+            self._connection.copy_records_to_table,
+            table,
+            records=records,
+            columns=columns,
+            schema_name=schema,
+        )
+        await translate_errors(self._connection, copy)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what happens inside when it fails, and only that."""
+        async with _savepoint(self._connection):
+            yield
+
+    @property
+    def raw(self) -> Connection:
+        """
+        The driver's own connection, inside this transaction.
+
+        For libraries that enqueue on the caller's connection; never for statements of ours.
+        """
+        return self._connection
+
+
+@asynccontextmanager
+async def _savepoint(connection: Connection) -> AsyncIterator[None]:
+    """Open a transaction, or a savepoint inside one; commit at the end, roll back a failure."""
+    block = connection.transaction()
+    await translate_errors(connection, block.start)
+    try:
+        yield
+    except BaseException:
+        await roll_back(connection, block)
+        raise
+    await translate_errors(connection, block.commit)
+
+
+async def roll_back(connection: Connection, block: asyncpg.transaction.Transaction) -> None:
+    """Undo the transaction; one on a lost connection is undone by PostgreSQL."""
+    if not is_lost(connection):
+        # It may be lost between the test and the statement.
+        with suppress(DatabaseUnavailable):
+            await translate_errors(connection, block.rollback)
+
+
+def _rows_touched(tag: str) -> int:
+    number = tag.rpartition(" ")[2]
+    return int(number) if number.isdigit() else 0
+
+
+async def translate_errors(
+    connection: Connection, statement: Callable[..., Awaitable[_Result]], *args: object
+) -> _Result:
+    """
+    Run the statement, and separate a lost connection from a statement that failed.
+
+    Raises:
+        DatabaseUnavailable: the connection is lost.
+        DatabaseBusy: another transaction held a lock for too long.
+        asyncpg.PostgresError: the statement failed.
+    """
+    try:
+        # Called in here: a connection that the pool took back refuses before there is any waiting.
+        return await statement(*args)
+    except CONNECTION_LOST as error:
+        raise DatabaseUnavailable from error
+    except asyncpg.LockNotAvailableError as error:
+        raise DatabaseBusy from error
+    except asyncpg.PostgresError as error:
+        _forget_values(error)
+        raise
+    except asyncpg.InterfaceError as error:
+        # The driver says so when the server went away between two statements.
+        if is_lost(connection):
+            raise DatabaseUnavailable from error
+        raise
+    except asyncpg.InternalClientError as error:
+        # The server's last words came amid the messages of a statement, and the driver is lost.
+        if not is_lost(connection):
+            connection.terminate()
+        raise DatabaseUnavailable from error
+
+
+def _forget_values(error: asyncpg.PostgresError) -> None:
+    # A refused row of users stands in the detail, e-mail address and password hash included, and
+    # the error may be logged, or kept with a job that failed for good.
+    error.detail = error.hint = error.context = None
+
+
+def is_lost(connection: Connection) -> bool:
+    """Test whether the connection was cut, or taken back by the pool."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already, as it does when one is cut
