@@ -14,7 +14,7 @@ from typing import Protocol
 
 import asyncpg
 
-from keyshop.embedded.locks import held_alone, may_take_alone, open_lock
+from keyshop.embedded.locks import exclusive_lock, open_lock, try_acquire_exclusive
 
 TEMPLATE = "shop_template"
 
@@ -42,7 +42,7 @@ class Postgres(Protocol):
 def open_run_home() -> Iterator[Path]:
     """Make the folder of one run's servers, and remove it at the end."""
     _remove_forgotten_homes()
-    with open_home() as home, held_alone(home / "run.lock"):
+    with open_home() as home, exclusive_lock(home / "run.lock"):
         yield home
 
 
@@ -76,7 +76,7 @@ async def ensure_template(server: Postgres) -> str:
     """Create the migrated database that tests copy, unless another process of the run has."""
     from keyshop.schema.migrate import upgrade
 
-    with held_alone(server.folder / "template.lock"):
+    with exclusive_lock(server.folder / "template.lock"):
         async with connected(server.url_of("postgres")) as admin:
             if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
                 # Named when complete, so that a run that fails half-way shows why in every test.
@@ -122,6 +122,6 @@ def _remove_forgotten_homes() -> None:
 def _is_forgotten(home: Path) -> bool:
     lock = open_lock(home / "run.lock")
     try:
-        return may_take_alone(lock)
+        return try_acquire_exclusive(lock)
     finally:
         os.close(lock)

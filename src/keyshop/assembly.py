@@ -12,9 +12,9 @@ from typing import Final
 from msgspec import Struct
 from pydantic import SecretStr
 
-from keyshop.accounts.email_tokens.tokens import ProofKeys
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.passwords import PasswordPool, count_cores
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.models import BasketLimits
 from keyshop.embedded.generated_secrets import generate_secrets
@@ -65,7 +65,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     cache: Cache
     supplier: Supplier
     budget: Budget
-    accounts: AccountParts
+    accounts: AccountServices
     mailer: Mailer
 
     @property
@@ -219,7 +219,7 @@ def embedded_servers(settings: Settings) -> list[SharedServer]:
 
 
 @contextmanager
-def account_parts(settings: Settings) -> Iterator[AccountParts]:
+def account_parts(settings: Settings) -> Iterator[AccountServices]:
     """
     Lend what accounts work with; secrets that are not given are the home's own.
 
@@ -229,14 +229,14 @@ def account_parts(settings: Settings) -> Iterator[AccountParts]:
     secrets = _token_secrets(settings)
     passwords = PasswordPool(max(count_cores() // settings.keyshop_workers, 1))
     try:
-        yield AccountParts(
+        yield AccountServices(
             tokens=Tokens(
                 secrets,
                 access_life=settings.jwt_expires_in,
                 refresh_life=settings.jwt_refresh_expires_in,
             ),
             passwords=passwords,
-            proof_keys=ProofKeys(secrets.access, secrets.previous_access),
+            proof_keys=EmailTokenKeys(secrets.access, secrets.previous_access),
             basket_limits=BasketLimits(
                 max_quantity=settings.cart_max_quantity, max_lines=settings.cart_max_lines
             ),

@@ -359,6 +359,6 @@ SOURCES: Final = (
 
 DERIVED: Final[Mapping[str, tuple[str, ...]]] = {
     "keyshop.game_facets": ("games", "game_genres", "game_platforms", "game_tags"),
-    "keyshop.game_words": ("games",),
+    "keyshop.game_description_terms": ("games",),
 }
 """Tables that triggers keep from others in the same transaction, and so need none of their own."""

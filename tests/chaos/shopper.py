@@ -8,11 +8,11 @@ from random import Random
 
 from msgspec import Struct
 
-from keyshop.accounts.email_tokens.tokens import ProofKeys
-from keyshop.accounts.models import Caller, Credentials, Registration
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
+from keyshop.accounts.models import ClientInfo, Credentials, Registration
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.register import register
-from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
@@ -58,12 +58,12 @@ async def _shop(url: str, games: list[str], seed: int, news: Connection) -> None
             await shopper.act()
 
 
-def _parts() -> AccountParts:
+def _parts() -> AccountServices:
     secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
-    return AccountParts(
+    return AccountServices(
         tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=1)),
         passwords=PasswordPool(threads=1, cost=4),
-        proof_keys=ProofKeys(secrets.access),
+        proof_keys=EmailTokenKeys(secrets.access),
         basket_limits=_LIMITS,
     )
 
@@ -74,7 +74,7 @@ class _Shopper:
     def __init__(
         self,
         db: Database,
-        parts: AccountParts,
+        parts: AccountServices,
         games: list[str],
         random: Random,
         news: Connection,
@@ -126,16 +126,16 @@ class _Shopper:
         self._user_id = entered.account.id
         self._follow(entered.migration)
 
-    async def _register(self) -> SignedUp:
+    async def _register(self) -> SignInResult:
         wanted = Registration(email=self._email, password=_PASSWORD)
         return await register(self._db, self._parts, wanted, self._caller(), now=utc_now())
 
-    async def _sign_in(self) -> SignedUp:
+    async def _sign_in(self) -> SignInResult:
         said = Credentials(email=self._email, password=_PASSWORD)
         return await sign_in(self._db, self._parts, said, self._caller(), now=utc_now())
 
-    def _caller(self) -> Caller:
-        return Caller(address=self._address, session_id=self._cookie)
+    def _caller(self) -> ClientInfo:
+        return ClientInfo(address=self._address, session_id=self._cookie)
 
     async def _migrate(self) -> None:
         assert self._user_id is not None

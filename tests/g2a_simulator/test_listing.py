@@ -1,4 +1,4 @@
-"""Remembered selections: they must never differ from a fresh search."""
+"""TtlMemo selections: they must never differ from a fresh search."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 import structlog
 from msgspec.structs import replace
 
-from keyshop.accounts.models import Caller
-from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.models import ClientInfo
+from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import Migration
 from keyshop.baskets.owners import successor_id
@@ -16,7 +16,7 @@ from keyshop.kit.database.errors import RETRYABLE, DatabaseBusy, DatabaseUnavail
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 
-Entering: TypeAlias = Callable[[Transaction, Caller], Awaitable[SignedUp]]
+Entering: TypeAlias = Callable[[Transaction, ClientInfo], Awaitable[SignInResult]]
 
 _ATTEMPTS: Final = 3
 
@@ -27,7 +27,7 @@ _WAIT: Final = "SET LOCAL lock_timeout = DEFAULT"
 _log = structlog.get_logger(__name__)
 
 
-async def enter_with_baskets(db: Database, enter: Entering, caller: Caller) -> SignedUp:
+async def enter_with_baskets(db: Database, enter: Entering, caller: ClientInfo) -> SignInResult:
     """
     Sign somebody in, again when that collides with others, and at last without the baskets.
 
@@ -42,7 +42,7 @@ async def enter_with_baskets(db: Database, enter: Entering, caller: Caller) -> S
 
 
 async def bring_baskets(
-    tx: Transaction, parts: AccountParts, user_id: str, caller: Caller, *, now: datetime
+    tx: Transaction, parts: AccountServices, user_id: str, caller: ClientInfo, *, now: datetime
 ) -> Migration | None:
     """
     Move the guest's cart and wishlist to the user; a failure leaves them with the guest.

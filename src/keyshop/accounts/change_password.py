@@ -13,11 +13,11 @@ from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFoun
 from keyshop.accounts.lockout.failures import (
     attempt,
     count_failure,
-    forget_series,
-    series_of_device,
+    counter_of_device,
+    reset_counter,
 )
-from keyshop.accounts.lockout.queries import Series
-from keyshop.accounts.models import Account, Caller
+from keyshop.accounts.lockout.queries import FailureCounter
+from keyshop.accounts.models import Account, ClientInfo
 from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
     PASSWORD_CHANGE_OF_DEVICE,
@@ -25,13 +25,13 @@ from keyshop.accounts.rules import (
     client_key,
     why_unfit,
 )
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions import queries as token_queries
-from keyshop.accounts.sessions.families import carry_over
+from keyshop.accounts.sessions.families import rebind_to_new_hash
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.limits import Limit, give_back, take
+from keyshop.kit.limits import Limit, refund, take
 from keyshop.kit.secrets import Secret
 
 _ATTEMPTS: Final = 3
@@ -41,13 +41,13 @@ _log = structlog.get_logger(__name__)
 
 async def change_password(
     db: Database,
-    parts: AccountParts,
+    parts: AccountServices,
     *,
     user_id: str,
     family_id: str,
     current: str,
     new: str,
-    caller: Caller,
+    caller: ClientInfo,
     now: datetime,
 ) -> None:
     """
@@ -72,17 +72,17 @@ async def change_password(
     client = client_key(caller.address)
     await take(db, SIGN_IN_OF_CLIENT, client, now=now)
     await take(db, PASSWORD_CHANGE_OF_DEVICE, family_id, now=now)
-    series = series_of_device(account.email, family_id)
+    counter = counter_of_device(account.email, family_id)
     try:
-        async with attempt(db, series, now=now) as booked:
+        async with attempt(db, counter, now=now) as reserved:
             await _check_current(
-                db, parts, account, series, current, caller, booked=booked, now=now
+                db, parts, account, counter, current, caller, reserved=reserved, now=now
             )
             hashed = Secret(await parts.passwords.hash(new, whose=client))
 
             async def change(tx: Transaction) -> None:
                 await _change(tx, account, hashed, family_id=family_id, now=now)
-                await forget_series(tx, series)
+                await reset_counter(tx, counter)
 
             await db.run(change, attempts=_ATTEMPTS)
     except (PasswordsBusy, TooManyPasswords):
@@ -105,27 +105,29 @@ def _check_given(current: str, new: str) -> None:
 
 async def _check_current(
     db: Database,
-    parts: AccountParts,
+    parts: AccountServices,
     account: Account,
-    series: Series,
+    counter: FailureCounter,
     current: str,
-    caller: Caller,
+    caller: ClientInfo,
     *,
-    booked: int | None,
+    reserved: int | None,
     now: datetime,
 ) -> None:
     client = client_key(caller.address)
     if await parts.passwords.verify(current, account.password_hash.reveal(), whose=client):
         return
     async with db.transaction() as tx:
-        await count_failure(tx, series, user_id=account.id, booked=booked, caller=caller, now=now)
+        await count_failure(
+            tx, counter, user_id=account.id, reserved=reserved, caller=caller, now=now
+        )
     raise PasswordInvalid("Current password is incorrect")
 
 
 async def _give_back(db: Database, limit: Limit, who: str) -> None:
     # Whoever knows the password is not turned away for a counter.
     with suppress(DatabaseUnavailable):
-        await give_back(db, limit, who)
+        await refund(db, limit, who)
 
 
 async def _change(
@@ -138,7 +140,7 @@ async def _change(
         tx, account.id, keep=family_id, because="password changed", now=now
     )
     # The only one left is the device that asked.
-    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=hashed)
+    await rebind_to_new_hash(tx, account.id, old_hash=account.password_hash, new_hash=hashed)
     await queries.set_password(tx, account.id, hashed.reveal(), now=now)
     # Whoever reads the mails without being the owner must not set it back with an older link.
     await proof_queries.use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)

@@ -6,7 +6,7 @@ from keyshop.accounts import queries
 from keyshop.accounts.addresses import registered
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.models import Account, Role
-from keyshop.accounts.rules import USUAL_NICKNAME, checked_nickname
+from keyshop.accounts.rules import DEFAULT_NICKNAME, checked_nickname
 from keyshop.kit.database.transaction import Transaction
 
 
@@ -35,7 +35,7 @@ async def create_user(
         tx,
         email=address,
         password_hash=password_hash,
-        nickname=checked_nickname(nickname or USUAL_NICKNAME),
+        nickname=checked_nickname(nickname or DEFAULT_NICKNAME),
         role=Role(role),
         verified=True,
         now=now,

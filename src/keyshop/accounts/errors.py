@@ -69,7 +69,7 @@ class PasswordNotHere(Invalid):
         )
 
 
-class ProofRefused(Invalid):
+class EmailTokenRefused(Invalid):
     """A mailed code or link is over, was used, or is not the one that was mailed."""
 
 

@@ -101,7 +101,7 @@ EXPORT: Final = """
                 'expiresAt', p.expires_at AT TIME ZONE 'UTC', 'tries', p.tries,
                 'usedAt', p.used_at AT TIME ZONE 'UTC'
             )
-            FROM keyshop.account_proofs AS p WHERE p.user_id = u.id ORDER BY p.created_at, p.id
+            FROM keyshop.email_tokens AS p WHERE p.user_id = u.id ORDER BY p.created_at, p.id
         ),
         'wrongPasswords', (
             SELECT json_build_object(

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from keyshop.accounts import queries
 from keyshop.accounts.email_tokens import queries as proof_queries
 from keyshop.accounts.email_tokens.queries import Recipient
-from keyshop.accounts.email_tokens.tokens import ProofKeys, Purpose
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys, Purpose
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.models import Account
 from keyshop.accounts.rules import ERASED_DOMAIN
@@ -30,7 +30,7 @@ _TO_READ_IT: Final = timedelta(minutes=2)
 
 
 async def compose(
-    db: Database, proof_keys: ProofKeys, job: MailJob, public_url: str, *, now: datetime
+    db: Database, proof_keys: EmailTokenKeys, job: MailJob, public_url: str, *, now: datetime
 ) -> Mail | None:
     """
     Return the mail that the job asks for, which says how long its code and link will be good.
@@ -61,7 +61,7 @@ def _is_of_use(job: MailWithProof, found: Recipient, *, now: datetime) -> bool:
 
 
 def _with_proof(
-    proof_keys: ProofKeys, job: MailWithProof, to: Recipient, shop_url: str, *, now: datetime
+    proof_keys: EmailTokenKeys, job: MailWithProof, to: Recipient, shop_url: str, *, now: datetime
 ) -> Mail:
     is_reset = isinstance(job, MailReset)
     purpose = Purpose.RESET_PASSWORD if is_reset else Purpose.VERIFY_EMAIL

@@ -86,7 +86,7 @@ def account_of(record: Record) -> Account:
     return Account(**fields)
 
 
-class Caller(Struct, frozen=True, kw_only=True):
+class ClientInfo(Struct, frozen=True, kw_only=True):
     """From where somebody asks."""
 
     address: str

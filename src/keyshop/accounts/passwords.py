@@ -113,7 +113,7 @@ class PasswordPool:
         clear = _bytes_of(password)[:LONGEST]
         return await self._run(lambda: self._verify(clear, hashed), whose)
 
-    async def pretend(self, *, whose: str = "") -> None:
+    async def dummy_verify(self, *, whose: str = "") -> None:
         """
         Wait as long as a wrong password would take at this moment, and look at none.
 

@@ -8,26 +8,26 @@ from msgspec import Struct
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import NormalAddress, registered
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
-from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
+from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.jobs import MailWelcome
 from keyshop.accounts.lockout import queries as sign_in_queries
-from keyshop.accounts.models import Caller, Registration
+from keyshop.accounts.models import ClientInfo, Registration
 from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
+    DEFAULT_NICKNAME,
     REGISTRATION_OF_CLIENT,
-    USUAL_NICKNAME,
     check_password,
     checked_name,
     checked_nickname,
     client_key,
 )
-from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
-from keyshop.kit.limits import give_back, take
+from keyshop.kit.limits import refund, take
 
 _log = structlog.get_logger(__name__)
 
@@ -47,12 +47,12 @@ class _Wanted(Struct, frozen=True, kw_only=True):
 
 async def register(
     db: Database,
-    parts: AccountParts,
+    parts: AccountServices,
     registration: Registration,
-    caller: Caller,
+    caller: ClientInfo,
     *,
     now: datetime,
-) -> SignedUp:
+) -> SignInResult:
     """
     Make an account, sign it in, let a mail welcome it, and bring the guest's baskets along.
 
@@ -72,10 +72,10 @@ async def register(
     try:
         hashed = await parts.passwords.hash(wanted.password, whose=client)
     except (PasswordsBusy, TooManyPasswords):
-        await give_back(db, REGISTRATION_OF_CLIENT, client)
+        await refund(db, REGISTRATION_OF_CLIENT, client)
         raise
 
-    async def add(tx: Transaction, bringing: Caller) -> SignedUp:
+    async def add(tx: Transaction, bringing: ClientInfo) -> SignInResult:
         return await _add(tx, parts, wanted, hashed, bringing, now=now)
 
     signed_up = await enter_with_baskets(db, add, caller)
@@ -88,7 +88,7 @@ def _checked(registration: Registration) -> _Wanted:
     return _Wanted(
         email=registered(registration.email),
         password=registration.password,
-        nickname=checked_nickname(registration.nickname or USUAL_NICKNAME),
+        nickname=checked_nickname(registration.nickname or DEFAULT_NICKNAME),
         first_name=checked_name(registration.first_name or "", "firstName"),
         last_name=checked_name(registration.last_name or "", "lastName"),
     )
@@ -103,13 +103,13 @@ async def _refuse_taken(db: Database, email: str) -> None:
 
 async def _add(
     tx: Transaction,
-    parts: AccountParts,
+    parts: AccountServices,
     wanted: _Wanted,
     hashed: str,
-    caller: Caller,
+    caller: ClientInfo,
     *,
     now: datetime,
-) -> SignedUp:
+) -> SignInResult:
     account = await queries.add_account(
         tx,
         email=wanted.email,
@@ -123,8 +123,8 @@ async def _add(
         raise EmailTaken
     tokens = await begin_family(tx, parts.tokens, account, now=now)
     # The network on which somebody becomes a customer is theirs, as after any other sign-in.
-    await sign_in_queries.note_success(tx, account.id, caller=caller, now=now)
-    proof_id = await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
+    await sign_in_queries.record_sign_in(tx, account.id, caller=caller, now=now)
+    proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
     await enqueue(tx, MailWelcome(account.id, proof_id))
     migration = await bring_baskets(tx, parts, account.id, caller, now=now)
-    return SignedUp(account=account, tokens=tokens, migration=migration)
+    return SignInResult(account=account, tokens=tokens, migration=migration)

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import asked
-from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
+from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailRequired
 from keyshop.accounts.jobs import MailReset
-from keyshop.accounts.models import Caller
+from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import MAIL_OF_CLIENT, RESET_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
@@ -15,7 +15,7 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 
 
-async def request_reset(db: Database, email: str, caller: Caller, *, now: datetime) -> None:
+async def request_reset(db: Database, email: str, caller: ClientInfo, *, now: datetime) -> None:
     """
     Mail a link with which the password can be set, if the address has an account.
 
@@ -35,5 +35,5 @@ async def request_reset(db: Database, email: str, caller: Caller, *, now: dateti
     async with db.transaction() as tx:
         account = await queries.find_account_as_written(tx, email)
         user_id = new_id() if account is None else account.id
-        proof_id = await begin_proof(tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now)
+        proof_id = await issue_email_token(tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now)
         await enqueue(tx, MailReset(user_id, proof_id))

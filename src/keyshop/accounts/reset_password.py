@@ -8,11 +8,11 @@ import structlog
 from keyshop.accounts import queries
 from keyshop.accounts.email_tokens import queries as proof_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
-from keyshop.accounts.errors import ProofRefused
+from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.lockout.failures import forget_failures
-from keyshop.accounts.models import Caller
+from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import PROOF_OF_CLIENT, check_password, client_key
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import revoke_all
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -26,11 +26,11 @@ _log = structlog.get_logger(__name__)
 
 async def reset_password(
     db: Database,
-    parts: AccountParts,
+    parts: AccountServices,
     *,
     token: str,
     new_password: str,
-    caller: Caller,
+    caller: ClientInfo,
     now: datetime,
 ) -> None:
     """
@@ -40,19 +40,19 @@ async def reset_password(
 
     Raises:
         AccountInvalid: the new password cannot be taken; the link stays good.
-        ProofRefused: the link is none of ours, is over, or was used.
+        EmailTokenRefused: the link is none of ours, is over, or was used.
         PasswordsBusy: too many people are signing in; the link stays good.
         TooMany: this client tries too often, or too many at once; the link stays good.
     """
     check_password(new_password)
     proof_id = parts.proof_keys.find_proof_id(Purpose.RESET_PASSWORD, token)
     if proof_id is None:
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
     client = client_key(caller.address)
     # Only now: what is none of ours costs no more than a look at its signature.
     await take(db, PROOF_OF_CLIENT, client, now=now)
     if not await _is_live(db, proof_id, now=now):
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
     hashed = await parts.passwords.hash(new_password, whose=client)
 
     async def reset(tx: Transaction) -> str:
@@ -71,14 +71,14 @@ async def _is_live(db: Database, proof_id: str, *, now: datetime) -> bool:
 async def _reset(tx: Transaction, proof_id: str, hashed: str, *, now: datetime) -> str:
     owner_id = await proof_queries.find_owner(tx, proof_id, Purpose.RESET_PASSWORD)
     if owner_id is None or await queries.lock_account(tx, owner_id) is None:
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
     user_id = await proof_queries.use_proof(tx, proof_id, Purpose.RESET_PASSWORD, now=now)
     if user_id is None:
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
     await revoke_all(tx, user_id, because="password reset", now=now)
     account = await queries.set_password(tx, user_id, hashed, now=now)
     if account is None:
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
     await proof_queries.use_all_proofs(tx, user_id, Purpose.RESET_PASSWORD, now=now)
     await queries.set_verified(tx, user_id, now=now)
     await forget_failures(tx, account.email)

@@ -28,11 +28,11 @@ LIMITS_BY_ADDRESS: Final = (
 MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))
 PROOF_OF_CLIENT: Final = Limit("proof_of_client", burst=30, per=timedelta(seconds=10))
 
-FAILURES_UNTIL_LOCK: Final = 5
+MAX_FAILURES: Final = 5
 """So many wrong passwords in a row lock an address."""
 
 FIRST_LOCK: Final = timedelta(minutes=1)
-LONGEST_LOCK: Final = timedelta(minutes=15)
+MAX_LOCK: Final = timedelta(minutes=15)
 FAILURES_REMEMBERED: Final = timedelta(hours=24)
 """A wrong password after so long begins a new row."""
 
@@ -46,7 +46,7 @@ RESET_LIFE: Final = timedelta(minutes=30)
 ERASED_DOMAIN: Final = "@erased.invalid"
 """How the addresses of erased accounts end, which have no mailbox."""
 
-USUAL_NICKNAME: Final = "Newbie Guy"
+DEFAULT_NICKNAME: Final = "Newbie Guy"
 _NICKNAME_LENGTHS: Final = (2, 50)
 _LONGEST_NAME: Final = 100
 _SHORTEST_PASSWORD: Final = 8
@@ -129,11 +129,11 @@ def _printable(text: str, field: str) -> str:
 
 def lock_after(failures: int) -> timedelta | None:
     """Return for how long so many wrong passwords in a row lock an address; None: not at all."""
-    if failures < FAILURES_UNTIL_LOCK:
+    if failures < MAX_FAILURES:
         return None
     # Beyond the fourth doubling it is the longest anyway; a shift by thousands would overflow.
-    doublings = min(failures - FAILURES_UNTIL_LOCK, 4)
-    return min(FIRST_LOCK * (1 << doublings), LONGEST_LOCK)
+    doublings = min(failures - MAX_FAILURES, 4)
+    return min(FIRST_LOCK * (1 << doublings), MAX_LOCK)
 
 
 def client_key(address: str) -> str:

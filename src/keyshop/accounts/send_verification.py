@@ -3,17 +3,19 @@
 from datetime import datetime
 
 from keyshop.accounts import queries
-from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
+from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import AlreadyVerified, UserNotFound
 from keyshop.accounts.jobs import MailVerification
-from keyshop.accounts.models import Caller
+from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import MAIL_OF_CLIENT, VERIFICATION_MAIL_TO_ADDRESS, client_key
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 
 
-async def send_verification(db: Database, *, user_id: str, caller: Caller, now: datetime) -> None:
+async def send_verification(
+    db: Database, *, user_id: str, caller: ClientInfo, now: datetime
+) -> None:
     """
     Mail a code and a link to the account's address; the code mailed before is over.
 
@@ -31,5 +33,5 @@ async def send_verification(db: Database, *, user_id: str, caller: Caller, now: 
     await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
     await take(db, VERIFICATION_MAIL_TO_ADDRESS, account.email, now=now)
     async with db.transaction() as tx:
-        proof_id = await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
+        proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
         await enqueue(tx, MailVerification(user_id, proof_id))

@@ -2,23 +2,23 @@
 
 from msgspec import Struct
 
-from keyshop.accounts.email_tokens.tokens import ProofKeys
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.models import Account, TokenPair
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.baskets.models import BasketLimits, Migration
 
 
-class AccountParts(Struct, frozen=True, kw_only=True):
+class AccountServices(Struct, frozen=True, kw_only=True):
     """What is made once, when a process starts."""
 
     tokens: Tokens
     passwords: PasswordPool
-    proof_keys: ProofKeys
+    proof_keys: EmailTokenKeys
     basket_limits: BasketLimits = BasketLimits()
 
 
-class SignedUp(Struct, frozen=True, kw_only=True):
+class SignInResult(Struct, frozen=True, kw_only=True):
     """Somebody has just registered or signed in."""
 
     account: Account

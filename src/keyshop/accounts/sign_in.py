@@ -15,20 +15,20 @@ from keyshop.accounts.lockout.failures import (
     Locked,
     attempt,
     count_failure,
-    find_series,
-    forget_series,
+    find_counter,
     limited_as,
+    reset_counter,
 )
-from keyshop.accounts.lockout.queries import Series
-from keyshop.accounts.models import Account, Caller, Credentials
+from keyshop.accounts.lockout.queries import FailureCounter
+from keyshop.accounts.models import Account, ClientInfo, Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
-from keyshop.accounts.services import AccountParts, SignedUp
-from keyshop.accounts.sessions.families import begin_family, carry_over
+from keyshop.accounts.services import AccountServices, SignInResult
+from keyshop.accounts.sessions.families import begin_family, rebind_to_new_hash
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.limits import Limit, give_back, take
+from keyshop.kit.limits import Limit, refund, take
 from keyshop.kit.secrets import Secret
 
 _ATTEMPTS: Final = 3
@@ -38,12 +38,12 @@ _log = structlog.get_logger(__name__)
 
 async def sign_in(
     db: Database,
-    parts: AccountParts,
+    parts: AccountServices,
     credentials: Credentials,
-    caller: Caller,
+    caller: ClientInfo,
     *,
     now: datetime,
-) -> SignedUp:
+) -> SignInResult:
     """
     Sign a customer in on this device, and bring the guest's baskets along.
 
@@ -62,13 +62,13 @@ async def sign_in(
     client = client_key(caller.address)
     await take(db, SIGN_IN_OF_CLIENT, client, now=now)
     async with db.read() as reader:
-        series = await find_series(reader, credentials.email, caller, now=now)
+        counter = await find_counter(reader, credentials.email, caller, now=now)
     # Strangers could use theirs up: a client that is known has its own, as it has its own lock. Both
     # are of one size, or whoever shares a client with a customer would see who has signed in there.
-    whose = limited_as(email, series.client)
+    whose = limited_as(email, counter.client)
     await take(db, SIGN_IN_OF_ADDRESS, whose, now=now)
     try:
-        signed_in = await _try(db, parts, series, credentials, caller, now=now)
+        signed_in = await _try(db, parts, counter, credentials, caller, now=now)
     except (PasswordsBusy, TooManyPasswords):
         # Nobody has looked at the password.
         await _give_back(db, SIGN_IN_OF_CLIENT, client)
@@ -81,32 +81,32 @@ async def sign_in(
 
 async def _try(
     db: Database,
-    parts: AccountParts,
-    series: Series,
+    parts: AccountServices,
+    counter: FailureCounter,
     credentials: Credentials,
-    caller: Caller,
+    caller: ClientInfo,
     *,
     now: datetime,
-) -> SignedUp:
+) -> SignInResult:
     try:
-        async with attempt(db, series, now=now) as booked:
-            return await _look(db, parts, series, credentials, caller, booked=booked, now=now)
+        async with attempt(db, counter, now=now) as reserved:
+            return await _look(db, parts, counter, credentials, caller, reserved=reserved, now=now)
     except Locked:
         # The right password too: a lock that lets it pass could be guessed at.
-        await parts.passwords.pretend(whose=client_key(caller.address))
+        await parts.passwords.dummy_verify(whose=client_key(caller.address))
         raise WrongCredentials from None
 
 
 async def _look(
     db: Database,
-    parts: AccountParts,
-    series: Series,
+    parts: AccountServices,
+    counter: FailureCounter,
     credentials: Credentials,
-    caller: Caller,
+    caller: ClientInfo,
     *,
-    booked: int | None,
+    reserved: int | None,
     now: datetime,
-) -> SignedUp:
+) -> SignInResult:
     """Look at the password again when the account changed just then: another device's sign-in."""
     password = credentials.password
     for left in reversed(range(_ATTEMPTS)):
@@ -115,18 +115,18 @@ async def _look(
         if not await _is_right(parts.passwords, account, password, caller) or account is None:
             break
         try:
-            return await _enter(db, parts, account, series, password, caller, now=now)
+            return await _enter(db, parts, account, counter, password, caller, now=now)
         except AccountChanged:
             if not left:
                 raise
     user_id = None if account is None else account.id
     async with db.transaction() as tx:
-        await count_failure(tx, series, user_id=user_id, booked=booked, caller=caller, now=now)
+        await count_failure(tx, counter, user_id=user_id, reserved=reserved, caller=caller, now=now)
     raise WrongCredentials
 
 
 async def _is_right(
-    passwords: PasswordPool, account: Account | None, password: str, caller: Caller
+    passwords: PasswordPool, account: Account | None, password: str, caller: ClientInfo
 ) -> bool:
     hashed = None if account is None else account.password_hash.reveal()
     return await passwords.verify(password, hashed, whose=client_key(caller.address))
@@ -134,25 +134,25 @@ async def _is_right(
 
 async def _enter(
     db: Database,
-    parts: AccountParts,
+    parts: AccountServices,
     account: Account,
-    series: Series,
+    counter: FailureCounter,
     password: str,
-    caller: Caller,
+    caller: ClientInfo,
     *,
     now: datetime,
-) -> SignedUp:
+) -> SignInResult:
     stronger = await _stronger(parts.passwords, account, password, client_key(caller.address))
 
-    async def enter(tx: Transaction, bringing: Caller) -> SignedUp:
+    async def enter(tx: Transaction, bringing: ClientInfo) -> SignInResult:
         entering = account
         if stronger is not None:
             entering = await _raise_cost(tx, account, stronger, now=now)
         tokens = await begin_family(tx, parts.tokens, entering, now=now)
-        await sign_in_queries.note_success(tx, account.id, caller=caller, now=now)
-        await forget_series(tx, series)
+        await sign_in_queries.record_sign_in(tx, account.id, caller=caller, now=now)
+        await reset_counter(tx, counter)
         migration = await bring_baskets(tx, parts, account.id, bringing, now=now)
-        return SignedUp(account=entering, tokens=tokens, migration=migration)
+        return SignInResult(account=entering, tokens=tokens, migration=migration)
 
     signed_in = await enter_with_baskets(db, enter, caller)
     _log.info("account.signed_in", user_id=account.id)
@@ -179,7 +179,7 @@ async def _raise_cost(
     present = await queries.lock_account(tx, account.id)
     if present is None or present.password_hash != account.password_hash:
         raise AccountChanged
-    await carry_over(tx, account.id, old_hash=account.password_hash, new_hash=stronger)
+    await rebind_to_new_hash(tx, account.id, old_hash=account.password_hash, new_hash=stronger)
     changed = await queries.set_password(tx, account.id, stronger.reveal(), now=now)
     if changed is None:
         raise AccountChanged
@@ -189,4 +189,4 @@ async def _raise_cost(
 async def _give_back(db: Database, limit: Limit, who: str) -> None:
     # Whoever has just signed in is not turned away for a counter.
     with suppress(DatabaseUnavailable):
-        await give_back(db, limit, who)
+        await refund(db, limit, who)

@@ -6,10 +6,10 @@ from typing import Final
 from keyshop.accounts import queries
 from keyshop.accounts.email_tokens import queries as proof_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
-from keyshop.accounts.errors import ProofRefused
-from keyshop.accounts.models import Caller
+from keyshop.accounts.errors import EmailTokenRefused
+from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import PROOF_OF_CLIENT, VERIFICATION_TRIES, client_key
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import take
@@ -20,13 +20,19 @@ _OVER: Final = "This link is no longer valid. Please ask for a new one."
 
 
 async def verify_by_code(
-    db: Database, parts: AccountParts, caller: Caller, *, user_id: str, code: str, now: datetime
+    db: Database,
+    parts: AccountServices,
+    caller: ClientInfo,
+    *,
+    user_id: str,
+    code: str,
+    now: datetime,
 ) -> None:
     """
     Verify the address with the code that was mailed last.
 
     Raises:
-        ProofRefused: it is another code, is over, was used, or too many others were tried before.
+        EmailTokenRefused: it is another code, is over, was used, or too many others were tried before.
         TooMany: this client tries too often.
     """
     await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
@@ -43,22 +49,22 @@ async def verify_by_code(
 
     # Raised only then: that it was tried must be committed.
     if not await db.run(verify, attempts=_ATTEMPTS):
-        raise ProofRefused(_WRONG_CODE)
+        raise EmailTokenRefused(_WRONG_CODE)
 
 
 async def verify_by_token(
-    db: Database, parts: AccountParts, caller: Caller, *, token: str, now: datetime
+    db: Database, parts: AccountServices, caller: ClientInfo, *, token: str, now: datetime
 ) -> None:
     """
     Verify the address with a link that was mailed; following it again changes nothing.
 
     Raises:
-        ProofRefused: the link is none of ours, is over, or is for another address.
+        EmailTokenRefused: the link is none of ours, is over, or is for another address.
         TooMany: this client tries too often.
     """
     proof_id = parts.proof_keys.find_proof_id(Purpose.VERIFY_EMAIL, token)
     if proof_id is None:
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
     # Only now: what is none of ours costs no more than a look at its signature.
     await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
 
@@ -71,13 +77,13 @@ async def verify_by_token(
 async def _verify_by_proof(tx: Transaction, proof_id: str, *, now: datetime) -> None:
     owner_id = await proof_queries.find_owner(tx, proof_id, Purpose.VERIFY_EMAIL)
     if owner_id is None or await queries.lock_account(tx, owner_id) is None:
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
     user_id = await proof_queries.use_proof(tx, proof_id, Purpose.VERIFY_EMAIL, now=now)
     if user_id is not None:
         await _verify(tx, user_id, now=now)
     # Programs that look at mails before people do follow links, too.
     elif not await proof_queries.has_verified(tx, proof_id):
-        raise ProofRefused(_OVER)
+        raise EmailTokenRefused(_OVER)
 
 
 async def _verify(tx: Transaction, user_id: str, *, now: datetime) -> None:

@@ -10,7 +10,7 @@ from keyshop.kit.database.transaction import Transaction
 _BATCH: Final = 200
 
 
-async def forget_expired_sessions(tx: Transaction, *, now: datetime, limit: int = _BATCH) -> int:
+async def delete_expired_sessions(tx: Transaction, *, now: datetime, limit: int = _BATCH) -> int:
     """
     Delete sessions that have expired, with their lines, the oldest first.
 

@@ -66,7 +66,7 @@ async def migrate_baskets(
     found = await queries.lock_live(tx, session_ids=ids, now=now)
     if found is None:
         return None
-    await queries.hold_games(tx, session_id=found)
+    await queries.lock_games_for_reference(tx, session_id=found)
 
     report = await _move(tx, user_id, found, limits=limits, parts=parts)
     goes_on = (successor if rename else None) or found
@@ -169,7 +169,9 @@ async def _leave(tx: Transaction, session_id: str, *, successor: str, now: datet
         await queries.delete_session(tx, session_id=session_id)
         return None
     # Another id: whoever gave the visitor this one before the sign-in must not read what is left.
-    await queries.renew_as(tx, session_id=session_id, new_id=successor, expires=now + SESSION_LIFE)
+    await queries.rename_session(
+        tx, session_id=session_id, new_id=successor, expires=now + SESSION_LIFE
+    )
     return successor
 
 

@@ -94,7 +94,7 @@ async def lock_live(tx: Transaction, *, session_ids: list[str], now: datetime) -
     return found
 
 
-async def hold_games(tx: Transaction, *, session_id: str) -> None:
+async def lock_games_for_reference(tx: Transaction, *, session_id: str) -> None:
     """Keep all games of the guest's from being deleted until the end."""
     await tx.fetch(_HOLD_GAMES, session_id)
 
@@ -138,7 +138,9 @@ async def has_lines(tx: Transaction, *, session_id: str) -> bool:
     return bool(await tx.fetchval(_HAS_LINES, session_id))
 
 
-async def renew_as(tx: Transaction, *, session_id: str, new_id: str, expires: datetime) -> None:
+async def rename_session(
+    tx: Transaction, *, session_id: str, new_id: str, expires: datetime
+) -> None:
     """Let the session and its lines go on for longer, perhaps under another id."""
     await tx.execute(_RENEW_AS, session_id, new_id, expires)
 

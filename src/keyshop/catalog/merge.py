@@ -7,14 +7,16 @@ from decimal import Decimal
 from msgspec import Struct
 
 from keyshop.catalog import link_queries, queries
-from keyshop.catalog.models import Description, KnownGame, Merged, SupplierGame
+from keyshop.catalog.models import Description, KnownGame, MergeResult, SupplierGame
 from keyshop.catalog.rules import NO_COVER, UNKNOWN_RELEASE_DATE, choose_slug
-from keyshop.catalog.sync_links import relink
+from keyshop.catalog.sync_links import sync_links
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 
 
-async def merge_games(tx: Transaction, batch: Iterable[SupplierGame], *, now: datetime) -> Merged:
+async def merge_games(
+    tx: Transaction, batch: Iterable[SupplierGame], *, now: datetime
+) -> MergeResult:
     """
     Write what differs between the batch and the catalogue, and nothing else.
 
@@ -32,13 +34,13 @@ async def merge_games(tx: Transaction, batch: Iterable[SupplierGame], *, now: da
     new = [new for game in missing if (new := _as_new(game)) is not None]
     added = await _stage_new(tx, new, now=now)
     updated = await _update(tx, differing, now=now)
-    relinked = await relink(tx, games, _linked(differing) | added, added=added)
+    relinked = await sync_links(tx, games, _linked(differing) | added, added=added)
     await _remember(tx, differing, added, now=now)
     if relinked.links:
         await link_queries.remember_links(tx, relinked.links)
 
     unknown = {game.offer.product_id for game in missing} - {game.product_id for game in new}
-    return Merged(
+    return MergeResult(
         added=len(added),
         updated=updated,
         relinked=len(relinked.links) - len(added),
@@ -77,7 +79,7 @@ def _linked(differing: Sequence[KnownGame]) -> dict[str, str]:
 async def _stage_new(
     tx: Transaction, games: Sequence[_NewGame], *, now: datetime
 ) -> dict[str, str]:
-    """Put the games aside for `relink`, and return the product behind each new id."""
+    """Put the games aside for `sync_links`, and return the product behind each new id."""
     if not games:
         return {}
     slugs = await _choose_slugs(tx, games)

@@ -44,7 +44,7 @@ class SupplierGame(Struct, frozen=True, kw_only=True):
     description: Description | None
 
 
-class Merged(Struct, frozen=True, kw_only=True):
+class MergeResult(Struct, frozen=True, kw_only=True):
     """What a batch did to the catalogue."""
 
     added: int

@@ -28,7 +28,7 @@ class _Change(Struct, frozen=True):
     names_made: int
 
 
-async def relink(
+async def sync_links(
     tx: Transaction,
     games: Mapping[str, SupplierGame],
     products: Mapping[str, str],
@@ -77,7 +77,7 @@ async def relink(
     )
 
 
-async def see_lost_names(tx: Transaction) -> None:
+async def find_unused_names(tx: Transaction) -> None:
     """
     Let the next batches link games anew whose platform, genre or category was deleted.
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from keyshop.embedded.folder import make_home, write_private
-from keyshop.embedded.locks import held_alone
+from keyshop.embedded.locks import exclusive_lock
 from keyshop.kit.errors import Conflict
 from keyshop.kit.secrets import Secret
 
@@ -54,7 +54,7 @@ def generate_secrets(home: Path, names: Collection[str]) -> dict[str, Secret]:
     kept = _read(path)
     if not kept.keys() >= set(names):
         make_home(home)
-        with held_alone(home / "secrets.lock"):
+        with exclusive_lock(home / "secrets.lock"):
             # Another process may have made them since.
             kept = _read(path)
             missing = {name: _MAKERS[name]() for name in names if name not in kept}

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from keyshop.embedded.folder import open_log
-from keyshop.embedded.locks import may_take_alone, open_lock, take_alone
+from keyshop.embedded.locks import acquire_exclusive, open_lock, try_acquire_exclusive
 from keyshop.embedded.processes import Program, has_ended, spawn_detached, stop_running
 from keyshop.embedded.run_as import Account
 
@@ -25,7 +25,7 @@ def ensure_guardian(folder: Path, program: Program) -> None:
     """Start a guardian unless one is there. The caller must use the server and hold the start lock."""
     lock = open_lock(folder / _GUARDIAN_LOCK)
     try:
-        if may_take_alone(lock):
+        if try_acquire_exclusive(lock):
             # The guardian inherits the lock, so there is no moment without an owner.
             _spawn(folder, program, lock)
     finally:
@@ -42,7 +42,7 @@ def wait_for_guardian_to_end(folder: Path) -> None:
 
 
 def _guardian_of(folder: Path) -> Program:
-    return Program(f"-m {_MODULE}", str(folder), signal.SIGTERM, patience_seconds=_END_SECONDS)
+    return Program(f"-m {_MODULE}", str(folder), signal.SIGTERM, timeout_seconds=_END_SECONDS)
 
 
 def _spawn(folder: Path, program: Program, lock: int) -> None:
@@ -52,7 +52,7 @@ def _spawn(folder: Path, program: Program, lock: int) -> None:
         program.argument,
         program.command,
         program.stop_signal.name,
-        str(program.patience_seconds),
+        str(program.timeout_seconds),
         str(lock),
     ]
     log = open_log(folder / "guardian.log")
@@ -73,7 +73,7 @@ def main() -> None:
     folder, argument, command, stop_signal, patience, lock = sys.argv[1:]
     program = Program(command, argument, signal.Signals[stop_signal], float(patience))
     users = open_lock(Path(folder) / USERS_LOCK)
-    take_alone(users)
+    acquire_exclusive(users)
     try:
         stop_running(program)
     finally:

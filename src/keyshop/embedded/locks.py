@@ -17,17 +17,17 @@ def open_lock(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def take_alone(descriptor: int) -> None:
+def acquire_exclusive(descriptor: int) -> None:
     """Wait until nobody else holds the lock in any way, and hold it."""
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def take_shared(descriptor: int) -> None:
+def acquire_shared(descriptor: int) -> None:
     """Wait until nobody holds the lock alone, and hold it together with others."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
-def may_take_alone(descriptor: int) -> bool:
+def try_acquire_exclusive(descriptor: int) -> bool:
     """
     Take the lock alone if that needs no waiting; say whether it was taken.
 
@@ -36,23 +36,23 @@ def may_take_alone(descriptor: int) -> bool:
     return _took(descriptor, fcntl.LOCK_EX)
 
 
-def may_take_shared(descriptor: int) -> bool:
+def try_acquire_shared(descriptor: int) -> bool:
     """Take the lock together with others if that needs no waiting; say whether it was taken."""
     return _took(descriptor, fcntl.LOCK_SH)
 
 
-def give_back(descriptor: int) -> None:
+def release(descriptor: int) -> None:
     """Free the lock, also for processes that inherited the descriptor, and close it."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
 
 @contextmanager
-def held_alone(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold the lock of this file for the length of a block."""
     descriptor = open_lock(path)
     try:
-        take_alone(descriptor)
+        acquire_exclusive(descriptor)
         yield
     finally:
         os.close(descriptor)

@@ -81,7 +81,7 @@ class PostgresServer(SharedServer):
     @property
     def _program(self) -> Program:
         # SIGINT rolls back what runs and ends at once; the default would wait for clients to leave.
-        return Program("/postgres -D", str(self.data), signal.SIGINT, patience_seconds=20.0)
+        return Program("/postgres -D", str(self.data), signal.SIGINT, timeout_seconds=20.0)
 
     def _prepare(self) -> None:
         program = get_postgres_program("postgres")

@@ -30,7 +30,7 @@ class Program:
     command: str  # the end of its command up to that argument
     argument: str  # one that only this process has, such as the path of its data
     stop_signal: signal.Signals
-    patience_seconds: float  # until it is killed instead
+    timeout_seconds: float  # until it is killed instead
 
 
 def spawn_detached(
@@ -81,7 +81,7 @@ def stop_running(program: Program) -> None:
     for number in (program.stop_signal, signal.SIGKILL):
         pids = list_running(program)
         _send(number, pids)
-        if has_ended(program, within_seconds=program.patience_seconds):
+        if has_ended(program, within_seconds=program.timeout_seconds):
             _bury(pids)
             return
     raise EmbeddedServerError(f"The server of {program.argument} cannot be stopped.")

@@ -11,12 +11,12 @@ from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.folder import last_line, make_server_folder
 from keyshop.embedded.guardian import USERS_LOCK, ensure_guardian, wait_for_guardian_to_end
 from keyshop.embedded.locks import (
-    give_back,
-    held_alone,
-    may_take_alone,
-    may_take_shared,
+    acquire_shared,
+    exclusive_lock,
     open_lock,
-    take_shared,
+    release,
+    try_acquire_exclusive,
+    try_acquire_shared,
 )
 from keyshop.embedded.ports import choose_port, find_port, is_free
 from keyshop.embedded.processes import Program, list_running, stop_running
@@ -77,7 +77,7 @@ class SharedServer(ABC):
         self._users = open_lock(self.folder / USERS_LOCK)
         try:
             # Waits here while a server that nobody used a moment ago is being stopped.
-            take_shared(self._users)
+            acquire_shared(self._users)
             self._bring_up(keep_port=False)
         except BaseException:
             self.release()
@@ -105,10 +105,10 @@ class SharedServer(ABC):
             return
         users, self._users = self._users, None
         try:
-            with held_alone(self._start_lock):
+            with exclusive_lock(self._start_lock):
                 is_over = self._stop_if_last(users)
         finally:
-            give_back(users)
+            release(users)
         if is_over:
             wait_for_guardian_to_end(self.folder)
 
@@ -161,18 +161,18 @@ class SharedServer(ABC):
         return self.folder / "start.lock"
 
     def _stop_if_last(self, users: int) -> bool:
-        if may_take_alone(users):
+        if try_acquire_exclusive(users):
             stop_running(self._program)
             return True
-        if may_take_shared(users):
+        if try_acquire_shared(users):
             ensure_guardian(self.folder, self._program)  # the others may be killed
             return False
         # The guardian was quicker than we; wait until it has stopped the server.
-        take_shared(users)
+        acquire_shared(users)
         return True
 
     def _bring_up(self, *, keep_port: bool) -> None:
-        with held_alone(self._start_lock):
+        with exclusive_lock(self._start_lock):
             # Before the server, so that there is no moment in which our death leaves it behind.
             ensure_guardian(self.folder, self._program)
             if self.is_alive():

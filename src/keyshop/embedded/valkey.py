@@ -47,7 +47,7 @@ class ValkeyServer(SharedServer):
     @property
     def _program(self) -> Program:
         return Program(
-            "/valkey-server", str(self._configuration), signal.SIGTERM, patience_seconds=3.0
+            "/valkey-server", str(self._configuration), signal.SIGTERM, timeout_seconds=3.0
         )
 
     def _prepare(self) -> None:

@@ -69,7 +69,7 @@ async def take(db: Database, limit: Limit, who: str, *, now: datetime) -> None:
     raise TooMany(_SENTENCE, retry_after=_wait(limit, arrives_at, now=now))
 
 
-async def give_back(db: Database, limit: Limit, who: str) -> None:
+async def refund(db: Database, limit: Limit, who: str) -> None:
     """Count one less for `who`: what was counted turned out to be harmless."""
     async with db.transaction() as tx:
         await tx.execute(_GIVE_BACK, _key(limit, who), limit.per)
@@ -80,7 +80,7 @@ async def forget_who(tx: Transaction, who: str, *limits: Limit) -> None:
     await tx.execute(_FORGET_WHO, [_key(limit, who) for limit in limits])
 
 
-async def forget_old(tx: Transaction, before: datetime) -> int:
+async def delete_expired_limits(tx: Transaction, before: datetime) -> int:
     """Delete rows that limit nobody since then, up to 10,000; return how many there were."""
     return await tx.execute(_FORGET, before, _AT_ONCE)
 

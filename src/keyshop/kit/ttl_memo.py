@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 _Answer = TypeVar("_Answer")
 
 
-class Remembered(Generic[_Answer]):
+class TtlMemo(Generic[_Answer]):
     """Asks at most once in so many seconds, however many want to know."""
 
     def __init__(self, ask: Callable[[], Awaitable[_Answer]], *, seconds: float) -> None:

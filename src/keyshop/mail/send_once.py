@@ -82,6 +82,6 @@ async def _send_and_record(db: Database, mailer: Mailer, mail: Mail, *, now: dat
         await tx.execute(_RECORD, mail.id, now)
 
 
-async def forget_sent_mails(tx: Transaction, before: datetime) -> int:
+async def delete_old_sent_mails(tx: Transaction, before: datetime) -> int:
     """Delete the record of mails sent before then, up to 10,000; return how many there were."""
     return await tx.execute(_FORGET, before, _AT_ONCE)

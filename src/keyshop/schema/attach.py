@@ -17,7 +17,7 @@ from msgspec import Struct
 from keyshop.kit.database.errors import CONNECTION_LOST
 from keyshop.schema.apply import apply
 from keyshop.schema.compare import Difference, compare
-from keyshop.schema.connect import Connection, connected, take_turn
+from keyshop.schema.connect import Connection, connected, lock_migrations
 from keyshop.schema.describe import describe_public, what_prisma_makes
 from keyshop.schema.errors import AttachRefused, AttachStopped, NewerDatabase, NothingToAttach
 from keyshop.schema.lock_timeout import patiently
@@ -124,7 +124,7 @@ async def _attach(database_url: str, report: Report) -> Attached:
     # An index is not built within a transaction, so the turn is held by a connection of its own.
     async with connected(database_url) as turn, turn.transaction(isolation="read_committed"):
         await turn.execute(_BE_PATIENT)
-        await take_turn(turn)
+        await lock_migrations(turn)
         async with connected(database_url) as connection:
             await connection.execute(_TAKE_YOUR_TIME)
             return await _take_over(connection, report)

@@ -48,7 +48,7 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
         raise DatabaseUnavailable from None
 
 
-async def take_turn(connection: Connection) -> None:
+async def lock_migrations(connection: Connection) -> None:
     """
     Keep all others who work on the schema out until the transaction ends.
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from keyshop.kit.database.errors import CONNECTION_LOST
-from keyshop.schema.connect import Connection, connected, take_turn
+from keyshop.schema.connect import Connection, connected, lock_migrations
 from keyshop.schema.describe import describe_public
 from keyshop.schema.errors import DetachRefused
 from keyshop.schema.lock_timeout import LOCK_TIMEOUT, patiently
@@ -56,7 +56,7 @@ async def _detach(database_url: str) -> Detached:
 
 async def _try(connection: Connection) -> Detached:
     async with connection.transaction(isolation="read_committed"):
-        await take_turn(connection)
+        await lock_migrations(connection)
         _refuse_others(await look(connection, list_revisions()))
         try:
             return await _take_away(connection)

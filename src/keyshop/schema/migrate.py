@@ -10,7 +10,7 @@ import asyncio
 from functools import partial
 
 from keyshop.schema.apply import apply
-from keyshop.schema.connect import Connection, connected, take_turn
+from keyshop.schema.connect import Connection, connected, lock_migrations
 from keyshop.schema.errors import AttachUnfinished, ForeignDatabase, NewerDatabase
 from keyshop.schema.lock_timeout import patiently
 from keyshop.schema.revisions import Revision, list_revisions
@@ -64,7 +64,7 @@ async def _upgrade(database_url: str) -> list[str]:
 
 async def _apply_next(connection: Connection, revisions: list[Revision]) -> str | None:
     async with connection.transaction(isolation="read_committed"):
-        await take_turn(connection)
+        await lock_migrations(connection)
         found = await look(connection, revisions)
         _refuse_others(found)
         if not found.pending:

@@ -11,7 +11,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.storefront import browse_queries, queries
 from keyshop.storefront.answer import answer
 from keyshop.storefront.models import CatalogueFilter, GamePage, Sort
-from keyshop.storefront.rules import is_worth_keeping, page_count, true_until
+from keyshop.storefront.rules import is_cacheable, page_count, true_until
 
 
 async def browse_catalogue(
@@ -45,7 +45,7 @@ async def browse_catalogue(
 
 def _find_key(wanted: CatalogueFilter, *, sort: Sort, page: int, page_size: int) -> CacheKey | None:
     """Return the key under which the page is kept, one for all spellings of a name."""
-    if not is_worth_keeping(wanted, page=page, page_size=page_size):
+    if not is_cacheable(wanted, page=page, page_size=page_size):
         return None
     names = (
         [name.lower() for name in wanted.genres],

@@ -70,7 +70,7 @@ def fold(name: str) -> str:
     return name.translate(_FOLD)
 
 
-def is_worth_keeping(wanted: CatalogueFilter, *, page: int, page_size: int) -> bool:
+def is_cacheable(wanted: CatalogueFilter, *, page: int, page_size: int) -> bool:
     """
     Test whether this page of the catalogue is kept: what visits begin with, in every order.
 

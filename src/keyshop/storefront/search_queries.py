@@ -12,7 +12,7 @@ from keyshop.storefront.queries import POPULAR
 # something to LIKE are made to mean themselves.
 _TERM: Final = r"(SELECT regexp_replace(lower($1), '([\\%_])', '\\\1', 'g'))"
 _PART: Final = f"CASE length($1) WHEN 1 THEN ' ' ELSE '' END || {_TERM}"
-GRAMS: Final = "(SELECT keyshop.sought_grams(lower($1)))"
+GRAMS: Final = "(SELECT keyshop.search_ngrams(lower($1)))"
 
 # A name begins with a space; one letter stands for the beginning of a word.
 IN_NAMES: Final = f"names LIKE (SELECT '%' || {_PART} || '%')"
@@ -30,7 +30,7 @@ _LETTERS: Final = f"keyshop.name_grams(names) @> {GRAMS}"
 _DESCRIPTIONS_LOOKED_AT: Final = 5_000
 
 DESCRIBED: Final = f"""
-    SELECT game_id FROM keyshop.game_words
+    SELECT game_id FROM keyshop.game_description_terms
     WHERE words @@ (SELECT plainto_tsquery('simple', $1)) LIMIT {_DESCRIPTIONS_LOOKED_AT}
 """
 

@@ -9,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
-from keyshop.catalog.sync_links import see_lost_names
+from keyshop.catalog.sync_links import find_unused_names
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -62,7 +62,7 @@ async def run_sync(
         return run
 
 
-async def settle_interrupted(db: Database, *, now: datetime) -> list[Run]:
+async def mark_interrupted_runs(db: Database, *, now: datetime) -> list[Run]:
     """Declare runs whose process is gone interrupted, and return them."""
     settled: list[Run] = []
     for kind in RunKind:
@@ -90,7 +90,7 @@ async def _start(db: Database, kind: RunKind, *, now: datetime) -> Run:
         await queries.start_run(tx, run)
         if kind is RunKind.FULL:
             await queries.lock_writing(tx)
-            await see_lost_names(tx)
+            await find_unused_names(tx)
     for earlier in interrupted:
         _log.warning("sync.run_interrupted", **_facts(earlier))
     _log.info("sync.run_started", run_id=run.id, kind=kind)
@@ -106,7 +106,7 @@ async def _transfer(
     clock: Clock,
     report: Report | None,
 ) -> Run:
-    answers = _until_away(
+    answers = stop_after_lost_pages(
         read_pages(supplier, last_page=policy.last_page, at_once=policy.pages_at_once)
     )
     batches = _batches(answers, run.kind, policy)
@@ -158,7 +158,7 @@ async def _batches(
     yield batch
 
 
-async def _until_away(
+async def stop_after_lost_pages(
     answers: AsyncGenerator[Answer, None],
 ) -> AsyncGenerator[Answer, None]:
     """Pass the answers on until so many in a row are lost that the supplier must be away."""

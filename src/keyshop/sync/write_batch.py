@@ -7,7 +7,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from keyshop.catalog.merge import merge_games
-from keyshop.catalog.models import Merged
+from keyshop.catalog.models import MergeResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.sync import queries
@@ -51,7 +51,9 @@ async def _write(tx: Transaction, run: Run, batch: Batch, *, now: datetime) -> R
     return counted
 
 
-def _refused(batch: Batch, merged: Merged, kind: RunKind) -> list[tuple[int | None, Unsellable]]:
+def _refused(
+    batch: Batch, merged: MergeResult, kind: RunKind
+) -> list[tuple[int | None, Unsellable]]:
     """Return what is not believed: what the batch refused, and what could not become a game."""
     refused: list[tuple[int | None, Unsellable]] = [*batch.refused]
     if kind is RunKind.FULL:
@@ -62,7 +64,7 @@ def _refused(batch: Batch, merged: Merged, kind: RunKind) -> list[tuple[int | No
     return refused
 
 
-def _judged(batch: Batch, merged: Merged, kind: RunKind) -> list[str]:
+def _judged(batch: Batch, merged: MergeResult, kind: RunKind) -> list[str]:
     """Return the products about which the batch knows all: no earlier word on them counts."""
     # A stock check does not ask whether an unknown product could become a game.
     unjudged = set() if kind is RunKind.FULL else set(merged.unknown)
@@ -71,7 +73,7 @@ def _judged(batch: Batch, merged: Merged, kind: RunKind) -> list[str]:
 
 
 def _count(
-    run: Run, batch: Batch, merged: Merged, refused: list[tuple[int | None, Unsellable]]
+    run: Run, batch: Batch, merged: MergeResult, refused: list[tuple[int | None, Unsellable]]
 ) -> Run:
     return replace(
         run,

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from tests.keyshop.accounts.people import make_parts
@@ -61,5 +61,5 @@ def cheap_passwords() -> Iterator[PasswordPool]:
 
 
 @pytest.fixture
-def parts(cheap_passwords: PasswordPool) -> AccountParts:
+def parts(cheap_passwords: PasswordPool) -> AccountServices:
     return make_parts(cheap_passwords)

@@ -6,7 +6,7 @@ import msgspec
 
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.mails import MailJob, compose
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mail
 from tests.keyshop.accounts.people import jobs
@@ -19,7 +19,7 @@ _KINDS: dict[str, type[MailJob]] = {
 }
 
 
-async def mailed(db: Database, parts: AccountParts, *, now=NOON, **_: Any) -> list[Mail]:
+async def mailed(db: Database, parts: AccountServices, *, now=NOON, **_: Any) -> list[Mail]:
     """Return the mails that the jobs make which wait, the oldest first."""
     composed = [
         await compose(db, parts.proof_keys, msgspec.convert(fields, _KINDS[name]), URL, now=now)
@@ -28,7 +28,7 @@ async def mailed(db: Database, parts: AccountParts, *, now=NOON, **_: Any) -> li
     return [mail for mail in composed if mail is not None]
 
 
-async def last_mail(db: Database, parts: AccountParts, *, now=NOON) -> Mail:
+async def last_mail(db: Database, parts: AccountServices, *, now=NOON) -> Mail:
     return (await mailed(db, parts, now=now))[-1]
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from asyncpg import Record
 
-from keyshop.accounts.email_tokens.tokens import ProofKeys
-from keyshop.accounts.models import Caller, Credentials, Registration
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
+from keyshop.accounts.models import ClientInfo, Credentials, Registration
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.register import register
-from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
@@ -30,16 +30,16 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 
 
-def make_parts(passwords: PasswordPool, tokens: Tokens | None = None) -> AccountParts:
-    return AccountParts(
+def make_parts(passwords: PasswordPool, tokens: Tokens | None = None) -> AccountServices:
+    return AccountServices(
         tokens=tokens or make_tokens(),
         passwords=passwords,
-        proof_keys=ProofKeys(Secret("p" * 32)),
+        proof_keys=EmailTokenKeys(Secret("p" * 32)),
     )
 
 
-def caller(**overrides: Any) -> Caller:
-    return Caller(**{"address": "192.0.2.7", "user_agent": "A browser"} | overrides)
+def caller(**overrides: Any) -> ClientInfo:
+    return ClientInfo(**{"address": "192.0.2.7", "user_agent": "A browser"} | overrides)
 
 
 def registration(**overrides: Any) -> Registration:
@@ -47,16 +47,22 @@ def registration(**overrides: Any) -> Registration:
 
 
 async def add_alice(
-    db: Database, parts: AccountParts, *, now=NOON, session_id=None, **overrides: Any
-) -> SignedUp:
+    db: Database, parts: AccountServices, *, now=NOON, session_id=None, **overrides: Any
+) -> SignInResult:
     """Register Alice, or whom the overrides say, on another network than `enter` is on."""
     there = caller(address=HOME, session_id=session_id)
     return await register(db, parts, registration(**overrides), there, now=now)
 
 
 async def enter(
-    db: Database, parts: AccountParts, *, email=ALICE, password=PASSWORD, now=NOON, **of_caller: Any
-) -> SignedUp:
+    db: Database,
+    parts: AccountServices,
+    *,
+    email=ALICE,
+    password=PASSWORD,
+    now=NOON,
+    **of_caller: Any,
+) -> SignInResult:
     """Sign Alice in, from another device each time it is called."""
     return await sign_in(
         db, parts, Credentials(email=email, password=password), caller(**of_caller), now=now

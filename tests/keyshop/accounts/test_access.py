@@ -12,7 +12,12 @@ import pytest_asyncio
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import SignedIn
-from keyshop.accounts.sessions.families import carry_over, refresh, revoke_all, revoke_family
+from keyshop.accounts.sessions.families import (
+    rebind_to_new_hash,
+    refresh,
+    revoke_all,
+    revoke_family,
+)
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
@@ -273,7 +278,9 @@ class TestAccessAfterAChange:
         await office.check(pair.token)
 
         async with office.db.transaction() as tx:
-            await carry_over(tx, alice.id, old_hash=Secret(OLD_HASH), new_hash=Secret(NEW_HASH))
+            await rebind_to_new_hash(
+                tx, alice.id, old_hash=Secret(OLD_HASH), new_hash=Secret(NEW_HASH)
+            )
             await tx.execute(PASSWORD, alice.id)
 
         assert await office.check(pair.token)

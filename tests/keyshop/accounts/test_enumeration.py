@@ -13,7 +13,7 @@ from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.failures import digest_of
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.request_reset import request_reset
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from tests.keyshop.accounts.people import caller, enter, make_parts
 from tests.keyshop.accounts.signing import add_user
@@ -50,7 +50,7 @@ async def add_people(db: Database, passwords: PasswordPool) -> None:
         )
 
 
-async def seconds_of_attempt(db: Database, parts: AccountParts, kind: str, number: int) -> float:
+async def seconds_of_attempt(db: Database, parts: AccountServices, kind: str, number: int) -> float:
     began = time.perf_counter()
     with pytest.raises(WrongCredentials) as refused:
         await enter(

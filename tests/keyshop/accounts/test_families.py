@@ -12,8 +12,8 @@ import pytest
 from keyshop.accounts.errors import AccountChanged, TokenRefused
 from keyshop.accounts.sessions.families import (
     begin_family,
-    carry_over,
-    forget_expired_families,
+    delete_expired_families,
+    rebind_to_new_hash,
     refresh,
     revoke_all,
     revoke_family,
@@ -410,7 +410,7 @@ class TestAccountThatChanges:
         user_id = tokens.read_refresh(token, now=NOON).user_id
 
         async with db.transaction() as tx:
-            count = await carry_over(
+            count = await rebind_to_new_hash(
                 tx, user_id, old_hash=Secret(OLD_HASH), new_hash=Secret(NEW_HASH)
             )
             await tx.execute('UPDATE users SET "passwordHash" = $1', NEW_HASH)
@@ -431,7 +431,7 @@ class TestAccountThatChanges:
         for token in (revoked, outdated):
             user_id = tokens.read_refresh(token, now=NOON).user_id
             async with db.transaction() as tx:
-                count = await carry_over(
+                count = await rebind_to_new_hash(
                     tx, user_id, old_hash=Secret(OLD_HASH), new_hash=Secret(NEW_HASH)
                 )
             assert count == 0
@@ -446,9 +446,9 @@ class TestForgetting:
         used = await refresh(db, tokens, kept.refresh_token, now=NOON)
 
         async with db.transaction() as tx:
-            assert await forget_expired_families(tx, NOON + 2 * SECOND) == 2
+            assert await delete_expired_families(tx, NOON + 2 * SECOND) == 2
         async with db.transaction() as tx:
-            assert await forget_expired_families(tx, NOON + 2 * SECOND) == 0
+            assert await delete_expired_families(tx, NOON + 2 * SECOND) == 0
 
         (family,) = await rows_of(db, "token_families")
         (token,) = await rows_of(db, "refresh_tokens")
@@ -461,7 +461,7 @@ class TestForgetting:
 
         async with db.transaction() as tx:
             await revoke_all(tx, alice.id, because="lost phone", now=NOON)
-            assert await forget_expired_families(tx, NOON + HOUR) == 0
+            assert await delete_expired_families(tx, NOON + HOUR) == 0
 
         (family,) = await rows_of(db, "token_families")
         assert family["revoked_because"] == "lost phone"
@@ -473,7 +473,7 @@ class TestForgetting:
             await tx.execute("DELETE FROM keyshop.cache_outbox")
 
         async with db.transaction() as tx:
-            while await forget_expired_families(tx, NOON + SECOND):
+            while await delete_expired_families(tx, NOON + SECOND):
                 pass
             notes = await tx.fetch("SELECT keys, groups FROM keyshop.cache_outbox")
 

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.failures import (
-    BeingLookedAt,
+    AttemptInProgress,
     attempt,
+    delete_old_failures,
     digest_of,
     find_lock,
     forget_failures,
-    forget_old_failures,
 )
-from keyshop.accounts.lockout.queries import Lock, Series
+from keyshop.accounts.lockout.queries import FailureCounter, Lock
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
-from keyshop.accounts.rules import LONGEST_LOCK, SIGN_IN_OF_ADDRESS, lock_after
-from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.rules import MAX_LOCK, SIGN_IN_OF_ADDRESS, lock_after
+from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from tests.keyshop.accounts.people import (
@@ -46,7 +46,12 @@ BOB = "bob@example.com"
 
 
 async def fail(
-    db: Database, parts: AccountParts, times: int = 1, *, now: datetime = NOON, email: str = ALICE
+    db: Database,
+    parts: AccountServices,
+    times: int = 1,
+    *,
+    now: datetime = NOON,
+    email: str = ALICE,
 ) -> None:
     """Give a wrong password so many times, from a client of its own each time."""
     for number in range(times):
@@ -74,8 +79,8 @@ class TestLock:
         lock = lock_after(failures)
 
         assert (lock is None) == (failures < 5)
-        assert lock is None or MINUTE <= lock <= LONGEST_LOCK
-        assert lock is None or lock_after(failures + 1) == min(2 * lock, LONGEST_LOCK)
+        assert lock is None or MINUTE <= lock <= MAX_LOCK
+        assert lock is None or lock_after(failures + 1) == min(2 * lock, MAX_LOCK)
 
     async def test_begins_with_the_fifth_wrong_password_in_a_row(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -225,7 +230,7 @@ class TestLock:
         await fail(db, parts, email=BOB, now=NOON + MINUTE)
 
         async with db.transaction() as tx:
-            assert await forget_old_failures(tx, NOON + SECOND) == 1
+            assert await delete_old_failures(tx, NOON + SECOND) == 1
 
         assert await count(db, "keyshop.sign_in_failures") == 1
 
@@ -277,7 +282,7 @@ class TestGuessing:
 
         looked_at, now = [], NOON
         for _ in range(6):
-            now += LONGEST_LOCK + SECOND
+            now += MAX_LOCK + SECOND
             before = passwords.compared
             await asyncio.gather(*map(guess, range(40)))
             looked_at.append(passwords.compared - before)
@@ -329,7 +334,7 @@ class TestGuessing:
         busy = PasswordPool(threads=1, cost=12)
         under_way = asyncio.create_task(busy.hash("x"))
         entering = asyncio.create_task(enter(db, make_parts(busy)))
-        await until(lambda: is_booked(db))
+        await until(lambda: is_reserved(db))
 
         entering.cancel()
         await asyncio.gather(entering, under_way, return_exceptions=True)
@@ -347,8 +352,8 @@ class TestGuessing:
             *(enter(db, parts) for _ in range(3)), return_exceptions=True
         )
 
-        assert {type(each) for each in entered} <= {SignedUp, BeingLookedAt}
-        assert [type(each) for each in entered].count(SignedUp) >= 1
+        assert {type(each) for each in entered} <= {SignInResult, AttemptInProgress}
+        assert [type(each) for each in entered].count(SignInResult) >= 1
         assert await notices(db) == 0
         await enter(db, parts)
 
@@ -357,10 +362,10 @@ class TestGuessing:
     ) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
-        crashed = attempt(db, Series(digest_of(normalise(ALICE))), now=NOON)
+        crashed = attempt(db, FailureCounter(digest_of(normalise(ALICE))), now=NOON)
         await crashed.__aenter__()
 
-        with pytest.raises(BeingLookedAt):
+        with pytest.raises(AttemptInProgress):
             await enter(db, parts, now=NOON + 5 * SECOND)
         # Nobody is looking any more: it is a lock like any other, and is answered like one.
         with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
@@ -370,5 +375,5 @@ class TestGuessing:
         assert await notices(db) == 1
 
 
-async def is_booked(db: Database) -> bool:
-    return bool(await ask(db, "SELECT FROM keyshop.sign_in_failures WHERE is_booked"))
+async def is_reserved(db: Database) -> bool:
+    return bool(await ask(db, "SELECT FROM keyshop.sign_in_failures WHERE is_reserved"))

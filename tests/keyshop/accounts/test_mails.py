@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from keyshop.accounts.email_tokens.tokens import ProofKeys, Purpose
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys, Purpose
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.jobs import MailLockNotice, MailWelcome
@@ -158,7 +158,7 @@ class TestMail:
         await add_alice(db, parts)
         [(_, job)] = await jobs(db)
         values = (await last_mail(db, parts)).values
-        stranger = ProofKeys(Secret("s" * 32))
+        stranger = EmailTokenKeys(Secret("s" * 32))
 
         assert parts.proof_keys.is_code(job["proof_id"], values["code"])
         assert stranger.link_token(Purpose.VERIFY_EMAIL, job["proof_id"]) not in values["link"]

@@ -19,7 +19,7 @@ from keyshop.accounts.models import Account, ProfileChanges, Role
 from keyshop.accounts.queries import find_account, find_account_by_id, list_sign_ins
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.queries import list_families
 from keyshop.accounts.set_role import set_role
 from keyshop.kit.database.pool import Database
@@ -47,7 +47,7 @@ from tests.shop import NOON, make_game
 KEY_TEXT = "AAAAA-BBBBB-CCCCC"
 
 
-async def add_full_life(db: Database, parts: AccountParts) -> Account:
+async def add_full_life(db: Database, parts: AccountServices) -> Account:
     """Give Alice something in every table that can hold something of hers."""
     game_id = await make_game(db, title="Witch Hunt")
     session_id = await guest_with(db, game_id, 2)
@@ -144,7 +144,7 @@ class TestRole:
         async with db.transaction() as tx:
             await set_role(tx, user_id=alice.id, role="ADMIN", now=NOON)
 
-        [link] = await ask(db, "SELECT used_at FROM keyshop.account_proofs WHERE purpose LIKE 'R%'")
+        [link] = await ask(db, "SELECT used_at FROM keyshop.email_tokens WHERE purpose LIKE 'R%'")
         assert link["used_at"] == NOON
 
     async def test_that_the_account_has_already_changes_nothing(self, db, parts) -> None:
@@ -239,7 +239,7 @@ class TestErasing:
             "login_history",
             "cart_items",
             "wishlist",
-            "keyshop.account_proofs",
+            "keyshop.email_tokens",
             "keyshop.token_families",
             "keyshop.refresh_tokens",
             "keyshop.sign_in_failures",
@@ -295,7 +295,7 @@ class TestErasing:
             await until(lambda: is_waiting(db))
         await asking
 
-        assert await count(db, "keyshop.account_proofs") == 0
+        assert await count(db, "keyshop.email_tokens") == 0
 
     async def test_lets_nothing_back_in_that_was_under_way(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account

@@ -157,10 +157,10 @@ class TestQueue:
         await asyncio.sleep(0)
 
         with pytest.raises(PasswordsBusy):
-            await pool.pretend()
+            await pool.dummy_verify()
 
         await asyncio.gather(*waiting)
-        await pool.pretend()
+        await pool.dummy_verify()
         pool.close()
 
     async def test_has_room_again_after_those_who_gave_up(self):
@@ -191,7 +191,7 @@ class TestClient:
         greedy = [asyncio.create_task(pool.hash("x", whose="greedy")) for _ in range(140)]
         await asyncio.sleep(0)
         with pytest.raises(TooManyPasswords) as refused:
-            await pool.pretend(whose="greedy")
+            await pool.dummy_verify(whose="greedy")
         assert not await pool.verify("x", None, whose="other")
         answers = await asyncio.gather(*greedy, return_exceptions=True)
 
@@ -261,7 +261,7 @@ class TestTimeOfANo:
         pool = PasswordPool(threads=1, cost=8)
         real = [await seconds_of(pool.verify("wrong", None)) for _ in range(15)]
 
-        pretended = [await seconds_of(pool.pretend()) for _ in range(15)]
+        pretended = [await seconds_of(pool.dummy_verify()) for _ in range(15)]
 
         assert 0.4 < statistics.median(pretended) / statistics.median(real) < 2.5
         pool.close()
@@ -274,7 +274,7 @@ class TestTimeOfANo:
         await asyncio.sleep(0)
 
         real, pretended = await asyncio.gather(
-            seconds_of(pool.verify("wrong", None)), seconds_of(pool.pretend())
+            seconds_of(pool.verify("wrong", None)), seconds_of(pool.dummy_verify())
         )
 
         await asyncio.gather(*waiting)
@@ -285,14 +285,14 @@ class TestTimeOfANo:
         pool = PasswordPool(threads=1, cost=9)
         real = await cpu_seconds_of(pool.verify("wrong", None))
 
-        pretended = await cpu_seconds_of(asyncio.gather(*(pool.pretend() for _ in range(20))))
+        pretended = await cpu_seconds_of(asyncio.gather(*(pool.dummy_verify() for _ in range(20))))
 
         assert pretended < 4 * real
         pool.close()
 
     async def test_is_real_where_none_has_been_measured_yet(self):
         pool = PasswordPool(threads=1, cost=9)
-        first = await cpu_seconds_of(pool.pretend())
+        first = await cpu_seconds_of(pool.dummy_verify())
 
         assert first > 0.5 * await cpu_seconds_of(pool.verify("", None))
         pool.close()

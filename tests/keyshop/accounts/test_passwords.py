@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from keyshop.accounts.change_password import change_password
-from keyshop.accounts.email_tokens.tokens import ProofKeys
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.errors import (
     AccountInvalid,
     EmailRequired,
+    EmailTokenRefused,
     PasswordInvalid,
-    ProofRefused,
     UserNotFound,
     WrongCredentials,
 )
@@ -21,7 +21,7 @@ from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.send_verification import send_verification
-from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.secrets import Secret
@@ -45,7 +45,12 @@ from tests.shop import NOON
 
 
 async def change(
-    db: Database, parts: AccountParts, device: SignedUp, current=PASSWORD, new=OTHER_PASSWORD, **who
+    db: Database,
+    parts: AccountServices,
+    device: SignInResult,
+    current=PASSWORD,
+    new=OTHER_PASSWORD,
+    **who,
 ) -> None:
     await change_password(
         db,
@@ -64,7 +69,7 @@ async def ask_reset(db: Database, email=ALICE, *, now=NOON, **who) -> None:
 
 
 async def reset(
-    db: Database, parts: AccountParts, token: str, new=OTHER_PASSWORD, *, now=NOON
+    db: Database, parts: AccountServices, token: str, new=OTHER_PASSWORD, *, now=NOON
 ) -> None:
     await reset_password(db, parts, token=token, new_password=new, caller=caller(), now=now)
 
@@ -193,7 +198,7 @@ class TestChange:
 
         await change(db, parts, alice)
 
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await reset(db, parts, link, "Third-passw0rd")
         await enter(db, parts, password=OTHER_PASSWORD)
 
@@ -320,7 +325,7 @@ class TestReset:
 
         assert outcomes.count(None) == 1
         refused = [each for each in outcomes if each is not None]
-        assert {type(each) for each in refused} == {ProofRefused}
+        assert {type(each) for each in refused} == {EmailTokenRefused}
         await enter(db, parts, password=f"Passw0rd-{outcomes.index(None)}")
 
     async def test_uses_up_the_links_that_were_mailed_before(self, db, parts) -> None:
@@ -330,7 +335,7 @@ class TestReset:
         await ask_reset(db)
         await reset(db, parts, link_token(await last_mail(db, parts)))
 
-        with pytest.raises(ProofRefused, match="ask for a new one"):
+        with pytest.raises(EmailTokenRefused, match="ask for a new one"):
             await reset(db, parts, first)
 
     async def test_is_possible_for_half_an_hour(self, db, parts) -> None:
@@ -338,7 +343,7 @@ class TestReset:
         await ask_reset(db)
         token = link_token(await last_mail(db, parts))
 
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await reset(db, parts, token, now=NOON + 30 * MINUTE)
         await reset(db, parts, token, now=NOON + 30 * MINUTE - timedelta(seconds=1))
 
@@ -347,7 +352,7 @@ class TestReset:
         await ask_reset(db)
         token = link_token(await last_mail(db, parts))
         for _ in range(30):
-            with pytest.raises(ProofRefused):
+            with pytest.raises(EmailTokenRefused):
                 await reset(db, parts, token, now=NOON + 30 * MINUTE)
 
         with pytest.raises(TooMany):
@@ -381,21 +386,21 @@ class TestReset:
         async with db.transaction() as tx:
             await tx.execute("UPDATE users SET email = 'other@example.com'")
 
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await reset(db, parts, token)
 
     @pytest.mark.parametrize("token", ["", ".", "x.y", "\x00.\ud800", "é.ü", "." * 5000])
     async def test_with_a_link_of_ones_own_is_refused_without_a_look(
         self, no_db, parts, token
     ) -> None:
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await reset(no_db, parts, token)
 
     async def test_with_the_link_of_a_verification_is_refused(self, db, parts) -> None:
         await add_alice(db, parts)
         welcome = await last_mail(db, parts)
 
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await reset(db, parts, link_token(welcome))
 
     async def test_works_after_the_secret_was_rotated_once(self, db, parts) -> None:
@@ -403,10 +408,10 @@ class TestReset:
         await ask_reset(db)
         token = link_token(await last_mail(db, parts))
         new = Secret("n" * 32)
-        rotated = ProofKeys(new, parts.proof_keys.current)
+        rotated = EmailTokenKeys(new, parts.proof_keys.current)
 
-        with pytest.raises(ProofRefused):
-            await reset(db, replaced(parts, ProofKeys(new)), token)
+        with pytest.raises(EmailTokenRefused):
+            await reset(db, replaced(parts, EmailTokenKeys(new)), token)
         await reset(db, replaced(parts, rotated), token)
 
     async def test_leaves_no_secret_in_the_database(self, db, parts) -> None:
@@ -414,13 +419,13 @@ class TestReset:
         await ask_reset(db)
         signature = link_token(await last_mail(db, parts)).partition(".")[2]
 
-        stored = await ask(db, "SELECT * FROM keyshop.account_proofs")
+        stored = await ask(db, "SELECT * FROM keyshop.email_tokens")
         queued = await ask(db, "SELECT * FROM keyshop.pgqueuer")
 
         assert len(signature) == 43
         assert signature not in repr([*map(dict, stored), *map(dict, queued)])
-        assert await count(db, "keyshop.account_proofs") == 2
+        assert await count(db, "keyshop.email_tokens") == 2
 
 
-def replaced(parts: AccountParts, proof_keys: ProofKeys) -> AccountParts:
-    return AccountParts(tokens=parts.tokens, passwords=parts.passwords, proof_keys=proof_keys)
+def replaced(parts: AccountServices, proof_keys: EmailTokenKeys) -> AccountServices:
+    return AccountServices(tokens=parts.tokens, passwords=parts.passwords, proof_keys=proof_keys)

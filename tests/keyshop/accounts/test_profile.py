@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyshop.accounts.edit_profile import edit_profile
 from keyshop.accounts.errors import AccountInvalid, PasswordNotHere, UserNotFound
 from keyshop.accounts.models import Account, ProfileChanges
-from keyshop.accounts.rules import USUAL_NICKNAME, days_since, true_until
+from keyshop.accounts.rules import DEFAULT_NICKNAME, days_since, true_until
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.kit.cache.families import CacheKey
@@ -132,7 +132,7 @@ class TestProfile:
 
         shown = await profile_of(db, alice)
 
-        assert shown["nickname"] == alice.nickname == USUAL_NICKNAME
+        assert shown["nickname"] == alice.nickname == DEFAULT_NICKNAME
 
     async def test_is_kept_under_the_users_key_until_the_next_day_begins(self, db) -> None:
         alice, cache = await add_user(db), Noting()

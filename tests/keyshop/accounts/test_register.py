@@ -11,7 +11,7 @@ from keyshop.accounts.models import Role
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.register import register
 from keyshop.accounts.rules import REGISTRATION_OF_CLIENT
-from keyshop.accounts.services import AccountParts, SignedUp
+from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database, in_transaction
@@ -38,7 +38,7 @@ WRITTEN = (
     "login_history",
     "keyshop.token_families",
     "keyshop.refresh_tokens",
-    "keyshop.account_proofs",
+    "keyshop.email_tokens",
     "keyshop.pgqueuer",
 )
 
@@ -68,7 +68,7 @@ class TestRegistering:
         assert signed_in.user_id == new.account.id
         [(name, job)] = await jobs(db)
         assert (name, job["user_id"]) == ("mail_welcome", new.account.id)
-        [proof] = await ask(db, "SELECT * FROM keyshop.account_proofs")
+        [proof] = await ask(db, "SELECT * FROM keyshop.email_tokens")
         assert (proof["id"], proof["email"]) == (job["proof_id"], ALICE)
         assert proof["expires_at"] == NOON + 15 * MINUTE
 
@@ -144,14 +144,14 @@ class TestRegistering:
         assert len(passwords.seen) == 1
 
     async def test_lets_one_of_fifty_at_a_time_have_the_address(self, db, parts) -> None:
-        async def attempt(number: int) -> SignedUp:
+        async def attempt(number: int) -> SignInResult:
             wanted = registration(email="J.Doe" + "+x" * (number % 3) + "@gmail.com")
             return await register(db, parts, wanted, caller(address=f"192.0.2.{number}"), now=NOON)
 
         outcomes = await asyncio.gather(*map(attempt, range(50)), return_exceptions=True)
 
-        assert [type(each) for each in outcomes].count(SignedUp) == 1
-        assert {str(each) for each in outcomes if not isinstance(each, SignedUp)} == {
+        assert [type(each) for each in outcomes].count(SignInResult) == 1
+        assert {str(each) for each in outcomes if not isinstance(each, SignInResult)} == {
             "User with this email already exists"
         }
         assert [await count(db, written) for written in WRITTEN] == [1] * len(WRITTEN)
@@ -232,7 +232,7 @@ class TestRegistrationForm:
         ],
     )
     async def test_is_taken_at_the_edges(
-        self, no_db: Database, parts: AccountParts, fine: dict[str, str]
+        self, no_db: Database, parts: AccountServices, fine: dict[str, str]
     ) -> None:
         with pytest.raises(DatabaseUnavailable):
             await add_alice(no_db, parts, **fine)

@@ -14,7 +14,7 @@ from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import refresh
 from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
@@ -48,7 +48,7 @@ def cheap_hash(password: str, cost: int = 4) -> str:
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
 
 
-async def is_signed_in(db: Database, parts: AccountParts, token: str) -> bool:
+async def is_signed_in(db: Database, parts: AccountServices, token: str) -> bool:
     try:
         await check_access(db, PassThrough(), parts.tokens, token, now=NOON)
     except TokenRefused:

@@ -7,11 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof, forget_expired_proofs
+from keyshop.accounts.email_tokens.tokens import (
+    Purpose,
+    delete_expired_email_tokens,
+    issue_email_token,
+)
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import (
     AlreadyVerified,
-    ProofRefused,
+    EmailTokenRefused,
     UserNotFound,
     WrongCredentials,
 )
@@ -60,7 +64,7 @@ class TestCode:
         await verify_by_code(db, parts, caller(), user_id=alice.id, code=f" {code} ", now=NOON)
 
         assert await is_verified(db, alice.id)
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
 
     async def test_may_be_mistyped_five_times_even_all_at_once(self, db, parts) -> None:
@@ -70,7 +74,7 @@ class TestCode:
         async def attempt(tried: str) -> bool:
             try:
                 await verify_by_code(db, parts, caller(), user_id=alice.id, code=tried, now=NOON)
-            except ProofRefused:
+            except EmailTokenRefused:
                 return False
             return True
 
@@ -82,7 +86,7 @@ class TestCode:
     async def test_is_tried_by_one_client_for_a_while(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         for _ in range(30):
-            with pytest.raises(ProofRefused):
+            with pytest.raises(EmailTokenRefused):
                 await verify_by_code(db, parts, caller(), user_id=alice.id, code="x", now=NOON)
 
         with pytest.raises(TooMany):
@@ -92,7 +96,7 @@ class TestCode:
         alice = (await add_alice(db, parts)).account
         code = (await last_mail(db, parts)).values["code"]
 
-        with pytest.raises(ProofRefused, match="Invalid or expired"):
+        with pytest.raises(EmailTokenRefused, match="Invalid or expired"):
             await verify_by_code(
                 db, parts, caller(), user_id=alice.id, code=code, now=NOON + 15 * MINUTE
             )
@@ -104,7 +108,7 @@ class TestCode:
         code = (await last_mail(db, parts)).values["code"]
         bob = (await add_alice(db, parts, email="bob@example.com")).account
 
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await verify_by_code(db, parts, caller(), user_id=bob.id, code=code, now=NOON)
 
     async def test_is_over_when_another_was_mailed(self, db, parts) -> None:
@@ -114,7 +118,7 @@ class TestCode:
         second = (await last_mail(db, parts)).values["code"]
 
         assert first != second
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await verify_by_code(
                 db, parts, caller(), user_id=alice.id, code=first, now=NOON + SECOND
             )
@@ -124,7 +128,7 @@ class TestCode:
     async def test_that_is_none_is_refused(self, db, parts, code) -> None:
         alice = (await add_alice(db, parts)).account
 
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
 
     async def test_mailed_to_an_address_that_has_changed_proves_nothing(self, db, parts) -> None:
@@ -133,11 +137,11 @@ class TestCode:
         async with db.transaction() as tx:
             await tx.execute("UPDATE users SET email = 'other@example.com'")
 
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await verify_by_code(
                 db, parts, caller(), user_id=alice.id, code=mail.values["code"], now=NOON
             )
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await verify_by_token(db, parts, caller(), token=link_token(mail), now=NOON)
 
 
@@ -147,7 +151,7 @@ class TestLink:
         token = link_token(await last_mail(db, parts))
         later = NOON + 15 * MINUTE
         for _ in range(30):
-            with pytest.raises(ProofRefused):
+            with pytest.raises(EmailTokenRefused):
                 await verify_by_token(db, parts, caller(), token=token, now=later)
 
         with pytest.raises(TooMany):
@@ -168,14 +172,14 @@ class TestLink:
         alice = (await add_alice(db, parts)).account
         token = link_token(await last_mail(db, parts))
 
-        with pytest.raises(ProofRefused, match="ask for a new one"):
+        with pytest.raises(EmailTokenRefused, match="ask for a new one"):
             await verify_by_token(db, parts, caller(), token=token, now=NOON + 15 * MINUTE)
 
         assert not await is_verified(db, alice.id)
 
     @pytest.mark.parametrize("token", ["", ".", "x", "x.y", "\x00.\ud800", "é.ü"])
     async def test_of_ones_own_is_refused_without_a_look(self, no_db, parts, token) -> None:
-        with pytest.raises(ProofRefused):
+        with pytest.raises(EmailTokenRefused):
             await verify_by_token(no_db, parts, caller(), token=token, now=NOON)
 
 
@@ -186,7 +190,7 @@ class TestCollisions:
             async with db.transaction() as tx:
                 await tx.execute('UPDATE users SET "emailVerified" = false')
                 proofs = [
-                    await begin_proof(tx, Purpose.VERIFY_EMAIL, user_id=alice.id, now=NOON)
+                    await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=alice.id, now=NOON)
                     for _ in range(2)
                 ]
             links = [parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs]
@@ -197,14 +201,14 @@ class TestCollisions:
             )
 
             # The second one is over, for the first one has used up all.
-            assert {type(outcome) for outcome in outcomes} <= {type(None), ProofRefused}
+            assert {type(outcome) for outcome in outcomes} <= {type(None), EmailTokenRefused}
             assert await is_verified(db, alice.id)
 
     async def test_of_an_erasure_and_a_link_are_none(self, db, parts) -> None:
         for number in range(8):
             alice = (await add_alice(db, parts, email=f"alice{number}@example.com")).account
             (proof,) = await ask(
-                db, "SELECT id FROM keyshop.account_proofs WHERE user_id = $1", alice.id
+                db, "SELECT id FROM keyshop.email_tokens WHERE user_id = $1", alice.id
             )
             link = parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof["id"])
 
@@ -219,7 +223,7 @@ class TestCollisions:
             )
 
             assert erased is None
-            assert followed is None or isinstance(followed, ProofRefused)
+            assert followed is None or isinstance(followed, EmailTokenRefused)
 
 
 class TestAccountThatGoesMeanwhile:
@@ -257,7 +261,7 @@ class TestAccountThatGoesMeanwhile:
         await deleting
 
         assert list(await others) == [None, WrongCredentials]
-        assert await count(db, "keyshop.account_proofs") == 0
+        assert await count(db, "keyshop.email_tokens") == 0
         assert await count(db, "login_history") == 0
 
 
@@ -297,10 +301,10 @@ class TestAskingForACode:
         await add_alice(db, parts)
 
         async with db.transaction() as tx:
-            assert await forget_expired_proofs(tx, NOON) == 0
-            assert await forget_expired_proofs(tx, NOON + 16 * MINUTE) == 1
+            assert await delete_expired_email_tokens(tx, NOON) == 0
+            assert await delete_expired_email_tokens(tx, NOON + 16 * MINUTE) == 1
 
-        assert await count(db, "keyshop.account_proofs") == 0
+        assert await count(db, "keyshop.email_tokens") == 0
 
     async def test_is_forgotten_without_waiting_for_whoever_holds_another(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -309,12 +313,10 @@ class TestAskingForACode:
 
         async def forget() -> int:
             async with asyncio.timeout(10), db.transaction() as tx:
-                return await forget_expired_proofs(tx, NOON + 16 * MINUTE)
+                return await delete_expired_email_tokens(tx, NOON + 16 * MINUTE)
 
         async with db.transaction() as tx:
-            await tx.execute(
-                "SELECT FROM keyshop.account_proofs WHERE email = $1 FOR UPDATE", ALICE
-            )
+            await tx.execute("SELECT FROM keyshop.email_tokens WHERE email = $1 FOR UPDATE", ALICE)
             assert await asyncio.create_task(forget(), context=elsewhere) == 1
 
         assert await forget() == 1

@@ -12,7 +12,7 @@ from redis import Redis
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
-from keyshop.baskets.forget_sessions import forget_expired_sessions
+from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
@@ -226,7 +226,7 @@ class TestKeptBaskets:
         await shop.warm(guest, game)
 
         async with shop.db.transaction() as tx:
-            await forget_expired_sessions(tx, now=NOON + timedelta(days=2))
+            await delete_expired_sessions(tx, now=NOON + timedelta(days=2))
 
         assert await shop.read_all(guest, game) == await shop.read_truth(STRANGER, game)
 

@@ -10,7 +10,7 @@ import pytest
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.errors import NotInCart
-from keyshop.baskets.forget_sessions import forget_expired_sessions
+from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
@@ -256,7 +256,7 @@ class TestForgetExpiredSessions:
         for _ in range(3):
             async with db.transaction() as tx:
                 now = NOON + DAY + MOMENT
-                batches.append(await forget_expired_sessions(tx, now=now, limit=2))
+                batches.append(await delete_expired_sessions(tx, now=now, limit=2))
 
         assert batches == [2, 1, 0]
         rows = await count_rows(db)
@@ -270,7 +270,7 @@ class TestForgetExpiredSessions:
 
         async def forget() -> int:
             async with db.transaction() as tx:
-                return await forget_expired_sessions(tx, now=NOON + 2 * DAY)
+                return await delete_expired_sessions(tx, now=NOON + 2 * DAY)
 
         # A context of its own: this one has a transaction open.
         async with db.transaction() as tx:

@@ -11,7 +11,7 @@ import pytest
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.errors import BadQuantity, BasketFull
-from keyshop.baskets.forget_sessions import forget_expired_sessions
+from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import BOTH, BasketLimits, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
@@ -183,7 +183,7 @@ class World:
         """Forget two guests, as if nobody had come back for two days."""
         later = NOON + timedelta(days=2)
         self.forgotten += await self.db.run(
-            lambda tx: forget_expired_sessions(tx, now=later, limit=2), attempts=5
+            lambda tx: delete_expired_sessions(tx, now=later, limit=2), attempts=5
         )
 
     async def delete_games(self) -> None:

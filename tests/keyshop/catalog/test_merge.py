@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from keyshop.catalog.merge import merge_games
-from keyshop.catalog.models import Description, Merged, Offer, SupplierGame
+from keyshop.catalog.models import Description, MergeResult, Offer, SupplierGame
 from keyshop.kit.database.pool import Database
 from tests.shop import make_game
 
@@ -42,7 +42,7 @@ def make_product(product_id: str, *, described: bool = True, **overrides: Any) -
     )
 
 
-async def merge(db: Database, *products: SupplierGame) -> Merged:
+async def merge(db: Database, *products: SupplierGame) -> MergeResult:
     async with db.transaction() as tx:
         return await merge_games(tx, products, now=NOON)
 

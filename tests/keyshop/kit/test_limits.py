@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
-from keyshop.kit.limits import Limit, forget_old, give_back, take
+from keyshop.kit.limits import Limit, delete_expired_limits, refund, take
 from tests.servers import Postgres, copied_database
 from tests.shop import NOON
 
@@ -56,7 +56,7 @@ async def count_taken(db: Database, tries: int, *, limit: Limit = FEW, now: date
 
 async def forget(db: Database, before: datetime) -> int:
     async with asyncio.timeout(10), db.transaction() as tx:
-        return await forget_old(tx, before)
+        return await delete_expired_limits(tx, before)
 
 
 class TestLimit:
@@ -120,15 +120,15 @@ class TestLimit:
     async def test_gives_back_what_was_harmless(self, db):
         await count_taken(db, 3, now=NOON)
 
-        await give_back(db, FEW, ALICE)
+        await refund(db, FEW, ALICE)
 
         assert await count_taken(db, 5, now=NOON) == 1
 
     async def test_is_no_greater_for_who_never_took_and_gives_back(self, db):
-        await give_back(db, FEW, ALICE)
+        await refund(db, FEW, ALICE)
         await wait_of(db, now=NOON)
         for _ in range(5):
-            await give_back(db, FEW, ALICE)
+            await refund(db, FEW, ALICE)
 
         assert await count_taken(db, 10, now=NOON) == 3
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from keyshop.kit.ttl_memo import Remembered
+from keyshop.kit.ttl_memo import TtlMemo
 
 
 class Oracle:
@@ -39,7 +39,7 @@ class TestRemembered:
     async def test_asks_once_for_all_who_come_at_the_same_time(self):
         oracle = Oracle()
         oracle.may_answer.clear()
-        remembered = Remembered(oracle, seconds=60)
+        remembered = TtlMemo(oracle, seconds=60)
         callers = [asyncio.create_task(remembered()) for _ in range(20)]
         await asyncio.sleep(0)
 
@@ -48,19 +48,19 @@ class TestRemembered:
         assert await asyncio.gather(*callers) == [1] * 20
 
     async def test_keeps_the_answer_for_its_time(self):
-        remembered = Remembered(Oracle(), seconds=60)
+        remembered = TtlMemo(Oracle(), seconds=60)
 
         assert [await remembered() for _ in range(3)] == [1, 1, 1]
 
     async def test_asks_again_when_the_time_is_over(self):
-        remembered = Remembered(Oracle(), seconds=-1)
+        remembered = TtlMemo(Oracle(), seconds=-1)
 
         assert [await remembered() for _ in range(3)] == [1, 2, 3]
 
     async def test_does_not_take_the_answer_from_others_when_one_gives_up(self):
         oracle = Oracle()
         oracle.may_answer.clear()
-        remembered = Remembered(oracle, seconds=60)
+        remembered = TtlMemo(oracle, seconds=60)
         impatient, patient = (asyncio.create_task(remembered()) for _ in range(2))
         await asyncio.sleep(0)
 
@@ -72,7 +72,7 @@ class TestRemembered:
         assert await patient == 1
 
     async def test_passes_a_failure_on_and_asks_again_later(self):
-        remembered = Remembered(Forgetful(), seconds=-1)
+        remembered = TtlMemo(Forgetful(), seconds=-1)
 
         with pytest.raises(LookupError):
             await remembered()

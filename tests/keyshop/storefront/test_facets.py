@@ -16,7 +16,7 @@ from tests.shop import NOON, link_game, make_game
 _DISAGREEMENTS = """
     SELECT count(*) FROM games AS g
     FULL JOIN keyshop.game_facets AS f ON f.game_id = g.id
-    FULL JOIN keyshop.game_words AS w ON w.game_id = g.id
+    FULL JOIN keyshop.game_description_terms AS w ON w.game_id = g.id
     WHERE f.game_id IS NULL OR w.game_id IS NULL OR g.id IS NULL
         OR (f.names, f.price, f.rating, f.released, f.created, f.in_stock, f.is_preorder,
             f.is_best_seller, f.is_marked_new, f.multiplayer, f.activation_service, f.region,
@@ -47,7 +47,7 @@ async def row_versions(db: Database) -> list[tuple[str, str]]:
             (record[0], record[1])
             for record in await reader.fetch(
                 "SELECT game_id, xmin::text FROM keyshop.game_facets"
-                " UNION ALL SELECT game_id, xmin::text FROM keyshop.game_words ORDER BY 1, 2"
+                " UNION ALL SELECT game_id, xmin::text FROM keyshop.game_description_terms ORDER BY 1, 2"
             )
         ]
 

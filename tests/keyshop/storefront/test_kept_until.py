@@ -26,8 +26,8 @@ from keyshop.storefront.models import CatalogueFilter, Game, Sort
 from keyshop.storefront.rules import (
     NEW_FOR,
     are_worth_keeping,
+    is_cacheable,
     is_new,
-    is_worth_keeping,
     new_since,
     true_until,
 )
@@ -177,7 +177,7 @@ class TestPages:
         ],
     )
     def test_that_visits_begin_with_are_kept(self, wanted: CatalogueFilter, page: int):
-        assert is_worth_keeping(wanted, page=page, page_size=36)
+        assert is_cacheable(wanted, page=page, page_size=36)
 
     @pytest.mark.parametrize(
         ("wanted", "page", "page_size"),
@@ -198,7 +198,7 @@ class TestPages:
         ],
     )
     def test_that_are_rare_are_not(self, wanted: CatalogueFilter, page: int, page_size: int):
-        assert not is_worth_keeping(wanted, page=page, page_size=page_size)
+        assert not is_cacheable(wanted, page=page, page_size=page_size)
 
 
 class TestSuggestions:

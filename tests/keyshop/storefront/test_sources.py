@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from keyshop import cache_keys
 from keyshop.accounts.check_access import check_access
-from keyshop.accounts.models import Caller, Registration
+from keyshop.accounts.models import ClientInfo, Registration
 from keyshop.accounts.register import register
-from keyshop.accounts.services import SignedUp
+from keyshop.accounts.services import SignInResult
 from keyshop.accounts.show_profile import show_profile
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
@@ -67,7 +67,7 @@ DERIVED_COLUMNS = {
             "game_tags.tagId",
         },
     },
-    "keyshop.game_words": {
+    "keyshop.game_description_terms": {
         "game_id": {"games.id"},
         "words": {"games.description", "games.shortDescription"},
     },
@@ -185,13 +185,13 @@ READS: list[Callable[[Database, Inspector], Awaitable[bytes]]] = [
 ]
 
 
-async def make_people(db: Database, *, game_id: str) -> tuple[Visitor, Visitor, SignedUp]:
+async def make_people(db: Database, *, game_id: str) -> tuple[Visitor, Visitor, SignInResult]:
     """Return a customer and a guest with the game in cart and wishlist, and the customer again."""
     limits = BasketLimits()
     session_id = await add_to_cart(db, Visitor(), game_id, 2, limits=limits, now=NOON)
     guest = Visitor(session_id=session_id)
     registration = Registration(email="alice@example.com", password="Correct-horse-1")
-    caller = Caller(address="192.0.2.1")
+    caller = ClientInfo(address="192.0.2.1")
     signed_up = await register(db, account_parts(), registration, caller, now=NOON)
     customer = Visitor(user_id=signed_up.account.id)
     await add_to_cart(db, customer, game_id, 2, limits=limits, now=NOON)

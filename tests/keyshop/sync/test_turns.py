@@ -14,7 +14,7 @@ from keyshop.sync import queries
 from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
-from keyshop.sync.run import settle_interrupted
+from keyshop.sync.run import mark_interrupted_runs
 from tests.keyshop.sync.syncing import (
     HeldClient,
     asked_price,
@@ -109,7 +109,7 @@ class TestSecondRun:
     async def test_is_not_turned_away_by_a_look_at_the_status(self, db, supplier) -> None:
         async def look() -> None:
             for _ in range(40):
-                await settle_interrupted(db, now=utc_now())
+                await mark_interrupted_runs(db, now=utc_now())
 
         async def run_often() -> list[RunState]:
             return [(await sync(db, supplier, RunKind.STOCK)).state for _ in range(5)]
@@ -167,18 +167,18 @@ class TestInterruptedRun:
                VALUES ('lost', 'full', 'RUNNING', now(), 500)""",
         )
 
-        settled = await settle_interrupted(db, now=utc_now())
+        settled = await mark_interrupted_runs(db, now=utc_now())
 
         assert [(run.id, run.state, run.products) for run in settled] == [
             ("lost", RunState.INTERRUPTED, 500)
         ]
-        assert await settle_interrupted(db, now=utc_now()) == []
+        assert await mark_interrupted_runs(db, now=utc_now()) == []
 
     async def test_is_left_alone_while_it_goes_on(self, db, elsewhere, held) -> None:
         running = asyncio.create_task(sync(db, held))
         await held.arrived.wait()
 
-        assert await settle_interrupted(elsewhere, now=utc_now()) == []
+        assert await mark_interrupted_runs(elsewhere, now=utc_now()) == []
         held.go_on.set()
 
         assert (await running).state is RunState.COMPLETE

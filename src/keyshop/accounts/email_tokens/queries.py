@@ -13,16 +13,16 @@ from keyshop.kit.database.transaction import Reader, Transaction
 # Locked: a user who is being deleted at this moment has no proof, and that is no error. Nor has one
 # who is being erased: a link would open the account again.
 _ADD: Final = f"""
-    INSERT INTO keyshop.account_proofs (id, user_id, purpose, email, created_at, expires_at)
+    INSERT INTO keyshop.email_tokens (id, user_id, purpose, email, created_at, expires_at)
     SELECT $1, id, $2, email, $4, $5 FROM users WHERE id = $3 AND {NOT_ERASED} FOR KEY SHARE
 """
 
 # Only the newest code counts. Of several tries at a time, each finds what the one before counted.
 _TRY_CODE: Final = """
-    UPDATE keyshop.account_proofs AS p SET tries = p.tries + 1
+    UPDATE keyshop.email_tokens AS p SET tries = p.tries + 1
     FROM users AS u
     WHERE p.id = (
-            SELECT id FROM keyshop.account_proofs WHERE user_id = $1 AND purpose = $2
+            SELECT id FROM keyshop.email_tokens WHERE user_id = $1 AND purpose = $2
             ORDER BY created_at DESC, id LIMIT 1
         )
         AND p.used_at IS NULL AND p.expires_at > $3 AND p.tries < $4
@@ -31,11 +31,11 @@ _TRY_CODE: Final = """
 """
 
 _FIND_OWNER: Final = """
-    SELECT user_id FROM keyshop.account_proofs WHERE id = $1 AND purpose = $2
+    SELECT user_id FROM keyshop.email_tokens WHERE id = $1 AND purpose = $2
 """
 
 _USE: Final = """
-    UPDATE keyshop.account_proofs AS p SET used_at = $3
+    UPDATE keyshop.email_tokens AS p SET used_at = $3
     FROM users AS u
     WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > $3
         AND u.id = p.user_id AND u.email = p.email
@@ -44,7 +44,7 @@ _USE: Final = """
 
 _IS_LIVE: Final = """
     SELECT EXISTS (
-        SELECT FROM keyshop.account_proofs AS p
+        SELECT FROM keyshop.email_tokens AS p
         JOIN users AS u ON u.id = p.user_id AND u.email = p.email
         WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > $3
     )
@@ -52,7 +52,7 @@ _IS_LIVE: Final = """
 
 _HAS_VERIFIED: Final = """
     SELECT EXISTS (
-        SELECT FROM keyshop.account_proofs AS p
+        SELECT FROM keyshop.email_tokens AS p
         JOIN users AS u ON u.id = p.user_id AND u.email = p.email
         WHERE p.id = $1 AND p.purpose = 'VERIFY_EMAIL' AND p.used_at IS NOT NULL
             AND u."emailVerified"
@@ -61,18 +61,18 @@ _HAS_VERIFIED: Final = """
 
 # In the order of ids, so that two who use the same up lock them in the same order.
 _USE_ALL: Final = """
-    UPDATE keyshop.account_proofs SET used_at = $3
+    UPDATE keyshop.email_tokens SET used_at = $3
     WHERE id IN (
-        SELECT id FROM keyshop.account_proofs
+        SELECT id FROM keyshop.email_tokens
         WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL ORDER BY id FOR UPDATE
     )
 """
 
-_DELETE: Final = "DELETE FROM keyshop.account_proofs WHERE user_id = $1"
+_DELETE: Final = "DELETE FROM keyshop.email_tokens WHERE user_id = $1"
 
 _FORGET: Final = """
-    DELETE FROM keyshop.account_proofs WHERE id = ANY(ARRAY(
-        SELECT id FROM keyshop.account_proofs WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+    DELETE FROM keyshop.email_tokens WHERE id = ANY(ARRAY(
+        SELECT id FROM keyshop.email_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     ))
 """
@@ -80,11 +80,11 @@ _FORGET: Final = """
 # In the order in which `_TRY_CODE` looks for the newest.
 _RECIPIENT: Final = f"""
     SELECT u.email, {NICKNAME}, p.used_at, p.expires_at, EXISTS (
-            SELECT FROM keyshop.account_proofs AS later
+            SELECT FROM keyshop.email_tokens AS later
             WHERE later.user_id = p.user_id AND later.purpose = p.purpose
                 AND (later.created_at, p.id) > (p.created_at, later.id)
         ) AS is_superseded
-    FROM keyshop.account_proofs AS p JOIN users AS u ON u.id = p.user_id AND u.email = p.email
+    FROM keyshop.email_tokens AS p JOIN users AS u ON u.id = p.user_id AND u.email = p.email
     WHERE p.id = $1 AND u.id = $2
 """
 
@@ -160,7 +160,7 @@ async def delete_proofs(tx: Transaction, user_id: str) -> None:
     await tx.execute(_DELETE, user_id)
 
 
-async def delete_expired_proofs(tx: Transaction, *, before: datetime, limit: int) -> int:
+async def delete_expired(tx: Transaction, *, before: datetime, limit: int) -> int:
     """Delete proofs that were over before then; return how many there were."""
     return await tx.execute(_FORGET, before, limit)
 

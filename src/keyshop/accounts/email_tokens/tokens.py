@@ -37,7 +37,7 @@ LIVES: Final[dict[Purpose, timedelta]] = {
 }
 
 
-class ProofKeys(Struct, frozen=True):
+class EmailTokenKeys(Struct, frozen=True):
     """The secrets that proofs are computed with: the present one, and the one before it."""
 
     current: Secret
@@ -67,7 +67,9 @@ class ProofKeys(Struct, frozen=True):
             yield self.previous
 
 
-async def begin_proof(tx: Transaction, purpose: Purpose, *, user_id: str, now: datetime) -> str:
+async def issue_email_token(
+    tx: Transaction, purpose: Purpose, *, user_id: str, now: datetime
+) -> str:
     """
     Store that a proof is mailed to the user's present address, and return its id.
 
@@ -80,9 +82,9 @@ async def begin_proof(tx: Transaction, purpose: Purpose, *, user_id: str, now: d
     return proof_id
 
 
-async def forget_expired_proofs(tx: Transaction, before: datetime) -> int:
+async def delete_expired_email_tokens(tx: Transaction, before: datetime) -> int:
     """Delete proofs that were over before then, up to 10,000; return how many there were."""
-    return await proof_queries.delete_expired_proofs(tx, before=before, limit=_AT_ONCE)
+    return await proof_queries.delete_expired(tx, before=before, limit=_AT_ONCE)
 
 
 def _is_any(shown: str, mailed: Iterator[str]) -> bool:

@@ -19,12 +19,12 @@ from keyshop.accounts.addresses import NormalAddress, asked, counted_as, normali
 from keyshop.accounts.errors import PasswordInvalid, WrongCredentials
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.lockout import queries
-from keyshop.accounts.lockout.queries import Gate, Lock, Series
-from keyshop.accounts.models import Caller
+from keyshop.accounts.lockout.queries import FailureCounter, Lock, LockoutState
+from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import (
     CLIENTS_REMEMBERED,
     FAILURES_REMEMBERED,
-    FAILURES_UNTIL_LOCK,
+    MAX_FAILURES,
     SIGN_IN_OF_ADDRESS,
     client_key,
     lock_after,
@@ -38,7 +38,7 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import forget_who
 
 # Until the longest one is reached.
-_LOCKS: Final = [lock_after(failures) for failures in range(1, FAILURES_UNTIL_LOCK + 5)]
+_LOCKS: Final = [lock_after(failures) for failures in range(1, MAX_FAILURES + 5)]
 
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets
@@ -57,7 +57,7 @@ class Locked(TooMany):
         )
 
 
-class BeingLookedAt(TooMany):
+class AttemptInProgress(TooMany):
     """Another password for the same is being looked at, and whether it locks hangs on that."""
 
     def __init__(self) -> None:
@@ -71,13 +71,15 @@ def digest_of(email: NormalAddress) -> str:
     return _digest(counted_as(email))
 
 
-async def find_series(reader: Reader, written: str, caller: Caller, *, now: datetime) -> Series:
+async def find_counter(
+    reader: Reader, written: str, caller: ClientInfo, *, now: datetime
+) -> FailureCounter:
     """Return what counts the caller's wrong passwords for an address: with all strangers, or apart."""
     address, client = digest_of(asked(written)), client_key(caller.address)
     known = await queries.list_clients(reader, spellings(written), since=now - CLIENTS_REMEMBERED)
     if client in map(client_key, known):
-        return Series(address, _digest_of_client(client))
-    return Series(address)
+        return FailureCounter(address, _digest_of_client(client))
+    return FailureCounter(address)
 
 
 def limited_as(email: str, client: str) -> str:
@@ -85,13 +87,15 @@ def limited_as(email: str, client: str) -> str:
     return f"{email} {client}" if client else email
 
 
-def series_of_device(email: NormalAddress, family_id: str) -> Series:
+def counter_of_device(email: NormalAddress, family_id: str) -> FailureCounter:
     """Return what counts the wrong passwords of somebody who is signed in on this device."""
-    return Series(digest_of(email), _digest(f"device {family_id}"))
+    return FailureCounter(digest_of(email), _digest(f"device {family_id}"))
 
 
 @asynccontextmanager
-async def attempt(db: Database, series: Series, *, now: datetime) -> AsyncIterator[int | None]:
+async def attempt(
+    db: Database, counter: FailureCounter, *, now: datetime
+) -> AsyncIterator[int | None]:
     """
     Let a password be looked at inside the block, which counts it when it is wrong.
 
@@ -101,79 +105,86 @@ async def attempt(db: Database, series: Series, *, now: datetime) -> AsyncIterat
 
     Raises:
         Locked: there were too many wrong ones.
-        BeingLookedAt: another one has been counted in advance.
+        AttemptInProgress: another one has been counted in advance.
     """
     async with db.read() as reader:
-        gate = await _find_gate(reader, series, now=now)
-    if gate.is_booked:
-        raise BeingLookedAt
-    if gate.locked_until is not None:
-        raise Locked(seconds=(gate.locked_until - now).total_seconds())
-    booked = None
-    if gate.locks_next:
+        state = await _find_lockout_state(reader, counter, now=now)
+    if state.is_reserved:
+        raise AttemptInProgress
+    if state.locked_until is not None:
+        raise Locked(seconds=(state.locked_until - now).total_seconds())
+    reserved = None
+    if state.locks_next:
         async with db.transaction() as tx:
-            booked = await queries.book_failure(tx, series, locks=_LOCKS, now=now)
-        if booked is None:
-            raise BeingLookedAt
+            reserved = await queries.reserve_failure(tx, counter, locks=_LOCKS, now=now)
+        if reserved is None:
+            raise AttemptInProgress
     try:
-        yield booked
+        yield reserved
     except (WrongCredentials, PasswordInvalid):
         raise
     except BaseException:
-        if booked is not None:
-            await _unbook(db, series, booked)
+        if reserved is not None:
+            await _release(db, counter, reserved)
         raise
 
 
-async def _find_gate(reader: Reader, series: Series, *, now: datetime) -> Gate:
-    return await queries.find_gate(
+async def _find_lockout_state(
+    reader: Reader, counter: FailureCounter, *, now: datetime
+) -> LockoutState:
+    return await queries.find_lockout_state(
         reader,
-        series,
-        harmless=FAILURES_UNTIL_LOCK - 1,
+        counter,
+        harmless=MAX_FAILURES - 1,
         since=now - FAILURES_REMEMBERED,
-        booked_since=now - _LONGEST_LOOK,
+        reserved_since=now - _LONGEST_LOOK,
         now=now,
     )
 
 
-async def _unbook(db: Database, series: Series, failures: int) -> None:
+async def _release(db: Database, counter: FailureCounter, failures: int) -> None:
     with suppress(DatabaseUnavailable):
         async with db.transaction() as tx:
-            await queries.unbook_failure(tx, series, failures=failures)
+            await queries.release_failure(tx, counter, failures=failures)
 
 
 async def count_failure(
     tx: Transaction,
-    series: Series,
+    counter: FailureCounter,
     *,
     user_id: str | None,
-    booked: int | None,
-    caller: Caller,
+    reserved: int | None,
+    caller: ClientInfo,
     now: datetime,
 ) -> None:
     """
     Count a wrong password, which may lock, and tell the account's owner once of a series that does.
 
-    One that was counted in advance (`booked`: the how manieth) is only written down.
+    One that was counted in advance (`reserved`: the how manieth) is only written down.
     """
-    failures = booked
-    if booked is not None:
-        await queries.note_booked(tx, series, user_id=user_id, caller=caller, now=now)
+    failures = reserved
+    if reserved is not None:
+        await queries.confirm_reserved(tx, counter, user_id=user_id, caller=caller, now=now)
     else:
-        failures = await _count(tx, series, user_id=user_id, caller=caller, now=now)
-    if failures is None or failures < FAILURES_UNTIL_LOCK:
+        failures = await _count(tx, counter, user_id=user_id, caller=caller, now=now)
+    if failures is None or failures < MAX_FAILURES:
         return
-    if await queries.claim_notice(tx, series) and user_id is not None:
+    if await queries.claim_notice(tx, counter) and user_id is not None:
         await enqueue(tx, MailLockNotice(user_id, new_id()))
         _log.warning("account.locked", user_id=user_id)
 
 
 async def _count(
-    tx: Transaction, series: Series, *, user_id: str | None, caller: Caller, now: datetime
+    tx: Transaction,
+    counter: FailureCounter,
+    *,
+    user_id: str | None,
+    caller: ClientInfo,
+    now: datetime,
 ) -> int | None:
-    return await queries.note_failure(
+    return await queries.record_failure(
         tx,
-        series,
+        counter,
         user_id=user_id,
         caller=caller,
         locks=_LOCKS,
@@ -200,9 +211,9 @@ async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:
     return await queries.find_failures(reader, [_digest(name) for name in _names(email)])
 
 
-async def forget_series(tx: Transaction, series: Series) -> None:
+async def reset_counter(tx: Transaction, counter: FailureCounter) -> None:
     """Begin to count anew: the password was right."""
-    await queries.delete_series(tx, series)
+    await queries.delete_counter(tx, counter)
 
 
 async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
@@ -215,6 +226,6 @@ async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     return await queries.delete_failures(tx, [_digest(name) for name in _names(email)])
 
 
-async def forget_old_failures(tx: Transaction, before: datetime) -> int:
+async def delete_old_failures(tx: Transaction, before: datetime) -> int:
     """Delete rows of failures that ended before then, up to 10,000; return how many there were."""
     return await queries.delete_old_failures(tx, before=before, limit=_AT_ONCE)

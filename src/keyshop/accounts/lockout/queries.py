@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import NOT_ERASED, Caller
+from keyshop.accounts.models import NOT_ERASED, ClientInfo
 from keyshop.accounts.rules import storable
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Reader, Transaction
@@ -25,30 +25,30 @@ _CLIENTS: Final = """
 
 _FIND_GATE: Final = """
     SELECT max(locked_until) FILTER (WHERE locked_until > $3) AS locked_until,
-        coalesce(bool_or(is_booked AND locked_until > $3 AND last_failed_at > $6), false) AS is_booked,
+        coalesce(bool_or(is_reserved AND locked_until > $3 AND last_failed_at > $6), false) AS is_reserved,
         coalesce(bool_or(failures >= $4 AND last_failed_at >= $5), false) AS locks_next
     FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2
 """
 
 # Of several at a time, one finds the address unlocked: the others see what that one has set.
-_BOOK: Final = """
+_RESERVE: Final = """
     UPDATE keyshop.sign_in_failures SET failures = failures + 1, last_failed_at = $3::timestamp,
         locked_until =
             $3::timestamp + ($4::interval[])[least(failures + 1, cardinality($4::interval[]))],
-        is_booked = true
+        is_reserved = true
     WHERE address = $1 AND client = $2 AND (locked_until IS NULL OR locked_until <= $3::timestamp)
     RETURNING failures
 """
 
-_UNBOOK: Final = """
+_RELEASE: Final = """
     UPDATE keyshop.sign_in_failures
-    SET failures = failures - 1, locked_until = NULL, is_booked = false
-    WHERE address = $1 AND client = $2 AND failures = $3 AND is_booked
+    SET failures = failures - 1, locked_until = NULL, is_reserved = false
+    WHERE address = $1 AND client = $2 AND failures = $3 AND is_reserved
 """
 
-_NOTE_BOOKED: Final = f"""
+_CONFIRM_RESERVED: Final = f"""
     WITH looked_at AS (
-        UPDATE keyshop.sign_in_failures SET is_booked = false WHERE address = $1 AND client = $2
+        UPDATE keyshop.sign_in_failures SET is_reserved = false WHERE address = $1 AND client = $2
     )
     INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
     SELECT $3, id, $4, $5, false, $6::timestamp FROM users
@@ -57,7 +57,7 @@ _NOTE_BOOKED: Final = f"""
 
 # The same statement whether or not there is such a user. What fails while the lock holds (it was
 # under way when it began) lengthens nothing, and is in no history. $4 is for how long so many failures lock.
-_NOTE_FAILURE: Final = f"""
+_RECORD_FAILURE: Final = f"""
     WITH failed AS (
         INSERT INTO keyshop.sign_in_failures AS f (address, client, failures, last_failed_at)
         VALUES ($1, $2, 1, $3::timestamp)
@@ -67,8 +67,8 @@ _NOTE_FAILURE: Final = f"""
             locked_until = CASE WHEN f.last_failed_at >= $5 THEN
                 $3::timestamp + ($4::interval[])[least(f.failures + 1, cardinality($4::interval[]))]
             END,
-            is_booked = false,
-            is_told = f.is_told AND f.last_failed_at >= $5
+            is_reserved = false,
+            is_notified = f.is_notified AND f.last_failed_at >= $5
         WHERE f.locked_until IS NULL OR f.locked_until <= $3::timestamp
         RETURNING failures
     ), noted AS (
@@ -80,11 +80,11 @@ _NOTE_FAILURE: Final = f"""
 """
 
 _CLAIM_NOTICE: Final = """
-    UPDATE keyshop.sign_in_failures SET is_told = true
-    WHERE address = $1 AND client = $2 AND NOT is_told RETURNING true
+    UPDATE keyshop.sign_in_failures SET is_notified = true
+    WHERE address = $1 AND client = $2 AND NOT is_notified RETURNING true
 """
 
-_NOTE_SUCCESS: Final = """
+_RECORD_SIGN_IN: Final = """
     INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
     VALUES ($1, $2, $3, $4, true, $5)
 """
@@ -94,7 +94,7 @@ _FIND_LOCK: Final = """
     FROM keyshop.sign_in_failures WHERE address = ANY($1) HAVING count(*) > 0
 """
 
-_FORGET_SERIES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2"
+_DELETE_COUNTER: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2"
 
 _FORGET_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = ANY($1)"
 
@@ -108,7 +108,7 @@ _FORGET_OLD_FAILURES: Final = """
 """
 
 
-class Series(Struct, frozen=True):
+class FailureCounter(Struct, frozen=True):
     """Wrong passwords that are counted together, by digests of who they are counted for."""
 
     address: str
@@ -116,13 +116,13 @@ class Series(Struct, frozen=True):
     """Empty: of all who have a series of their own nowhere."""
 
 
-class Gate(Struct, frozen=True, kw_only=True):
+class LockoutState(Struct, frozen=True, kw_only=True):
     """Whether somebody may try a password."""
 
     locked_until: datetime | None
     """None: not locked now."""
 
-    is_booked: bool
+    is_reserved: bool
     """Whether it stays locked hangs on a password that is being looked at."""
 
     locks_next: bool
@@ -141,33 +141,33 @@ async def list_clients(reader: Reader, emails: Sequence[str], *, since: datetime
     return {record["address"] for record in await reader.fetch(_CLIENTS, emails, since)}
 
 
-async def find_gate(
+async def find_lockout_state(
     reader: Reader,
-    series: Series,
+    counter: FailureCounter,
     *,
     harmless: int,
     since: datetime,
-    booked_since: datetime,
+    reserved_since: datetime,
     now: datetime,
-) -> Gate:
+) -> LockoutState:
     """
     Return whether the series has locked, or will by one failure more.
 
     `harmless` is how many failures in a row lock nothing; a row that ended before `since` is over.
-    What was counted in advance before `booked_since` is not being looked at any more.
+    What was counted in advance before `reserved_since` is not being looked at any more.
     """
     (record,) = await reader.fetch(
-        _FIND_GATE, series.address, series.client, now, harmless, since, booked_since
+        _FIND_GATE, counter.address, counter.client, now, harmless, since, reserved_since
     )
-    return row(Gate, record)
+    return row(LockoutState, record)
 
 
-async def note_failure(
+async def record_failure(
     tx: Transaction,
-    series: Series,
+    counter: FailureCounter,
     *,
     user_id: str | None,
-    caller: Caller,
+    caller: ClientInfo,
     locks: Sequence[timedelta | None],
     since: datetime,
     now: datetime,
@@ -179,9 +179,9 @@ async def note_failure(
     over. The history of a user who exists shows an attempt that counts.
     """
     failures: int | None = await tx.fetchval(
-        _NOTE_FAILURE,
-        series.address,
-        series.client,
+        _RECORD_FAILURE,
+        counter.address,
+        counter.client,
         now,
         locks,
         since,
@@ -193,27 +193,32 @@ async def note_failure(
     return failures
 
 
-async def book_failure(
-    tx: Transaction, series: Series, *, locks: Sequence[timedelta | None], now: datetime
+async def reserve_failure(
+    tx: Transaction, counter: FailureCounter, *, locks: Sequence[timedelta | None], now: datetime
 ) -> int | None:
     """Count a wrong password in advance, which locks; None: it is locked already."""
-    failures: int | None = await tx.fetchval(_BOOK, series.address, series.client, now, locks)
+    failures: int | None = await tx.fetchval(_RESERVE, counter.address, counter.client, now, locks)
     return failures
 
 
-async def unbook_failure(tx: Transaction, series: Series, *, failures: int) -> None:
+async def release_failure(tx: Transaction, counter: FailureCounter, *, failures: int) -> None:
     """Take the last one that was counted in advance back, unless more happened since."""
-    await tx.execute(_UNBOOK, series.address, series.client, failures)
+    await tx.execute(_RELEASE, counter.address, counter.client, failures)
 
 
-async def note_booked(
-    tx: Transaction, series: Series, *, user_id: str | None, caller: Caller, now: datetime
+async def confirm_reserved(
+    tx: Transaction,
+    counter: FailureCounter,
+    *,
+    user_id: str | None,
+    caller: ClientInfo,
+    now: datetime,
 ) -> None:
     """Let one that was counted in advance stay, and add it to the history of a user who exists."""
     await tx.execute(
-        _NOTE_BOOKED,
-        series.address,
-        series.client,
+        _CONFIRM_RESERVED,
+        counter.address,
+        counter.client,
         new_id(),
         storable(caller.address),
         storable(caller.user_agent),
@@ -222,15 +227,17 @@ async def note_booked(
     )
 
 
-async def claim_notice(tx: Transaction, series: Series) -> bool:
+async def claim_notice(tx: Transaction, counter: FailureCounter) -> bool:
     """Note that the account's owner is told of the lock; False: that was done before."""
-    return bool(await tx.fetchval(_CLAIM_NOTICE, series.address, series.client))
+    return bool(await tx.fetchval(_CLAIM_NOTICE, counter.address, counter.client))
 
 
-async def note_success(tx: Transaction, user_id: str, *, caller: Caller, now: datetime) -> None:
+async def record_sign_in(
+    tx: Transaction, user_id: str, *, caller: ClientInfo, now: datetime
+) -> None:
     """Add a sign-in to the user's history."""
     agent = storable(caller.user_agent)
-    await tx.execute(_NOTE_SUCCESS, new_id(), user_id, storable(caller.address), agent, now)
+    await tx.execute(_RECORD_SIGN_IN, new_id(), user_id, storable(caller.address), agent, now)
 
 
 async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None:
@@ -239,9 +246,9 @@ async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None
     return None if record is None else row(Lock, record)
 
 
-async def delete_series(tx: Transaction, series: Series) -> None:
+async def delete_counter(tx: Transaction, counter: FailureCounter) -> None:
     """Forget the wrong passwords of one series."""
-    await tx.execute(_FORGET_SERIES, series.address, series.client)
+    await tx.execute(_DELETE_COUNTER, counter.address, counter.client)
 
 
 async def delete_failures(tx: Transaction, addresses: Sequence[str]) -> bool:

@@ -86,19 +86,21 @@ async def revoke_all(tx: Transaction, user_id: str, *, because: str, now: dateti
     return await queries.revoke_all(tx, user_id, because=because, now=now)
 
 
-async def carry_over(tx: Transaction, user_id: str, *, old_hash: Secret, new_hash: Secret) -> int:
+async def rebind_to_new_hash(
+    tx: Transaction, user_id: str, *, old_hash: Secret, new_hash: Secret
+) -> int:
     """
     Keep devices signed in when the same password gets another hash; return how many there were.
 
     Goes into the transaction that stores the new hash, before it: once that is stored, families
     that were not told of it are over.
     """
-    return await queries.carry_over(
+    return await queries.rebind_to_new_hash(
         tx, user_id, old_hash=old_hash.reveal(), new_hash=new_hash.reveal()
     )
 
 
-async def forget_expired_families(tx: Transaction, now: datetime) -> int:
+async def delete_expired_families(tx: Transaction, now: datetime) -> int:
     """
     Delete what no token can refer to any more, some hundred rows of each kind at most.
 

@@ -251,7 +251,7 @@ async def revoke_others(
     return await tx.execute(_REVOKE_OTHERS, user_id, keep, because, now)
 
 
-async def carry_over(tx: Transaction, user_id: str, *, old_hash: str, new_hash: str) -> int:
+async def rebind_to_new_hash(tx: Transaction, user_id: str, *, old_hash: str, new_hash: str) -> int:
     """Let families that began with the one hash go on with the other."""
     return await tx.execute(_CARRY_OVER, user_id, old_hash, new_hash)
 

@@ -10,7 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.entrypoints.api.auth import auth_router
 from keyshop.entrypoints.api.browse import browse_handler
 from keyshop.entrypoints.api.cart import cart_router
@@ -40,7 +40,7 @@ def create_app(
     *,
     db: Database,
     cache: Cache,
-    accounts: AccountParts,
+    accounts: AccountServices,
     checks: Checks,
     trusted_proxies: Sequence[Network] = (),
     secure_cookies: bool = False,

@@ -10,7 +10,7 @@ from keyshop.accounts.register import register as sign_up
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password as set_forgotten_password
 from keyshop.accounts.send_verification import send_verification
-from keyshop.accounts.services import SignedUp
+from keyshop.accounts.services import SignInResult
 from keyshop.accounts.sessions.families import refresh as refresh_tokens
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.sign_in import sign_in
@@ -241,7 +241,7 @@ async def verify_email(shop: CurrentShop, request: ApiRequest) -> Response[bytes
     return say("Email verified successfully")
 
 
-def _session(known: SignedUp, *, absent: UnsetType | None) -> Session:
+def _session(known: SignInResult, *, absent: UnsetType | None) -> Session:
     return Session(
         user=_auth_user(known.account, absent),
         token=known.tokens.token,

@@ -6,7 +6,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import Struct
 
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.entrypoints.api.client_address import Proxies
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
@@ -17,7 +17,7 @@ class ApiShop(Struct, frozen=True, kw_only=True):
 
     db: Database
     cache: Cache
-    accounts: AccountParts
+    accounts: AccountServices
     proxies: Proxies
     secure_cookies: bool
     """Whether visitors reach the shop over TLS, whatever the last stretch is."""

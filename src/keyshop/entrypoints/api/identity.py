@@ -14,7 +14,7 @@ from litestar.types import HTTPScope
 
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import NO_TOKEN, NOT_A_TOKEN, TokenRefused
-from keyshop.accounts.models import Caller, Role, SignedIn
+from keyshop.accounts.models import ClientInfo, Role, SignedIn
 from keyshop.baskets.models import Visitor
 from keyshop.entrypoints.api.cookies import find_session
 from keyshop.entrypoints.api.dependencies import ApiShop
@@ -82,9 +82,9 @@ async def find_operator(request: ApiRequest, shop: ApiShop, *, now: datetime) ->
     return known
 
 
-def find_caller(request: ApiRequest, shop: ApiShop, *, session_id: str | None = None) -> Caller:
+def find_caller(request: ApiRequest, shop: ApiShop, *, session_id: str | None = None) -> ClientInfo:
     """Return where the request comes from, and the basket that may follow into the account."""
-    return Caller(
+    return ClientInfo(
         address=shop.proxies.client_of(request.scope),
         user_agent=_find_agent(request.scope),
         session_id=session_id,

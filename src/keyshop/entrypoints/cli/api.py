@@ -19,7 +19,7 @@ from keyshop.entrypoints.cli.parent import ExitWith, end_with, until_told
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.cache.ping import ping_redis
 from keyshop.kit.errors import Conflict
-from keyshop.kit.ttl_memo import Remembered
+from keyshop.kit.ttl_memo import TtlMemo
 from keyshop.settings import Settings
 from keyshop.supplier.errors import SupplierError
 
@@ -81,7 +81,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 
 async def _answer(settings: Settings, servers: Servers, listening: socket.socket) -> None:
     async with open_shop(settings, servers, lock_timeout=_LOCK_TIMEOUT) as shop:
-        supplier = Remembered(lambda: _ask_supplier(shop), seconds=_SUPPLIER_EVERY)
+        supplier = TtlMemo(lambda: _ask_supplier(shop), seconds=_SUPPLIER_EVERY)
         asgi = create_app(
             db=shop.db,
             cache=shop.cache,

@@ -15,7 +15,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.sync import queries
 from keyshop.sync.models import Quarantined, Run, RunError
 from keyshop.sync.rules import RunKind, RunState
-from keyshop.sync.run import settle_interrupted
+from keyshop.sync.run import mark_interrupted_runs
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -87,7 +87,7 @@ async def _run(kind: RunKind) -> Run:
     async with shop(shows_progress=True) as parts:
         if not await may_synchronise(parts):
             raise SimulatorRefused
-        for earlier in await settle_interrupted(parts.db, now=utc_now()):
+        for earlier in await mark_interrupted_runs(parts.db, now=utc_now()):
             typer.echo(f"The {earlier.kind.label} of {earlier.started_at:%F %T} UTC was interrupted"
                        f" after {earlier.products} products; what it wrote is kept.", err=True)  # fmt: skip
         with sync_progress(kind) as report:
@@ -98,7 +98,7 @@ async def _run(kind: RunKind) -> Run:
 
 async def _status() -> tuple[list[Run], dict[str, list[RunError]], int]:
     async with database() as db:
-        await settle_interrupted(db, now=utc_now())
+        await mark_interrupted_runs(db, now=utc_now())
         async with db.read() as reader:
             found = await queries.list_latest_runs(reader)
             errors = {run.id: await queries.list_errors(reader, run.id, limit=50) for run in found}

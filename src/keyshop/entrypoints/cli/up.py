@@ -16,7 +16,7 @@ import typer
 from keyshop.assembly import Servers, Shop, embedded_servers, open_servers, open_shop, supplier_url
 from keyshop.catalog.fill_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
-from keyshop.embedded.locks import may_take_alone, open_lock
+from keyshop.embedded.locks import open_lock, try_acquire_exclusive
 from keyshop.embedded.ports import is_free
 from keyshop.embedded.shared_server import SharedServer
 from keyshop.entrypoints.cli.attached import NO_SUPPLIER, is_attached, may_synchronise
@@ -40,7 +40,7 @@ from keyshop.schema import migrate
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
 from keyshop.sync.rules import RunKind
-from keyshop.sync.run import settle_interrupted
+from keyshop.sync.run import mark_interrupted_runs
 
 app = typer.Typer()
 _log = structlog.get_logger(__name__)
@@ -85,7 +85,7 @@ def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
 def _alone(home: Path) -> Iterator[None]:
     """Refuse to run twice on one home."""
     lock = open_lock(home / "up.lock")
-    if not may_take_alone(lock):
+    if not try_acquire_exclusive(lock):
         raise Conflict(
             f"keyshop is up already with its data in {home};"
             " set KEYSHOP_HOME, KEYSHOP_PORT and SIMULATOR_PORT to run a second shop."
@@ -134,7 +134,7 @@ def simulator_command(settings: Settings, *, state: Path) -> list[str]:
 async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> list[DemoAccount]:
     """Bring in what a shop needs to be looked at; return the accounts to look at it with."""
     async with open_shop(settings, servers) as shop:
-        for run in await settle_interrupted(shop.db, now=utc_now()):
+        for run in await mark_interrupted_runs(shop.db, now=utc_now()):
             typer.echo(f"A {run.kind.label} was interrupted after {run.products} products.")
         if not await may_synchronise(shop):
             typer.echo(NO_SUPPLIER, err=True)

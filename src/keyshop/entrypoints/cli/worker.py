@@ -10,7 +10,7 @@ from keyshop.entrypoints.cli.session import shop
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.entrypoints.worker.schedule import SCHEDULES
 from keyshop.kit.clock import utc_now
-from keyshop.sync.run import settle_interrupted
+from keyshop.sync.run import mark_interrupted_runs
 
 app = typer.Typer()
 _log = structlog.get_logger(__name__)
@@ -27,6 +27,6 @@ async def _work() -> None:
     async with shop() as parts, parts.run_relay():
         for doubt in parts.settings.doubts:
             _log.warning("settings.doubtful", reason=doubt)
-        await settle_interrupted(parts.db, now=utc_now())
+        await mark_interrupted_runs(parts.db, now=utc_now())
         schedules = SCHEDULES if await may_synchronise(parts) else ()
         await run_worker(parts, schedules=schedules)

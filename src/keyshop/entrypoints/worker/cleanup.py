@@ -6,16 +6,16 @@ from typing import ClassVar, Final
 
 import structlog
 
-from keyshop.accounts.email_tokens.tokens import forget_expired_proofs
-from keyshop.accounts.lockout.failures import forget_old_failures
-from keyshop.accounts.sessions.families import forget_expired_families
-from keyshop.baskets.forget_sessions import forget_expired_sessions
+from keyshop.accounts.email_tokens.tokens import delete_expired_email_tokens
+from keyshop.accounts.lockout.failures import delete_old_failures
+from keyshop.accounts.sessions.families import delete_expired_families
+from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.entrypoints.worker.handlers import Handler, handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import Job
-from keyshop.kit.limits import forget_old
-from keyshop.mail.send_once import forget_sent_mails
+from keyshop.kit.limits import delete_expired_limits
+from keyshop.mail.send_once import delete_old_sent_mails
 
 # Whoever deletes several games takes lines of sessions in an order of its own.
 _ATTEMPTS: Final = 5
@@ -54,12 +54,12 @@ async def _all(
 
 
 _FORGETTING: Final[dict[str, Callable[[Transaction, datetime], Awaitable[int]]]] = {
-    "sessions": lambda tx, now: forget_expired_sessions(tx, now=now),
-    "token_families": forget_expired_families,
-    "rate_limits": forget_old,
-    "proofs": lambda tx, now: forget_expired_proofs(tx, now - _PROOFS_KEPT),
-    "failures": lambda tx, now: forget_old_failures(tx, now - _FAILURES_KEPT),
-    "sent_mails": lambda tx, now: forget_sent_mails(tx, now - _SENT_MAILS_KEPT),
+    "sessions": lambda tx, now: delete_expired_sessions(tx, now=now),
+    "token_families": delete_expired_families,
+    "rate_limits": delete_expired_limits,
+    "proofs": lambda tx, now: delete_expired_email_tokens(tx, now - _PROOFS_KEPT),
+    "failures": lambda tx, now: delete_old_failures(tx, now - _FAILURES_KEPT),
+    "sent_mails": lambda tx, now: delete_old_sent_mails(tx, now - _SENT_MAILS_KEPT),
 }
 
 HANDLERS: Final[tuple[Handler, ...]] = (handler(TidyDue, on_tidy_due),)

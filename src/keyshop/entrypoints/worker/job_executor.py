@@ -31,7 +31,7 @@ class Interrupted(RetryRequested):
     """The attempt was stopped; another worker, or this one when it is back, makes it anew."""
 
 
-class Attempts(AbstractEntrypointExecutor):
+class JobExecutor(AbstractEntrypointExecutor):
     """Makes the attempts at the jobs of one name."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Attempts(AbstractEntrypointExecutor):
 
 
 async def _never(job: Job) -> None:
-    """Stand where PgQueuer wants a function: `Attempts` does not call it."""
+    """Stand where PgQueuer wants a function: `JobExecutor` does not call it."""
     raise NotImplementedError(job.entrypoint)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from prometheus_client import Counter, Histogram
 
 JOBS: Final = Counter(
-    "keyshop_jobs_total", "Attempts at jobs, by what became of them.", ("name", "outcome")
+    "keyshop_jobs_total", "JobExecutor at jobs, by what became of them.", ("name", "outcome")
 )
 JOB_SECONDS: Final = Histogram(
     "keyshop_job_seconds",

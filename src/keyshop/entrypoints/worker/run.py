@@ -24,7 +24,7 @@ from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from keyshop.entrypoints.worker import cleanup as tidy
 from keyshop.entrypoints.worker import mail, sync
 from keyshop.entrypoints.worker.handlers import Handler
-from keyshop.entrypoints.worker.job_executor import Attempts
+from keyshop.entrypoints.worker.job_executor import JobExecutor
 from keyshop.entrypoints.worker.leases import (
     NAMES,
     FencedQueue,
@@ -33,7 +33,7 @@ from keyshop.entrypoints.worker.leases import (
     WatchedDriver,
 )
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule
-from keyshop.entrypoints.worker.scheduler import keep_time
+from keyshop.entrypoints.worker.scheduler import run_scheduler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 from keyshop.kit.dsn import clean_dsn
@@ -93,7 +93,7 @@ async def run_worker(
     # It would add its own lines, with whole tracebacks, to the one that each attempt has.
     logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)
     with _stop_on_signals() if stop is None else _as_it_is(stop) as told:
-        clock = asyncio.create_task(keep_time(shop.db, tuple(schedules), stop=told))
+        clock = asyncio.create_task(run_scheduler(shop.db, tuple(schedules), stop=told))
         jobs = asyncio.create_task(_work(shop, handlers, grace=grace, stop=told))
         try:
             # The first that fails ends the other: a worker with half its duties looks healthy.
@@ -164,7 +164,7 @@ def _manager(
     manager = QueueManager(queue, NAMES.channel)
     manager.queue_manager_id = worker
     for handler in handlers:
-        manager.register_executor(handler.name, Attempts(handler, shop, queue, running))
+        manager.register_executor(handler.name, JobExecutor(handler, shop, queue, running))
     return manager
 
 

@@ -37,7 +37,9 @@ _CLAIM: Final = """
 _FORGET: Final = "DELETE FROM keyshop.schedule_ticks WHERE name = $1 AND due_at < $2"
 
 
-async def keep_time(db: Database, schedules: Iterable[Schedule], *, stop: asyncio.Event) -> None:
+async def run_scheduler(
+    db: Database, schedules: Iterable[Schedule], *, stop: asyncio.Event
+) -> None:
     """
     Enqueue the job of each schedule whenever it is due, until told to stop.
 
@@ -55,7 +57,7 @@ async def keep_time(db: Database, schedules: Iterable[Schedule], *, stop: asynci
             await asyncio.wait_for(stop.wait(), _seconds_to_sleep(schedules, utc_now()))
 
 
-async def see_to_tick(
+async def enqueue_if_due(
     tx: Transaction, schedule: Schedule, *, due_at: datetime, now: datetime
 ) -> bool:
     """Enqueue the schedule's job for this moment, unless that was done; tell whether it did."""
@@ -71,7 +73,7 @@ async def see_to_tick(
 async def _is_seen_to(db: Database, schedule: Schedule, due_at: datetime, now: datetime) -> bool:
     try:
         async with db.transaction() as tx:
-            enqueued = await see_to_tick(tx, schedule, due_at=due_at, now=now)
+            enqueued = await enqueue_if_due(tx, schedule, due_at=due_at, now=now)
     except Unavailable as error:
         _log.warning("tick postponed", operation=schedule.name, due_at=due_at, reason=str(error))
         return False

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mailer
 
@@ -21,7 +21,7 @@ class WorkerShop(Protocol):
         ...
 
     @property
-    def accounts(self) -> AccountParts:
+    def accounts(self) -> AccountServices:
         """What accounts work with."""
         ...
 

@@ -18,7 +18,7 @@ from keyshop.kit.cache.connection import RedisConnection, RedisFault
 from keyshop.kit.cache.control import CLOSED_FOR
 from keyshop.kit.cache.invalidate import Change, send_intent, send_publish
 from keyshop.kit.cache.metrics import COMMITS, INVALIDATION
-from keyshop.kit.cache.redis_supervisor import Link
+from keyshop.kit.cache.redis_supervisor import RedisSupervisor
 from keyshop.kit.database.commit import PreparedCommit, ReaderSource
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.transaction import Transaction
@@ -74,7 +74,7 @@ class PreparedInvalidation(PreparedCommit, frozen=True, kw_only=True):
 class GuardedCommit:
     """The `CommitGuard` of a process; without a link to Redis every writer waits for the relay."""
 
-    def __init__(self, link: Link | None) -> None:
+    def __init__(self, link: RedisSupervisor | None) -> None:
         self._link = link
         self._delivered: list[int] = []
 

@@ -14,9 +14,9 @@ from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.cache.reader import GuardedCache
-from keyshop.kit.cache.redis_supervisor import Link
+from keyshop.kit.cache.redis_supervisor import RedisSupervisor
 from keyshop.kit.cache.relay import Relay
-from keyshop.kit.cache.trust_view import View
+from keyshop.kit.cache.trust_view import TrustView
 from keyshop.kit.database.pool import Database
 
 _AGAIN: Final = 1.0  # seconds
@@ -45,9 +45,9 @@ async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[
         yield OpenCache(PassThrough(), GuardedCommit(None))
         return
     address = parse_address(redis_url)
-    view = View(database_url)
+    view = TrustView(database_url)
     # Readers have a connection of their own, which a large invalidation does not hold up.
-    reads, writes = Link(address, role="reads"), Link(address, role="writes")
+    reads, writes = RedisSupervisor(address, role="reads"), RedisSupervisor(address, role="writes")
     view.listen(reads.follow)
     view.listen(writes.follow)
     markers = Markers(database_url)
@@ -71,7 +71,7 @@ async def keep_tidy(guard: GuardedCommit, db: Database) -> AsyncIterator[None]:
 @asynccontextmanager
 async def run_relay(database_url: str, redis_url: str | None) -> AsyncIterator[None]:
     """Run a relay for the length of the block."""
-    link = None if redis_url is None else Link(parse_address(redis_url), role="relay")
+    link = None if redis_url is None else RedisSupervisor(parse_address(redis_url), role="relay")
     relay = Relay(database_url, link)
     async with AsyncExitStack() as parts:
         if link is not None:

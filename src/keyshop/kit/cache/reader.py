@@ -26,10 +26,10 @@ from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.metrics import FILLS, READS
 from keyshop.kit.cache.names import generation_name, lease_name, markers_name, token_name
 from keyshop.kit.cache.protocol import Load, Loaded
-from keyshop.kit.cache.redis_supervisor import Link
+from keyshop.kit.cache.redis_supervisor import RedisSupervisor
 from keyshop.kit.cache.scripts import ACQUIRE, FILL, RELEASE
-from keyshop.kit.cache.single_flight import Flight, Flights
-from keyshop.kit.cache.trust_view import View
+from keyshop.kit.cache.single_flight import InFlightLoad, SingleFlight
+from keyshop.kit.cache.trust_view import TrustView
 from keyshop.kit.database.pool import in_transaction
 
 _DEADLINE: Final = 0.06  # seconds for all cache calls of one read
@@ -76,11 +76,11 @@ BYPASS: Final = Outcome("bypass")
 class GuardedCache:
     """The `Cache` of a process that can reach Redis."""
 
-    def __init__(self, view: View, link: Link, markers: Markers) -> None:
+    def __init__(self, view: TrustView, link: RedisSupervisor, markers: Markers) -> None:
         self._view = view
         self._link = link
         self._markers = markers
-        self._flights = Flights()
+        self._flights = SingleFlight()
         self._fills: set[asyncio.Task[None]] = set()
         self._said_at = float("-inf")
         self._unsaid = 0
@@ -183,7 +183,7 @@ class GuardedCache:
     # How they are put together.
 
     async def _join(
-        self, key: CacheKey, flight: Flight, arrived: int, deadline: float
+        self, key: CacheKey, flight: InFlightLoad, arrived: int, deadline: float
     ) -> Loaded | None:
         """Wait for the FILL of somebody in this process, and return what may be answered."""
         found: Found = BYPASS
@@ -247,7 +247,7 @@ class GuardedCache:
         return WAIT
 
     def _start_fill(
-        self, key: CacheKey, flight: Flight, lease: Lease, loaded: Loaded, ttl: float
+        self, key: CacheKey, flight: InFlightLoad, lease: Lease, loaded: Loaded, ttl: float
     ) -> bool:
         """Send FILL behind the answer; return whether it will be sent."""
         size = len(loaded.payload or b"")
@@ -263,7 +263,7 @@ class GuardedCache:
         task.add_done_callback(self._fills.discard)
 
     async def _fill_and_end(
-        self, key: CacheKey, flight: Flight, lease: Lease, loaded: Loaded, ttl: float
+        self, key: CacheKey, flight: InFlightLoad, lease: Lease, loaded: Loaded, ttl: float
     ) -> None:
         try:
             outcome = await self.fill(key, lease, loaded, ttl=ttl)
@@ -348,7 +348,7 @@ def _reads(family: str, outcome: str) -> Counter:
     return READS.labels(family, outcome)
 
 
-async def _wait_loaded(flight: Flight) -> float:
+async def _wait_loaded(flight: InFlightLoad) -> float:
     """Wait for PostgreSQL's answer to somebody else, and return how long that took, in seconds."""
     began = time.monotonic()
     await asyncio.wait({flight.loaded})

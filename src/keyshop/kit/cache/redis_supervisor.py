@@ -26,7 +26,7 @@ _SAY_EVERY: Final = 10.0  # seconds between log lines about one outage
 _log = structlog.get_logger(__name__)
 
 
-class Link:
+class RedisSupervisor:
     """
     The way to Redis of one process.
 

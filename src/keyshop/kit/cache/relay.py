@@ -27,7 +27,7 @@ from keyshop.kit.cache.invalidate import Change, send_publish
 from keyshop.kit.cache.metrics import RELAYED
 from keyshop.kit.cache.names import token_name
 from keyshop.kit.cache.recovery import close, open_cold, open_warm
-from keyshop.kit.cache.redis_supervisor import Link
+from keyshop.kit.cache.redis_supervisor import RedisSupervisor
 from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
@@ -77,7 +77,7 @@ _log = structlog.get_logger(__name__)
 class Relay:
     """Works until cancelled; without a link it only sees to it that nobody waits for it."""
 
-    def __init__(self, database_url: str, link: Link | None) -> None:
+    def __init__(self, database_url: str, link: RedisSupervisor | None) -> None:
         self._session = Session(database_url, patience=_PATIENCE)
         self._link = link
         self._examined_at = float("-inf")

@@ -5,7 +5,7 @@ import asyncio
 from keyshop.kit.cache.protocol import Loaded
 
 
-class Flight:
+class InFlightLoad:
     """One load: `loaded` is what PostgreSQL said, `ended` when it was kept or is not going to be."""
 
     def __init__(self, number: int) -> None:
@@ -14,7 +14,7 @@ class Flight:
         self.ended = asyncio.Event()
 
 
-class Flights:
+class SingleFlight:
     """
     The loads of all keys.
 
@@ -24,24 +24,24 @@ class Flights:
 
     def __init__(self) -> None:
         self._number = 0
-        self._by_key: dict[str, Flight] = {}
+        self._by_key: dict[str, InFlightLoad] = {}
 
     def arrive(self) -> int:
         """Return the number of somebody who asks now."""
         self._number += 1
         return self._number
 
-    def find(self, key: str) -> Flight | None:
+    def find(self, key: str) -> InFlightLoad | None:
         """Return the load of the key that is under way."""
         return self._by_key.get(key)
 
-    def start(self, key: str) -> Flight:
+    def start(self, key: str) -> InFlightLoad:
         """Begin a load, which those who come from now on may wait for."""
-        flight = Flight(self.arrive())
+        flight = InFlightLoad(self.arrive())
         self._by_key.setdefault(key, flight)
         return flight
 
-    def end(self, key: str, flight: Flight) -> None:
+    def end(self, key: str, flight: InFlightLoad) -> None:
         """Let those who waited look for themselves."""
         if self._by_key.get(key) is flight:
             del self._by_key[key]

@@ -19,7 +19,7 @@ _LONGEST_BEAT: Final = 1.0  # seconds: how late a foreign writer's change may be
 _log = structlog.get_logger(__name__)
 
 
-class View:
+class TrustView:
     """
     The control row as last polled.
 

@@ -33,7 +33,7 @@ CREATE TABLE keyshop.game_facets (
 
 -- Descriptions, found by whole words; kept apart because they would make the other rows wide.
 
-CREATE TABLE keyshop.game_words (
+CREATE TABLE keyshop.game_description_terms (
     game_id TEXT NOT NULL,
     words TSVECTOR NOT NULL,
     CONSTRAINT game_words_pkey PRIMARY KEY (game_id),
@@ -51,7 +51,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
 $$;
 
 -- What must be among the grams of a name that contains the term; the name itself decides.
-CREATE FUNCTION keyshop.sought_grams(term TEXT) RETURNS TEXT[]
+CREATE FUNCTION keyshop.search_ngrams(term TEXT) RETURNS TEXT[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     SELECT CASE length(term)
         WHEN 0 THEN '{}'
@@ -99,7 +99,7 @@ BEGIN
         )
     FROM new_games;
 
-    INSERT INTO keyshop.game_words (game_id, words)
+    INSERT INTO keyshop.game_description_terms (game_id, words)
     SELECT id, keyshop.searchable_words(description) FROM new_games;
     RETURN NULL;
 END
@@ -136,7 +136,7 @@ BEGIN
         WHERE facets.game_id = ANY(changed) AND n.id = facets.game_id;
     END IF;
 
-    UPDATE keyshop.game_words AS found SET words = keyshop.searchable_words(n.description)
+    UPDATE keyshop.game_description_terms AS found SET words = keyshop.searchable_words(n.description)
     FROM new_games AS n LEFT JOIN old_games AS o ON o.id = n.id
     WHERE found.game_id = n.id AND n.description IS DISTINCT FROM o.description;
     RETURN NULL;
@@ -250,14 +250,14 @@ SELECT id, keyshop.searchable_names(title, publisher), price, "userRating", "rel
         ORDER BY 1
     )
 FROM public.games;
-INSERT INTO keyshop.game_words (game_id, words)
+INSERT INTO keyshop.game_description_terms (game_id, words)
 SELECT id, keyshop.searchable_words(description) FROM public.games;
 
 -- Built last: over rows that are there already it takes a fraction of the time.
 
 CREATE INDEX game_facets_links_idx ON keyshop.game_facets USING gin (links);
 CREATE INDEX game_facets_names_idx ON keyshop.game_facets USING gin (keyshop.name_grams(names));
-CREATE INDEX game_words_words_idx ON keyshop.game_words USING gin (words);
+CREATE INDEX game_description_terms_words_idx ON keyshop.game_description_terms USING gin (words);
 -- These three answer "which values are there" by jumping from one to the next.
 CREATE INDEX game_facets_activation_service_idx ON keyshop.game_facets (activation_service);
 CREATE INDEX game_facets_region_idx ON keyshop.game_facets (region);

@@ -105,16 +105,16 @@ CREATE TABLE keyshop.sign_in_failures (
     last_failed_at TIMESTAMP(3) NOT NULL,
     locked_until TIMESTAMP(3),
     -- The last one is counted in advance, and is being looked at.
-    is_booked BOOLEAN NOT NULL DEFAULT false,
+    is_reserved BOOLEAN NOT NULL DEFAULT false,
     -- The owner of the account was told that it is locked.
-    is_told BOOLEAN NOT NULL DEFAULT false,
+    is_notified BOOLEAN NOT NULL DEFAULT false,
     CONSTRAINT sign_in_failures_pkey PRIMARY KEY (address, client)
 );
 CREATE INDEX sign_in_failures_last_failed_at_idx ON keyshop.sign_in_failures (last_failed_at);
 
 -- What was mailed to prove that somebody reads an address: neither codes nor links are stored, they
 -- are computed from the id and a secret of the shop's.
-CREATE TABLE keyshop.account_proofs (
+CREATE TABLE keyshop.email_tokens (
     id TEXT NOT NULL,
     user_id TEXT NOT NULL,
     purpose TEXT NOT NULL,
@@ -129,8 +129,8 @@ CREATE TABLE keyshop.account_proofs (
     CONSTRAINT account_proofs_user_id_fkey FOREIGN KEY (user_id)
         REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
 );
-CREATE INDEX account_proofs_user_id_idx ON keyshop.account_proofs (user_id, purpose);
-CREATE INDEX account_proofs_expires_at_idx ON keyshop.account_proofs (expires_at);
+CREATE INDEX email_tokens_user_id_idx ON keyshop.email_tokens (user_id, purpose);
+CREATE INDEX email_tokens_expires_at_idx ON keyshop.email_tokens (expires_at);
 
 -- Mails that a mail server has taken: a job that runs again finds its own here.
 CREATE TABLE keyshop.sent_mails (

@@ -38,7 +38,7 @@ BEGIN
 
     -- By their ids: without them all words of the shop would be read to be joined.
     IF cardinality(reworded) > 0 THEN
-        UPDATE keyshop.game_words AS found SET words = keyshop.searchable_words(n.description)
+        UPDATE keyshop.game_description_terms AS found SET words = keyshop.searchable_words(n.description)
         FROM new_games AS n
         WHERE found.game_id = ANY(reworded) AND n.id = found.game_id;
     END IF;

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from functools import cache
 
-from keyshop.accounts.email_tokens.tokens import ProofKeys
+from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.secrets import Secret
 
@@ -14,11 +14,11 @@ REFRESH_SECRET = "refresh-" + "r" * 32
 
 
 @cache
-def account_parts() -> AccountParts:
+def account_parts() -> AccountServices:
     """Return the parts of every shop of a test run's process."""
     secrets = TokenSecrets(access=Secret(ACCESS_SECRET), refresh=Secret(REFRESH_SECRET))
-    return AccountParts(
+    return AccountServices(
         tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=30)),
         passwords=PasswordPool(threads=1, cost=4),
-        proof_keys=ProofKeys(secrets.access),
+        proof_keys=EmailTokenKeys(secrets.access),
     )

@@ -11,7 +11,7 @@ from tests.keyshop.entrypoints.api.parts import account_parts
 from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of, new_email, somebody
 
 _PROOF = """
-    SELECT id FROM keyshop.account_proofs WHERE user_id = $1 AND purpose = $2
+    SELECT id FROM keyshop.email_tokens WHERE user_id = $1 AND purpose = $2
     ORDER BY created_at DESC, id LIMIT 1
 """
 

@@ -15,7 +15,7 @@ import pytest
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.email_tokens.queries import is_live
-from keyshop.accounts.email_tokens.tokens import Purpose, begin_proof
+from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.queries import find_account, find_account_by_id
@@ -118,7 +118,9 @@ class TestChanges:
         made_admin = await run("role", _ALICE, "admin", "--json")
         again = await run("role", account.id, "ADMIN")
         async with db.transaction() as tx:
-            link = await begin_proof(tx, Purpose.RESET_PASSWORD, user_id=account.id, now=utc_now())
+            link = await issue_email_token(
+                tx, Purpose.RESET_PASSWORD, user_id=account.id, now=utc_now()
+            )
         revoked = await run("revoke", _ALICE, "--json")
 
         assert json.loads(made_admin.stdout) == {

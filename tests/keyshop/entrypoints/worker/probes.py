@@ -9,7 +9,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.accounts.services import AccountParts
+from keyshop.accounts.services import AccountServices
 from keyshop.entrypoints.worker.handlers import handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.pool import Database
@@ -32,7 +32,7 @@ class ProbeShop(Struct):
     db: Database
     database_url: str
     mailer: Mailer = field(default_factory=NoMailer)
-    accounts: AccountParts = field(
+    accounts: AccountServices = field(
         default_factory=lambda: make_parts(PasswordPool(threads=1, cost=4))
     )
     public_url: str = "https://shop.example"

@@ -22,7 +22,7 @@ _FAMILIES = """
     SELECT $1, $3, 'any', $2::timestamp(3), $2::timestamp(3)
 """
 _PROOFS = """
-    INSERT INTO keyshop.account_proofs (id, user_id, purpose, email, created_at, expires_at)
+    INSERT INTO keyshop.email_tokens (id, user_id, purpose, email, created_at, expires_at)
     SELECT $1, $3, 'VERIFY_EMAIL', 'any', $2::timestamp(3), $2::timestamp(3)
 """
 _LIMITS = "INSERT INTO keyshop.rate_limits (key, arrives_at) VALUES ($1, $2)"
@@ -35,7 +35,7 @@ _LEFT = """
     SELECT array_agg(DISTINCT name ORDER BY name) FROM (
         SELECT "sessionId" AS name FROM sessions
         UNION ALL SELECT id FROM keyshop.token_families
-        UNION ALL SELECT id FROM keyshop.account_proofs
+        UNION ALL SELECT id FROM keyshop.email_tokens
         UNION ALL SELECT key FROM keyshop.rate_limits
         UNION ALL SELECT address FROM keyshop.sign_in_failures
         UNION ALL SELECT id FROM keyshop.sent_mails

@@ -60,7 +60,7 @@ async def register_alice(shop: ProbeShop) -> MailWelcome:
     """Register Alice and return the job of her welcome, which waits in the queue."""
     alice = await add_alice(shop.db, shop.accounts, now=utc_now())
     async with shop.db.read() as reader:
-        proof_id: str = await reader.fetchval("SELECT id FROM keyshop.account_proofs")
+        proof_id: str = await reader.fetchval("SELECT id FROM keyshop.email_tokens")
     return MailWelcome(user_id=alice.account.id, proof_id=proof_id)
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule, latest_due, next_due
-from keyshop.entrypoints.worker.scheduler import see_to_tick
+from keyshop.entrypoints.worker.scheduler import enqueue_if_due
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import JobRow, list_jobs
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
@@ -22,7 +22,7 @@ FULL_SYNC, STOCK_CHECK, TIDY = SCHEDULES
 
 async def tick(db: Database, at: datetime) -> bool:
     async with db.transaction() as tx:
-        return await see_to_tick(tx, HOURLY, due_at=latest_due(HOURLY, at), now=at)
+        return await enqueue_if_due(tx, HOURLY, due_at=latest_due(HOURLY, at), now=at)
 
 
 async def queue(db: Database) -> list[JobRow]:
@@ -101,7 +101,7 @@ class TestSeeToTick:
         later = NOON + timedelta(hours=1)
         with suppress(ConnectionError):
             async with db.transaction() as tx:
-                await see_to_tick(tx, HOURLY, due_at=later, now=later)
+                await enqueue_if_due(tx, HOURLY, due_at=later, now=later)
                 raise ConnectionError("The process was killed.")
 
         assert await tick(db, later)
