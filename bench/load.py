@@ -21,7 +21,7 @@ from keyshop.entrypoints.cli.parent import end_with
 
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
-_LONGEST: Final = 120.0  # seconds for one order; then something hangs
+_MAX: Final = 120.0  # seconds for one order; then something hangs
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -149,7 +149,7 @@ async def _visit(order: Order) -> Figures:
         )
         for _ in range(order.connections)
     ]
-    async with asyncio.timeout(_LONGEST):
+    async with asyncio.timeout(_MAX):
         await asyncio.gather(*(visitor.done for _, visitor in made))
     return msgspec.structs.replace(figures, seconds=perf_counter() - begun)
 

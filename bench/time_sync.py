@@ -23,7 +23,7 @@ _OTHERS: Final = """
 """
 _LEAST_NEW: Final = 1_500  # products a second
 _LEAST_SAME: Final = 4_000
-_MOST_MEMORY: Final = 150  # MB
+_MAX_MEMORY: Final = 150  # MB
 
 
 class _Simulator(Process):
@@ -70,7 +70,7 @@ async def _sync_twice(
     machine.report.goals(
         Goal(text="  first, products/s", value=products / first.seconds, least=_LEAST_NEW),
         Goal(text="  unchanged, products/s", value=products / again.seconds, least=_LEAST_SAME),
-        Goal(text="  peak memory", value=peak, most=_MOST_MEMORY, unit=" MB"),
+        Goal(text="  peak memory", value=peak, most=_MAX_MEMORY, unit=" MB"),
         Goal(text="  PostgreSQL's part of it", value=again_cost / first_cost, most=0.2),
         Goal(text="  rows written though nothing changed", value=written, most=0),
     )

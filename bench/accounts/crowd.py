@@ -18,7 +18,7 @@ import uvloop
 from bench.machine import Machine, Process, python
 from keyshop.entrypoints.cli.parent import end_with
 
-_PATIENCE: Final = 120.0  # seconds, then a customer gives up
+_TIMEOUT: Final = 120.0  # seconds, then a customer gives up
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ async def _take_turns(
 async def _ask(port: int, request: Request) -> Answer:
     begun = perf_counter()
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             status, body = await _exchange(port, request)
     except (OSError, TimeoutError, ValueError) as error:
         status, body = 0, repr(error)

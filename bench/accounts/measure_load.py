@@ -22,7 +22,7 @@ from bench.report import Goal, percentile
 
 _SLOWEST_PULSE: Final = 100.0  # ms
 _LEAST_SHARE: Final = 0.9
-_MAIL_PATIENCE: Final = 60.0  # seconds after the last sign-in
+_MAIL_TIMEOUT: Final = 60.0  # seconds after the last sign-in
 
 
 class Size(Struct, frozen=True):
@@ -144,7 +144,7 @@ class _Load:
         """Wait for the welcome of everybody, where mails are taken; they are no part of the load."""
         mail = self._scene.mail
         if self._scene.circumstance.mail is Mood.TAKES:
-            until = time.monotonic() + _MAIL_PATIENCE
+            until = time.monotonic() + _MAIL_TIMEOUT
             while len(mail.taken) < wanted and time.monotonic() < until:
                 time.sleep(0.1)
             if len(mail.taken) < wanted:

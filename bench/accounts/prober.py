@@ -18,7 +18,7 @@ from bench.machine import Machine, Process, python
 from keyshop.entrypoints.cli.parent import end_with
 
 _EVERY: Final = 0.05  # seconds; asked much more often it would take from what is measured
-_PATIENCE: Final = 10.0  # seconds
+_TIMEOUT: Final = 10.0  # seconds
 _QUESTION: Final = b"GET /live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
 
 
@@ -62,7 +62,7 @@ async def _probe(port: int) -> Pulse:
 
 async def _ask(port: int, due: float, waits: list[float | None]) -> None:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(_QUESTION)
             answer = await reader.read(-1)

@@ -13,7 +13,7 @@ from redis import Redis
 from bench.machine import Machine, Process, keyshop_api, keyshop_worker
 from keyshop.embedded.valkey import ValkeyServer
 
-_PATIENCE: Final = 30.0  # seconds
+_TIMEOUT: Final = 30.0  # seconds
 _READS: Final = re.compile(
     r'^keyshop_cache_reads_total\{.*outcome="(\w+)".*\} (\S+)$', re.MULTILINE
 )
@@ -57,13 +57,13 @@ class Stage(Struct, frozen=True):
             TimeoutError: it never did.
         """
         begun = time.monotonic()
-        while time.monotonic() - begun < _PATIENCE:
+        while time.monotonic() - begun < _TIMEOUT:
             before = self.count_reads().get("hit", 0)
             self.get(target)
             if self.count_reads().get("hit", 0) > before:
                 return time.monotonic() - begun
             time.sleep(0.01)
-        raise TimeoutError(f"No hits within {_PATIENCE:.0f} s; the logs say why.")
+        raise TimeoutError(f"No hits within {_TIMEOUT:.0f} s; the logs say why.")
 
 
 @contextmanager

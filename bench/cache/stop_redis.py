@@ -14,7 +14,7 @@ from bench.take_turns import repeat
 
 _VISITORS: Final = 2  # few enough that none waits for another
 _STOP_AFTER: Final = 0.3  # seconds, so that visitors are at it
-_MOST_ADDED: Final = 60.0  # ms: what a read may wait for Redis
+_MAX_ADDED: Final = 60.0  # ms: what a read may wait for Redis
 _BACK_WITHIN: Final = 1.0  # seconds
 
 
@@ -60,7 +60,7 @@ def stop_redis(stage: Stage, targets: list[str]) -> None:
         Goal(
             text="  longest wait above the longest without",
             value=added,
-            most=_MOST_ADDED,
+            most=_MAX_ADDED,
             unit=" ms",
         ),
         Goal(text="  hits again after SIGCONT", value=back, most=_BACK_WITHIN, unit=" s"),
@@ -69,5 +69,5 @@ def stop_redis(stage: Stage, targets: list[str]) -> None:
 
 def _shown(figures: Figures) -> tuple[float, ...]:
     times = figures.milliseconds
-    late = sum(spent > _MOST_ADDED for spent in times)
+    late = sum(spent > _MAX_ADDED for spent in times)
     return percentile(times, 0.5), percentile(times, 0.99), max(times), late

@@ -21,7 +21,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import BATCH
 
-_MOST: Final = 1.3  # times
+_MAX: Final = 1.3  # times
 
 
 class _Cost(Struct, frozen=True):
@@ -110,6 +110,6 @@ def _print(machine: Machine, costs: dict[str, list[_Cost]], number: int) -> None
     for name in costs:
         report.line(name, seconds[name], seconds[name] / wall_of, cpu[name], cpu[name] / cpu_of)
     report.goals(
-        Goal(text="  with the cache, times", value=seconds["cache on"] / wall_of, most=_MOST),
-        Goal(text="  with it, PostgreSQL's time", value=cpu["cache on"] / cpu_of, most=_MOST),
+        Goal(text="  with the cache, times", value=seconds["cache on"] / wall_of, most=_MAX),
+        Goal(text="  with it, PostgreSQL's time", value=cpu["cache on"] / cpu_of, most=_MAX),
     )

@@ -11,8 +11,8 @@ from bench.cache.stage import Stage
 from bench.report import Goal, percentile
 
 _SET_PRICE: Final = "UPDATE games SET price = $2::text::numeric WHERE id = $1"
-_PATIENCE: Final = 5.0  # seconds
-_MOST: Final = 300.0  # ms
+_TIMEOUT: Final = 5.0  # seconds
+_MAX: Final = 300.0  # ms
 _AGAIN: Final = 0.001
 _WARM: Final = 2  # reads: the first fills, the second comes out of Redis
 
@@ -23,7 +23,7 @@ async def time_foreign_writes(stage: Stage, target: str) -> None:
     game_id = target.rpartition("/")[2]
     before = stage.count_reads().get("hit", 0)
     connection = await asyncpg.connect(stage.database_url, ssl=False)
-    visitor = HTTPConnection("127.0.0.1", stage.port, timeout=_PATIENCE)
+    visitor = HTTPConnection("127.0.0.1", stage.port, timeout=_TIMEOUT)
     times = []
     try:
         for place in range(number):
@@ -44,14 +44,14 @@ async def time_foreign_writes(stage: Stage, target: str) -> None:
     shares = (0.5, 0.95, 0.99)
     report.line("until the API shows it", *(percentile(times, s) for s in shares), max(times))
     report.line("reads meanwhile that came out of Redis", hits)
-    late = sum(spent <= _MOST for spent in times) / number
+    late = sum(spent <= _MAX for spent in times) / number
     report.goals(Goal(text="  shown within 300 ms, share", value=late, least=1))
 
 
 def _until_shown(visitor: HTTPConnection, target: str, shown: bytes) -> float:
     begun = time.perf_counter()
     while shown not in _ask(visitor, target):
-        if time.perf_counter() - begun > _PATIENCE:
+        if time.perf_counter() - begun > _TIMEOUT:
             raise TimeoutError(f"The API never showed {shown!r}.")
         time.sleep(_AGAIN)
     return time.perf_counter() - begun

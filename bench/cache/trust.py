@@ -12,7 +12,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.list_games import list_best_sellers
 
-_PATIENCE: Final = 10.0  # seconds
+_TIMEOUT: Final = 10.0  # seconds
 _AGAIN: Final = 0.02
 _CHANGE: Final = "UPDATE games SET price = price + 1 WHERE id = (SELECT min(id) FROM games)"
 
@@ -46,7 +46,7 @@ async def wait_for_commits(db: Database) -> None:
 
 
 async def _until_it_counts(work: Callable[[], Awaitable[float]], before: float) -> None:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT
     while await work() == before:
         if time.monotonic() > until:
             raise TimeoutError("Redis is not trusted; the logs say why.")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from g2a_simulator.catalogue import PAGE_SIZE
-from g2a_simulator.edits import LARGEST_FIGURE, moment
+from g2a_simulator.edits import MAX_FIGURE, moment
 from g2a_simulator.errors import Refusal
 from g2a_simulator.faults import Endpoint, Fault
 from g2a_simulator.listing import ProductFilter
@@ -108,7 +108,7 @@ def _price(text: str | None, *, code: str, rounding: str) -> int | None:
         price = float(text)
     except ValueError:
         raise Refusal(code) from None
-    if not math.isfinite(price) or price < 0 or price * 100 > LARGEST_FIGURE:
+    if not math.isfinite(price) or price < 0 or price * 100 > MAX_FIGURE:
         raise Refusal(code)
     # Through the text: 4.35 as a float is a little less, and would miss its own cent.
     return int((Decimal(text) * 100).to_integral_value(rounding))

@@ -17,7 +17,7 @@ from g2a_simulator.memory import Mode
 from g2a_simulator.server import serve
 from g2a_simulator.settings import Settings, changed
 
-_LARGEST_CATALOGUE = 1_000_000
+_MAX_CATALOGUE = 1_000_000
 app = typer.Typer(add_completion=False)
 
 
@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False)
 def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Loopback port.")] = 8001,
     products: Annotated[
-        int, typer.Option(min=0, max=_LARGEST_CATALOGUE, help="Size of the catalogue.")
+        int, typer.Option(min=0, max=_MAX_CATALOGUE, help="Size of the catalogue.")
     ] = 2000,
     seed: Annotated[int, typer.Option(help="One seed is one catalogue.")] = 1,
     mode: Annotated[Mode, typer.Option(help="A real shop's data, or the supplier's sandbox.")] = (

@@ -15,7 +15,7 @@ import httptools
 
 from g2a_simulator.messages import Answering, Ending, Later, Reply, Request
 
-_LARGEST_BODY = 1_000_000
+_MAX_BODY = 1_000_000
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         self._body += body
-        if len(self._body) > _LARGEST_BODY:
+        if len(self._body) > _MAX_BODY:
             self.abort()
 
     def on_message_complete(self) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from g2a_simulator.catalogue import Catalogue
 
 # After a long pause not everything is made up for: one call would take seconds.
-_MOST_AT_ONCE = 10_000
+_MAX_AT_ONCE = 10_000
 
 
 class Drift:
@@ -21,7 +21,7 @@ class Drift:
         if per_second <= 0 or not len(catalogue.figures.qty):
             self._since = now
             return
-        due = min(int((now - self._since).total_seconds() * per_second), _MOST_AT_ONCE)
+        due = min(int((now - self._since).total_seconds() * per_second), _MAX_AT_ONCE)
         if due > 0:
             self._since = now
         for _ in range(due):

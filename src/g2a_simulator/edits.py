@@ -11,7 +11,7 @@ from g2a_simulator.errors import Unusable
 
 Fields = dict[str, object]
 
-LARGEST_FIGURE = 2**32 - 1  # of the arrays
+MAX_FIGURE = 2**32 - 1  # of the arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def cents(name: str, value: object) -> int:
         amount = int((Decimal(str(value)) * 100).to_integral_value())
     except (InvalidOperation, ValueError, OverflowError):
         raise Unusable(f"{name} must be a number.") from None
-    if isinstance(value, bool) or not 0 <= amount <= LARGEST_FIGURE:
+    if isinstance(value, bool) or not 0 <= amount <= MAX_FIGURE:
         raise Unusable(f"{name} must be 0 or more; override the product to show a wrong value.")
     return amount
 
@@ -62,7 +62,7 @@ def whole_number(name: str, value: object) -> int:
     Raises:
         Unusable: it is not a whole number, below zero, or absurdly large.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_FIGURE:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_FIGURE:
         raise Unusable(f"{name} must be a whole number, 0 or more.")
     return value
 
@@ -75,7 +75,7 @@ def moment(text: str) -> int:
         ValueError: it is not written so, or lies outside of what the catalogue can hold.
     """
     seconds = timegm(datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timetuple())
-    if not 0 <= seconds <= LARGEST_FIGURE:
+    if not 0 <= seconds <= MAX_FIGURE:
         raise ValueError(text)
     return seconds
 
@@ -97,6 +97,6 @@ def figures_of(fields: Mapping[str, object], plain: Mapping[str, int]) -> dict[s
         for name in prices[1:]:
             # A market moves as a whole; a test that wants them apart gives all three.
             found.setdefault(
-                name, min(plain[name] * found["minPrice"] // plain["minPrice"], LARGEST_FIGURE)
+                name, min(plain[name] * found["minPrice"] // plain["minPrice"], MAX_FIGURE)
             )
     return found

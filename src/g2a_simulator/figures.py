@@ -7,7 +7,7 @@ from functools import cache
 
 # A fixed day, so that one seed gives one catalogue whenever it is started.
 _NEWEST_UPDATE = 1_767_225_600  # 2026-01-01 00:00:00 UTC
-_OLDEST_UPDATE = _NEWEST_UPDATE - 90 * 86_400
+_MIN_UPDATE = _NEWEST_UPDATE - 90 * 86_400
 
 FOLLOWS_STOCK, BUYABLE, NOT_BUYABLE = 0, 1, 2
 
@@ -75,9 +75,9 @@ def _random_words(count: int, seed: str) -> "array[int]":
 
 
 def _update_times(products: int, seed: int) -> "array[int]":
-    span = _NEWEST_UPDATE - _OLDEST_UPDATE
+    span = _NEWEST_UPDATE - _MIN_UPDATE
     words = _random_words(products, f"updates {seed}")
-    return array("I", [_OLDEST_UPDATE + word % span for word in words])
+    return array("I", [_MIN_UPDATE + word % span for word in words])
 
 
 @cache

@@ -115,7 +115,7 @@ async def open_shop(
     """
     url = servers.database_url
     async with AsyncExitStack() as parts:
-        accounts = parts.enter_context(account_parts(settings))
+        accounts = parts.enter_context(account_services(settings))
         cached = await parts.enter_async_context(open_cache(url, servers.redis_url))
         db = await parts.enter_async_context(
             open_database(url, cached.guard, lock_timeout=lock_timeout)
@@ -219,7 +219,7 @@ def embedded_servers(settings: Settings) -> list[SharedServer]:
 
 
 @contextmanager
-def account_parts(settings: Settings) -> Iterator[AccountServices]:
+def account_services(settings: Settings) -> Iterator[AccountServices]:
     """
     Lend what accounts work with; secrets that are not given are the home's own.
 

@@ -31,7 +31,7 @@ ACCESS: Final = "access"
 
 GROUPS: Final = (GAMES, HOME, CATALOG, PRICES, TITLES, PROFILES, TRANSACTIONS, ACCESS)
 
-MOST_KEYS: Final = 500
+MAX_KEYS: Final = 500
 """More keys than this of one family in a statement become the family's group."""
 
 # A part named `digest` is `families.digest` of a text, every other one is the row's id.

@@ -47,10 +47,10 @@ class Environment(StrEnum):
 _DURATION: Final = re.compile(r"(\d+)\s*(s|m|h|d)?")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SECRET_LENGTH: Final = 32  # characters
-_LONGEST: Final = timedelta(days=3650)
-_SHORTEST_ACCESS: Final = timedelta(minutes=1)
+_MAX_DURATION: Final = timedelta(days=3650)
+_MIN_ACCESS: Final = timedelta(minutes=1)
 # A browser's timer has 32 bits for milliseconds; beyond them it would refresh without end.
-_LONGEST_ACCESS: Final = timedelta(seconds=2_147_483)
+_MAX_ACCESS: Final = timedelta(seconds=2_147_483)
 
 
 def _split(value: object) -> object:
@@ -66,7 +66,7 @@ def _duration(value: object) -> object:
         return value
     match = _DURATION.fullmatch(value.strip().lower())
     seconds = int(match[1]) * _SECONDS[match[2] or "s"] if match else 0
-    if not 0 < seconds <= _LONGEST.total_seconds():
+    if not 0 < seconds <= _MAX_DURATION.total_seconds():
         raise ValueError("give a duration such as 90s, 15m, 1h or 30d, of ten years at most")
     return timedelta(seconds=seconds)
 
@@ -158,7 +158,7 @@ def _folder(value: Path) -> Path:
 
 
 def _access_life(value: timedelta) -> timedelta:
-    if not _SHORTEST_ACCESS <= value <= _LONGEST_ACCESS:
+    if not _MIN_ACCESS <= value <= _MAX_ACCESS:
         raise ValueError("give a minute at least, and 2147483 seconds (24d) at most")
     return value
 

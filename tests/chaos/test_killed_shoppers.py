@@ -10,7 +10,7 @@ import pytest
 
 from keyshop.kit.database.pool import Database
 from tests.chaos.shopper import Begun, Done, shop_without_end
-from tests.keyshop.kit.cache.shelf import until
+from tests.factories.cached_shop import until
 from tests.shop import make_game
 
 # Forked from a process that has everything imported and no threads.

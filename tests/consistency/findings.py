@@ -16,7 +16,7 @@ from tests.consistency.records import Answer, Outcome, Read, Write, list_reads, 
 from tests.consistency.requests import is_personal
 
 _AROUND: Final = 3 * SECOND
-_MOST_SHOWN: Final = 200
+_MAX_SHOWN: Final = 200
 
 
 class Findings(Struct):
@@ -42,7 +42,7 @@ class Findings(Struct):
     @property
     def shown(self) -> list[Violation]:
         """Return as many violations as a person reads."""
-        return self.violations[:_MOST_SHOWN]
+        return self.violations[:_MAX_SHOWN]
 
 
 def judge_notes(notes: Path, *, last: Mapping[int, int], outages: list[Outage]) -> Findings:

@@ -25,7 +25,7 @@ from tests.consistency.redis_server import RedisServer
 
 _Victim = TypeVar("_Victim")
 
-_LONGEST_START: Final = 90.0  # seconds
+_MAX_START: Final = 90.0  # seconds
 _AT_ONCE: Final = 3  # strikes
 _AFTER_POSTGRES: Final = 5.0  # seconds in which cut connections are still being noticed
 _STUTTER: Final = 0.040  # seconds at most
@@ -125,7 +125,7 @@ class Nemeses:
     async def _restart_api(self, child: Child, url: str) -> None:
         self._held.add(child.name)
         child.kill()
-        until = monotonic() + _LONGEST_START
+        until = monotonic() + _MAX_START
         while not await asyncio.to_thread(fetch, f"{url}/live"):
             # It may be without its database at that moment, and then it ends again.
             if not child.is_running():

@@ -36,7 +36,7 @@ from tests.consistency.sign_ins import SignIns
 
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
-_PATIENCE: Final = 15 * SECOND
+_TIMEOUT: Final = 15 * SECOND
 _AGAIN: Final = 0.05  # seconds between attempts to connect
 
 
@@ -84,7 +84,7 @@ class _Reader(asyncio.Protocol):
                     await loop.create_connection(lambda: self, *self._address)
                 except OSError:
                     self._note_failure(Answer.REFUSED, invoked, 0)
-            elif self._asked is not None and monotonic_ns() - self._invoked > _PATIENCE:
+            elif self._asked is not None and monotonic_ns() - self._invoked > _TIMEOUT:
                 self._fail(Answer.TIMED_OUT)
                 self._transport.abort()
             await asyncio.sleep(_AGAIN)

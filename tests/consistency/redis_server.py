@@ -13,7 +13,7 @@ from tests.consistency.processes import Child, tied
 
 _MEMORY: Final = "64mb"
 _POLICY: Final = "volatile-lru"
-_LONGEST_START: Final = 10.0  # seconds
+_MAX_START: Final = 10.0  # seconds
 
 
 class RedisServer:
@@ -35,7 +35,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.child.start()
-        until = time.monotonic() + _LONGEST_START
+        until = time.monotonic() + _MAX_START
         while not self.answers():
             if time.monotonic() > until or not self.child.is_running():
                 raise RuntimeError("The cache server does not start; see its log.")

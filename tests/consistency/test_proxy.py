@@ -14,7 +14,7 @@ from tests.consistency.proxy import Mode
 
 WAY = "a way"
 A_MOMENT = 0.3  # seconds in which an answer would long have come
-PATIENCE = 10
+TIMEOUT = 10
 END = b""
 
 
@@ -47,7 +47,7 @@ class Way:
         await self._network.set([WAY], mode, amount)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self._port), PATIENCE)
+        return socket.create_connection(("127.0.0.1", self._port), TIMEOUT)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ class TestWay:
 
             await way.set(Mode.OK)
 
-            client.settimeout(PATIENCE)
+            client.settimeout(TIMEOUT)
             assert client.recv(100) == b"heard hello"
 
     async def test_breaks_connections_when_it_is_reset(self, way):

@@ -29,7 +29,7 @@ _UNCACHED: Final = (Kind.SLOT, Kind.GUEST)
 """Writers that do without the cache when some processes of the API do."""
 
 _SECRET_BYTES: Final = 32
-_LONGEST_START: Final = 60.0  # seconds
+_MAX_START: Final = 60.0  # seconds
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def at_port(url: str, port: int) -> str:
     return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{port}"))
 
 
-def wait_for(url: str, *, seconds: float = _LONGEST_START) -> None:
+def wait_for(url: str, *, seconds: float = _MAX_START) -> None:
     """Wait until the address answers with 200."""
     until = monotonic() + seconds
     while fetch(url) is None:

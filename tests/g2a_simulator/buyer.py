@@ -58,14 +58,14 @@ class Buyer:
 
 
 @asynccontextmanager
-async def buying_from(market: Market, *, patience: float = 5.0) -> AsyncIterator[Buyer]:
+async def buying_from(market: Market, *, timeout: float = 5.0) -> AsyncIterator[Buyer]:
     headers = {"Authorization": AUTHORIZATION}
     async with (
         serve(market) as url,
         httpx2.AsyncClient(
             base_url=url,
             headers=headers,
-            timeout=httpx2.Timeout(10, read=patience),
+            timeout=httpx2.Timeout(10, read=timeout),
             verify=CERTIFICATES,
         ) as http,
     ):

@@ -211,7 +211,7 @@ class TestLostKey:
         assert code_of(await buyer.key(order_id)) == (400, "ORD04")
 
     async def test_is_not_used_up_when_the_client_left_before_it_was_sent(self, market, clock):
-        async with buying_from(market, patience=0.1) as hasty:
+        async with buying_from(market, timeout=0.1) as hasty:
             order_id = await hasty.paid_order()
             clock.forward(1)
             market.faults.next("key", "slow", seconds=0.3)
@@ -224,7 +224,7 @@ class TestLostKey:
 
 class TestSlowAnswers:
     async def test_happen_even_if_nobody_waits_for_them(self, market):
-        async with buying_from(market, patience=0.1) as hasty:
+        async with buying_from(market, timeout=0.1) as hasty:
             market.faults.next("order", "slow", seconds=5)
 
             assert await outcome(hasty.order()) == "ReadTimeout"

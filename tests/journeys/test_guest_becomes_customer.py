@@ -10,8 +10,8 @@ from keyshop.embedded.ports import pick_free
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.parts import account_parts
-from tests.keyshop.entrypoints.api.people import Person, message_of, new_email, somebody
+from tests.factories.account_services import account_services
+from tests.factories.browsers import Person, message_of, new_email, open_browser
 from tests.shop import make_game
 
 
@@ -27,7 +27,7 @@ async def shop(
     ):
         db = Database(database_url, guard=opened.guard)
         await db.open()
-        yield create_app(accounts=account_parts(), cache=opened.cache, db=db, checks={})
+        yield create_app(accounts=account_services(), cache=opened.cache, db=db, checks={})
         await db.close()
 
 
@@ -41,7 +41,7 @@ class TestGuestWhoBecomesACustomer:
             await make_game(db, title=title) for title in ("Iron", "Rust", "Dusk", "Dawn", "Fading")
         ]
         email = new_email()
-        async with somebody(shop) as laptop, somebody(shop) as phone:
+        async with open_browser(shop) as laptop, open_browser(shop) as phone:
             # On the laptop, a guest looks around: nothing is stored, and no cookie comes of it.
             assert await laptop.cart() == {}
             assert not has_cookie(laptop)

@@ -11,7 +11,7 @@ from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role
 from keyshop.assembly import (
     Servers,
-    account_parts,
+    account_services,
     cache_server,
     database_server,
     embedded_servers,
@@ -85,38 +85,38 @@ class TestSupplier:
 class TestTokenSecrets:
     def test_that_nobody_gave_are_the_same_at_every_start(self, tmp_path: Path):
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"))
-        with account_parts(settings) as first:
+        with account_services(settings) as first:
             token = first.tokens.sign_access(_ALICE, family_id="a-family", now=NOON)
 
-        with account_parts(settings) as second:
+        with account_services(settings) as second:
             assert second.tokens.read_access(token, now=NOON).user_id == _ALICE.id
 
     def test_that_are_given_leave_no_file(self, tmp_path: Path):
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"), **PRODUCTION)
 
-        with account_parts(settings):
+        with account_services(settings):
             assert not (tmp_path / "home").exists()
 
     def test_stay_good_for_reading_after_a_rotation(self, tmp_path: Path):
         old = PRODUCTION["JWT_SECRET"]
-        with account_parts(load_from(tmp_path, **PRODUCTION)) as before:
+        with account_services(load_from(tmp_path, **PRODUCTION)) as before:
             token = before.tokens.sign_access(_ALICE, family_id="a-family", now=NOON)
         rotated = PRODUCTION | {"JWT_SECRET": "n" * 40}
 
-        with account_parts(load_from(tmp_path, **rotated, JWT_PREVIOUS_SECRET=old)) as after:
+        with account_services(load_from(tmp_path, **rotated, JWT_PREVIOUS_SECRET=old)) as after:
             assert after.tokens.read_access(token, now=NOON).user_id == _ALICE.id
-        with account_parts(load_from(tmp_path, **rotated)) as later, pytest.raises(TokenRefused):
+        with account_services(load_from(tmp_path, **rotated)) as later, pytest.raises(TokenRefused):
             later.tokens.read_access(token, now=NOON)
 
     def test_of_both_kinds_differ_even_when_one_is_given(self, tmp_path: Path):
         made = generate_secrets(tmp_path, ["JWT_REFRESH_SECRET"])["JWT_REFRESH_SECRET"].reveal()
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path), JWT_SECRET=made)
 
-        with pytest.raises(SettingsError, match="must differ"), account_parts(settings):
+        with pytest.raises(SettingsError, match="must differ"), account_services(settings):
             pass
 
     def test_never_stand_in_a_printed_shop(self, tmp_path: Path):
-        with account_parts(load_from(tmp_path, **PRODUCTION)) as parts:
+        with account_services(load_from(tmp_path, **PRODUCTION)) as parts:
             assert PRODUCTION["JWT_SECRET"] not in repr(parts)
             assert PRODUCTION["JWT_REFRESH_SECRET"] not in repr(parts)
 
@@ -128,7 +128,7 @@ class TestAccountParts:
             JWT_EXPIRES_IN="15m", JWT_REFRESH_EXPIRES_IN="7d",
         )  # fmt: skip
 
-        with account_parts(settings) as parts:
+        with account_services(settings) as parts:
             assert (parts.basket_limits.max_quantity, parts.basket_limits.max_lines) == (5, 7)
             assert parts.tokens.access_life == timedelta(minutes=15)
             assert parts.tokens.refresh_life == timedelta(days=7)

@@ -48,8 +48,8 @@ _OUTLOOK: Final = frozenset(
 _SINGLE_DOT: Final = re.compile(r"(?<!\.)\.(?!\.)")
 
 _BLANK: Final = " \t\r\n\f\v"
-_LONGEST: Final = 254
-_LONGEST_NAME: Final = 64
+_MAX_LENGTH: Final = 254
+_MAX_NAME: Final = 64
 
 # Nothing that ends a line of a mail's head, and nothing that PostgreSQL cannot store.
 _is_askable: Final = re.compile(
@@ -110,7 +110,7 @@ def asked(address: str) -> NormalAddress:
         AccountInvalid: it cannot be anybody's.
     """
     trimmed = address.strip(_BLANK)
-    if len(trimmed) > _LONGEST or _is_askable(trimmed) is None:
+    if len(trimmed) > _MAX_LENGTH or _is_askable(trimmed) is None:
         raise AccountInvalid("email must be a valid e-mail address.")
     return normalise(trimmed)
 
@@ -129,8 +129,8 @@ def registered(address: str) -> NormalAddress:
     name, _, domain = trimmed.rpartition("@")
     normal = normalise(trimmed)
     if (
-        len(trimmed) > _LONGEST
-        or len(name) > _LONGEST_NAME
+        len(trimmed) > _MAX_LENGTH
+        or len(name) > _MAX_NAME
         or _is_name(name) is None
         or _is_domain(domain) is None
         or not normal

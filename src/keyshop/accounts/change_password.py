@@ -78,7 +78,7 @@ async def change_password(
             await _check_current(
                 db, parts, account, counter, current, caller, reserved=reserved, now=now
             )
-            hashed = Secret(await parts.passwords.hash(new, whose=client))
+            hashed = Secret(await parts.passwords.hash(new, limit_key=client))
 
             async def change(tx: Transaction) -> None:
                 await _change(tx, account, hashed, family_id=family_id, now=now)
@@ -115,7 +115,7 @@ async def _check_current(
     now: datetime,
 ) -> None:
     client = client_key(caller.address)
-    if await parts.passwords.verify(current, account.password_hash.reveal(), whose=client):
+    if await parts.passwords.verify(current, account.password_hash.reveal(), limit_key=client):
         return
     async with db.transaction() as tx:
         await count_failure(
@@ -137,7 +137,7 @@ async def _change(
     if present is None or present.password_hash != account.password_hash:
         raise AccountChanged
     await token_queries.revoke_others(
-        tx, account.id, keep=family_id, because="password changed", now=now
+        tx, account.id, keep=family_id, reason="password changed", now=now
     )
     # The only one left is the device that asked.
     await rebind_to_new_hash(tx, account.id, old_hash=account.password_hash, new_hash=hashed)

@@ -31,7 +31,7 @@ _DEAREST: Final = (
 _CHEAPEST: Final = 4  # as bcrypt says
 _POLITENESS: Final = 5  # the threads' niceness; at 10 a full sync leaves them a tenth of a core
 _REMEMBERED: Final = 32
-_OWN_WAIT: Final = 5.0  # seconds until a client whose passwords wait should ask again
+_OWN_WAIT: Final = 5.0  # seconds until a client limit_key passwords wait should ask again
 
 _Result = TypeVar("_Result")
 
@@ -86,9 +86,9 @@ class PasswordPool:
         self._pending_of: Counter[str] = Counter()
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
 
-    async def hash(self, password: str, *, whose: str = "") -> str:
+    async def hash(self, password: str, *, limit_key: str = "") -> str:
         """
-        Return a new hash of the password; `whose` is the client, and nobody the shop itself.
+        Return a new hash of the password; `limit_key` is the client, and nobody the shop itself.
 
         Raises:
             PasswordTooLong: it has more than 72 bytes.
@@ -98,9 +98,9 @@ class PasswordPool:
         clear = _bytes_of(password)
         if len(clear) > LONGEST:
             raise PasswordTooLong
-        return await self._run(lambda: self._hash(clear), whose)
+        return await self._run(lambda: self._hash(clear), limit_key)
 
-    async def verify(self, password: str, hashed: str | None, *, whose: str = "") -> bool:
+    async def verify(self, password: str, hashed: str | None, *, limit_key: str = "") -> bool:
         """
         Test whether the password is the one of this hash; without a hash it is wrong.
 
@@ -111,9 +111,9 @@ class PasswordPool:
             TooManyPasswords: this client has filled its quarter of it.
         """
         clear = _bytes_of(password)[:LONGEST]
-        return await self._run(lambda: self._verify(clear, hashed), whose)
+        return await self._run(lambda: self._verify(clear, hashed), limit_key)
 
-    async def dummy_verify(self, *, whose: str = "") -> None:
+    async def dummy_verify(self, *, limit_key: str = "") -> None:
         """
         Wait as long as a wrong password would take at this moment, and look at none.
 
@@ -122,10 +122,10 @@ class PasswordPool:
             TooManyPasswords: this client has filled its quarter of it.
         """
         with self._lock:
-            self._find_room(whose)
+            self._find_room(limit_key)
             pending, seconds = self._pending, tuple(self._seconds)
         if not seconds:
-            await self.verify("", None, whose=whose)
+            await self.verify("", None, limit_key=limit_key)
             return
         turns = max(pending - self._threads + 1, 0) / self._threads
         await asyncio.sleep(turns * sum(seconds) / len(seconds) + secrets.choice(seconds))
@@ -139,29 +139,29 @@ class PasswordPool:
         """Let those being looked at end, and drop those that wait."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _Result], whose: str) -> _Result:
+    async def _run(self, work: Callable[[], _Result], limit_key: str) -> _Result:
         with self._lock:
-            self._find_room(whose)
+            self._find_room(limit_key)
             future = self._executor.submit(work)
             self._pending += 1
-            self._pending_of[whose] += 1
+            self._pending_of[limit_key] += 1
         # Not when the caller stops waiting: the thread is busy until it is done.
-        future.add_done_callback(partial(self._end, whose))
+        future.add_done_callback(partial(self._end, limit_key))
         return await asyncio.wrap_future(future)
 
-    def _find_room(self, whose: str) -> None:
+    def _find_room(self, limit_key: str) -> None:
         if self._pending >= self._most:
             raise PasswordsBusy
-        if self._pending_of[whose] >= self._most_of_one:
+        if self._pending_of[limit_key] >= self._most_of_one:
             raise TooManyPasswords
 
-    def _end(self, whose: str, _: "Future[_Result]") -> None:
+    def _end(self, limit_key: str, _: "Future[_Result]") -> None:
         with self._lock:
             self._pending -= 1
-            self._pending_of[whose] -= 1
-            if not self._pending_of[whose]:
+            self._pending_of[limit_key] -= 1
+            if not self._pending_of[limit_key]:
                 # Only who waits is remembered.
-                del self._pending_of[whose]
+                del self._pending_of[limit_key]
 
     # In the threads.
 

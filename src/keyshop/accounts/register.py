@@ -70,7 +70,7 @@ async def register(
     await _refuse_taken(db, registration.email)
     # Before the transaction, which would hold its connection for as long as that takes.
     try:
-        hashed = await parts.passwords.hash(wanted.password, whose=client)
+        hashed = await parts.passwords.hash(wanted.password, limit_key=client)
     except (PasswordsBusy, TooManyPasswords):
         await refund(db, REGISTRATION_OF_CLIENT, client)
         raise

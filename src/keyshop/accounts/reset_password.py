@@ -53,7 +53,7 @@ async def reset_password(
     await take(db, PROOF_OF_CLIENT, client, now=now)
     if not await _is_live(db, proof_id, now=now):
         raise EmailTokenRefused(_OVER)
-    hashed = await parts.passwords.hash(new_password, whose=client)
+    hashed = await parts.passwords.hash(new_password, limit_key=client)
 
     async def reset(tx: Transaction) -> str:
         return await _reset(tx, proof_id, hashed, now=now)
@@ -75,7 +75,7 @@ async def _reset(tx: Transaction, proof_id: str, hashed: str, *, now: datetime) 
     user_id = await proof_queries.use_proof(tx, proof_id, Purpose.RESET_PASSWORD, now=now)
     if user_id is None:
         raise EmailTokenRefused(_OVER)
-    await revoke_all(tx, user_id, because="password reset", now=now)
+    await revoke_all(tx, user_id, reason="password reset", now=now)
     account = await queries.set_password(tx, user_id, hashed, now=now)
     if account is None:
         raise EmailTokenRefused(_OVER)

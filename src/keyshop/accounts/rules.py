@@ -48,10 +48,10 @@ ERASED_DOMAIN: Final = "@erased.invalid"
 
 DEFAULT_NICKNAME: Final = "Newbie Guy"
 _NICKNAME_LENGTHS: Final = (2, 50)
-_LONGEST_NAME: Final = 100
-_SHORTEST_PASSWORD: Final = 8
-_LONGEST_PASSWORD: Final = 72  # bytes; bcrypt looks at no more
-_LONGEST_USER_AGENT: Final = 512
+_MAX_NAME: Final = 100
+_MIN_PASSWORD: Final = 8
+_MAX_PASSWORD: Final = 72  # bytes; bcrypt looks at no more
+_MAX_USER_AGENT: Final = 512
 
 # What PostgreSQL cannot store, and what would begin a new line in the head of a mail.
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -69,10 +69,10 @@ def why_unfit(password: str) -> str | None:
     """
     if _UNSTORABLE.search(password):
         return "must not contain characters that cannot be typed."
-    if len(password) < _SHORTEST_PASSWORD:
-        return f"must be at least {_SHORTEST_PASSWORD} characters"
-    if len(password.encode()) > _LONGEST_PASSWORD:
-        return f"must be at most {_LONGEST_PASSWORD} bytes long (letters with accents count twice)."
+    if len(password) < _MIN_PASSWORD:
+        return f"must be at least {_MIN_PASSWORD} characters"
+    if len(password.encode()) > _MAX_PASSWORD:
+        return f"must be at most {_MAX_PASSWORD} bytes long (letters with accents count twice)."
     if not all(re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]")):
         return "must contain a lower-case letter, an upper-case letter and a digit."
     return None
@@ -80,7 +80,7 @@ def why_unfit(password: str) -> str | None:
 
 def is_hashable(password: str) -> bool:
     """Test whether all of the password counts in a hash; older rules let longer ones pass."""
-    return _UNSTORABLE.search(password) is None and len(password.encode()) <= _LONGEST_PASSWORD
+    return _UNSTORABLE.search(password) is None and len(password.encode()) <= _MAX_PASSWORD
 
 
 def check_password(password: str) -> None:
@@ -116,8 +116,8 @@ def checked_name(name: str, field: str) -> str | None:
         AccountInvalid: it is too long, or cannot be shown.
     """
     name = _printable(name, field)
-    if len(name) > _LONGEST_NAME:
-        raise AccountInvalid(f"{field} must have at most {_LONGEST_NAME} characters.")
+    if len(name) > _MAX_NAME:
+        raise AccountInvalid(f"{field} must have at most {_MAX_NAME} characters.")
     return name or None
 
 
@@ -153,7 +153,7 @@ def client_key(address: str) -> str:
     return str(ip_network((int(ip), 64), strict=False))
 
 
-def storable(text: str | None, *, most: int = _LONGEST_USER_AGENT) -> str | None:
+def storable(text: str | None, *, most: int = _MAX_USER_AGENT) -> str | None:
     """Return the text as far as it can be stored, cut to `most` characters."""
     return None if text is None else _UNSTORABLE.sub("", text)[:most]
 

@@ -25,7 +25,7 @@ async def set_role(tx: Transaction, *, user_id: str, role: str, now: datetime) -
         raise UserNotFound
     if account.role is Role(role):
         return False
-    await revoke_all(tx, user_id, because="role changed", now=now)
+    await revoke_all(tx, user_id, reason="role changed", now=now)
     await queries.set_role(tx, user_id, Role(role), now=now)
     await use_all_proofs(tx, user_id, Purpose.RESET_PASSWORD, now=now)
     return True

@@ -93,7 +93,7 @@ async def _try(
             return await _look(db, parts, counter, credentials, caller, reserved=reserved, now=now)
     except Locked:
         # The right password too: a lock that lets it pass could be guessed at.
-        await parts.passwords.dummy_verify(whose=client_key(caller.address))
+        await parts.passwords.dummy_verify(limit_key=client_key(caller.address))
         raise WrongCredentials from None
 
 
@@ -129,7 +129,7 @@ async def _is_right(
     passwords: PasswordPool, account: Account | None, password: str, caller: ClientInfo
 ) -> bool:
     hashed = None if account is None else account.password_hash.reveal()
-    return await passwords.verify(password, hashed, whose=client_key(caller.address))
+    return await passwords.verify(password, hashed, limit_key=client_key(caller.address))
 
 
 async def _enter(
@@ -166,7 +166,7 @@ async def _stronger(
     if not passwords.is_outdated(account.password_hash.reveal()) or not is_hashable(password):
         return None
     try:
-        return Secret(await passwords.hash(password, whose=client))
+        return Secret(await passwords.hash(password, limit_key=client))
     except (PasswordsBusy, TooManyPasswords):
         # The password was right; a stronger hash can wait for the next time.
         return None

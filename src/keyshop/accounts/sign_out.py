@@ -10,4 +10,4 @@ from keyshop.kit.database.pool import Database
 async def sign_out(db: Database, signed_in: SignedIn, *, now: datetime) -> None:
     """End this sign-in: its tokens are worth nothing from now on."""
     async with db.transaction() as tx:
-        await revoke_family(tx, signed_in.family_id, because="signed out", now=now)
+        await revoke_family(tx, signed_in.family_id, reason="signed out", now=now)

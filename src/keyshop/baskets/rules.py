@@ -21,7 +21,7 @@ SESSION_LIFE: Final = timedelta(hours=24)
 # Shorter ones can be guessed; longer ones, and other characters, have never been given out.
 _is_session_id: Final = re.compile("[A-Za-z0-9_-]{22,64}").fullmatch
 
-_LARGEST_GAME_ID: Final = 200  # characters
+_MAX_GAME_ID: Final = 200  # characters
 
 _OUT_OF_STOCK: Final = "This game is out of stock."
 _ON_WISHLIST: Final = "This game was on the wishlist already."
@@ -65,7 +65,7 @@ def is_session_id(text: str) -> bool:
 
 def may_be_game_id(text: str) -> bool:
     """Test whether PostgreSQL can be asked for a game of that id."""
-    return len(text) <= _LARGEST_GAME_ID and "\0" not in text and not _has_half_character(text)
+    return len(text) <= _MAX_GAME_ID and "\0" not in text and not _has_half_character(text)
 
 
 def _has_half_character(text: str) -> bool:

@@ -14,7 +14,7 @@ from keyshop.kit.errors import Conflict
 from keyshop.kit.secrets import Secret
 
 _FILE: Final = "secrets.json"
-_SHORTEST: Final = 32  # characters
+_MIN_LENGTH: Final = 32  # characters
 
 
 class SecretsRefused(Conflict):
@@ -74,7 +74,7 @@ def _read(path: Path) -> dict[str, str]:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         # Whatever the library says may repeat a part of the file.
         raise SecretsRefused(path, "is damaged") from None
-    if any(len(value) < _SHORTEST for value in kept.values()):
+    if any(len(value) < _MIN_LENGTH for value in kept.values()):
         raise SecretsRefused(path, "holds a secret that is too short")
     return kept
 

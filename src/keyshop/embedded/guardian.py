@@ -70,8 +70,8 @@ def _spawn(folder: Path, program: Program, lock: int) -> None:
 
 def main() -> None:
     """Guard the server that the arguments name, until nobody uses it."""
-    folder, argument, command, stop_signal, patience, lock = sys.argv[1:]
-    program = Program(command, argument, signal.Signals[stop_signal], float(patience))
+    folder, argument, command, stop_signal, timeout, lock = sys.argv[1:]
+    program = Program(command, argument, signal.Signals[stop_signal], float(timeout))
     users = open_lock(Path(folder) / USERS_LOCK)
     acquire_exclusive(users)
     try:

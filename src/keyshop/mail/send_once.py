@@ -36,7 +36,7 @@ _FORGET: Final = """
 """
 
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets
-_MOST_UNANSWERED: Final = 2
+_MAX_UNANSWERED: Final = 2
 
 # How long a job that is stopped waits for the mail it has handed over, in seconds. In a little more
 # than that another worker may have the job, and the mail.
@@ -75,7 +75,7 @@ async def _send_and_record(db: Database, mailer: Mailer, mail: Mail, *, now: dat
     except MailUncertain:
         async with db.transaction() as tx:
             unanswered = await tx.fetchval(_RECORD_UNANSWERED, mail.id, now)
-        if unanswered < _MOST_UNANSWERED:
+        if unanswered < _MAX_UNANSWERED:
             raise
         raise MailMaybeSent from None
     async with db.transaction() as tx:

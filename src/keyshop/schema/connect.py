@@ -12,12 +12,12 @@ from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseUnavailable
 from keyshop.kit.dsn import clean_dsn
 from keyshop.schema.errors import ServerRefused, UpgradeBusy
 
-OLDEST_SERVER: Final = 15
+MIN_SERVER: Final = 15
 
 # Quoted: only the type checker knows it as generic.
 Connection: TypeAlias = "asyncpg.Connection[Record]"
 
-_LONGEST_TURN: Final = 120.0  # seconds that an upgrade at work is waited for
+_MAX_TURN: Final = 120.0  # seconds that an upgrade at work is waited for
 _BETWEEN_TRIES: Final = 0.05  # seconds
 
 # Rows are counted, not fetched: the driver would leave the statement open in the transaction.
@@ -58,7 +58,7 @@ async def lock_migrations(connection: Connection) -> None:
     # Asked for again and again, never waited for: a statement that waits, or is left open, holds a
     # snapshot, and an index that is built beside a running shop waits for all older snapshots.
     try:
-        async with asyncio.timeout(_LONGEST_TURN):
+        async with asyncio.timeout(_MAX_TURN):
             while True:
                 if await connection.execute(_TAKE_TURN) == _TAKEN:
                     return
@@ -78,9 +78,9 @@ async def _connect(database_url: str) -> Connection:
     except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
         raise ServerRefused(f"PostgreSQL cannot be used by DATABASE_URL: {error}.") from None
     server = connection.get_server_version().major
-    if server < OLDEST_SERVER:
+    if server < MIN_SERVER:
         await connection.close()
         raise ServerRefused(
-            f"The server is PostgreSQL {server}; keyshop needs {OLDEST_SERVER} or newer."
+            f"The server is PostgreSQL {server}; keyshop needs {MIN_SERVER} or newer."
         )
     return connection

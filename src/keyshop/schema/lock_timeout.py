@@ -15,7 +15,7 @@ _Result = TypeVar("_Result")
 # deadlocks after a second, when it might end the shop's transaction and not ours.
 LOCK_TIMEOUT: Final = "400ms"
 
-_LONGEST: Final = 5.0  # seconds, for all attempts
+_MAX_WAIT: Final = 5.0  # seconds, for all attempts
 _PAUSE: Final = 0.2  # seconds in which the shop gets on
 
 
@@ -25,7 +25,7 @@ async def patiently(act: Callable[[], Awaitable[_Result]]) -> _Result:
 
     Raises what the last attempt raised.
     """
-    until = time.monotonic() + _LONGEST
+    until = time.monotonic() + _MAX_WAIT
     while True:
         try:
             return await act()

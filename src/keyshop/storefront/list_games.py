@@ -20,13 +20,13 @@ from keyshop.kit.database.transaction import Reader
 from keyshop.kit.ids import new_id
 from keyshop.storefront import queries
 from keyshop.storefront.answer import NOTHING, answer
-from keyshop.storefront.rules import USUAL_SIMILAR, fold, new_since, true_until
+from keyshop.storefront.rules import DEFAULT_SIMILAR, fold, new_since, true_until
 
-_MOST_BEST_SELLERS: Final = 30
-_MOST_NEW_IN_CATALOGUE: Final = 40
-_MOST_NEW: Final = 30
-_MOST_PREORDERS: Final = 30
-_MOST_OF_GENRE: Final = 40
+_MAX_BEST_SELLERS: Final = 30
+_MAX_NEW_IN_CATALOGUE: Final = 40
+_MAX_NEW: Final = 30
+_MAX_PREORDERS: Final = 30
+_MAX_OF_GENRE: Final = 40
 
 _BEST_SELLERS: Final = HOME_BEST_SELLERS.find_key()
 _NEW_IN_CATALOGUE: Final = HOME_NEW_IN_CATALOG.find_key()
@@ -45,7 +45,7 @@ async def list_best_sellers(
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await queries.list_best_sellers(reader, limit=_MOST_BEST_SELLERS)
+            ids = await queries.list_best_sellers(reader, limit=_MAX_BEST_SELLERS)
             return await _loaded(reader, ids, now=now)
 
     return await cache.read(_BEST_SELLERS, load, now=now) or NOTHING
@@ -55,7 +55,7 @@ async def _list_best_sellers_of(db: Database, cache: Cache, *, genre: str, now: 
     async def load() -> Loaded:
         async with db.read() as reader:
             links = await queries.find_genre(reader, name=genre)
-            ids = await queries.list_best_sellers_of(reader, genre=links, limit=_MOST_BEST_SELLERS)
+            ids = await queries.list_best_sellers_of(reader, genre=links, limit=_MAX_BEST_SELLERS)
             return await _loaded(reader, ids, now=now)
 
     key = HOME_BEST_SELLERS_OF_GENRE.find_key(digest=digest(genre))
@@ -68,7 +68,7 @@ async def list_new_in_catalogue(db: Database, cache: Cache, *, now: datetime) ->
     async def load() -> Loaded:
         async with db.read() as reader:
             ids = await queries.list_new(
-                reader, since=new_since(now), with_preorders=True, limit=_MOST_NEW_IN_CATALOGUE
+                reader, since=new_since(now), with_preorders=True, limit=_MAX_NEW_IN_CATALOGUE
             )
             return await _loaded(reader, ids, now=now)
 
@@ -81,7 +81,7 @@ async def list_new(db: Database, cache: Cache, *, now: datetime) -> bytes:
     async def load() -> Loaded:
         async with db.read() as reader:
             ids = await queries.list_new(
-                reader, since=new_since(now), with_preorders=False, limit=_MOST_NEW
+                reader, since=new_since(now), with_preorders=False, limit=_MAX_NEW
             )
             return await _loaded(reader, ids, now=now)
 
@@ -93,7 +93,7 @@ async def list_preorders(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await queries.list_preorders(reader, limit=_MOST_PREORDERS)
+            ids = await queries.list_preorders(reader, limit=_MAX_PREORDERS)
             return await _loaded(reader, ids, now=now)
 
     return await cache.read(_PREORDERS, load, now=now) or NOTHING
@@ -106,7 +106,7 @@ async def list_by_genre(db: Database, cache: Cache, *, genre: str, now: datetime
     async def load() -> Loaded:
         async with db.read() as reader:
             links = await queries.find_genre(reader, name=name)
-            ids = await queries.list_popular_of(reader, genre=links, limit=_MOST_OF_GENRE)
+            ids = await queries.list_popular_of(reader, genre=links, limit=_MAX_OF_GENRE)
             return await _loaded(reader, ids, now=now)
 
     key = BY_GENRE.find_key(digest=digest(name))
@@ -134,7 +134,7 @@ async def list_similar(
             ids = await queries.list_similar(reader, game_id=game_id, limit=count)
             return await _loaded(reader, ids, now=now)
 
-    key = SIMILAR.find_key(id=game_id) if count == USUAL_SIMILAR else None
+    key = SIMILAR.find_key(id=game_id) if count == DEFAULT_SIMILAR else None
     return await cache.read(key, load, now=now) or NOTHING
 
 

@@ -8,13 +8,13 @@ from typing import Final
 
 from keyshop.storefront.models import CatalogueFilter, Game
 
-USUAL_PAGE_SIZE: Final = 36
+DEFAULT_PAGE_SIZE: Final = 36
 """Games on a page of the catalogue, when nobody asks for another number."""
 
-USUAL_SIMILAR: Final = 10
+DEFAULT_SIMILAR: Final = 10
 """Similar games, when nobody asks for another number."""
 
-USUAL_SUGGESTIONS: Final = 10
+DEFAULT_SUGGESTIONS: Final = 10
 """Suggestions while somebody is typing, when nobody asks for another number."""
 
 NEW_FOR: Final = timedelta(days=14)
@@ -78,7 +78,7 @@ def is_cacheable(wanted: CatalogueFilter, *, page: int, page_size: int) -> bool:
     that strangers cannot fill Redis. A name that does not exist has an empty page, which is
     remembered for seconds only.
     """
-    if page_size != USUAL_PAGE_SIZE:
+    if page_size != DEFAULT_PAGE_SIZE:
         return False
     names = len(wanted.genres) + len(wanted.platforms)
     bounded = CatalogueFilter(
@@ -96,7 +96,7 @@ def are_worth_keeping(term: str, *, limit: int) -> bool:
     These are typed on the way to every longer term, and cost most: in a catalogue of 100,000 games
     20 to 70 ms each. Longer ones are as many as anybody can make up.
     """
-    return limit == USUAL_SUGGESTIONS and _is_beginning(term) is not None
+    return limit == DEFAULT_SUGGESTIONS and _is_beginning(term) is not None
 
 
 def relevance(term: str, title: str, *, is_best_seller: bool, is_marked_new: bool) -> float:

@@ -15,7 +15,7 @@ from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import Suggestion
 from keyshop.storefront.rules import are_worth_keeping, fold, relevance
 
-LONGEST_TERM: Final = 200  # characters
+MAX_TERM: Final = 200  # characters
 _FOUND: Final = 50
 
 
@@ -26,8 +26,8 @@ def clean_term(text: str) -> str:
     Raises:
         BadParameter: it is too long to be meant.
     """
-    if len(text) > LONGEST_TERM:
-        raise BadParameter(f"A search has at most {LONGEST_TERM} characters.")
+    if len(text) > MAX_TERM:
+        raise BadParameter(f"A search has at most {MAX_TERM} characters.")
     return " ".join(text.split())
 
 

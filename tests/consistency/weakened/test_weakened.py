@@ -7,12 +7,12 @@ import pytest
 from tests.consistency.command import run_checker
 from tests.consistency.weakened.names import WEAKENED
 
-_MOST_TRIES: Final = 3
+_MAX_TRIES: Final = 3
 
 
 def look_until_caught(weakened: str) -> tuple[int, str]:
     """Run the checker as often as it takes: on a busy machine one run asks too little."""
-    for _ in range(_MOST_TRIES):
+    for _ in range(_MAX_TRIES):
         status, report = run_checker("--weakened", weakened)
         if status:
             break

@@ -16,7 +16,7 @@ from tests.consistency.writers.order import Writing, price_of, version_of
 _LOCK = """
     SELECT id, price FROM games WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
-_MOST_OF_A_FEW = 3
+_MAX_OF_A_FEW = 3
 
 
 class MergeWriter:
@@ -44,7 +44,7 @@ class MergeWriter:
         if self._writing.order.kind is Kind.BULK:
             return self._keys
         dice = self._writing.dice
-        return dice.sample(self._keys, dice.randint(1, _MOST_OF_A_FEW))
+        return dice.sample(self._keys, dice.randint(1, _MAX_OF_A_FEW))
 
 
 async def _next_versions(tx: Transaction, keys: Sequence[Key]) -> Versions:

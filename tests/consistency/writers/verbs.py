@@ -57,10 +57,10 @@ async def end_sign_ins(tx: Transaction, key: Key, version: int, *, dice: Random)
     """Sign the customer out of the sign-in of this version."""
     now = utc_now()
     if dice.random() < 0.5:
-        await revoke_all(tx, user_of(key.owner), because=_BECAUSE, now=now)
+        await revoke_all(tx, user_of(key.owner), reason=_BECAUSE, now=now)
     else:
         family = token_family_of(key.owner, version)
-        await revoke_family(tx, family, because=_BECAUSE, now=now)
+        await revoke_family(tx, family, reason=_BECAUSE, now=now)
 
 
 async def step_profile(db: Database, key: Key, old: int) -> None:

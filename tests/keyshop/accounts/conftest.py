@@ -9,7 +9,7 @@ from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.services import AccountServices
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
-from tests.keyshop.accounts.people import make_parts
+from tests.factories.customers import make_account_services
 from tests.servers import Postgres, copied_database
 
 _FILLED = (
@@ -62,4 +62,4 @@ def cheap_passwords() -> Iterator[PasswordPool]:
 
 @pytest.fixture
 def parts(cheap_passwords: PasswordPool) -> AccountServices:
-    return make_parts(cheap_passwords)
+    return make_account_services(cheap_passwords)

@@ -25,7 +25,8 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.secrets import Secret
-from tests.keyshop.accounts.signing import (
+from tests.factories.cached_shop import until
+from tests.factories.sessions import (
     HOUR,
     NEW_HASH,
     OLD_HASH,
@@ -35,7 +36,6 @@ from tests.keyshop.accounts.signing import (
     sign_in,
 )
 from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
-from tests.keyshop.kit.cache.shelf import until
 from tests.servers import Postgres, copied_database
 
 ROLE = "UPDATE users SET role = 'ADMIN' WHERE id = $1"
@@ -295,7 +295,7 @@ class TestAccessAfterSigningOut:
 
         family = family_of(office.tokens, phone)
         await within(
-            office, lambda tx: revoke_family(tx, family, because="signed out", now=utc_now())
+            office, lambda tx: revoke_family(tx, family, reason="signed out", now=utc_now())
         )
 
         assert await office.refuses(phone.token)
@@ -308,7 +308,7 @@ class TestAccessAfterSigningOut:
             await office.check(pair.token)
 
         await within(
-            office, lambda tx: revoke_all(tx, alice.id, because="new password", now=utc_now())
+            office, lambda tx: revoke_all(tx, alice.id, reason="new password", now=utc_now())
         )
 
         for pair in pairs:
@@ -338,7 +338,7 @@ class TestAccessAfterSigningOut:
             await other.until_kept(pair.token)
 
             await within(
-                other, lambda tx: revoke_all(tx, alice.id, because="signed out", now=utc_now())
+                other, lambda tx: revoke_all(tx, alice.id, reason="signed out", now=utc_now())
             )
 
             assert await warm_office.refuses(pair.token)

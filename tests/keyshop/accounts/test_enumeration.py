@@ -15,8 +15,8 @@ from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
-from tests.keyshop.accounts.people import caller, enter, make_parts
-from tests.keyshop.accounts.signing import add_user
+from tests.factories.customers import caller, enter, make_account_services
+from tests.factories.sessions import add_user
 from tests.shop import NOON
 
 ROUNDS = 30
@@ -25,7 +25,7 @@ ROUNDS = 30
 BOUND = 0.3
 CHEAP_ROUNDS = 100
 CHEAP_BOUND = 0.2
-MOST_LOOKS = 3
+MAX_LOOKS = 3
 KINDS = ("wrong", "unknown", "locked")
 
 
@@ -67,7 +67,7 @@ async def seconds_of_attempt(db: Database, parts: AccountServices, kind: str, nu
 
 async def is_alike(look: Callable[[], Awaitable[bool]]) -> bool:
     """Look up to three times: a difference of the shop's own is there each time."""
-    for _ in range(MOST_LOOKS):
+    for _ in range(MAX_LOOKS):
         if await look():
             return True
     return False
@@ -76,7 +76,7 @@ async def is_alike(look: Callable[[], Awaitable[bool]]) -> bool:
 class TestAnswer:
     async def test_of_signing_in_takes_as_long_for_unknown_wrong_and_locked(self, db) -> None:
         passwords = PasswordPool(cost=8)
-        parts = make_parts(passwords)
+        parts = make_account_services(passwords)
         await add_people(db, passwords)
 
         async def look() -> bool:

@@ -21,7 +21,8 @@ from keyshop.accounts.sessions.families import (
 from keyshop.accounts.sessions.queries import find_access
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
-from tests.keyshop.accounts.signing import (
+from tests.factories.cached_shop import until
+from tests.factories.sessions import (
     HOUR,
     MONTH,
     NEW_HASH,
@@ -32,7 +33,6 @@ from tests.keyshop.accounts.signing import (
     make_tokens,
     sign_in,
 )
-from tests.keyshop.kit.cache.shelf import until
 from tests.shop import NOON
 
 SECOND = timedelta(seconds=1)
@@ -304,8 +304,8 @@ class TestRevoking:
 
         async with db.transaction() as tx:
             family = family_of(tokens, phone, now=NOON)
-            assert await revoke_family(tx, family, because="signed out", now=NOON)
-            assert not await revoke_family(tx, family, because="again", now=NOON)
+            assert await revoke_family(tx, family, reason="signed out", now=NOON)
+            assert not await revoke_family(tx, family, reason="again", now=NOON)
 
         assert await refusal(refresh(db, tokens, phone.refresh_token, now=NOON))
         assert await refresh(db, tokens, laptop.refresh_token, now=NOON)
@@ -315,7 +315,7 @@ class TestRevoking:
         pairs = [await sign_in(db, tokens, alice, now=NOON) for _ in range(3)]
 
         async with db.transaction() as tx:
-            assert await revoke_all(tx, alice.id, because="lost phone", now=NOON) == 3
+            assert await revoke_all(tx, alice.id, reason="lost phone", now=NOON) == 3
 
         for pair in pairs:
             assert await refusal(refresh(db, tokens, pair.refresh_token, now=NOON))
@@ -460,7 +460,7 @@ class TestForgetting:
         await sign_in(db, tokens, alice, now=NOON)
 
         async with db.transaction() as tx:
-            await revoke_all(tx, alice.id, because="lost phone", now=NOON)
+            await revoke_all(tx, alice.id, reason="lost phone", now=NOON)
             assert await delete_expired_families(tx, NOON + HOUR) == 0
 
         (family,) = await rows_of(db, "token_families")

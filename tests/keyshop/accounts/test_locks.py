@@ -25,7 +25,8 @@ from keyshop.accounts.rules import MAX_LOCK, SIGN_IN_OF_ADDRESS, lock_after
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
-from tests.keyshop.accounts.people import (
+from tests.factories.cached_shop import until
+from tests.factories.customers import (
     ALICE,
     HOME,
     MINUTE,
@@ -36,10 +37,9 @@ from tests.keyshop.accounts.people import (
     count,
     enter,
     jobs,
-    make_parts,
+    make_account_services,
     refused_inserts,
 )
-from tests.keyshop.kit.cache.shelf import until
 from tests.shop import NOON
 
 BOB = "bob@example.com"
@@ -242,15 +242,15 @@ class CountingPool(PasswordPool):
         super().__init__(cost=4)
         self.compared = 0
 
-    async def verify(self, password: str, hashed: str | None, *, whose: str = "") -> bool:
+    async def verify(self, password: str, hashed: str | None, *, limit_key: str = "") -> bool:
         self.compared += hashed is not None
-        return await super().verify(password, hashed, whose=whose)
+        return await super().verify(password, hashed, limit_key=limit_key)
 
 
 class TestGuessing:
     async def test_from_hundreds_of_clients_at_once_is_hardly_looked_at(self, db) -> None:
         passwords = CountingPool()
-        parts = make_parts(passwords)
+        parts = make_account_services(passwords)
         await add_alice(db, parts)
 
         async def guess(number: int) -> type[Exception] | None:
@@ -271,7 +271,7 @@ class TestGuessing:
 
     async def test_at_the_end_of_each_lock_has_one_attempt(self, db) -> None:
         passwords = CountingPool()
-        parts = make_parts(passwords)
+        parts = make_account_services(passwords)
         await add_alice(db, parts)
         await fail(db, parts, 4)
 
@@ -309,7 +309,7 @@ class TestGuessing:
         await asyncio.sleep(0)
 
         with pytest.raises(PasswordsBusy):
-            await enter(db, make_parts(busy))
+            await enter(db, make_account_services(busy))
 
         await under_way
         busy.close()
@@ -333,7 +333,7 @@ class TestGuessing:
         await fail(db, parts, 4)
         busy = PasswordPool(threads=1, cost=12)
         under_way = asyncio.create_task(busy.hash("x"))
-        entering = asyncio.create_task(enter(db, make_parts(busy)))
+        entering = asyncio.create_task(enter(db, make_account_services(busy)))
         await until(lambda: is_reserved(db))
 
         entering.cancel()

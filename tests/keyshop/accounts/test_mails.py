@@ -12,9 +12,9 @@ from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.verify_email import verify_by_code
 from keyshop.kit.secrets import Secret
-from tests.keyshop.accounts.mailed import URL, last_mail, mailed
-from tests.keyshop.accounts.people import ALICE, MINUTE, SECOND, add_alice, caller, enter, jobs
-from tests.keyshop.accounts.signing import add_user
+from tests.factories.customers import ALICE, MINUTE, SECOND, add_alice, caller, enter, jobs
+from tests.factories.sent_mails import URL, last_mail, mailed
+from tests.factories.sessions import add_user
 from tests.shop import NOON
 
 VALUES = {"nickname", "code", "link", "minutes", "shop_url"}

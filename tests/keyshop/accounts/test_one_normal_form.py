@@ -8,9 +8,9 @@ from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.failures import find_lock, forget_failures
 from keyshop.accounts.queries import find_account
 from keyshop.accounts.request_reset import request_reset
-from tests.keyshop.accounts.mailed import last_mail
-from tests.keyshop.accounts.people import PASSWORD, add_alice, caller, count, enter
-from tests.keyshop.accounts.signing import add_user
+from tests.factories.customers import PASSWORD, add_alice, caller, count, enter
+from tests.factories.sent_mails import last_mail
+from tests.factories.sessions import add_user
 from tests.shop import NOON
 
 JOHN = "john@yahoo.com"

@@ -24,8 +24,8 @@ from keyshop.accounts.sessions.queries import list_families
 from keyshop.accounts.set_role import set_role
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
-from tests.keyshop.accounts.mailed import mailed
-from tests.keyshop.accounts.people import (
+from tests.factories.cached_shop import until
+from tests.factories.customers import (
     ALICE,
     HOME,
     PASSWORD,
@@ -37,11 +37,11 @@ from tests.keyshop.accounts.people import (
     enter,
     guest_with,
 )
-from tests.keyshop.accounts.signing import get_account
+from tests.factories.sent_mails import mailed
+from tests.factories.sessions import get_account
 from tests.keyshop.accounts.test_families import is_waiting
 from tests.keyshop.accounts.test_profile import add_order
 from tests.keyshop.accounts.test_sign_in import is_signed_in
-from tests.keyshop.kit.cache.shelf import until
 from tests.shop import NOON, make_game
 
 KEY_TEXT = "AAAAA-BBBBB-CCCCC"

@@ -7,9 +7,9 @@ from keyshop.accounts.create_user import create_user
 from keyshop.accounts.errors import EmailTaken, WrongCredentials
 from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.request_reset import request_reset
-from tests.keyshop.accounts.mailed import mailed
-from tests.keyshop.accounts.people import PASSWORD, add_alice, caller, count, enter
-from tests.keyshop.accounts.signing import add_user
+from tests.factories.customers import PASSWORD, add_alice, caller, count, enter
+from tests.factories.sent_mails import mailed
+from tests.factories.sessions import add_user
 from tests.shop import NOON
 
 STORED = ["Bob@Example.com", "j.doe@gmail.com", "carl@yandex.com"]

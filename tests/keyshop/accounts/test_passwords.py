@@ -25,8 +25,7 @@ from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.secrets import Secret
-from tests.keyshop.accounts.mailed import last_mail, link_token, mailed
-from tests.keyshop.accounts.people import (
+from tests.factories.customers import (
     ALICE,
     MINUTE,
     OTHER_PASSWORD,
@@ -37,9 +36,10 @@ from tests.keyshop.accounts.people import (
     count,
     enter,
     jobs,
-    make_parts,
+    make_account_services,
 )
-from tests.keyshop.accounts.signing import add_user, family_of
+from tests.factories.sent_mails import last_mail, link_token, mailed
+from tests.factories.sessions import add_user, family_of
 from tests.keyshop.accounts.test_sign_in import cheap_hash, is_signed_in
 from tests.shop import NOON
 
@@ -173,7 +173,7 @@ class TestChange:
         try:
             for _ in range(70):
                 with pytest.raises(PasswordsBusy):
-                    await change(db, make_parts(busy), alice)
+                    await change(db, make_account_services(busy), alice)
         finally:
             busy.close()
 

@@ -16,7 +16,7 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database, in_transaction
 from keyshop.kit.errors import TooMany
-from tests.keyshop.accounts.people import (
+from tests.factories.customers import (
     ALICE,
     MINUTE,
     PASSWORD,
@@ -27,7 +27,7 @@ from tests.keyshop.accounts.people import (
     count,
     guest_with,
     jobs,
-    make_parts,
+    make_account_services,
     refused_inserts,
     registration,
 )
@@ -50,9 +50,9 @@ class WatchedPool(PasswordPool):
         super().__init__(cost=4)
         self.seen: list[bool] = []
 
-    async def hash(self, password: str, *, whose: str = "") -> str:
+    async def hash(self, password: str, *, limit_key: str = "") -> str:
         self.seen.append(in_transaction())
-        return await super().hash(password, whose=whose)
+        return await super().hash(password, limit_key=limit_key)
 
 
 class TestRegistering:
@@ -127,14 +127,14 @@ class TestRegistering:
     async def test_hashes_before_its_transaction(self, db) -> None:
         passwords = WatchedPool()
 
-        await add_alice(db, make_parts(passwords))
+        await add_alice(db, make_account_services(passwords))
 
         passwords.close()
         assert passwords.seen == [False]
 
     async def test_hashes_nothing_for_an_address_that_is_taken(self, db) -> None:
         passwords = WatchedPool()
-        parts = make_parts(passwords)
+        parts = make_account_services(passwords)
         await add_alice(db, parts)
 
         with pytest.raises(EmailTaken):
@@ -204,7 +204,7 @@ class TestRegistrationForm:
         closed.close()
 
         with pytest.raises(AccountInvalid, match=f"^Validation failed: {sentence}"):
-            await add_alice(no_db, make_parts(closed), **wrong)
+            await add_alice(no_db, make_account_services(closed), **wrong)
 
     async def test_is_not_counted_when_too_many_people_come_at_once(self, db, parts) -> None:
         busy = PasswordPool(threads=1, queue=0, cost=12)
@@ -212,7 +212,7 @@ class TestRegistrationForm:
             under_way = asyncio.create_task(busy.hash("x"))
             await asyncio.sleep(0)
             with pytest.raises(PasswordsBusy):
-                await add_alice(db, make_parts(busy), email=f"alice{number}@example.com")
+                await add_alice(db, make_account_services(busy), email=f"alice{number}@example.com")
             await under_way
         busy.close()
 

@@ -20,7 +20,7 @@ from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
-from tests.keyshop.accounts.people import (
+from tests.factories.customers import (
     ALICE,
     HOME,
     MINUTE,
@@ -33,10 +33,10 @@ from tests.keyshop.accounts.people import (
     count,
     enter,
     guest_with,
-    make_parts,
+    make_account_services,
     refused_inserts,
 )
-from tests.keyshop.accounts.signing import add_user
+from tests.factories.sessions import add_user
 from tests.shop import NOON, make_game
 
 LATER = NOON + timedelta(hours=1)
@@ -73,7 +73,7 @@ class TestSigningIn:
     async def test_takes_a_password_beyond_72_bytes_that_was_set_long_ago(self, db, parts) -> None:
         await add_user(db, email=ALICE, passwordHash=cheap_hash("x" * 72))
 
-        await enter(db, make_parts(PasswordPool(cost=5)), password="x" * 80)
+        await enter(db, make_account_services(PasswordPool(cost=5)), password="x" * 80)
 
     async def test_is_written_into_the_history(self, db, parts) -> None:
         await add_alice(db, parts, now=NOON - SECOND)
@@ -213,7 +213,7 @@ class TestCheaperHash:
     async def test_is_replaced_at_the_next_sign_in(self, db) -> None:
         user = await add_user(db, email=ALICE, passwordHash=cheap_hash(PASSWORD))
         stronger = PasswordPool(cost=6)
-        strong_parts = make_parts(stronger)
+        strong_parts = make_account_services(stronger)
 
         entered = await enter(db, strong_parts)
         again = await enter(db, strong_parts)
@@ -229,7 +229,7 @@ class TestCheaperHash:
         phone = await enter(db, parts)
         stronger = PasswordPool(cost=5)
 
-        await enter(db, make_parts(stronger))
+        await enter(db, make_account_services(stronger))
 
         stronger.close()
         assert await is_signed_in(db, parts, phone.tokens.token)
@@ -238,7 +238,7 @@ class TestCheaperHash:
     async def test_is_replaced_by_ten_devices_at_a_time(self, db) -> None:
         await add_user(db, email=ALICE, passwordHash=cheap_hash(PASSWORD))
         stronger = PasswordPool(cost=5)
-        strong_parts = make_parts(stronger)
+        strong_parts = make_account_services(stronger)
 
         entered = await asyncio.gather(*(enter(db, strong_parts) for _ in range(10)))
 
@@ -326,7 +326,7 @@ class TestTooManyAttempts:
 
         for _ in range(31):
             with pytest.raises(PasswordsBusy):
-                await enter(db, make_parts(busy))
+                await enter(db, make_account_services(busy))
 
         await under_way
         busy.close()
@@ -335,14 +335,14 @@ class TestTooManyAttempts:
     async def test_are_not_counted_when_too_many_of_one_client_wait(self, db, parts) -> None:
         await add_alice(db, parts)
         quarter = PasswordPool(threads=1, queue=8, cost=12)
-        waiting = [asyncio.create_task(quarter.hash("x", whose="192.0.2.7")) for _ in range(3)]
+        waiting = [asyncio.create_task(quarter.hash("x", limit_key="192.0.2.7")) for _ in range(3)]
         await asyncio.sleep(0)
 
         for _ in range(31):
             with pytest.raises(TooManyPasswords):
-                await enter(db, make_parts(quarter))
+                await enter(db, make_account_services(quarter))
 
-        await enter(db, make_parts(quarter), address="192.0.2.8")
+        await enter(db, make_account_services(quarter), address="192.0.2.8")
         await asyncio.gather(*waiting)
         quarter.close()
         await enter(db, parts)

@@ -15,7 +15,7 @@ from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role, TokenPair
 from keyshop.accounts.sessions.tokens import Claims, Tokens
 from keyshop.kit.secrets import Secret
-from tests.keyshop.accounts.signing import HOUR, MONTH, make_tokens
+from tests.factories.sessions import HOUR, MONTH, make_tokens
 from tests.shop import NOON
 
 ALICE = Account(

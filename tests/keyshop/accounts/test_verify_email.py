@@ -26,18 +26,9 @@ from keyshop.accounts.verify_email import verify_by_code, verify_by_token
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import TooMany
-from tests.keyshop.accounts.mailed import last_mail, link_token
-from tests.keyshop.accounts.people import (
-    ALICE,
-    MINUTE,
-    SECOND,
-    add_alice,
-    ask,
-    caller,
-    count,
-    enter,
-)
-from tests.keyshop.kit.cache.shelf import until
+from tests.factories.cached_shop import until
+from tests.factories.customers import ALICE, MINUTE, SECOND, add_alice, ask, caller, count, enter
+from tests.factories.sent_mails import last_mail, link_token
 from tests.shop import NOON
 
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from keyshop.baskets.models import Visitor
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
-from tests.keyshop.baskets.people import make_guest, make_user, make_visitor
+from tests.factories.baskets import make_guest, make_user, make_visitor
 from tests.servers import Postgres, copied_database
 from tests.shop import make_game
 

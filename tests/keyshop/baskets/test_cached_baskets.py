@@ -23,7 +23,7 @@ from keyshop.kit.cache.protocol import Cache, Load, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
-from tests.keyshop.baskets.people import (
+from tests.factories.baskets import (
     LIMITS,
     NO_CACHE,
     STRANGER,
@@ -34,8 +34,8 @@ from tests.keyshop.baskets.people import (
     put,
     wish,
 )
+from tests.factories.cached_shop import until
 from tests.keyshop.baskets.test_migration import sign_in
-from tests.keyshop.kit.cache.shelf import until
 from tests.servers import Postgres, copied_database
 from tests.shop import NOON, link_game, make_game
 

@@ -21,7 +21,7 @@ from keyshop.baskets.show_cart import show_cart
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.storefront.errors import GameNotFound
-from tests.keyshop.baskets.people import (
+from tests.factories.baskets import (
     LIMITS,
     NO_CACHE,
     STRANGER,

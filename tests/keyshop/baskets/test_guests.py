@@ -18,7 +18,7 @@ from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
-from tests.keyshop.baskets.people import (
+from tests.factories.baskets import (
     LIMITS,
     NO_CACHE,
     STRANGER,

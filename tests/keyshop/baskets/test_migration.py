@@ -27,7 +27,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
-from tests.keyshop.baskets.people import (
+from tests.factories.baskets import (
     LIMITS,
     cart_of,
     count_rows,
@@ -38,7 +38,7 @@ from tests.keyshop.baskets.people import (
     wish,
     wishes_of,
 )
-from tests.keyshop.kit.cache.shelf import until
+from tests.factories.cached_shop import until
 from tests.shop import NOON, make_game
 
 SECRET = Secret("s" * 32)

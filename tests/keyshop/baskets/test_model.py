@@ -17,7 +17,7 @@ from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
-from tests.keyshop.baskets.people import NO_CACHE, change_game, data_of, make_user
+from tests.factories.baskets import NO_CACHE, change_game, data_of, make_user
 from tests.shop import NOON, make_game
 
 LIMITS = BasketLimits(max_quantity=6, max_lines=4, max_wishes=4)

@@ -18,7 +18,7 @@ from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import ShopError
-from tests.keyshop.baskets.people import (
+from tests.factories.baskets import (
     LIMITS,
     STRANGER,
     cart_of,

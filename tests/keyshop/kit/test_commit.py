@@ -15,9 +15,9 @@ from keyshop.kit.database.commit import PreparedCommit, ReaderSource
 from keyshop.kit.database.errors import CommitOutcomeUnknown, DatabaseBusy, DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
+from tests.factories.cached_shop import until
 from tests.keyshop.embedded.users import get_server, kill
 from tests.keyshop.kit.cache.network import Network, network_to
-from tests.keyshop.kit.cache.shelf import until
 from tests.servers import FAST, connected, open_home
 
 # A COMMIT that takes as long as the test wants: it waits for the lock that the test holds.

@@ -47,8 +47,8 @@ STOPS = [
         "games.region: is computed by PostgreSQL and cannot be written",
     ),
     (
-        "ALTER TABLE articles ADD shelf TEXT NOT NULL",
-        "articles.shelf: is one column more, which nobody fills",
+        "ALTER TABLE articles ADD cached_shop TEXT NOT NULL",
+        "articles.cached_shop: is one column more, which nobody fills",
     ),
     (
         """ALTER TYPE "OrderStatus" RENAME VALUE 'FAILED' TO 'BROKEN'""",
@@ -81,8 +81,11 @@ HARMLESS = [
     ("CREATE TABLE notes (id int)", "notes: is a table, none of Prisma's shop"),
     ("CREATE VIEW dear AS SELECT * FROM games", "dear: is a view, none of Prisma's shop"),
     ("CREATE TYPE mood AS ENUM ('GOOD')", 'type "mood": is no type of Prisma\'s shop'),
-    ("ALTER TABLE games ADD shelf TEXT", "games.shelf: is one column more"),
-    ("ALTER TABLE games ADD shelf TEXT NOT NULL DEFAULT ''", "games.shelf: is one column more"),
+    ("ALTER TABLE games ADD cached_shop TEXT", "games.cached_shop: is one column more"),
+    (
+        "ALTER TABLE games ADD cached_shop TEXT NOT NULL DEFAULT ''",
+        "games.cached_shop: is one column more",
+    ),
     (
         "ALTER TYPE \"Role\" ADD VALUE 'MODERATOR'",
         'type "Role": has one more label, MODERATOR',

@@ -81,10 +81,10 @@ class TestPrisma:
             await application.execute("SELECT FROM keyshop.opening_balances")
 
     async def test_can_bring_its_own_migrations_on(self, application: asyncpg.Connection) -> None:
-        await application.execute("ALTER TABLE public.games ADD shelf TEXT")
+        await application.execute("ALTER TABLE public.games ADD cached_shop TEXT")
         await application.execute("CREATE TABLE public.reviews (id TEXT PRIMARY KEY)")
 
-        await application.execute("UPDATE public.games SET shelf = 'top'")
+        await application.execute("UPDATE public.games SET cached_shop = 'top'")
         await application.execute("RESET SESSION AUTHORIZATION")
         catalogues, _ = await describe_all(application, "public")
         assert any("reviews" in line for line in catalogues)

@@ -25,7 +25,7 @@ from keyshop.storefront.list_games import (
 )
 from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.search_games import search_games, suggest_games
-from tests.keyshop.baskets.people import make_guest, make_user, put, wish
+from tests.factories.baskets import make_guest, make_user, put, wish
 from tests.keyshop.storefront.conftest import NO_CACHE
 from tests.servers import copied_database
 from tests.shop import NOON

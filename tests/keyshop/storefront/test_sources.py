@@ -38,7 +38,7 @@ from keyshop.storefront.list_games import (
 from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.search_games import suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
-from tests.keyshop.entrypoints.api.parts import account_parts
+from tests.factories.account_services import account_services
 from tests.shop import NOON
 
 # What the columns of the tables that triggers keep are made from.
@@ -192,7 +192,7 @@ async def make_people(db: Database, *, game_id: str) -> tuple[Visitor, Visitor, 
     guest = Visitor(session_id=session_id)
     registration = Registration(email="alice@example.com", password="Correct-horse-1")
     caller = ClientInfo(address="192.0.2.1")
-    signed_up = await register(db, account_parts(), registration, caller, now=NOON)
+    signed_up = await register(db, account_services(), registration, caller, now=NOON)
     customer = Visitor(user_id=signed_up.account.id)
     await add_to_cart(db, customer, game_id, 2, limits=limits, now=NOON)
     for visitor in (customer, guest):
@@ -224,7 +224,7 @@ class TestLoaders:
                 assert len(await show(db, inspector, visitor, now=NOON)) > 80
         await show_profile(db, inspector, user_id=signed_up.account.id, now=NOON)
         bearer = signed_up.tokens.token
-        await check_access(db, inspector, account_parts().tokens, bearer, now=NOON)
+        await check_access(db, inspector, account_services().tokens, bearer, now=NOON)
 
         assert inspector.seen == PERSONAL
 

@@ -85,10 +85,10 @@ class Impatient(httpx2.AsyncHTTPTransport):
 
 @asynccontextmanager
 async def connected(
-    url: str, *, patience: float = 10, hold_at: int = 0
+    url: str, *, timeout: float = 10, hold_at: int = 0
 ) -> AsyncIterator[HeldClient]:
     """Lend a client that asks twice, waits so many seconds for an answer, and stops at a page."""
-    async with httpx2.AsyncClient(transport=Impatient(patience)) as http:
+    async with httpx2.AsyncClient(transport=Impatient(timeout)) as http:
         exchange = Exchange(http, base_url=url, credentials=SANDBOX, budget=None)
         client = HeldClient(exchange, retries=TWICE)
         client.hold_at = hold_at

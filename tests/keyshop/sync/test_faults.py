@@ -48,7 +48,7 @@ async def stocked(db: Database, supplier, market) -> list[dict[str, tuple[str, s
 @pytest_asyncio.fixture
 async def impatient(simulator_url) -> AsyncIterator[object]:
     """A client that does not wait as long as a shop would."""
-    async with connected(simulator_url, patience=0.3) as client:
+    async with connected(simulator_url, timeout=0.3) as client:
         yield client
 
 

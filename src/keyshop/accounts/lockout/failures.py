@@ -43,7 +43,7 @@ _LOCKS: Final = [lock_after(failures) for failures in range(1, MAX_FAILURES + 5)
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets
 _A_LOOK: Final = 1.0  # seconds until a password that is being looked at should be known
-_LONGEST_LOOK: Final = timedelta(seconds=30)  # after it, whoever looked has crashed
+_MAX_LOOK: Final = timedelta(seconds=30)  # after it, whoever looked has crashed
 
 _log = structlog.get_logger(__name__)
 
@@ -137,7 +137,7 @@ async def _find_lockout_state(
         counter,
         harmless=MAX_FAILURES - 1,
         since=now - FAILURES_REMEMBERED,
-        reserved_since=now - _LONGEST_LOOK,
+        reserved_since=now - _MAX_LOOK,
         now=now,
     )
 

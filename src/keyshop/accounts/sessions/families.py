@@ -21,7 +21,7 @@ from keyshop.accounts.errors import (
 )
 from keyshop.accounts.models import Account, TokenPair
 from keyshop.accounts.sessions import queries
-from keyshop.accounts.sessions.queries import MOST_FAMILIES, RefreshToken
+from keyshop.accounts.sessions.queries import MAX_FAMILIES, RefreshToken
 from keyshop.accounts.sessions.tokens import Claims, Tokens
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -46,7 +46,7 @@ async def begin_family(
     """
     if not await queries.is_as_read(tx, account):
         raise AccountChanged
-    await queries.revoke_beyond(tx, account.id, most=MOST_FAMILIES - 1, now=now)
+    await queries.revoke_beyond(tx, account.id, most=MAX_FAMILIES - 1, now=now)
     family_id = new_id()
     await queries.add_family(
         tx,
@@ -76,14 +76,14 @@ async def refresh(db: Database, tokens: Tokens, refresh_token: str, *, now: date
     return outcome
 
 
-async def revoke_family(tx: Transaction, family_id: str, *, because: str, now: datetime) -> bool:
+async def revoke_family(tx: Transaction, family_id: str, *, reason: str, now: datetime) -> bool:
     """Sign one device out, at once; return whether it was signed in."""
-    return await queries.revoke(tx, family_id, because=because, now=now) > 0
+    return await queries.revoke(tx, family_id, reason=reason, now=now) > 0
 
 
-async def revoke_all(tx: Transaction, user_id: str, *, because: str, now: datetime) -> int:
+async def revoke_all(tx: Transaction, user_id: str, *, reason: str, now: datetime) -> int:
     """Sign all devices of an account out, at once; return how many there were."""
-    return await queries.revoke_all(tx, user_id, because=because, now=now)
+    return await queries.revoke_all(tx, user_id, reason=reason, now=now)
 
 
 async def rebind_to_new_hash(
@@ -130,7 +130,7 @@ async def _exchange(
     if token is not None:
         following = await _follow(tx, tokens, token, family_id=claims.fid, now=now)
     if following is None:
-        await queries.revoke(tx, claims.fid, because="a refresh token came back", now=now)
+        await queries.revoke(tx, claims.fid, reason="a refresh token came back", now=now)
         _log.warning("accounts.refresh_token_came_back", family=claims.fid)
         return TokenRefused(DEAD_REFRESH_TOKEN)
     return _pair(tokens, account, claims.fid, following, now=now)

@@ -10,7 +10,7 @@ from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 
-MOST_FAMILIES: Final = 50
+MAX_FAMILIES: Final = 50
 """Live sign-ins of one account."""
 
 # Rows that one transaction forgets: few enough for their owners' answers to be thrown away by key,
@@ -234,21 +234,21 @@ async def prolong(tx: Transaction, *, family_id: str, expires_at: datetime) -> N
     await tx.execute(_PROLONG, family_id, expires_at)
 
 
-async def revoke(tx: Transaction, family_id: str, *, because: str, now: datetime) -> int:
+async def revoke(tx: Transaction, family_id: str, *, reason: str, now: datetime) -> int:
     """Revoke the family, unless it is; return whether it was live, as a number."""
-    return await tx.execute(_REVOKE, family_id, because, now)
+    return await tx.execute(_REVOKE, family_id, reason, now)
 
 
-async def revoke_all(tx: Transaction, user_id: str, *, because: str, now: datetime) -> int:
+async def revoke_all(tx: Transaction, user_id: str, *, reason: str, now: datetime) -> int:
     """Revoke all live families of the account; return how many there were."""
-    return await tx.execute(_REVOKE_ALL, user_id, because, now)
+    return await tx.execute(_REVOKE_ALL, user_id, reason, now)
 
 
 async def revoke_others(
-    tx: Transaction, user_id: str, *, keep: str, because: str, now: datetime
+    tx: Transaction, user_id: str, *, keep: str, reason: str, now: datetime
 ) -> int:
     """Sign all devices of an account out but one; return how many there were."""
-    return await tx.execute(_REVOKE_OTHERS, user_id, keep, because, now)
+    return await tx.execute(_REVOKE_OTHERS, user_id, keep, reason, now)
 
 
 async def rebind_to_new_hash(tx: Transaction, user_id: str, *, old_hash: str, new_hash: str) -> int:

@@ -29,8 +29,8 @@ _ALGORITHM: Final = "HS256"
 _SHOP: Final = "keyshop"
 _ACCESS: Final = "access"
 _REFRESH: Final = "refresh"
-_LONGEST: Final = 4096  # characters; ours have some hundreds
-_MOST_REMEMBERED: Final = 10_000  # access tokens, of about a kilobyte each with their claims
+_MAX_LENGTH: Final = 4096  # characters; ours have some hundreds
+_MAX_REMEMBERED: Final = 10_000  # access tokens, of about a kilobyte each with their claims
 
 _is_token: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+").fullmatch
 
@@ -132,7 +132,7 @@ class Tokens:
         return self._jws.encode(self._encoder.encode(claims), key, _ALGORITHM)
 
     def _verify(self, token: str, keys: tuple[bytes, ...]) -> Claims:
-        if len(token) > _LONGEST or _is_token(token) is None:
+        if len(token) > _MAX_LENGTH or _is_token(token) is None:
             raise TokenRefused(NOT_A_TOKEN)
         try:
             return self._decoder.decode(self._open(token, keys))
@@ -150,7 +150,7 @@ class Tokens:
         raise TokenRefused(BAD_TOKEN)
 
     def _remember(self, token: str, claims: Claims) -> None:
-        if len(self._verified) >= _MOST_REMEMBERED:
+        if len(self._verified) >= _MAX_REMEMBERED:
             # The one remembered for longest is the likeliest to be over.
             del self._verified[next(iter(self._verified))]
         self._verified[token] = claims

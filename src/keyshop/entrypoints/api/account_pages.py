@@ -23,7 +23,7 @@ from keyshop.entrypoints.api.identity import find_caller
 from keyshop.kit.clock import utc_now
 from keyshop.kit.errors import ShopError
 
-_LONGEST_TOKEN: Final = 500  # characters
+_MAX_TOKEN: Final = 500  # characters
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self';"
@@ -73,7 +73,7 @@ _VERIFY: Final = "/api/auth/pages/verify-email"
 _RESET: Final = "/api/auth/pages/reset-password"
 _FORGOT: Final = "/api/auth/pages/forgot-password"
 
-Token = Annotated[str, QueryParameter(max_length=_LONGEST_TOKEN)]
+Token = Annotated[str, QueryParameter(max_length=_MAX_TOKEN)]
 Form = dict[str, str]
 
 

@@ -18,7 +18,7 @@ from keyshop.entrypoints.api.client_address import Network, Proxies
 from keyshop.entrypoints.api.dependencies import ApiShop
 from keyshop.entrypoints.api.docs import DocsPage, MoneySchema, docs_file, openapi_document
 from keyshop.entrypoints.api.edge import Edge
-from keyshop.entrypoints.api.errors import EXCEPTION_HANDLERS, LARGEST_BODY
+from keyshop.entrypoints.api.errors import EXCEPTION_HANDLERS, MAX_BODY
 from keyshop.entrypoints.api.games import games_router
 from keyshop.entrypoints.api.health import Checks, health_handlers
 from keyshop.entrypoints.api.metrics import Gauges, metrics_handler
@@ -93,7 +93,7 @@ def create_app(
         ],
         dependencies={"shop": Provide(lambda: shop, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
-        request_max_body_size=LARGEST_BODY,
+        request_max_body_size=MAX_BODY,
         openapi_config=OpenAPIConfig(
             title="keyshop",
             version=_VERSION,

@@ -26,10 +26,10 @@ from keyshop.entrypoints.api.ready import Ready
 from keyshop.kit.clock import utc_now
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Envelope, GamePage, Sort
-from keyshop.storefront.rules import USUAL_PAGE_SIZE
+from keyshop.storefront.rules import DEFAULT_PAGE_SIZE
 
-MOST_KNOWN: Final = 1000
-LONGEST_KNOWN: Final = 200  # bytes of a query
+MAX_KNOWN_VALUES: Final = 1000
+MAX_KNOWN_LENGTH: Final = 200  # bytes of a query
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -53,9 +53,9 @@ class KnownQueries:
 
     def keep(self, query: bytes, asked: Asked) -> None:
         """Remember it, within limits: anybody can make up queries."""
-        if len(query) > LONGEST_KNOWN:
+        if len(query) > MAX_KNOWN_LENGTH:
             return
-        if len(self._known) >= MOST_KNOWN:
+        if len(self._known) >= MAX_KNOWN_VALUES:
             self._known.clear()
         self._known[query] = asked
 
@@ -106,7 +106,7 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
         multiplayer: FromQuery[bool | None] = None,
         sort: Option = None,
         page: Page = 1,
-        page_size: PageSize = USUAL_PAGE_SIZE,
+        page_size: PageSize = DEFAULT_PAGE_SIZE,
     ) -> Ready:
         """The catalogue: any of the values of a filter, and all of the filters."""
         wanted = CatalogueFilter(

@@ -17,7 +17,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address
 
 _UNKNOWN: Final = IPv4Address(0)  # a connection without an address, such as a local socket
-_MOST_HOPS: Final = 32
+_MAX_HOPS: Final = 32
 
 
 class Proxies:
@@ -63,7 +63,7 @@ def _peer(scope: HTTPScope) -> _Address:
 def _hops(scope: HTTPScope) -> list[str]:
     """Return who heard from whom, the nearest first; of very many the farther ones are left out."""
     said = b",".join(list_headers(scope, b"x-forwarded-for")).decode("latin-1")
-    return said.split(",")[::-1][:_MOST_HOPS] if said else []
+    return said.split(",")[::-1][:_MAX_HOPS] if said else []
 
 
 def _parse(text: str) -> _Address | None:

@@ -13,13 +13,13 @@ from keyshop.kit.database.transaction import Reader
 from keyshop.kit.jobs import job_figures
 from keyshop.sync.queries import count_quarantined, list_run_figures
 
-_PATIENCE: Final = 2.0  # seconds
+_TIMEOUT: Final = 2.0  # seconds
 
 
 async def read_figures(db: Database) -> Iterable[Metric]:
     """Return the figures; none while the database does not answer, so that the others show."""
     try:
-        async with asyncio.timeout(_PATIENCE), db.read() as reader:
+        async with asyncio.timeout(_TIMEOUT), db.read() as reader:
             return [
                 *await _sync_figures(reader),
                 *await _job_figures(reader),

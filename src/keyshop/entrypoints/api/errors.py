@@ -25,7 +25,7 @@ from keyshop.kit.ids import new_id
 
 ApiRequest: TypeAlias = Request[None, None, State]
 
-LARGEST_BODY: Final = 100 * 1024  # bytes
+MAX_BODY: Final = 100 * 1024  # bytes
 
 STATUS_OF: Final[dict[type[ShopError], int]] = {
     Invalid: 400,

@@ -33,7 +33,7 @@ from keyshop.storefront.models import (
     NamedSlug,
     Suggestion,
 )
-from keyshop.storefront.rules import USUAL_SIMILAR, USUAL_SUGGESTIONS
+from keyshop.storefront.rules import DEFAULT_SIMILAR, DEFAULT_SUGGESTIONS
 from keyshop.storefront.search_games import search_games, suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 
@@ -43,7 +43,9 @@ _NAMES = described(Envelope[list[NamedSlug]])
 
 
 @get("/autocomplete", responses=described(Envelope[list[Suggestion]]), media_type=MediaType.JSON)
-async def autocomplete(shop: CurrentShop, q: Text = "", limit: Limit = USUAL_SUGGESTIONS) -> Ready:
+async def autocomplete(
+    shop: CurrentShop, q: Text = "", limit: Limit = DEFAULT_SUGGESTIONS
+) -> Ready:
     """Games that answer what was typed so far."""
     return Ready(await suggest_games(shop.db, shop.cache, text=q, limit=limit, now=utc_now()))
 
@@ -115,7 +117,7 @@ async def collections(shop: CurrentShop) -> Ready:
 
 
 @get("/{game_id:str}/similar", responses=_GAMES, media_type=MediaType.JSON)
-async def similar(shop: CurrentShop, game_id: PathText, count: Count = USUAL_SIMILAR) -> Ready:
+async def similar(shop: CurrentShop, game_id: PathText, count: Count = DEFAULT_SIMILAR) -> Ready:
     """Games that have much in common with this one."""
     return Ready(
         await list_similar(

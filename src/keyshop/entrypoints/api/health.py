@@ -16,7 +16,7 @@ from keyshop.storefront.answer import iso
 CheckResult: TypeAlias = Literal["ok", "error", "disconnected"]
 Checks: TypeAlias = Mapping[str, Callable[[], Awaitable[CheckResult]]]
 
-_PATIENCE: Final = 2.0  # seconds for each check
+_TIMEOUT: Final = 2.0  # seconds for each check
 _DATABASE: Final = "database"
 
 
@@ -77,7 +77,7 @@ async def examine(checks: Checks) -> Health:
 
 async def _patiently(check: Awaitable[CheckResult]) -> CheckResult:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             return await check
     except Exception:  # noqa: BLE001 - a check that fails in any way has failed
         return "error"

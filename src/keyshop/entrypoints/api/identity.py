@@ -30,7 +30,7 @@ BEARER_OR_GUEST: Final = [*BEARER, _NOBODY]
 # What browsers send by themselves to a site that stands behind a password: it is not about accounts.
 _OF_BROWSERS: Final = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
 
-_LONGEST_AGENT: Final = 300  # characters of a browser's description of itself
+_MAX_AGENT: Final = 300  # characters of a browser's description of itself
 
 
 class NotAnOperator(Forbidden):
@@ -114,6 +114,6 @@ def _find_agent(scope: HTTPScope) -> str | None:
     header = find_header(scope, b"user-agent")
     if header is None:
         return None
-    said = header.decode("latin-1")[:_LONGEST_AGENT]
+    said = header.decode("latin-1")[:_MAX_AGENT]
     # PostgreSQL's texts cannot hold NUL, and a log no line of somebody else's making.
     return "".join(letter for letter in said if letter.isprintable()) or None

@@ -8,16 +8,16 @@ from msgspec.structs import replace
 
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import CatalogueFilter, Sort
-from keyshop.storefront.search_games import LONGEST_TERM, clean_term
+from keyshop.storefront.search_games import MAX_TERM, clean_term
 
-LARGEST_PAGE: Final = 100
-LARGEST_COUNT: Final = 50
+MAX_PAGE: Final = 100
+MAX_COUNT: Final = 50
 _FARTHEST_PAGE: Final = 1_000_000_000
 _HIGHEST_PRICE: Final = Decimal(100_000_000)
-_LONGEST_NUMBER: Final = 40  # characters
+_MAX_NUMBER: Final = 40  # characters
 _LEAST_PRICE: Final = Decimal("0.001")
-_MOST_VALUES: Final = 100
-_MOST_PARTS: Final = 3  # of a name with commas
+_MAX_VALUES: Final = 100
+_MAX_PARTS: Final = 3  # of a name with commas
 
 # From (inclusive) to (exclusive).
 _PRESETS: Final[dict[str, tuple[Decimal | None, Decimal | None]]] = {
@@ -30,7 +30,7 @@ _PRESETS: Final[dict[str, tuple[Decimal | None, Decimal | None]]] = {
 
 Count = Annotated[
     int,
-    QueryParameter(description=f"How many; taken for 1 or {LARGEST_COUNT} when out of that range."),
+    QueryParameter(description=f"How many; taken for 1 or {MAX_COUNT} when out of that range."),
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=20, description="How many at most.")]
 Page = Annotated[
@@ -40,12 +40,12 @@ PageSize = Annotated[
     int,
     QueryParameter(
         name="pageSize",
-        description=f"Games on a page; taken for 1 or {LARGEST_PAGE} when out of that range.",
+        description=f"Games on a page; taken for 1 or {MAX_PAGE} when out of that range.",
     ),
 ]
-Text = Annotated[str, QueryParameter(max_length=LONGEST_TERM, description="What to look for.")]
-Genre = Annotated[str | None, QueryParameter(max_length=LONGEST_TERM)]
-PathText = Annotated[str, PathParameter(max_length=LONGEST_TERM)]
+Text = Annotated[str, QueryParameter(max_length=MAX_TERM, description="What to look for.")]
+Genre = Annotated[str | None, QueryParameter(max_length=MAX_TERM)]
+PathText = Annotated[str, PathParameter(max_length=MAX_TERM)]
 Option = Annotated[str | None, QueryParameter()]
 Values = Annotated[list[str] | None, QueryParameter()]
 """Each value may be a comma list; the value as a whole is tried too, since names hold commas."""
@@ -53,12 +53,12 @@ Values = Annotated[list[str] | None, QueryParameter()]
 
 def clamp_count(count: int) -> int:
     """Return the number of games to answer with."""
-    return min(max(count, 1), LARGEST_COUNT)
+    return min(max(count, 1), MAX_COUNT)
 
 
 def clamp_page_size(size: int) -> int:
     """Return the number of games on a page."""
-    return min(max(size, 1), LARGEST_PAGE)
+    return min(max(size, 1), MAX_PAGE)
 
 
 def clamp_page(page: int) -> int:
@@ -78,12 +78,12 @@ def split_values(values: list[str] | None) -> list[str]:
     meant: set[str] = set()
     for value in values or ():
         parts = value.split(",")
-        if len(parts) > _MOST_VALUES or len(meant) > _MOST_VALUES * _MOST_PARTS:
-            raise BadParameter(f"A filter takes at most {_MOST_VALUES} values.")
+        if len(parts) > _MAX_VALUES or len(meant) > _MAX_VALUES * _MAX_PARTS:
+            raise BadParameter(f"A filter takes at most {_MAX_VALUES} values.")
         meant.add(value.strip())
         meant.update(
             ",".join(parts[begin : begin + length]).strip()
-            for length in range(1, _MOST_PARTS + 1)
+            for length in range(1, _MAX_PARTS + 1)
             for begin in range(len(parts))
         )
     return sorted(value for value in meant if value.strip(", "))
@@ -121,7 +121,7 @@ def _price(text: str) -> Decimal:
         price = Decimal(text)
     except ArithmeticError:
         raise BadParameter("A price must be a number.") from None
-    if not price.is_finite() or len(text) > _LONGEST_NUMBER:
+    if not price.is_finite() or len(text) > _MAX_NUMBER:
         raise BadParameter("A price must be a number.")
     # A larger number, or one closer to zero than any price, changes nothing; and PostgreSQL knows
     # no exponents as far out as Python does.

@@ -13,7 +13,7 @@ import structlog
 
 _GRACE: Final = 30.0  # seconds: what a worker needs to finish the jobs in hand, and some more
 _FIRST_PAUSE: Final = 0.5  # seconds before a process that died is started again
-_LONGEST_PAUSE: Final = 10.0
+_MAX_PAUSE: Final = 10.0
 _SETTLED: Final = 30.0  # seconds after which a process counts as running well
 
 _log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class Child:
         if age < self._pause:
             return
         _log.warning("process.died", process=self.name, status=self._process.returncode)
-        self._pause = _FIRST_PAUSE if age > _SETTLED else min(self._pause * 2, _LONGEST_PAUSE)
+        self._pause = _FIRST_PAUSE if age > _SETTLED else min(self._pause * 2, _MAX_PAUSE)
         self.start()
 
     def ask_to_stop(self) -> None:

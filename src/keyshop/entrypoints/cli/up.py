@@ -47,7 +47,7 @@ _log = structlog.get_logger(__name__)
 
 _EVERY: Final = 0.5  # seconds between looks at the processes that should run
 _SERVERS_EVERY: Final = 2.0  # seconds between looks at the servers: each is a login
-_LONGEST_START: Final = 60.0  # seconds
+_MAX_START: Final = 60.0  # seconds
 
 
 @app.callback(invoke_without_command=True)
@@ -168,7 +168,7 @@ async def _was_filled(db: Database) -> bool:
 def _wait_for(url: str, *, what: str, children: Children) -> None:
     # A proxy of the user's has no way to this machine's own addresses.
     browser = build_opener(ProxyHandler({}))
-    until = time.monotonic() + _LONGEST_START
+    until = time.monotonic() + _MAX_START
     while time.monotonic() < until:
         try:
             with browser.open(url, timeout=2):
@@ -176,7 +176,7 @@ def _wait_for(url: str, *, what: str, children: Children) -> None:
         except (URLError, OSError):
             children.revive()
             time.sleep(0.05)
-    raise Unavailable(f"{what} did not start within {_LONGEST_START:.0f} s; see the lines above.")
+    raise Unavailable(f"{what} did not start within {_MAX_START:.0f} s; see the lines above.")
 
 
 def _tell(settings: Settings, accounts: list[DemoAccount]) -> None:

@@ -199,7 +199,7 @@ async def _set_role(who: str, wanted: Role) -> tuple[str, bool]:
 async def _revoke(who: str) -> tuple[str, int]:
     async def change(tx: Transaction, account: Account) -> tuple[str, int]:
         now = utc_now()
-        ended = await families.revoke_all(tx, account.id, because="operator", now=now)
+        ended = await families.revoke_all(tx, account.id, reason="operator", now=now)
         # A link that somebody else may have asked for, and reads.
         await use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
         await _record(tx, "users.revoke", account.id, {"devices": ended})

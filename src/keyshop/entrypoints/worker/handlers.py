@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from keyshop.entrypoints.worker.retries import MOST_ATTEMPTS
+from keyshop.entrypoints.worker.retries import MAX_ATTEMPTS
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.jobs import Job, decode_job
 
@@ -15,7 +15,7 @@ class Handler(NamedTuple):
 
     name: str
     handle: Callable[[WorkerShop, bytes | None], Awaitable[None]]
-    attempts: int = MOST_ATTEMPTS
+    attempts: int = MAX_ATTEMPTS
     """How many are made before a job is given up; see `retries.py` for the pauses."""
 
     may_be_slow: bool = False
@@ -26,7 +26,7 @@ def handler(
     kind: type[_Job],
     act: Callable[[WorkerShop, _Job], Awaitable[None]],
     *,
-    attempts: int = MOST_ATTEMPTS,
+    attempts: int = MAX_ATTEMPTS,
     may_be_slow: bool = False,
 ) -> Handler:
     """Return the table's entry that reads jobs of this kind and hands them to `act`."""

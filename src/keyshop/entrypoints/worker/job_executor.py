@@ -14,7 +14,7 @@ from pgqueuer.domain.models import Context, Job
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.leases import FencedQueue, RunningJobs, Stop
 from keyshop.entrypoints.worker.metrics import JOB_SECONDS, JOBS
-from keyshop.entrypoints.worker.retries import MOST_WORKERS_LOST, WorkersLost, delay_before_retry
+from keyshop.entrypoints.worker.retries import MAX_WORKERS_LOST, WorkersLost, delay_before_retry
 from keyshop.entrypoints.worker.shop import WorkerShop
 
 _log = structlog.get_logger(__name__)
@@ -99,7 +99,7 @@ class JobExecutor(AbstractEntrypointExecutor):
 
     async def _act(self, job: Job) -> None:
         lost = await self._queue.count_lost_workers(job.id)
-        if lost >= MOST_WORKERS_LOST:
+        if lost >= MAX_WORKERS_LOST:
             raise WorkersLost(lost)
         await self._handler.handle(self._shop, job.payload)
 

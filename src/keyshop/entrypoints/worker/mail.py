@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 
 # With pauses that grow to ten minutes this is about a day: a server that is down over night, or
 # lets strangers wait, still gets its mails.
-MOST_ATTEMPTS: Final = 150
+MAX_ATTEMPTS: Final = 150
 
 
 async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
@@ -29,8 +29,8 @@ async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
 
 
 HANDLERS: Final[tuple[Handler, ...]] = (
-    handler(MailWelcome, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
-    handler(MailVerification, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
-    handler(MailReset, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
-    handler(MailLockNotice, on_account_mail, attempts=MOST_ATTEMPTS, may_be_slow=True),
+    handler(MailWelcome, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
+    handler(MailVerification, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
+    handler(MailReset, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
+    handler(MailLockNotice, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
 )

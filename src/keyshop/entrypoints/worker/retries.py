@@ -10,10 +10,10 @@ from keyshop.supplier.errors import OutcomeUnknown, SupplierUnavailable
 # What passes by itself. Anything else would fail in the same way again and goes to a person.
 RETRIED: Final = (SupplierUnavailable, OutcomeUnknown, Unavailable)
 
-MOST_ATTEMPTS: Final = 12
-MOST_WORKERS_LOST: Final = 5
+MAX_ATTEMPTS: Final = 12
+MAX_WORKERS_LOST: Final = 5
 _FIRST_DELAY: Final = timedelta(seconds=2)
-_LONGEST_DELAY: Final = timedelta(minutes=10)
+_MAX_DELAY: Final = timedelta(minutes=10)
 # A mail that may have been taken is given but once more: not while the same fault lasts.
 _UNCERTAIN_DELAY: Final = timedelta(minutes=3)
 
@@ -26,7 +26,7 @@ class WorkersLost(Conflict):
 
 
 def delay_before_retry(
-    error: BaseException, *, attempt: int, jitter: float, most_attempts: int = MOST_ATTEMPTS
+    error: BaseException, *, attempt: int, jitter: float, most_attempts: int = MAX_ATTEMPTS
 ) -> timedelta | None:
     """
     Return how long a job waits after its attempt (the first is 1) failed, or None: it is dead.
@@ -41,4 +41,4 @@ def delay_before_retry(
         return _UNCERTAIN_DELAY * (0.5 + jitter)
     # Bounded before it is used: a timedelta overflows long before an int does.
     delay = _FIRST_DELAY * (1 << min(attempt - 1, 16))
-    return min(delay, _LONGEST_DELAY) * (0.5 + jitter)
+    return min(delay, _MAX_DELAY) * (0.5 + jitter)

@@ -63,7 +63,7 @@ _SLOW_IN_HAND: Final = 4
 _GRACE: Final = timedelta(seconds=20)
 _CLEAN_UP: Final = timedelta(seconds=5)
 _FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 10.0
+_MAX_PAUSE: Final = 10.0
 
 
 class QueueMissing(Conflict):
@@ -129,7 +129,7 @@ async def _work(
             _log.warning("database away", operation="worker", reason=type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, _MAX_PAUSE)
 
 
 def _queue(

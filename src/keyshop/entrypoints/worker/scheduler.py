@@ -18,7 +18,7 @@ from keyshop.kit.jobs import enqueue, forget_finished_jobs
 _log = structlog.get_logger(__name__)
 
 # A clock that is set while we sleep is noticed after this long.
-_LONGEST_SLEEP: Final = timedelta(seconds=5)
+_MAX_SLEEP: Final = timedelta(seconds=5)
 _KEPT: Final = timedelta(days=14)
 
 # A worker whose clock is behind must not bring back a moment that the others have passed. Another
@@ -84,4 +84,4 @@ async def _is_seen_to(db: Database, schedule: Schedule, due_at: datetime, now: d
 
 def _seconds_to_sleep(schedules: Iterable[Schedule], now: datetime) -> float:
     waits = [next_due(schedule, now) - now for schedule in schedules]
-    return min([_LONGEST_SLEEP, *waits]).total_seconds()
+    return min([_MAX_SLEEP, *waits]).total_seconds()

@@ -27,7 +27,7 @@ _BURST_SHARE: Final = 20  # one call in 20 may come without waiting its turn: 30
 _JITTER_SECONDS: Final = 2.0
 
 _UNTOLD_PAUSE_SECONDS: Final = 10.0  # after a 429 that does not say how long to wait
-_LONGEST_PAUSE_SECONDS: Final = 300.0
+_MAX_PAUSE_SECONDS: Final = 300.0
 
 # A reservation further ahead than any pause can only come from a clock that was set back; obeyed,
 # it would stop the shop until the clock catches up.
@@ -124,7 +124,7 @@ class Budget:
             SupplierUnavailable: the budget cannot be asked.
         """
         length = _UNTOLD_PAUSE_SECONDS if seconds is None else seconds
-        length = min(max(length, 0.0), _LONGEST_PAUSE_SECONDS)
+        length = min(max(length, 0.0), _MAX_PAUSE_SECONDS)
         await self._run(_PAUSE, _NAME, length, self._ahead)
 
     async def look(self) -> BudgetView:

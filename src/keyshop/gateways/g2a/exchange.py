@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 # Names a program, as G2A's firewall likes callers to do.
 _USER_AGENT: Final = "keyshop (G2A buyer API client)"
 _CONNECT_SECONDS: Final = 5.0
-_LONGEST_BODY: Final = 16 * 1024 * 1024  # bytes; a page is about 40 kB
+_MAX_BODY: Final = 16 * 1024 * 1024  # bytes; a page is about 40 kB
 
 # The request was still here when these happened.
 _NEVER_LEFT: Final = (
@@ -160,7 +160,7 @@ async def _read_body(call: Call, response: httpx2.Response) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > _LONGEST_BODY:
+        if len(body) > _MAX_BODY:
             raise broken(call, "its body has no end")
     return bytes(body)
 

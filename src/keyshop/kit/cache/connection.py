@@ -22,10 +22,10 @@ from keyshop.kit.cache.scripts import SCRIPTS, Script
 Reply: TypeAlias = "bytes | int | list[Reply] | None"
 _Argument: TypeAlias = str | bytes | int
 
-_MOST_WAITING: Final = 4096  # commands without a reply
-_MOST_UNSENT: Final = 4 * 1024 * 1024  # bytes that the server did not take yet
+_MAX_WAITING: Final = 4096  # commands without a reply
+_MAX_UNSENT: Final = 4 * 1024 * 1024  # bytes that the server did not take yet
 
-_OLDEST: Final = (6, 2)
+_MIN_VERSION: Final = (6, 2)
 _GOOD_POLICIES: Final = ("noeviction", "volatile-")
 
 
@@ -131,8 +131,8 @@ class RedisConnection(asyncio.Protocol):
         if self._transport is None or self.lost.is_set():
             raise RedisFault("The connection is closed.")
         if (
-            len(self._waiting) >= _MOST_WAITING
-            or self._transport.get_write_buffer_size() > _MOST_UNSENT
+            len(self._waiting) >= _MAX_WAITING
+            or self._transport.get_write_buffer_size() > _MAX_UNSENT
         ):
             self.close()
             raise RedisFault("The server takes no more.")
@@ -288,7 +288,7 @@ def check_suitable(told: dict[str, str]) -> None:
         RedisUnsuitable: the shop cannot use it.
     """
     version = told.get("redis_version", "")
-    if _as_numbers(version) < _OLDEST:
+    if _as_numbers(version) < _MIN_VERSION:
         raise RedisUnsuitable(f"Redis {version or 'of unknown version'} is too old; 6.2 is needed.")
     if told.get("cluster_enabled") == "1":
         raise RedisUnsuitable(

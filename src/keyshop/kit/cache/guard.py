@@ -24,8 +24,8 @@ from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.transaction import Transaction
 
 _BUDGET: Final = 0.04  # seconds for one pipeline
-_RELAY_PATIENCE: Final = 0.4  # seconds until a writer closes the cache itself
-_DATABASE_PATIENCE: Final = 5.0
+_RELAY_TIMEOUT: Final = 0.4  # seconds until a writer closes the cache itself
+_DATABASE_TIMEOUT: Final = 5.0
 _LOOK_EVERY: Final = 0.02
 _DELETE_EVERY: Final = 0.1
 _ATTEMPTS: Final = 4
@@ -173,7 +173,7 @@ class GuardedCommit:
         return True
 
     async def _wait(self, db: ReaderSource, sealed: PreparedInvalidation, xid: str) -> str:
-        until = time.monotonic() + _DATABASE_PATIENCE
+        until = time.monotonic() + _DATABASE_TIMEOUT
         while True:
             try:
                 return await self._wait_once(db, sealed, xid)
@@ -188,7 +188,7 @@ class GuardedCommit:
         if sealed.still_closing is not None:
             await _until_delivered(db, xid, seconds=sealed.still_closing)
             return "closed"
-        if await _until_delivered(db, xid, seconds=_RELAY_PATIENCE):
+        if await _until_delivered(db, xid, seconds=_RELAY_TIMEOUT):
             return "relayed"
         async with db.read() as reader:
             await reader.fetch(_CLOSE)

@@ -13,7 +13,7 @@ from keyshop.kit.cache.scripts import CLEAN
 from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
-_PATIENCE: Final = 1.0  # seconds
+_TIMEOUT: Final = 1.0  # seconds
 
 _HAS_ENDED: Final = """
     SELECT coalesce(pg_xact_status($1::text::xid8), 'forgotten') <> 'in progress'
@@ -31,7 +31,7 @@ class Markers:
     """
 
     def __init__(self, database_url: str) -> None:
-        self._session = Session(database_url, patience=_PATIENCE)
+        self._session = Session(database_url, timeout=_TIMEOUT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def clean(self, connection: RedisConnection, of: str, markers: Sequence[Reply]) -> None:
@@ -63,7 +63,7 @@ class Markers:
         try:
             ended = [marker for marker in markers if await self._has_ended(marker[0])]
             if ended:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT):
                     await connection.run_script(CLEAN, [name], [text for m in ended for text in m])
                 _log.info("cache.markers_removed", markers=len(ended), name=name)
         except (RedisFault, *CONNECTION_UNUSABLE, asyncpg.PostgresError):

@@ -35,10 +35,10 @@ from keyshop.kit.database.pool import in_transaction
 _DEADLINE: Final = 0.06  # seconds for all cache calls of one read
 _FILLING: Final = 0.15  # seconds more while another process is filling the key
 _PAUSES: Final = (0.01, 0.02, 0.04, 0.08)
-_FILL_PATIENCE: Final = 0.25
+_FILL_TIMEOUT: Final = 0.25
 _ABSENT_FOR: Final = 30.0  # seconds
-_LARGEST: Final = 4 * 1024 * 1024  # bytes of an answer worth keeping
-_MOST_FILLS: Final = 256  # under way
+_MAX_PAYLOAD: Final = 4 * 1024 * 1024  # bytes of an answer worth keeping
+_MAX_FILLS: Final = 256  # under way
 _SAY_EVERY: Final = 10.0  # seconds between log lines about reads without the cache
 
 _log = structlog.get_logger(__name__)
@@ -166,7 +166,7 @@ class GuardedCache:
                 FILL,
                 _names(lease.control, key),
                 (lease.connection.token, lease.token, generation, head + payload, int(ttl * 1000)),
-                within=_FILL_PATIENCE,
+                within=_FILL_TIMEOUT,
             )
         except RedisFault:
             return "failed"
@@ -177,7 +177,7 @@ class GuardedCache:
         name = lease_name(lease.control.shop, key.name)
         with suppress(RedisFault):
             await lease.connection.run_script(
-                RELEASE, (name,), (lease.token,), within=_FILL_PATIENCE
+                RELEASE, (name,), (lease.token,), within=_FILL_TIMEOUT
             )
 
     # How they are put together.
@@ -251,7 +251,7 @@ class GuardedCache:
     ) -> bool:
         """Send FILL behind the answer; return whether it will be sent."""
         size = len(loaded.payload or b"")
-        if ttl <= 0 or size > _LARGEST or len(self._fills) >= _MOST_FILLS:
+        if ttl <= 0 or size > _MAX_PAYLOAD or len(self._fills) >= _MAX_FILLS:
             FILLS.labels(key.family.name, "skipped").inc()
             return False
         self._start(self._fill_and_end(key, flight, lease, loaded, ttl))
@@ -375,5 +375,5 @@ def _time_to_live(key: CacheKey, loaded: Loaded, *, now: datetime, elapsed: floa
     if loaded.true_until is not None:
         # It lives from when Redis has it, not from when it was true.
         left = (loaded.true_until - now).total_seconds()
-        ttl = min(ttl, left - elapsed - _FILL_PATIENCE)
+        ttl = min(ttl, left - elapsed - _FILL_TIMEOUT)
     return ttl

@@ -22,7 +22,7 @@ from keyshop.kit.cache.scripts import TOKEN
 
 _CLOSED_FOR: Final = 0.6  # seconds: longer than the oldest view that may still be trusted
 _BUDGET: Final = 0.5  # seconds for Redis to confirm the token
-_PATIENCE: Final = 10.0  # seconds for writers between GUARD and COMMIT
+_TIMEOUT: Final = 10.0  # seconds for writers between GUARD and COMMIT
 _AGAIN: Final = 0.02
 _APART: Final = 0.05  # seconds by which leaders that found it at once come apart
 
@@ -33,10 +33,10 @@ _OPEN_WARM: Final = "SELECT keyshop.cache_open_warm($1)"
 _log = structlog.get_logger(__name__)
 
 
-async def close(db: "Connection[Record]", control: Control, *, because: str) -> None:
+async def close(db: "Connection[Record]", control: Control, *, reason: str) -> None:
     """CLOSE, unless the row has changed: within 500 ms nobody trusts what is kept."""
     await db.execute(_CLOSE, control.seq)
-    _log.warning("cache.closed", reason=because)
+    _log.warning("cache.closed", reason=reason)
 
 
 async def open_warm(db: "Connection[Record]", control: Control) -> bool:
@@ -59,7 +59,7 @@ async def open_cold(
         RedisFault: the server did not confirm its token.
     """
     if control.is_open:
-        await close(db, control, because="Redis is another one, or was emptied.")
+        await close(db, control, reason="Redis is another one, or was emptied.")
         control = await read_control(db)
     if not await _wait_closed(db, control):
         return False
@@ -80,7 +80,7 @@ async def _wait_closed(db: "Connection[Record]", control: Control) -> bool:
 
 async def _open(db: "Connection[Record]", control: Control, incarnation: str) -> bool:
     """Try until the lock is had: a request that waits would hold up every writer behind it."""
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT
     while time.monotonic() < until:
         if await db.fetchval(_OPEN_COLD, control.seq, incarnation):
             _told("cold", (await read_control(db)).closed_seconds)

@@ -17,7 +17,7 @@ from keyshop.kit.cache.control import Control
 
 _HANDSHAKE: Final = 0.3  # seconds
 _FIRST_PAUSE: Final = 0.02  # seconds until the next try
-_LONGEST_PAUSE: Final = 0.25
+_MAX_PAUSE: Final = 0.25
 _UNSUITABLE_PAUSE: Final = 1.0
 _REDO_EVERY: Final = 0.25  # seconds between looks for the incarnation that PostgreSQL names
 _TRIES: Final = 5  # failures in a row after which the server counts as away
@@ -111,12 +111,12 @@ class RedisSupervisor:
         except (RedisFault, TimeoutError) as error:
             self._note(str(error) or "Redis does not answer in time.")
             self._failures += 1
-            return _FIRST_PAUSE if self._failures < _TRIES else _LONGEST_PAUSE
+            return _FIRST_PAUSE if self._failures < _TRIES else _MAX_PAUSE
         self._take(connection)
         await connection.lost.wait()
         # Until a reply in time says otherwise, this one has failed.
         self._failures += 1
-        return _LONGEST_PAUSE if self._failures >= _TRIES else _FIRST_PAUSE
+        return _MAX_PAUSE if self._failures >= _TRIES else _FIRST_PAUSE
 
     def _take(self, connection: RedisConnection) -> None:
         if self.fault is not None:

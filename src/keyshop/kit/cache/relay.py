@@ -32,7 +32,7 @@ from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _EVERY: Final = 0.05  # seconds between rounds
-_PATIENCE: Final = 2.0  # seconds for a statement
+_TIMEOUT: Final = 2.0  # seconds for a statement
 _BUDGET: Final = 0.5  # seconds for one pipeline
 _ROWS: Final = 500
 _EXAMINE_EVERY: Final = 1.0  # seconds
@@ -78,7 +78,7 @@ class Relay:
     """Works until cancelled; without a link it only sees to it that nobody waits for it."""
 
     def __init__(self, database_url: str, link: RedisSupervisor | None) -> None:
-        self._session = Session(database_url, patience=_PATIENCE)
+        self._session = Session(database_url, timeout=_TIMEOUT)
         self._link = link
         self._examined_at = float("-inf")
         self._said_at = float("-inf")
@@ -191,12 +191,12 @@ class Relay:
         if not control.is_open:
             await self._drop(db)
         elif await db.fetchval(_HAS_OLD):
-            await close(db, control, because="A change cannot be delivered.")
+            await close(db, control, reason="A change cannot be delivered.")
 
     async def _start_anew(self, db: "Connection[Record]", control: Control) -> None:
         """Give up on delivering row by row: a new epoch is quicker."""
         if control.is_open:
-            await close(db, control, because="The outbox is too long.")
+            await close(db, control, reason="The outbox is too long.")
         else:
             await self._drop(db)
 

@@ -13,10 +13,10 @@ from keyshop.kit.dsn import clean_dsn
 class Session:
     """One connection, made at the first use and again after every failure."""
 
-    def __init__(self, database_url: str, *, patience: float) -> None:
-        """Remember the address; `patience` is the longest a statement may take, in seconds."""
+    def __init__(self, database_url: str, *, timeout: float) -> None:
+        """Remember the address; statements end after `timeout` seconds."""
         self._dsn = clean_dsn(database_url)
-        self._patience = patience
+        self._timeout = timeout
         self._connection: Connection[Record] | None = None
 
     async def use(self) -> "Connection[Record]":
@@ -27,10 +27,10 @@ class Session:
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: there is none to be had.
         """
         if self._connection is None or self._connection.is_closed():
-            async with asyncio.timeout(max(self._patience, 2.0)):
+            async with asyncio.timeout(max(self._timeout, 2.0)):
                 self._connection = await asyncpg.connect(
                     self._dsn.url,
-                    command_timeout=self._patience,
+                    command_timeout=self._timeout,
                     statement_cache_size=0 if self._dsn.pgbouncer else 100,
                     server_settings={
                         "timezone": "UTC",

@@ -13,9 +13,9 @@ from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE, DatabaseUnavailable
 from keyshop.kit.database.transaction import Reader
 
-_PATIENCE: Final = 5.0  # seconds for one statement
-_REDIS_PATIENCE: Final = 1.0
-_LONGEST_OPENING: Final = 5.0  # seconds for a relay to open the cache again
+_TIMEOUT: Final = 5.0  # seconds for one statement
+_REDIS_TIMEOUT: Final = 1.0
+_MAX_OPENING: Final = 5.0  # seconds for a relay to open the cache again
 _LATE: Final = 1.0  # seconds without a relay after which nobody trusts what is kept
 _EVERY: Final = 0.1
 
@@ -75,7 +75,7 @@ async def read_status(database_url: str, redis_url: str | None) -> CacheStatus:
         Invalid: an address is none.
     """
     try:
-        async with Session(database_url, patience=_PATIENCE) as session:
+        async with Session(database_url, timeout=_TIMEOUT) as session:
             db = await session.use()
             control = await read_control(db)
             record = await db.fetchrow(_OUTBOX)
@@ -109,13 +109,13 @@ async def clear(database_url: str) -> bool:
         DatabaseUnavailable: PostgreSQL does not answer; nothing was dropped.
     """
     try:
-        async with Session(database_url, patience=_PATIENCE) as session:
+        async with Session(database_url, timeout=_TIMEOUT) as session:
             db = await session.use()
             # Once more where a relay has opened it in between.
             while not await db.fetchval(_DEMAND_COLD):
-                await close(db, await read_control(db), because="An operator drops everything.")
+                await close(db, await read_control(db), reason="An operator drops everything.")
             closed = await read_control(db)
-            for _ in range(int(_LONGEST_OPENING / _EVERY)):
+            for _ in range(int(_MAX_OPENING / _EVERY)):
                 await asyncio.sleep(_EVERY)
                 control = await read_control(db)
                 if control.is_open and control.epoch != closed.epoch:
@@ -136,7 +136,7 @@ async def _reach(redis_url: str | None, shop: str) -> tuple[RedisConnection | No
     if redis_url is None:
         return None, "The shop runs without Redis, by its settings."
     try:
-        async with asyncio.timeout(_REDIS_PATIENCE):
+        async with asyncio.timeout(_REDIS_TIMEOUT):
             return await connect(parse_address(redis_url), shop=shop), None
     except TimeoutError:
         return None, "Redis does not answer in time."

@@ -13,8 +13,8 @@ from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _EVERY: Final = 0.1  # seconds between polls
-_PATIENCE: Final = 0.4  # seconds for one poll
-_LONGEST_BEAT: Final = 1.0  # seconds: how late a foreign writer's change may be seen
+_TIMEOUT: Final = 0.4  # seconds for one poll
+_MAX_BEAT: Final = 1.0  # seconds: how late a foreign writer's change may be seen
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ class TrustView:
             return None
         age = time.monotonic() - self._began
         # Without a relay a foreign write would stay unseen.
-        lapsed = age > CLOSED_FOR or control.beat_seconds + age > _LONGEST_BEAT
+        lapsed = age > CLOSED_FOR or control.beat_seconds + age > _MAX_BEAT
         return None if lapsed else control
 
     async def poll(self, session: Session) -> None:
@@ -64,7 +64,7 @@ class TrustView:
     async def keep(self) -> None:
         """Poll until cancelled."""
         away = False
-        async with Session(self._database_url, patience=_PATIENCE) as session:
+        async with Session(self._database_url, timeout=_TIMEOUT) as session:
             while True:
                 try:
                     await self.poll(session)

@@ -186,7 +186,7 @@ class Database:
             except retryable as error:
                 if not left:
                     raise
-                _log.info("database.again", because=type(error).__name__)
+                _log.info("database.again", reason=type(error).__name__)
         raise AssertionError
 
     @asynccontextmanager

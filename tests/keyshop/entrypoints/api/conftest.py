@@ -20,8 +20,8 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.parts import account_parts
-from tests.keyshop.entrypoints.api.people import Person, somebody
+from tests.factories.account_services import account_services
+from tests.factories.browsers import Person, open_browser
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
 from tests.shop import make_game
@@ -78,7 +78,7 @@ async def stocked(
 async def app(stocked: Database) -> ASGIApp:
     """The API of that shop."""
     return create_app(
-        accounts=account_parts(),
+        accounts=account_services(),
         cache=PassThrough(),
         db=stocked,
         checks={},
@@ -97,7 +97,7 @@ async def client(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest_asyncio.fixture
 async def alice(app: ASGIApp) -> AsyncIterator[Person]:
     """A customer who has just registered."""
-    async with somebody(app) as person:
+    async with open_browser(app) as person:
         await person.register()
         yield person
 
@@ -105,7 +105,7 @@ async def alice(app: ASGIApp) -> AsyncIterator[Person]:
 @pytest_asyncio.fixture
 async def bob(app: ASGIApp) -> AsyncIterator[Person]:
     """Another one, who must never see what is Alice's."""
-    async with somebody(app) as person:
+    async with open_browser(app) as person:
         await person.register(nickname="Bob")
         yield person
 
@@ -113,7 +113,7 @@ async def bob(app: ASGIApp) -> AsyncIterator[Person]:
 @pytest_asyncio.fixture
 async def guest(app: ASGIApp) -> AsyncIterator[Person]:
     """Somebody without an account."""
-    async with somebody(app) as person:
+    async with open_browser(app) as person:
         yield person
 
 

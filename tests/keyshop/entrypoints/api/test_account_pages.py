@@ -6,7 +6,7 @@ import pytest
 
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.people import Person
+from tests.factories.browsers import Person
 from tests.keyshop.entrypoints.api.test_accounts import mailed_token
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.parts import account_parts
-from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of, new_email, somebody
+from tests.factories.account_services import account_services
+from tests.factories.browsers import PASSWORD, Person, message_of, new_email, open_browser
 
 _PROOF = """
     SELECT id FROM keyshop.email_tokens WHERE user_id = $1 AND purpose = $2
@@ -25,7 +25,7 @@ async def mailed_proof(db: Database, person: Person, purpose: Purpose) -> str:
 async def mailed_token(db: Database, person: Person, purpose: Purpose) -> str:
     """Return the token of the link that was mailed last."""
     proof_id = await mailed_proof(db, person, purpose)
-    return account_parts().proof_keys.link_token(purpose, proof_id)
+    return account_services().proof_keys.link_token(purpose, proof_id)
 
 
 class TestRegistration:
@@ -104,7 +104,7 @@ class TestRegistration:
 
     async def test_at_once_for_one_address_gives_one_account(self, app):
         given = {"email": new_email(), "password": PASSWORD}
-        async with somebody(app) as person:
+        async with open_browser(app) as person:
             answers = await asyncio.gather(
                 *(person.ask("POST", "/api/auth/register", json=given) for _ in range(10))
             )
@@ -276,7 +276,7 @@ class TestVerification:
     async def test_takes_the_mailed_code(self, alice: Person, stocked: Database):
         answer = await alice.do("POST", "/api/auth/send-verification-code")
         proof_id = await mailed_proof(stocked, alice, Purpose.VERIFY_EMAIL)
-        code = account_parts().proof_keys.code(proof_id)
+        code = account_services().proof_keys.code(proof_id)
 
         await alice.do("POST", "/api/auth/verify-email", {"code": code})
 
@@ -294,7 +294,7 @@ class TestVerification:
 
     async def test_refuses_every_code_after_five_wrong_ones(self, alice, stocked):
         proof_id = await mailed_proof(stocked, alice, Purpose.VERIFY_EMAIL)
-        right = account_parts().proof_keys.code(proof_id)
+        right = account_services().proof_keys.code(proof_id)
         wrong = f"{(int(right) + 1) % 1_000_000:06}"
 
         for code in [wrong] * 5 + [right]:

@@ -5,13 +5,7 @@ import json
 import pytest
 
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.people import (
-    PASSWORD,
-    Person,
-    message_of,
-    new_email,
-    somebody,
-)
+from tests.factories.browsers import PASSWORD, Person, message_of, new_email, open_browser
 
 BODIES = {
     "nothing": b"",
@@ -153,10 +147,10 @@ class TestGuessing:
         answers = []
         for _ in range(8):
             # Each try from another address.
-            async with somebody(app) as thief:
+            async with open_browser(app) as thief:
                 given = {"email": alice.email, "password": "Wrong-Password-1"}
                 answers.append(await thief.ask("POST", "/api/auth/login", json=given))
-        async with somebody(app) as thief:
+        async with open_browser(app) as thief:
             right = await thief.ask(
                 "POST", "/api/auth/login", json={"email": alice.email, "password": PASSWORD}
             )
@@ -170,7 +164,7 @@ class TestGuessing:
         email = new_email()
         statuses = []
         for _ in range(32):
-            async with somebody(app) as thief:
+            async with open_browser(app) as thief:
                 given = {"email": email, "password": "Wrong-Password-1"}
                 answer = await thief.ask("POST", "/api/auth/login", json=given)
                 statuses.append(answer.status_code)
@@ -192,7 +186,7 @@ class TestGuessing:
     async def test_ten_thousand_passwords_reaches_few(self, app, alice: Person, stocked: Database):
         looked_at = 0
         for number in range(10_000):
-            async with somebody(app) as thief:
+            async with open_browser(app) as thief:
                 given = {"email": alice.email, "password": f"Guess-Number-{number}"}
                 answer = await thief.ask("POST", "/api/auth/login", json=given)
             assert answer.status_code in {401, 429}

@@ -3,7 +3,7 @@
 import pytest
 from httpx2 import AsyncClient
 
-from keyshop.entrypoints.api.browse import LONGEST_KNOWN, MOST_KNOWN, Asked, KnownQueries
+from keyshop.entrypoints.api.browse import MAX_KNOWN_LENGTH, MAX_KNOWN_VALUES, Asked, KnownQueries
 from keyshop.storefront.models import CatalogueFilter, Sort
 
 QUERIES = [
@@ -52,7 +52,7 @@ class TestKnownQueries:
         assert known.find(b"page=1&") is None
         assert known.find(b"Page=1") is None
 
-    @pytest.mark.parametrize("asked", [1, MOST_KNOWN, 5 * MOST_KNOWN])
+    @pytest.mark.parametrize("asked", [1, MAX_KNOWN_VALUES, 5 * MAX_KNOWN_VALUES])
     def test_are_never_more_than_so_many(self, asked: int):
         known = KnownQueries()
 
@@ -60,14 +60,14 @@ class TestKnownQueries:
             known.keep(b"%d" % number, page(number))
 
         found = [number for number in range(asked) if known.find(b"%d" % number) is not None]
-        assert 1 <= len(found) <= MOST_KNOWN
+        assert 1 <= len(found) <= MAX_KNOWN_VALUES
         assert found[-1] == asked - 1
 
     def test_are_none_that_nobody_would_send_twice(self):
         known = KnownQueries()
 
-        known.keep(b"x" * LONGEST_KNOWN, page(1))
-        known.keep(b"x" * (LONGEST_KNOWN + 1), page(2))
+        known.keep(b"x" * MAX_KNOWN_LENGTH, page(1))
+        known.keep(b"x" * (MAX_KNOWN_LENGTH + 1), page(2))
 
-        assert known.find(b"x" * LONGEST_KNOWN) == page(1)
-        assert known.find(b"x" * (LONGEST_KNOWN + 1)) is None
+        assert known.find(b"x" * MAX_KNOWN_LENGTH) == page(1)
+        assert known.find(b"x" * (MAX_KNOWN_LENGTH + 1)) is None

@@ -11,13 +11,13 @@ import pytest_asyncio
 from redis import Redis
 
 from keyshop.kit.clock import utc_now
-from tests.keyshop.entrypoints.api.window import (
-    Window,
+from tests.factories.cached_shop import until
+from tests.factories.observed_api import (
+    ObservedApi,
     games_in,
-    open_window,
-    open_window_without_cache,
+    open_api_without_cache,
+    open_observed_api,
 )
-from tests.keyshop.kit.cache.shelf import until
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.shop import make_game
 
@@ -77,18 +77,18 @@ def redis_url(valkey_url: str, worker_id: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def window(database_url: str, redis_url: str) -> AsyncIterator[Window]:
+async def api(database_url: str, redis_url: str) -> AsyncIterator[ObservedApi]:
     """A shop of thirty games and `game`, before anybody has asked for them."""
-    async with open_window(database_url, redis_url) as opened:
+    async with open_observed_api(database_url, redis_url) as opened:
         await stock_catalogue(opened.db)
         yield opened
 
 
 @pytest_asyncio.fixture
-async def game(window: Window) -> str:
+async def game(api: ObservedApi) -> str:
     """A game that stands on every list but the preorders."""
     return await make_game(
-        window.db,
+        api.db,
         title="Fresh Iron",
         price=Decimal("8431.41"),
         userRating=Decimal("4.95"),
@@ -102,9 +102,9 @@ async def game(window: Window) -> str:
 
 
 @pytest_asyncio.fixture
-async def other(window: Window) -> str:
+async def other(api: ObservedApi) -> str:
     """A game that is similar to `game`."""
-    return await make_game(window.db, title="Kin", genres=["Action"], tags=["robots"])
+    return await make_game(api.db, title="Kin", genres=["Action"], tags=["robots"])
 
 
 def pages_of(game: str, other: str) -> list[str]:
@@ -113,18 +113,18 @@ def pages_of(game: str, other: str) -> list[str]:
 
 
 class TestWarmAnswer:
-    async def test_asks_postgresql_for_nothing(self, window: Window, game: str, other: str):
+    async def test_asks_postgresql_for_nothing(self, api: ObservedApi, game: str, other: str):
         paths = [*pages_of(game, other), *NAMES, *ALSO_KEPT]
-        await window.warm(*paths)
+        await api.warm(*paths)
 
         async def all_are_kept() -> bool:
-            return sum([await window.reads_for(path) for path in paths]) == 0
+            return sum([await api.reads_for(path) for path in paths]) == 0
 
         # A busy machine may lose sight of the control row for a moment, and then asks PostgreSQL.
         await until(all_are_kept)
 
     async def test_is_the_one_without_a_cache_to_the_byte(
-        self, window: Window, database_url: str, game: str, other: str
+        self, api: ObservedApi, database_url: str, game: str, other: str
     ):
         paths = [
             *pages_of(game, other),
@@ -146,11 +146,11 @@ class TestWarmAnswer:
             "/autocomplete?q=iro",
             "/autocomplete?q=zz",
         ]
-        async with open_window_without_cache(database_url) as without:
+        async with open_api_without_cache(database_url) as without:
             for path in paths:
                 expected = await without.get(f"/api/games{path}")
                 for _ in range(3):
-                    response = await window.get(path)
+                    response = await api.get(path)
                     assert (response.status_code, response.content) == (
                         expected.status_code,
                         expected.content,
@@ -159,94 +159,94 @@ class TestWarmAnswer:
 
 class TestChangedGame:
     async def test_is_seen_by_the_very_next_read_of_every_page(
-        self, window: Window, game: str, other: str
+        self, api: ObservedApi, game: str, other: str
     ):
         paths = pages_of(game, other)
         for price in ("27.18", "14.14"):
-            await window.warm(*paths)
-            await window.change("UPDATE games SET price = $2 WHERE id = $1", game, Decimal(price))
+            await api.warm(*paths)
+            await api.change("UPDATE games SET price = $2 WHERE id = $1", game, Decimal(price))
 
             seen = {
-                path: [
-                    one["price"] for one in games_in(await window.show(path)) if one["id"] == game
-                ]
+                path: [one["price"] for one in games_in(await api.show(path)) if one["id"] == game]
                 for path in paths
             }
 
             assert all(seen.values())
             assert {str(one) for prices in seen.values() for one in prices} == {price}
 
-    async def test_is_old_in_no_key_that_is_alive(self, window: Window, game: str, other: str):
-        await window.warm(*pages_of(game, other))
-        holding = {key for key in await window.keys() if b"8431.41" in await held(window, key)}
+    async def test_is_old_in_no_key_that_is_alive(self, api: ObservedApi, game: str, other: str):
+        await api.warm(*pages_of(game, other))
+        holding = {key for key in await api.keys() if b"8431.41" in await held(api, key)}
         assert len(holding) == len(pages_of(game, other))
 
-        await window.change("UPDATE games SET price = 27.18 WHERE id = $1", game)
+        await api.change("UPDATE games SET price = 27.18 WHERE id = $1", game)
 
         for path in pages_of(game, other):
-            assert b"8431.41" not in (await window.get(path)).content, path
-        await window.warm(*pages_of(game, other))
-        assert not [key for key in holding if b"8431.41" in await held(window, key)]
+            assert b"8431.41" not in (await api.get(path)).content, path
+        await api.warm(*pages_of(game, other))
+        assert not [key for key in holding if b"8431.41" in await held(api, key)]
 
-    async def test_that_is_sold_out_leaves_the_lists_at_once(self, window: Window, game: str):
+    async def test_that_is_sold_out_leaves_the_lists_at_once(self, api: ObservedApi, game: str):
         paths = ["/best-sellers", "/new", "/by-genre/Action", "/collections", "?inStockOnly=true"]
-        await window.warm(*paths)
+        await api.warm(*paths)
 
-        await window.change('UPDATE games SET "inStock" = false WHERE id = $1', game)
+        await api.change('UPDATE games SET "inStock" = false WHERE id = $1', game)
 
         for path in paths:
-            assert game not in {one["id"] for one in games_in(await window.show(path))}, path
+            assert game not in {one["id"] for one in games_in(await api.show(path))}, path
 
     async def test_that_is_deleted_is_found_nowhere_from_then_on(
-        self, window: Window, game: str, other: str
+        self, api: ObservedApi, game: str, other: str
     ):
-        await window.warm(*pages_of(game, other))
+        await api.warm(*pages_of(game, other))
 
-        await window.change("DELETE FROM games WHERE id = $1", game)
+        await api.change("DELETE FROM games WHERE id = $1", game)
 
-        assert (await window.get(f"/{game}")).status_code == 404
-        assert (await window.get("/slug/fresh-iron")).status_code == 404
+        assert (await api.get(f"/{game}")).status_code == 404
+        assert (await api.get("/slug/fresh-iron")).status_code == 404
         for path in (f"/{other}/similar", *LISTS):
-            assert game not in {one["id"] for one in games_in(await window.show(path))}, path
+            assert game not in {one["id"] for one in games_in(await api.show(path))}, path
 
-    async def test_is_found_by_its_new_slug_and_not_by_the_old_one(self, window: Window, game: str):
-        await window.warm(f"/{game}", "/slug/fresh-iron", "/slug/rusty-iron")
+    async def test_is_found_by_its_new_slug_and_not_by_the_old_one(
+        self, api: ObservedApi, game: str
+    ):
+        await api.warm(f"/{game}", "/slug/fresh-iron", "/slug/rusty-iron")
 
-        await window.change("UPDATE games SET slug = 'rusty-iron' WHERE id = $1", game)
+        await api.change("UPDATE games SET slug = 'rusty-iron' WHERE id = $1", game)
 
-        assert (await window.get("/slug/fresh-iron")).status_code == 404
-        assert (await window.show("/slug/rusty-iron"))["id"] == game
-        assert (await window.show(f"/{game}"))["slug"] == "rusty-iron"
+        assert (await api.get("/slug/fresh-iron")).status_code == 404
+        assert (await api.show("/slug/rusty-iron"))["id"] == game
+        assert (await api.show(f"/{game}"))["slug"] == "rusty-iron"
 
-    async def test_is_suggested_by_its_new_title(self, window: Window, game: str):
-        await window.warm("/autocomplete?q=fre", "/autocomplete?q=rus")
+    async def test_is_suggested_by_its_new_title(self, api: ObservedApi, game: str):
+        await api.warm("/autocomplete?q=fre", "/autocomplete?q=rus")
 
-        await window.change("UPDATE games SET title = 'Rusty Iron' WHERE id = $1", game)
+        await api.change("UPDATE games SET title = 'Rusty Iron' WHERE id = $1", game)
 
-        assert game not in {one["id"] for one in await window.show("/autocomplete?q=fre")}
-        assert game in {one["id"] for one in await window.show("/autocomplete?q=rus")}
+        assert game not in {one["id"] for one in await api.show("/autocomplete?q=fre")}
+        assert game in {one["id"] for one in await api.show("/autocomplete?q=rus")}
 
-    async def test_is_found_at_once_where_it_was_missing_before(self, window: Window):
-        await window.warm("/late", "/slug/late-arrival", "/late/similar", "?platforms=amiga")
+    async def test_is_found_at_once_where_it_was_missing_before(self, api: ObservedApi):
+        await api.warm("/late", "/slug/late-arrival", "/late/similar", "?platforms=amiga")
 
         await make_game(
-            window.db,
+            api.db,
             id="late",
             title="Late Arrival",
             tags=["robots"],
             platforms=["Amiga"],
         )
 
-        assert (await window.show("/late"))["title"] == "Late Arrival"
-        assert (await window.show("/slug/late-arrival"))["id"] == "late"
-        assert await window.show("/late/similar")
-        assert (await window.show("?platforms=amiga"))["total"] == 1
+        assert (await api.show("/late"))["title"] == "Late Arrival"
+        assert (await api.show("/slug/late-arrival"))["id"] == "late"
+        assert await api.show("/late/similar")
+        assert (await api.show("?platforms=amiga"))["total"] == 1
 
     async def test_is_seen_within_a_second_when_another_program_changed_it(
-        self, window: Window, game: str, other: str, database_url: str
+        self, api: ObservedApi, game: str, other: str, database_url: str
     ):
         paths = pages_of(game, other)
-        await window.warm(*paths)
+        await api.warm(*paths)
         foreign = await asyncpg.connect(database_url)
 
         await foreign.execute("UPDATE games SET price = 1.00 WHERE id = $1", game)
@@ -254,95 +254,93 @@ class TestChangedGame:
 
         async with asyncio.timeout(1):
             for path in paths:
-                await window.until_gone(b"8431.41", path)
+                await api.until_gone(b"8431.41", path)
 
 
 class TestChangedNames:
-    async def test_of_a_genre_are_seen_wherever_it_stands(self, window: Window, game: str):
+    async def test_of_a_genre_are_seen_wherever_it_stands(self, api: ObservedApi, game: str):
         paths = [f"/{game}", "/slug/fresh-iron", "/genres", "/filter-options", *LISTS]
-        await window.warm(*paths)
+        await api.warm(*paths)
 
-        await window.change("UPDATE genres SET name = 'Deeds' WHERE slug = 'action'")
+        await api.change("UPDATE genres SET name = 'Deeds' WHERE slug = 'action'")
 
         for path in paths:
-            shown = (await window.get(path)).text
+            shown = (await api.get(path)).text
             assert '"Action"' not in shown, path
             assert '"Deeds"' in shown or path == "/by-genre/Action", path
-        assert await window.show("/by-genre/Deeds")
+        assert await api.show("/by-genre/Deeds")
 
     @pytest.mark.parametrize("kind", ["genre", "platform", "tag"])
     async def test_are_gone_from_a_game_that_is_no_longer_linked(
-        self, window: Window, game: str, kind: str
+        self, api: ObservedApi, game: str, kind: str
     ):
         paths = [f"/{game}", "/slug/fresh-iron", "/best-sellers", "?sort=newest"]
-        await window.warm(*paths)
+        await api.warm(*paths)
 
-        await window.change(f'DELETE FROM game_{kind}s WHERE "gameId" = $1', game)
+        await api.change(f'DELETE FROM game_{kind}s WHERE "gameId" = $1', game)
 
         for path in paths:
-            [shown] = [one for one in games_in(await window.show(path)) if one["id"] == game]
+            [shown] = [one for one in games_in(await api.show(path)) if one["id"] == game]
             assert shown[f"{kind}s"] == [], path
 
-    async def test_of_a_new_genre_can_be_chosen_at_once(self, window: Window):
-        await window.warm("/genres", "/filter-options")
+    async def test_of_a_new_genre_can_be_chosen_at_once(self, api: ObservedApi):
+        await api.warm("/genres", "/filter-options")
 
-        await window.change(
-            "INSERT INTO genres (id, name, slug) VALUES ('1', 'Cooking', 'cooking')"
-        )
+        await api.change("INSERT INTO genres (id, name, slug) VALUES ('1', 'Cooking', 'cooking')")
 
-        assert {"name": "Cooking", "slug": "cooking"} in await window.show("/genres")
-        assert {"name": "Cooking", "slug": "cooking"} in (await window.show("/filter-options"))[
+        assert {"name": "Cooking", "slug": "cooking"} in await api.show("/genres")
+        assert {"name": "Cooking", "slug": "cooking"} in (await api.show("/filter-options"))[
             "genres"
         ]
 
 
 class TestStrangers:
-    async def test_leave_nothing_but_short_absences_with_junk(self, window: Window):
+    async def test_leave_nothing_but_short_absences_with_junk(self, api: ObservedApi):
         # By genre shows the best sellers instead.
-        await window.warm("/best-sellers")
-        before = await window.keys()
+        await api.warm("/best-sellers")
+        before = await api.keys()
 
         for path in JUNK:
             for number in range(5):
-                await window.warm(path.format(number))
+                await api.warm(path.format(number))
 
-        left = await window.keys() - before
+        left = await api.keys() - before
         assert len(left) == 5 * len(JUNK)
         for key in left:
-            assert (await held(window, key)).endswith(b"|")
-            assert await window.redis.pttl(key) <= 30_000
+            assert (await held(api, key)).endswith(b"|")
+            assert await api.redis.pttl(key) <= 30_000
 
-    async def test_leave_nothing_with_rare_pages(self, window: Window):
-        before = await window.keys()
+    async def test_leave_nothing_with_rare_pages(self, api: ObservedApi):
+        before = await api.keys()
 
         for path in RARE:
             for number in range(1, 5):
-                await window.get(path.format(number))
+                await api.get(path.format(number))
 
-        assert await window.keys() == before
+        assert await api.keys() == before
 
 
 class TestNewGame:
-    async def test_is_not_called_new_for_longer_than_it_is(self, window: Window):
+    async def test_is_not_called_new_for_longer_than_it_is(self, api: ObservedApi):
         ends = utc_now() + timedelta(seconds=3)
         ends = ends.replace(microsecond=ends.microsecond // 1000 * 1000)
-        game = await make_game(window.db, title="Last Day", releaseDate=ends - timedelta(days=14))
+        game = await make_game(api.db, title="Last Day", releaseDate=ends - timedelta(days=14))
         paths = [f"/{game}", "/slug/last-day", "/new", "/new-in-catalog", "?sort=newest"]
-        await window.warm(*paths)
+        await api.warm(*paths)
         assert utc_now() < ends, "the machine was too slow to see it"
         for path in paths:
-            [shown] = [one for one in games_in(await window.show(path)) if one["id"] == game]
+            [shown] = [one for one in games_in(await api.show(path)) if one["id"] == game]
             assert shown["isNew"] is True
 
         await asyncio.sleep((ends - utc_now()).total_seconds())
 
         for path in paths:
-            seen = [one["isNew"] for one in games_in(await window.show(path)) if one["id"] == game]
+            seen = [one["isNew"] for one in games_in(await api.show(path)) if one["id"] == game]
             assert True not in seen, path
 
 
-async def held(window: Window, key: str) -> bytes:
+async def held(api: ObservedApi, key: str) -> bytes:
     """Return the value of a key with all that stands before its payload."""
-    value = await window.redis.get(key)
+    value = await api.redis.get(key)
     assert isinstance(value, bytes)
     return value

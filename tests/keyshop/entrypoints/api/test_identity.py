@@ -11,8 +11,8 @@ import pytest
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
-from tests.keyshop.entrypoints.api.parts import ACCESS_SECRET, REFRESH_SECRET
-from tests.keyshop.entrypoints.api.people import Person, message_of
+from tests.factories.account_services import ACCESS_SECRET, REFRESH_SECRET
+from tests.factories.browsers import Person, message_of
 
 NO_TOKEN = "Authentication required. Please provide a valid token."
 BASKETS = ["/api/cart", "/api/wishlist", "/api/wishlist/some-game/check"]

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of, new_email, somebody
+from tests.factories.browsers import PASSWORD, Person, message_of, new_email, open_browser
 from tests.shop import make_game
 
 MIGRATIONS = ["/api/cart/migrate", "/api/wishlist/migrate", "/api/user/wishlist/migrate"]
@@ -107,13 +107,13 @@ class TestSignIn:
         await guest.put(games[0])
         header = {"x-session-id": str(guest.session)}
 
-        async with somebody(app) as phone:
+        async with open_browser(app) as phone:
             await phone.sign_in(alice.email, headers=header)
             assert await phone.cart() == {games[0]: 1}
 
     async def test_prefers_the_cookie_to_the_header(self, app, guest, alice, games):
         await guest.put(games[0])
-        async with somebody(app) as other:
+        async with open_browser(app) as other:
             await other.put(games[1])
             await other.sign_in(alice.email, headers={"x-session-id": str(guest.session)})
 
@@ -204,7 +204,7 @@ class TestMigration:
 class TestJourney:
     async def test_of_a_guest_who_becomes_a_customer_with_two_devices(self, app, games):
         email = new_email()
-        async with somebody(app) as laptop, somebody(app) as phone:
+        async with open_browser(app) as laptop, open_browser(app) as phone:
             # A guest gathers games on a laptop, and opens an account there.
             await laptop.put(games[0], quantity=2)
             await laptop.wish(games[1])

@@ -9,8 +9,8 @@ from litestar.types import ASGIApp
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.parts import account_parts
-from tests.keyshop.entrypoints.api.people import Person, new_email, somebody
+from tests.factories.account_services import account_services
+from tests.factories.browsers import Person, new_email, open_browser
 
 PERSONAL = [
     ("GET", "/api/cart"),
@@ -37,7 +37,7 @@ async def public_app(stocked: Database) -> ASGIApp:
     return create_app(
         db=stocked,
         cache=PassThrough(),
-        accounts=account_parts(),
+        accounts=account_services(),
         checks={},
         trusted_proxies=[IPv4Network("10.0.0.0/8")],
         secure_cookies=True,
@@ -62,7 +62,7 @@ class TestPersonalAnswer:
 
 class TestEncryptedShop:
     async def test_gives_cookies_that_never_travel_in_clear(self, public_app, games):
-        async with somebody(public_app) as guest:
+        async with open_browser(public_app) as guest:
             answer = await guest.ask("POST", "/api/cart", json={"gameId": games[0]})
 
         assert "Secure" in answer.headers["set-cookie"].split("; ")
@@ -72,7 +72,7 @@ class TestEncryptedShop:
         app = create_app(
             db=stocked,
             cache=PassThrough(),
-            accounts=account_parts(),
+            accounts=account_services(),
             checks={},
             trusted_proxies=[IPv4Network("10.0.0.0/8")],
         )
@@ -82,7 +82,7 @@ class TestEncryptedShop:
             ("10.0.0.1", "http"),
             ("203.0.113.5", "https"),
         ]:
-            async with somebody(app, address=address) as guest:
+            async with open_browser(app, address=address) as guest:
                 answer = await guest.ask(
                     "POST",
                     "/api/cart",
@@ -95,7 +95,7 @@ class TestEncryptedShop:
 
     async def test_notes_where_a_sign_in_came_from(self, public_app, stocked: Database, alice):
         header = {"X-Forwarded-For": "198.51.100.1, 203.0.113.77", "User-Agent": "Fire\x01fox"}
-        async with somebody(public_app, address="10.0.0.1") as phone:
+        async with open_browser(public_app, address="10.0.0.1") as phone:
             await phone.sign_in(alice.email, headers=header)
 
         async with stocked.read() as reader:
@@ -117,7 +117,7 @@ class TestEncryptedShop:
             )
             return answer.status_code
 
-        async with somebody(public_app, address="10.0.0.1") as proxy:
+        async with open_browser(public_app, address="10.0.0.1") as proxy:
             statuses = [await register("203.0.113.8") for _ in range(21)]
 
             assert statuses == [200] * 20 + [429]

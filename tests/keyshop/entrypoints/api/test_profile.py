@@ -3,7 +3,7 @@
 import pytest
 
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.people import PASSWORD, Person, message_of
+from tests.factories.browsers import PASSWORD, Person, message_of
 
 NEW_PASSWORD = "Another-Door-2"
 

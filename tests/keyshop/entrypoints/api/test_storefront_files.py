@@ -11,8 +11,8 @@ from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
+from tests.factories.account_services import account_services
 from tests.keyshop.entrypoints.api.conftest import client_of
-from tests.keyshop.entrypoints.api.parts import account_parts
 
 _INDEX = "<!doctype html><title>The storefront</title>"
 
@@ -38,7 +38,7 @@ async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     db = Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
     async with client_of(
         create_app(
-            accounts=account_parts(),
+            accounts=account_services(),
             cache=PassThrough(),
             db=db,
             checks={},

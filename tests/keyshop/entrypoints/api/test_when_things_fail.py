@@ -11,8 +11,8 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.api.parts import account_parts
-from tests.keyshop.entrypoints.api.people import PASSWORD, message_of, new_email, somebody
+from tests.factories.account_services import account_services
+from tests.factories.browsers import PASSWORD, message_of, new_email, open_browser
 from tests.keyshop.kit.test_commit import Forsaken
 from tests.shop import make_game
 
@@ -61,9 +61,9 @@ class TestDatabaseThatIsAway:
     @pytest.mark.parametrize(("method", "path", "given"), REQUESTS)
     async def test_is_told_with_the_time_to_wait(self, method: str, path: str, given):
         db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
-        app = create_app(db=db, cache=PassThrough(), accounts=account_parts(), checks={})
+        app = create_app(db=db, cache=PassThrough(), accounts=account_services(), checks={})
 
-        async with somebody(app) as guest:
+        async with open_browser(app) as guest:
             answer = await guest.ask(method, path, json=given)
 
         assert answer.status_code == 503
@@ -77,9 +77,9 @@ class TestDatabaseThatLeavesAtTheCommit:
         game = await make_game(db)
         leaving = Database(database_url, guard=Forsaken(DatabaseUnavailable))
         await leaving.open()
-        app = create_app(db=leaving, cache=PassThrough(), accounts=account_parts(), checks={})
+        app = create_app(db=leaving, cache=PassThrough(), accounts=account_services(), checks={})
 
-        async with somebody(app) as guest:
+        async with open_browser(app) as guest:
             answer = await guest.ask("POST", "/api/cart", json={"gameId": game})
         await leaving.close()
 
@@ -94,17 +94,17 @@ class TestCrowd:
         app = create_app(
             db=stocked,
             cache=PassThrough(),
-            accounts=replace(account_parts(), passwords=passwords),
+            accounts=replace(account_services(), passwords=passwords),
             checks={},
         )
 
         async def sign_in():
             given = {"email": new_email(), "password": PASSWORD}
-            async with somebody(app) as person:
+            async with open_browser(app) as person:
                 return await person.ask("POST", "/api/auth/login", json=given)
 
         answers = await asyncio.gather(*(sign_in() for _ in range(12)))
-        async with somebody(app) as person:
+        async with open_browser(app) as person:
             alive = await person.ask("GET", "/live")
         passwords.close()
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.worker.probes import HANDLERS, ProbeShop, make_diary
+from tests.factories.jobs import HANDLERS, ProbeShop, make_job_log
 
 Working: TypeAlias = Callable[..., AbstractAsyncContextManager[asyncio.Event]]
 StartWorker: TypeAlias = Callable[..., Awaitable[asyncio.subprocess.Process]]
@@ -34,7 +34,7 @@ async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 20) ->
 
 @pytest_asyncio.fixture
 async def shop(db: Database, database_url: str) -> ProbeShop:
-    await make_diary(db)
+    await make_job_log(db)
     return ProbeShop(db, database_url)
 
 

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.cleanup import TidyDue, on_tidy_due
 from keyshop.kit.database.pool import Database
-from tests.keyshop.accounts.signing import add_user
-from tests.keyshop.entrypoints.worker.probes import ProbeShop
+from tests.factories.jobs import ProbeShop
+from tests.factories.sessions import add_user
 from tests.shop import NOON
 
 MOMENT = timedelta(seconds=1)

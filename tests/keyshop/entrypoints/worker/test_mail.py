@@ -19,11 +19,11 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_job
 from keyshop.mail.protocol import MailMaybeSent, MailUncertain
-from tests.keyshop.accounts.people import ALICE, add_alice, caller
-from tests.keyshop.accounts.signing import add_user
-from tests.keyshop.entrypoints.worker import probes
+from tests.factories import jobs as probes
+from tests.factories.customers import ALICE, add_alice, caller
+from tests.factories.jobs import Note, ProbeShop, read_job_log
+from tests.factories.sessions import add_user
 from tests.keyshop.entrypoints.worker.conftest import Working, until
-from tests.keyshop.entrypoints.worker.probes import Note, ProbeShop, read_diary
 from tests.keyshop.gateways.mail.mail_server import MailServer, serve, serve_silence
 from tests.keyshop.gateways.mail.mails import mailer_at
 
@@ -261,7 +261,7 @@ class TestServerInABadMood:
             await enqueue(tx, Note(text="done"))
 
         async def is_noted() -> bool:
-            return await read_diary(shop.db) == ["done"]
+            return await read_job_log(shop.db) == ["done"]
 
         async with serve_silence() as port:
             shop.mailer = mailer_at(port, timeout=timedelta(seconds=2), pause=timedelta(seconds=15))
@@ -280,7 +280,7 @@ class TestServerInABadMood:
             await enqueue(tx, Note(text="done"))
 
         async def is_noted() -> bool:
-            return await read_diary(shop.db) == ["done"]
+            return await read_job_log(shop.db) == ["done"]
 
         async with serve(server) as port:
             shop.mailer = mailer_at(port, answer_timeout=timedelta(minutes=1))

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from keyshop.entrypoints.worker.mail import MOST_ATTEMPTS as MOST_MAIL
-from keyshop.entrypoints.worker.retries import MOST_ATTEMPTS, delay_before_retry
+from keyshop.entrypoints.worker.mail import MAX_ATTEMPTS as MAX_MAIL
+from keyshop.entrypoints.worker.retries import MAX_ATTEMPTS, delay_before_retry
 from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.mail.protocol import MailRefused, MailUnavailable, MailUncertain
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
@@ -25,14 +25,14 @@ class TestDelayBeforeRetry:
     def test_waits_twice_as_long_each_time_up_to_ten_minutes(self):
         delays = [
             delay_before_retry(Unavailable("Away."), attempt=attempt, jitter=0.5)
-            for attempt in range(1, MOST_ATTEMPTS)
+            for attempt in range(1, MAX_ATTEMPTS)
         ]
 
         assert delays[:4] == [timedelta(seconds=seconds) for seconds in (2, 4, 8, 16)]
         assert delays[-1] == timedelta(minutes=10)
 
     def test_gives_no_second_copy_of_a_mail_while_the_same_fault_may_last(self):
-        delay = delay_before_retry(MailUncertain(), attempt=1, jitter=0.5, most_attempts=MOST_MAIL)
+        delay = delay_before_retry(MailUncertain(), attempt=1, jitter=0.5, most_attempts=MAX_MAIL)
 
         assert delay == timedelta(minutes=3)
 
@@ -45,9 +45,9 @@ class TestDelayBeforeRetry:
     def test_tries_mails_for_about_a_day(self):
         delays = [
             delay_before_retry(
-                MailUnavailable("Away."), attempt=attempt, jitter=0.5, most_attempts=MOST_MAIL
+                MailUnavailable("Away."), attempt=attempt, jitter=0.5, most_attempts=MAX_MAIL
             )
-            for attempt in range(1, MOST_MAIL)
+            for attempt in range(1, MAX_MAIL)
         ]
 
         total = sum((delay for delay in delays if delay), timedelta(0))
@@ -57,4 +57,4 @@ class TestDelayBeforeRetry:
     def test_gives_up_after_the_last_attempt(self):
         error = Unavailable("Away.")
 
-        assert delay_before_retry(error, attempt=MOST_ATTEMPTS, jitter=0) is None
+        assert delay_before_retry(error, attempt=MAX_ATTEMPTS, jitter=0) is None

@@ -11,16 +11,8 @@ from structlog.testing import capture_logs
 from keyshop.entrypoints.worker.run import QueueMissing, run_worker
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_job
+from tests.factories.jobs import Block, Break, Linger, Note, ProbeShop, Stumble, read_job_log
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
-from tests.keyshop.entrypoints.worker.probes import (
-    Block,
-    Break,
-    Linger,
-    Note,
-    ProbeShop,
-    Stumble,
-    read_diary,
-)
 
 
 async def put(db: Database, job: Job) -> None:
@@ -38,7 +30,7 @@ async def is_empty(db: Database) -> bool:
 
 
 async def has(db: Database, *notes: str) -> bool:
-    return await read_diary(db) == list(notes)
+    return await read_job_log(db) == list(notes)
 
 
 async def is_in(db: Database, state: JobState) -> bool:
@@ -65,7 +57,7 @@ class TestWorker:
             await until(lambda: has(shop.db, "first"))
             async with shop.db.transaction() as tx:
                 await enqueue(tx, Note(text="second"))
-                assert await read_diary(shop.db) == ["first"]
+                assert await read_job_log(shop.db) == ["first"]
             await until(lambda: has(shop.db, "first", "second"), seconds=1)
 
         assert await is_empty(shop.db)
@@ -94,7 +86,7 @@ class TestWorker:
 
         assert waiting.attempts == 1
         assert waiting.last_error == "SupplierUnavailable: G2A does not answer."
-        assert await read_diary(shop.db) == ["tried", "tried"]
+        assert await read_job_log(shop.db) == ["tried", "tried"]
 
     async def test_keeps_what_failed_for_good_until_a_person_retries_it(
         self, shop: ProbeShop, working: Working
@@ -108,11 +100,11 @@ class TestWorker:
             assert dead.attempts == 1
 
             async with shop.db.transaction() as tx:
-                await tx.execute("INSERT INTO diary (note) VALUES ('repaired')")
+                await tx.execute("INSERT INTO job_log (note) VALUES ('repaired')")
                 await retry_job(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
-        assert await read_diary(shop.db) == ["repaired", "test.break"]
+        assert await read_job_log(shop.db) == ["repaired", "test.break"]
 
     async def test_gives_a_job_that_it_cannot_read_to_a_person(
         self, shop: ProbeShop, working: Working
@@ -168,7 +160,7 @@ class TestWorker:
                 )
             await until(lambda: is_empty(shop.db))
 
-        assert await read_diary(shop.db) == ["began", "stopped", "began", "ended"]
+        assert await read_job_log(shop.db) == ["began", "stopped", "began", "ended"]
         assert await endings(shop.db) == 1
 
     async def test_says_so_when_the_database_was_never_upgraded(self, shop: ProbeShop):
@@ -190,7 +182,7 @@ class TestGracefulStop:
         worker.send_signal(signal.SIGTERM)
         assert await worker.wait() == 0
 
-        assert await read_diary(shop.db) == ["began", "ended"]
+        assert await read_job_log(shop.db) == ["began", "ended"]
         assert await is_empty(shop.db)
 
     async def test_takes_no_new_job(self, shop: ProbeShop, working: Working):
@@ -200,7 +192,7 @@ class TestGracefulStop:
             stop.set()
             await put(shop.db, Note(text="late"))
 
-        assert await read_diary(shop.db) == ["began", "ended"]
+        assert await read_job_log(shop.db) == ["began", "ended"]
         assert await is_in(shop.db, JobState.WAITING)
 
     async def test_puts_back_what_does_not_finish_in_time(self, shop: ProbeShop, working: Working):
@@ -208,7 +200,7 @@ class TestGracefulStop:
             await put(shop.db, Linger(seconds=60))
             await until(lambda: has(shop.db, "began"))
 
-        assert await read_diary(shop.db) == ["began", "stopped"]
+        assert await read_job_log(shop.db) == ["began", "stopped"]
         (waiting,) = await queue(shop.db)
         assert waiting.state == JobState.WAITING
         assert waiting.attempts == 0
@@ -229,14 +221,14 @@ class TestLease:
             assert time.monotonic() - killed_at < 10
             await until(lambda: is_empty(shop.db))
 
-        assert await read_diary(shop.db) == ["began", "began", "ended"]
+        assert await read_job_log(shop.db) == ["began", "began", "ended"]
 
     async def test_is_kept_by_a_handler_that_takes_longer(self, shop: ProbeShop, working: Working):
         async with working(), working():
             await put(shop.db, Linger(seconds=7.2))
             await until(lambda: is_empty(shop.db))
 
-        assert await read_diary(shop.db) == ["began", "ended"]
+        assert await read_job_log(shop.db) == ["began", "ended"]
 
     async def test_is_lost_by_a_handler_that_blocks_its_process_and_cannot_end_the_job(
         self, shop: ProbeShop, start_worker: StartWorker, working: Working
@@ -253,5 +245,5 @@ class TestLease:
             assert await is_in(shop.db, JobState.RUNNING)
             await until(lambda: is_empty(shop.db))
 
-        assert await read_diary(shop.db) == ["began", "began", "ended"]
+        assert await read_job_log(shop.db) == ["began", "began", "ended"]
         assert await endings(shop.db) == 1

@@ -12,8 +12,8 @@ from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule, latest_due,
 from keyshop.entrypoints.worker.scheduler import enqueue_if_due
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import JobRow, list_jobs
+from tests.factories.jobs import ProbeShop, Ticked, read_job_log
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
-from tests.keyshop.entrypoints.worker.probes import ProbeShop, Ticked, read_diary
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
@@ -115,14 +115,14 @@ class TestTwoWorkers:
         await start_worker("--tick")
 
         async def has(ticks: int) -> bool:
-            return len(await read_diary(shop.db)) >= ticks
+            return len(await read_job_log(shop.db)) >= ticks
 
         await until(lambda: has(2))
         doomed.send_signal(signal.SIGKILL)
         await until(lambda: has(5))
 
-        diary = await read_diary(shop.db)
-        moments = sorted(datetime.fromisoformat(note.removeprefix("due ")) for note in diary)
+        job_log = await read_job_log(shop.db)
+        moments = sorted(datetime.fromisoformat(note.removeprefix("due ")) for note in job_log)
         assert [later - earlier for earlier, later in pairwise(moments)] == [
             timedelta(seconds=1)
         ] * (len(moments) - 1)

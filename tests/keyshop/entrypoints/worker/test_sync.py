@@ -8,7 +8,7 @@ from keyshop.entrypoints.worker.sync import HANDLERS, on_full_sync_due, on_stock
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
-from tests.keyshop.entrypoints.worker.probes import ProbeShop, read_diary
+from tests.factories.jobs import ProbeShop, read_job_log
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ class TestSyncJobs:
         await on_full_sync_due(shop, SyncFullDue(due_at=NOON))
         await on_stock_check_due(shop, StockCheckDue(due_at=NOON))
 
-        assert await read_diary(shop.db) == ["full sync", "stock check"]
+        assert await read_job_log(shop.db) == ["full sync", "stock check"]
 
     async def test_are_done_when_somebody_else_is_at_it(self, db: Database, database_url: str):
         busy = BusyShop(db, database_url)

@@ -8,7 +8,7 @@ from keyshop.entrypoints.worker.run import run_worker
 from keyshop.entrypoints.worker.schedule import Schedule
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
-from tests.keyshop.entrypoints.worker.probes import HANDLERS, ProbeShop, Ticked
+from tests.factories.jobs import HANDLERS, ProbeShop, Ticked
 
 EVERY_SECOND = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(seconds=1))
 

@@ -16,7 +16,7 @@ from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.supplier.errors import SupplierUnavailable
-from tests.keyshop.gateways.g2a.callers import call_from_processes, until
+from tests.factories.budget_processes import call_from_processes, until
 from tests.keyshop.gateways.g2a.canned import BRISK, SANDBOX
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from g2a_simulator.market import Market
 from g2a_simulator.server import serve
-from tests.keyshop.gateways.g2a.callers import call_from_processes
+from tests.factories.budget_processes import call_from_processes
 
 
 @pytest.mark.slow

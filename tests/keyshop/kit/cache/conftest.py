@@ -1,4 +1,4 @@
-"""Servers of Redis and Valkey, and a shelf whose prices they keep."""
+"""Servers of Redis and Valkey, and a cached_shop whose prices they keep."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.factories.cached_shop import CachedShop, open_cached_shop
 from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
-from tests.keyshop.kit.cache.shelf import Shelf, open_shelf
 from tests.servers import Postgres, copied_database
 
 _numbers = count(1)
@@ -65,25 +65,25 @@ async def module_database_url(
 
 
 @pytest_asyncio.fixture(scope="module")
-async def open_shop(module_database_url: str, redis_url: str) -> AsyncIterator[Shelf]:
+async def open_shop(module_database_url: str, redis_url: str) -> AsyncIterator[CachedShop]:
     """A process of the shop and its relay, which the tests of one file share."""
-    async with open_shelf(module_database_url, redis_url) as (shelf, _):
-        yield shelf
+    async with open_cached_shop(module_database_url, redis_url) as (cached_shop, _):
+        yield cached_shop
 
 
 @pytest_asyncio.fixture
-async def shelf(open_shop: Shelf) -> Shelf:
+async def cached_shop(open_shop: CachedShop) -> CachedShop:
     """A process of a shop that works: what is read can be kept."""
     open_shop.true_until = None
     return open_shop
 
 
 @pytest_asyncio.fixture
-async def game(shelf: Shelf) -> str:
+async def game(cached_shop: CachedShop) -> str:
     """A game whose price of 10.00 Redis keeps."""
-    game = await shelf.add(price=Decimal("10.00"), title=f"A Game {next(_numbers)}")
-    await shelf.until_kept(game)
-    shelf.loads = 0
+    game = await cached_shop.add(price=Decimal("10.00"), title=f"A Game {next(_numbers)}")
+    await cached_shop.until_kept(game)
+    cached_shop.loads = 0
     return game
 
 
@@ -94,7 +94,7 @@ def tell(shared_redis: RedisProcess, redis_number: int) -> Callable[..., Any]:
 
 
 @pytest_asyncio.fixture
-async def shop(shelf: Shelf) -> str:
+async def shop(cached_shop: CachedShop) -> str:
     """What this shop's names in Redis carry."""
-    async with shelf.db.read() as reader:
+    async with cached_shop.db.read() as reader:
         return str(await reader.fetchval("SELECT keyshop.cache_shop()"))

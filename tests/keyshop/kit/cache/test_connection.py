@@ -22,8 +22,8 @@ from keyshop.kit.cache.connection import (
     parse_info,
 )
 from keyshop.kit.errors import Invalid
+from tests.factories.cached_shop import open_cached_shop
 from tests.keyshop.kit.cache.redis_process import serving
-from tests.keyshop.kit.cache.shelf import open_shelf
 
 LATE = 0.4  # seconds beyond a promise that a busy machine may need
 
@@ -269,9 +269,9 @@ class TestInfo:
 
 class TestLockedOutShop:
     async def test_runs_without_its_cache(self, database_url, own_valkey):
-        async with open_shelf(database_url, own_valkey.url) as (shelf, game):
+        async with open_cached_shop(database_url, own_valkey.url) as (cached_shop, game):
             own_valkey.tell("ACL", "SETUSER", "admin", "on", ">admin", "~*", "+@all")
             own_valkey.tell("ACL", "SETUSER", "default", "-@all")
-            assert await shelf.price(game) == "10.00"
-            await shelf.set_price(game, "11.00")
-            assert await shelf.price(game) == "11.00"
+            assert await cached_shop.price(game) == "10.00"
+            await cached_shop.set_price(game, "11.00")
+            assert await cached_shop.price(game) == "11.00"

@@ -9,75 +9,75 @@ import pytest
 
 from keyshop.kit.cache.protocol import Loaded
 from keyshop.kit.clock import utc_now
-from tests.keyshop.kit.cache.shelf import Shelf, game_key, shelf_at
+from tests.factories.cached_shop import CachedShop, cached_shop_at, game_key
 
 LATE = 0.25  # seconds beyond a promise that a busy machine may need
 
 
 class TestKeptPrice:
-    async def test_is_served_without_asking_postgresql(self, shelf, game):
-        assert await shelf.price(game) == "10.00"
-        assert shelf.loads == 0
+    async def test_is_served_without_asking_postgresql(self, cached_shop, game):
+        assert await cached_shop.price(game) == "10.00"
+        assert cached_shop.loads == 0
 
-    async def test_is_replaced_by_the_write_before_it_is_acknowledged(self, shelf, game):
+    async def test_is_replaced_by_the_write_before_it_is_acknowledged(self, cached_shop, game):
         for cents in range(20):
-            await shelf.set_price(game, f"11.{cents:02}")
-            assert await shelf.price(game) == f"11.{cents:02}"
+            await cached_shop.set_price(game, f"11.{cents:02}")
+            assert await cached_shop.price(game) == f"11.{cents:02}"
 
     async def test_is_seen_by_other_processes_of_the_shop(
-        self, shelf, game, module_database_url, redis_url
+        self, cached_shop, game, module_database_url, redis_url
     ):
-        async with shelf_at(module_database_url, redis_url) as other:
+        async with cached_shop_at(module_database_url, redis_url) as other:
             await other.until_kept(game)
             await other.set_price(game, "12.00")
-            assert await shelf.price(game) == "12.00"
-            await shelf.until_kept(game)
+            assert await cached_shop.price(game) == "12.00"
+            await cached_shop.until_kept(game)
             loads = other.loads
             assert await other.price(game) == "12.00"
             assert other.loads == loads
 
-    async def test_lives_a_little_shorter_than_its_familys_time(self, shelf, game, tell):
+    async def test_lives_a_little_shorter_than_its_familys_time(self, cached_shop, game, tell):
         left = tell("PTTL", game_key(game).name) / 1000
         assert 0.9 * 3600 - 60 < left <= 3600
 
-    async def test_is_dropped_when_the_game_is(self, shelf, game):
-        async with shelf.db.transaction() as tx:
+    async def test_is_dropped_when_the_game_is(self, cached_shop, game):
+        async with cached_shop.db.transaction() as tx:
             await tx.execute("DELETE FROM games WHERE id = $1", game)
 
-        assert await shelf.price(game) is None
+        assert await cached_shop.price(game) is None
 
-    async def test_of_every_game_is_dropped_when_all_games_are(self, shelf, game):
-        async with shelf.db.transaction() as tx:
+    async def test_of_every_game_is_dropped_when_all_games_are(self, cached_shop, game):
+        async with cached_shop.db.transaction() as tx:
             await tx.execute("TRUNCATE games CASCADE")
 
-        assert await shelf.price(game) is None
+        assert await cached_shop.price(game) is None
 
 
 class TestLateFill:
-    async def test_does_not_bring_back_what_was_changed_while_it_loaded(self, shelf, game):
-        await shelf.set_price(game, "11.00")
+    async def test_does_not_bring_back_what_was_changed_while_it_loaded(self, cached_shop, game):
+        await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
         async def look_slowly() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(shelf.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
         await looked.wait()
-        await shelf.set_price(game, "12.00")
+        await cached_shop.set_price(game, "12.00")
         changed.set()
 
         assert await slow == "11.00"
         for _ in range(5):
-            assert await shelf.price(game) == "12.00"
-        assert await shelf.until_kept(game) < 1
+            assert await cached_shop.price(game) == "12.00"
+        assert await cached_shop.until_kept(game) < 1
 
     async def test_of_another_process_does_not_either(
-        self, shelf, game, module_database_url, redis_url
+        self, cached_shop, game, module_database_url, redis_url
     ):
-        async with shelf_at(module_database_url, redis_url) as other:
+        async with cached_shop_at(module_database_url, redis_url) as other:
             await other.until_kept(game)
-            await shelf.set_price(game, "11.00")
+            await cached_shop.set_price(game, "11.00")
             looked, changed = asyncio.Event(), asyncio.Event()
 
             async def look_slowly() -> None:
@@ -86,78 +86,78 @@ class TestLateFill:
 
             slow = asyncio.create_task(other.price(game, after=look_slowly()))
             await looked.wait()
-            await shelf.set_price(game, "12.00")
+            await cached_shop.set_price(game, "12.00")
             changed.set()
             await slow
             # Whatever was kept, the price that was acknowledged is the oldest that may be read.
             assert await other.price(game) == "12.00"
-            assert await shelf.price(game) == "12.00"
+            assert await cached_shop.price(game) == "12.00"
 
-    async def test_is_refused_when_its_lease_was_lost(self, shelf, game, tell, shop):
-        await shelf.set_price(game, "11.00")
+    async def test_is_refused_when_its_lease_was_lost(self, cached_shop, game, tell, shop):
+        await cached_shop.set_price(game, "11.00")
         looked, lost = asyncio.Event(), asyncio.Event()
 
         async def look_slowly() -> None:
             looked.set()
             await lost.wait()
 
-        slow = asyncio.create_task(shelf.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
         await looked.wait()
         assert tell("DEL", f"cl:{shop}:{game_key(game).name}") == 1
         lost.set()
         await slow
-        await ended_fills(shelf)
+        await ended_fills(cached_shop)
 
         assert tell("GET", game_key(game).name) is None
 
-    async def test_is_refused_under_somebody_elses_lease(self, shelf, game, tell, shop):
-        await shelf.set_price(game, "11.00")
+    async def test_is_refused_under_somebody_elses_lease(self, cached_shop, game, tell, shop):
+        await cached_shop.set_price(game, "11.00")
         looked, lost = asyncio.Event(), asyncio.Event()
 
         async def look_slowly() -> None:
             looked.set()
             await lost.wait()
 
-        slow = asyncio.create_task(shelf.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
         await looked.wait()
         tell("SET", f"cl:{shop}:{game_key(game).name}", "another")
         lost.set()
         await slow
-        await ended_fills(shelf)
+        await ended_fills(cached_shop)
 
         assert tell("GET", game_key(game).name) is None
 
-    async def test_is_refused_when_its_group_changed_meanwhile(self, shelf, game, tell, shop):
-        await shelf.set_price(game, "11.00")
+    async def test_is_refused_when_its_group_changed_meanwhile(self, cached_shop, game, tell, shop):
+        await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
         async def look_slowly() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(shelf.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
         await looked.wait()
         tell("SET", f"gen:{shop}:games", "another")
         changed.set()
         await slow
-        await ended_fills(shelf)
+        await ended_fills(cached_shop)
 
         assert tell("GET", game_key(game).name) is None
 
-    async def test_is_refused_while_somebody_changes_the_group(self, shelf, game, tell, shop):
-        await shelf.set_price(game, "11.00")
+    async def test_is_refused_while_somebody_changes_the_group(self, cached_shop, game, tell, shop):
+        await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
         async def look_slowly() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(shelf.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
         await looked.wait()
         tell("HSET", f"cw:{shop}:games", "7", "0")
         changed.set()
         await slow
-        await ended_fills(shelf)
+        await ended_fills(cached_shop)
 
         assert tell("GET", game_key(game).name) is None
 
@@ -166,66 +166,68 @@ class TestForeignValue:
     """A value that lies under the right name and is not this key's, of now."""
 
     @pytest.mark.parametrize("part", ["shop", "timeline", "epoch", "key", "generation"])
-    async def test_of_another_is_not_served(self, shelf, game, tell, part):
+    async def test_of_another_is_not_served(self, cached_shop, game, tell, part):
         name = game_key(game).name
         parts = split(tell("GET", name))
         parts[part] = f"another {part}"
         tell("SET", name, "{shop}.{timeline}.{epoch}|{key}|{generation}|66.66".format(**parts))
 
-        assert await shelf.price(game) == "10.00"
-        assert await shelf.until_kept(game) < 1
+        assert await cached_shop.price(game) == "10.00"
+        assert await cached_shop.until_kept(game) < 1
         assert split(tell("GET", name))["payload"] == "10.00"
 
-    async def test_that_crossed_over_from_another_key_is_not_served(self, shelf, game, tell):
-        other = await shelf.add(price=Decimal("20.00"), title="Other")
-        await shelf.until_kept(other)
+    async def test_that_crossed_over_from_another_key_is_not_served(self, cached_shop, game, tell):
+        other = await cached_shop.add(price=Decimal("20.00"), title="Other")
+        await cached_shop.until_kept(other)
         tell("SET", game_key(game).name, tell("GET", game_key(other).name))
 
-        assert await shelf.price(game) == "10.00"
+        assert await cached_shop.price(game) == "10.00"
 
     @pytest.mark.parametrize(
         "value", [b"", b"|", b"|||", b"10.00", b"\xff\xfe|\x00|", b'{"price": 66.66}']
     )
-    async def test_that_is_none_of_ours_is_not_served(self, shelf, game, tell, value):
+    async def test_that_is_none_of_ours_is_not_served(self, cached_shop, game, tell, value):
         tell("SET", game_key(game).name, value)
 
-        assert await shelf.price(game) == "10.00"
-        assert await shelf.until_kept(game) < 1
+        assert await cached_shop.price(game) == "10.00"
+        assert await cached_shop.until_kept(game) < 1
 
-    async def test_of_another_type_fails_no_read(self, shelf, game, tell):
+    async def test_of_another_type_fails_no_read(self, cached_shop, game, tell):
         tell("DEL", game_key(game).name)
         tell("HSET", game_key(game).name, "price", "66.66")
 
-        assert await shelf.price(game) == "10.00"
-        await shelf.set_price(game, "11.00")
-        assert await shelf.price(game) == "11.00"
+        assert await cached_shop.price(game) == "10.00"
+        await cached_shop.set_price(game, "11.00")
+        assert await cached_shop.price(game) == "11.00"
 
-    async def test_of_the_group_fails_no_read(self, shelf, game, tell, shop):
+    async def test_of_the_group_fails_no_read(self, cached_shop, game, tell, shop):
         tell("SET", f"gen:{shop}:games", b"\xff|\xfe")
-        await shelf.price(game)
+        await cached_shop.price(game)
 
-        assert await shelf.price(game) == "10.00"
+        assert await cached_shop.price(game) == "10.00"
 
-    async def test_of_the_token_fails_no_read_and_is_replaced(self, shelf, game, tell, shop):
+    async def test_of_the_token_fails_no_read_and_is_replaced(self, cached_shop, game, tell, shop):
         tell("SET", f"cl:{shop}:token", b"\xff\xfe")
 
-        assert await shelf.price(game) == "10.00"
-        await shelf.set_price(game, "11.00")
-        assert await shelf.price(game) == "11.00"
-        assert await shelf.until_kept(game) < 5
+        assert await cached_shop.price(game) == "10.00"
+        await cached_shop.set_price(game, "11.00")
+        assert await cached_shop.price(game) == "11.00"
+        assert await cached_shop.until_kept(game) < 5
 
 
 class TestMarker:
-    async def test_makes_readers_ask_postgresql_and_keep_nothing(self, shelf, game, tell, shop):
+    async def test_makes_readers_ask_postgresql_and_keep_nothing(
+        self, cached_shop, game, tell, shop
+    ):
         name = game_key(game).name
-        async with shelf.db.read() as reader:
+        async with cached_shop.db.read() as reader:
             await reader.fetchval("SELECT pg_current_xact_id()")
             xid = await reader.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
         tell("DEL", name)
         tell("HSET", f"cw:{shop}:{name}", xid, now_ms(tell))
 
         for _ in range(3):
-            assert not await shelf.keeps(game)
+            assert not await cached_shop.keeps(game)
         assert tell("GET", name) is None
 
     @pytest.mark.parametrize(
@@ -239,96 +241,96 @@ class TestMarker:
     )
     @pytest.mark.parametrize("of_group", [False, True])
     async def test_of_nobody_is_dropped_when_it_is_old(
-        self, shelf, game, tell, shop, xid, of_group
+        self, cached_shop, game, tell, shop, xid, of_group
     ):
         name = game_key(game).name
         markers = f"cw:{shop}:{'games' if of_group else name}"
         tell("DEL", name)
         tell("HSET", markers, xid, now_ms(tell) - 1500)
 
-        assert await shelf.until_kept(game, seconds=3) < 3
+        assert await cached_shop.until_kept(game, seconds=3) < 3
         assert tell("EXISTS", markers) == 0
 
-    async def test_without_a_time_is_dropped_too(self, shelf, game, tell, shop):
+    async def test_without_a_time_is_dropped_too(self, cached_shop, game, tell, shop):
         name = game_key(game).name
         tell("DEL", name)
         tell("HSET", f"cw:{shop}:{name}", "3", "yesterday")
 
-        assert await shelf.until_kept(game, seconds=3) < 3
+        assert await cached_shop.until_kept(game, seconds=3) < 3
 
     async def test_of_a_transaction_under_way_stays_however_old_it_is(
-        self, shelf, game, tell, shop
+        self, cached_shop, game, tell, shop
     ):
         name = game_key(game).name
         tell("DEL", name)
-        async with shelf.db.transaction() as tx:
+        async with cached_shop.db.transaction() as tx:
             xid = await tx.fetchval("SELECT pg_current_xact_id()::text")
             tell("HSET", f"cw:{shop}:{name}", xid, now_ms(tell) - 60_000)
 
             async def ask() -> None:
                 for _ in range(10):
-                    assert not await shelf.keeps(game)
+                    assert not await cached_shop.keeps(game)
                     await asyncio.sleep(0.02)
 
             await outside(ask())
             assert tell("HEXISTS", f"cw:{shop}:{name}", xid) == 1
-        assert await shelf.until_kept(game, seconds=3) < 3
+        assert await cached_shop.until_kept(game, seconds=3) < 3
 
 
 class TestSingleFlight:
-    async def test_loads_once_or_twice_for_fifty_who_ask_at_once(self, shelf, game):
-        await shelf.set_price(game, "11.00")
+    async def test_loads_once_or_twice_for_fifty_who_ask_at_once(self, cached_shop, game):
+        await cached_shop.set_price(game, "11.00")
 
-        found = await asyncio.gather(*(shelf.price(game) for _ in range(50)))
+        found = await asyncio.gather(*(cached_shop.price(game) for _ in range(50)))
 
         assert set(found) == {"11.00"}
-        assert shelf.loads <= 2
+        assert cached_shop.loads <= 2
 
     async def test_loads_a_few_times_for_fifty_when_nothing_can_be_kept(
-        self, shelf, game, tell, shop
+        self, cached_shop, game, tell, shop
     ):
         tell("DEL", game_key(game).name)
         tell("HSET", f"cw:{shop}:{game_key(game).name}", "3", now_ms(tell) + 60_000)
 
-        found = await asyncio.gather(*(shelf.price(game) for _ in range(50)))
+        found = await asyncio.gather(*(cached_shop.price(game) for _ in range(50)))
 
         assert set(found) == {"10.00"}
-        assert shelf.loads <= 3
+        assert cached_shop.loads <= 3
 
     async def test_of_two_processes_loads_once_or_twice(
-        self, shelf, game, module_database_url, redis_url
+        self, cached_shop, game, module_database_url, redis_url
     ):
-        async with shelf_at(module_database_url, redis_url) as other:
+        async with cached_shop_at(module_database_url, redis_url) as other:
             await other.until_kept(game)
             other.loads = 0
-            await shelf.set_price(game, "11.00")
+            await cached_shop.set_price(game, "11.00")
 
-            both = [process.price(game) for process in (shelf, other) for _ in range(20)]
+            both = [process.price(game) for process in (cached_shop, other) for _ in range(20)]
             assert set(await asyncio.gather(*both)) == {"11.00"}
-            assert shelf.loads + other.loads <= 2
+            assert cached_shop.loads + other.loads <= 2
 
     async def test_hands_nobody_what_was_read_before_a_write_that_was_acknowledged(
-        self, shelf, game
+        self, cached_shop, game
     ):
-        await shelf.set_price(game, "11.00")
+        await cached_shop.set_price(game, "11.00")
         looked, arrived = asyncio.Event(), asyncio.Event()
 
         async def look_slowly() -> None:
             looked.set()
             await arrived.wait()
 
-        leader = asyncio.create_task(shelf.price(game, after=look_slowly()))
+        leader = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
         await looked.wait()
-        await shelf.set_price(game, "12.00")
-        joiners = [asyncio.create_task(shelf.price(game)) for _ in range(10)]
+        await cached_shop.set_price(game, "12.00")
+        joiners = [asyncio.create_task(cached_shop.price(game)) for _ in range(10)]
         await asyncio.sleep(0)
         arrived.set()
 
         assert await leader == "11.00"
         assert set(await asyncio.gather(*joiners)) == {"12.00"}
 
-    async def test_survives_a_leader_whose_load_fails(self, shelf, game):
-        await shelf.set_price(game, "11.00")
+    async def test_survives_a_leader_whose_load_fails(self, cached_shop, game):
+        await cached_shop.set_price(game, "11.00")
         began, fails = asyncio.Event(), asyncio.Event()
 
         async def fail() -> None:
@@ -336,9 +338,9 @@ class TestSingleFlight:
             await fails.wait()
             raise ZeroDivisionError
 
-        leader = asyncio.create_task(shelf.price(game, before=fail()))
+        leader = asyncio.create_task(cached_shop.price(game, before=fail()))
         await began.wait()
-        joiners = [asyncio.create_task(shelf.price(game)) for _ in range(10)]
+        joiners = [asyncio.create_task(cached_shop.price(game)) for _ in range(10)]
         await asyncio.sleep(0)
         fails.set()
 
@@ -346,17 +348,17 @@ class TestSingleFlight:
             await leader
         assert set(await asyncio.gather(*joiners)) == {"11.00"}
 
-    async def test_survives_a_leader_that_is_cancelled(self, shelf, game):
-        await shelf.set_price(game, "11.00")
+    async def test_survives_a_leader_that_is_cancelled(self, cached_shop, game):
+        await cached_shop.set_price(game, "11.00")
         began = asyncio.Event()
 
         async def wait() -> None:
             began.set()
             await asyncio.Event().wait()
 
-        leader = asyncio.create_task(shelf.price(game, before=wait()))
+        leader = asyncio.create_task(cached_shop.price(game, before=wait()))
         await began.wait()
-        joiners = [asyncio.create_task(shelf.price(game)) for _ in range(10)]
+        joiners = [asyncio.create_task(cached_shop.price(game)) for _ in range(10)]
         await asyncio.sleep(0)
         leader.cancel()
 
@@ -364,66 +366,68 @@ class TestSingleFlight:
         with pytest.raises(asyncio.CancelledError):
             await leader
 
-    async def test_does_not_make_others_wait_long_for_a_lease_that_nobody_uses(self, shelf, game):
+    async def test_does_not_make_others_wait_long_for_a_lease_that_nobody_uses(
+        self, cached_shop, game
+    ):
         """The leader's load failed: the lease is free at once, not after its two seconds."""
-        await shelf.set_price(game, "11.00")
+        await cached_shop.set_price(game, "11.00")
 
         async def fail() -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await shelf.price(game, before=fail())
-        assert await shelf.until_kept(game) < 0.15 + LATE
+            await cached_shop.price(game, before=fail())
+        assert await cached_shop.until_kept(game) < 0.15 + LATE
 
 
 class TestAbsentGame:
-    async def test_is_remembered_for_half_a_minute(self, shelf, game, tell):
+    async def test_is_remembered_for_half_a_minute(self, cached_shop, game, tell):
         del game
-        assert await shelf.price("nowhere") is None
-        await shelf.until_kept("nowhere")
+        assert await cached_shop.price("nowhere") is None
+        await cached_shop.until_kept("nowhere")
 
         assert 20 < tell("PTTL", "game:nowhere") / 1000 <= 30
 
-    async def test_is_found_as_soon_as_it_is_added(self, shelf, game):
+    async def test_is_found_as_soon_as_it_is_added(self, cached_shop, game):
         del game
-        await shelf.price("new")
-        await shelf.until_kept("new")
+        await cached_shop.price("new")
+        await cached_shop.until_kept("new")
 
-        await shelf.add(id="new", price=Decimal("5.00"), title="New")
+        await cached_shop.add(id="new", price=Decimal("5.00"), title="New")
 
-        assert await shelf.price("new") == "5.00"
+        assert await cached_shop.price("new") == "5.00"
 
 
 class TestAnswer:
     async def test_that_time_makes_wrong_is_not_kept_longer_than_it_is_true(
-        self, shelf, game, tell
+        self, cached_shop, game, tell
     ):
-        shelf.true_until = utc_now() + timedelta(seconds=1)
-        await shelf.set_price(game, "11.00")
-        await shelf.until_kept(game)
+        cached_shop.true_until = utc_now() + timedelta(seconds=1)
+        await cached_shop.set_price(game, "11.00")
+        await cached_shop.until_kept(game)
 
         assert tell("PTTL", game_key(game).name) <= 1000
 
-    async def test_that_is_wrong_already_is_not_kept(self, shelf, game, tell):
-        shelf.true_until = utc_now() - timedelta(seconds=1)
-        await shelf.set_price(game, "11.00")
+    async def test_that_is_wrong_already_is_not_kept(self, cached_shop, game, tell):
+        cached_shop.true_until = utc_now() - timedelta(seconds=1)
+        await cached_shop.set_price(game, "11.00")
 
         for _ in range(3):
-            assert not await shelf.keeps(game)
+            assert not await cached_shop.keeps(game)
         assert tell("GET", game_key(game).name) is None
 
-    async def test_that_is_wrong_already_makes_nobody_wait(self, shelf, game):
-        shelf.true_until = utc_now() - timedelta(seconds=1)
-        await shelf.set_price(game, "11.00")
-        await shelf.price(game)
+    async def test_that_is_wrong_already_makes_nobody_wait(self, cached_shop, game):
+        cached_shop.true_until = utc_now() - timedelta(seconds=1)
+        await cached_shop.set_price(game, "11.00")
+        await cached_shop.price(game)
 
         began = time.monotonic()
         for _ in range(4):
-            assert await shelf.price(game) == "11.00"
+            assert await cached_shop.price(game) == "11.00"
         assert time.monotonic() - began < 0.15
 
     async def test_of_more_than_four_megabytes_is_not_kept_and_makes_nobody_wait(
-        self, shelf, game, tell
+        self, cached_shop, game, tell
     ):
         large = "x" * (4 * 1024 * 1024 + 1)
         tell("DEL", game_key(game).name)
@@ -433,65 +437,67 @@ class TestAnswer:
 
         began = time.monotonic()
         for _ in range(4):
-            assert await shelf.read(game_key(game), load) == large
+            assert await cached_shop.read(game_key(game), load) == large
         assert time.monotonic() - began < 0.3
         assert tell("GET", game_key(game).name) is None
 
-    async def test_of_a_megabyte_is_kept_byte_by_byte(self, shelf, game, tell):
+    async def test_of_a_megabyte_is_kept_byte_by_byte(self, cached_shop, game, tell):
         payload = bytes(range(256)) * 4096
         tell("DEL", game_key(game).name)
 
         async def load() -> Loaded:
             return Loaded(payload)
 
-        assert await shelf.cache.read(game_key(game), load, now=utc_now()) == payload
-        await ended_fills(shelf)
+        assert await cached_shop.cache.read(game_key(game), load, now=utc_now()) == payload
+        await ended_fills(cached_shop)
 
         async def refuse() -> Loaded:
             raise AssertionError
 
-        assert await shelf.cache.read(game_key(game), refuse, now=utc_now()) == payload
+        assert await cached_shop.cache.read(game_key(game), refuse, now=utc_now()) == payload
 
-    async def test_without_a_key_is_loaded_every_time(self, shelf, game):
+    async def test_without_a_key_is_loaded_every_time(self, cached_shop, game):
         for _ in range(2):
-            assert await shelf.read(None, lambda: shelf.look(game)) == "10.00"
-        assert shelf.loads == 2
+            assert await cached_shop.read(None, lambda: cached_shop.look(game)) == "10.00"
+        assert cached_shop.loads == 2
 
 
 class TestInsideATransaction:
-    async def test_nothing_is_read_through_the_cache(self, shelf, game):
+    async def test_nothing_is_read_through_the_cache(self, cached_shop, game):
         with pytest.raises(RuntimeError, match="transaction"):
-            async with shelf.db.transaction():
-                await shelf.price(game)
+            async with cached_shop.db.transaction():
+                await cached_shop.price(game)
 
-        assert await shelf.price(game) == "10.00"
+        assert await cached_shop.price(game) == "10.00"
 
-    async def test_even_what_has_no_key(self, shelf, game):
+    async def test_even_what_has_no_key(self, cached_shop, game):
         with pytest.raises(RuntimeError, match="transaction"):
-            async with shelf.db.transaction():
-                await shelf.read(None, lambda: shelf.look(game))
+            async with cached_shop.db.transaction():
+                await cached_shop.read(None, lambda: cached_shop.look(game))
 
 
 class TestCancelledReader:
-    async def test_leaves_right_answers_to_everybody_else(self, shelf, game):
+    async def test_leaves_right_answers_to_everybody_else(self, cached_shop, game):
         others = {
-            await shelf.add(price=Decimal(cents) / 100, title=f"Game {cents}"): f"{cents / 100:.2f}"
+            await cached_shop.add(
+                price=Decimal(cents) / 100, title=f"Game {cents}"
+            ): f"{cents / 100:.2f}"
             for cents in range(100, 130)
         }
         for _ in range(20):
-            doomed = [asyncio.create_task(shelf.price(game)) for _ in range(5)]
-            asked = {other: asyncio.create_task(shelf.price(other)) for other in others}
+            doomed = [asyncio.create_task(cached_shop.price(game)) for _ in range(5)]
+            asked = {other: asyncio.create_task(cached_shop.price(other)) for other in others}
             await asyncio.sleep(0)
             for task in doomed[::2]:
                 task.cancel()
             assert {other: await task for other, task in asked.items()} == others
             await asyncio.gather(*doomed, return_exceptions=True)
-        assert await shelf.until_kept(game) < 5
+        assert await cached_shop.until_kept(game) < 5
 
 
-async def ended_fills(shelf: Shelf) -> None:
+async def ended_fills(cached_shop: CachedShop) -> None:
     """Wait until what was sent behind the last answer has arrived."""
-    await shelf.cache.close()  # type: ignore[attr-defined]  # the fills under way end, no more
+    await cached_shop.cache.close()  # type: ignore[attr-defined]  # the fills under way end, no more
 
 
 async def outside(work) -> None:

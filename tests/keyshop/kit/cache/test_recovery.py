@@ -7,15 +7,15 @@ from typing import TypeAlias
 import pytest
 
 from keyshop.kit.cache.open import run_relay
-from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
-from tests.keyshop.kit.cache.shelf import (
-    Shelf,
+from tests.factories.cached_shop import (
+    CachedShop,
+    cached_shop_at,
+    cached_shop_without_redis,
     game_key,
-    open_shelf,
-    shelf_at,
-    shelf_without_cache,
+    open_cached_shop,
     until,
 )
+from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
 
 Accident: TypeAlias = Callable[[RedisProcess], None]
 
@@ -63,9 +63,11 @@ def be_itself(server: RedisProcess) -> None:
     server.tell("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-async def reads_stay_right(shelf: Shelf, game: str, price: str, *, times: int = 20) -> None:
+async def reads_stay_right(
+    cached_shop: CachedShop, game: str, price: str, *, times: int = 20
+) -> None:
     for _ in range(times):
-        assert await shelf.price(game) == price
+        assert await cached_shop.price(game) == price
         await asyncio.sleep(0.01)
 
 
@@ -78,20 +80,20 @@ class TestRedis:
     async def test_serves_nothing_old_and_is_soon_trusted_after(
         self, database_url, own_redis, happens: Accident, record_property
     ):
-        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+        async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             own_redis.tell("SAVE")  # holds 10.00 as it is kept now
-            await shelf.set_price(game, "11.00")
-            await shelf.until_kept(game)
+            await cached_shop.set_price(game, "11.00")
+            await cached_shop.until_kept(game)
 
             await asyncio.to_thread(happens, own_redis)
 
-            await reads_stay_right(shelf, game, "11.00")
-            seconds = await shelf.until_kept(game)
+            await reads_stay_right(cached_shop, game, "11.00")
+            seconds = await cached_shop.until_kept(game)
             record_property("seconds_until_trusted", round(seconds, 3))
             assert seconds < SOON
-            await reads_stay_right(shelf, game, "11.00")
-            await shelf.set_price(game, "12.00")
-            await reads_stay_right(shelf, game, "12.00")
+            await reads_stay_right(cached_shop, game, "11.00")
+            await cached_shop.set_price(game, "12.00")
+            await reads_stay_right(cached_shop, game, "12.00")
 
     @pytest.mark.parametrize(
         "happens", [fill_memory, refuse_policy, be_replica], ids=lambda happens: happens.__name__
@@ -99,55 +101,55 @@ class TestRedis:
     async def test_serves_nothing_old_while_it_is_unfit_and_is_soon_trusted_after(
         self, database_url, own_redis, happens: Accident
     ):
-        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+        async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             happens(own_redis)
             for cent in range(8):
-                await shelf.set_price(game, f"11.0{cent}")
-                await reads_stay_right(shelf, game, f"11.0{cent}", times=10)
+                await cached_shop.set_price(game, f"11.0{cent}")
+                await reads_stay_right(cached_shop, game, f"11.0{cent}", times=10)
                 await asyncio.sleep(0.1)
             be_itself(own_redis)
 
-            await reads_stay_right(shelf, game, "11.07")
-            assert await shelf.until_kept(game) < SOON
-            await reads_stay_right(shelf, game, "11.07")
+            await reads_stay_right(cached_shop, game, "11.07")
+            assert await cached_shop.until_kept(game) < SOON
+            await reads_stay_right(cached_shop, game, "11.07")
 
     async def test_keeps_writers_guarded_in_a_full_memory(self, database_url, own_redis):
-        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+        async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             fill_memory(own_redis)
             for cent in range(10):
-                assert await shelf.set_price(game, f"11.0{cent}") < 0.3
-                assert await shelf.price(game) == f"11.0{cent}"
+                assert await cached_shop.set_price(game, f"11.0{cent}") < 0.3
+                assert await cached_shop.price(game) == f"11.0{cent}"
 
     async def test_replaced_by_another_server_is_trusted_again_and_by_nobody_of_the_old(
         self, database_url, own_redis
     ):
-        async with open_shelf(database_url, own_redis.url) as (shelf, game):
+        async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             await asyncio.to_thread(own_redis.kill)
             with serving("valkey") as other:
                 other.kill()
                 other.port = own_redis.port
                 await asyncio.to_thread(other.start)
-                await shelf.set_price(game, "11.00")
-                await reads_stay_right(shelf, game, "11.00")
-                assert await shelf.until_kept(game) < SOON
+                await cached_shop.set_price(game, "11.00")
+                await reads_stay_right(cached_shop, game, "11.00")
+                assert await cached_shop.until_kept(game) < SOON
                 await asyncio.to_thread(other.kill)
             await asyncio.to_thread(own_redis.start)
-            await shelf.set_price(game, "12.00")
-            await reads_stay_right(shelf, game, "12.00")
-            assert await shelf.until_kept(game) < SOON
+            await cached_shop.set_price(game, "12.00")
+            await reads_stay_right(cached_shop, game, "12.00")
+            assert await cached_shop.until_kept(game) < SOON
 
     async def test_may_be_away_at_the_start(self, database_url, own_valkey):
         own_valkey.kill()
         async with (
             run_relay(database_url, own_valkey.url),
-            shelf_at(database_url, own_valkey.url) as shelf,
+            cached_shop_at(database_url, own_valkey.url) as cached_shop,
         ):
-            game = await shelf.add(price=10)
-            assert await shelf.price(game) == "10.00"
-            assert await shelf.set_price(game, "11.00") < 1.3
+            game = await cached_shop.add(price=10)
+            assert await cached_shop.price(game) == "10.00"
+            assert await cached_shop.set_price(game, "11.00") < 1.3
             await asyncio.to_thread(own_valkey.start)
-            assert await shelf.until_kept(game) < SOON
-            assert await shelf.price(game) == "11.00"
+            assert await cached_shop.until_kept(game) < SOON
+            assert await cached_shop.price(game) == "11.00"
 
     async def test_that_becomes_the_replica_of_one_that_lagged_behind_shows_nothing_old(
         self, database_url, kind
@@ -155,7 +157,7 @@ class TestRedis:
         """Its data go back in time behind connections that stay open, token and all."""
         quick = ("--repl-diskless-sync-delay", "0")
         with serving(kind, *quick) as first, serving(kind, *quick) as second:
-            async with open_shelf(database_url, first.url) as (shelf, game):
+            async with open_cached_shop(database_url, first.url) as (cached_shop, game):
                 second.tell("REPLICAOF", "127.0.0.1", str(first.port))
 
                 async def has_copied() -> bool:
@@ -163,36 +165,36 @@ class TestRedis:
 
                 await until(has_copied)
                 second.tell("REPLICAOF", "NO", "ONE")  # from here on it lags behind
-                await shelf.set_price(game, "11.00")
-                await shelf.until_kept(game)
+                await cached_shop.set_price(game, "11.00")
+                await cached_shop.until_kept(game)
 
                 first.tell("REPLICAOF", "127.0.0.1", str(second.port))
 
                 async with asyncio.timeout(10):
                     while b"10.00" not in (first.tell("GET", game_key(game).name) or b""):
-                        assert await shelf.price(game) == "11.00"
+                        assert await cached_shop.price(game) == "11.00"
                         await asyncio.sleep(0.001)
-                await reads_stay_right(shelf, game, "11.00", times=100)
+                await reads_stay_right(cached_shop, game, "11.00", times=100)
                 be_itself(first)
-                assert await shelf.until_kept(game) < SOON
-                await reads_stay_right(shelf, game, "11.00")
+                assert await cached_shop.until_kept(game) < SOON
+                await reads_stay_right(cached_shop, game, "11.00")
 
     async def test_that_goes_away_while_a_writer_does_not_reach_it_forgets_nothing(
         self, database_url, own_redis
     ):
         """Its file is older than a write that never reached it: the old value is in both."""
         async with (
-            open_shelf(database_url, own_redis.url) as (shelf, game),
-            shelf_without_cache(database_url) as other,
+            open_cached_shop(database_url, own_redis.url) as (cached_shop, game),
+            cached_shop_without_redis(database_url) as other,
         ):
             own_redis.tell("SAVE")
             await asyncio.to_thread(own_redis.kill)
             await other.set_price(game, "11.00")
             await asyncio.to_thread(own_redis.start)
 
-            await reads_stay_right(shelf, game, "11.00")
-            assert await shelf.until_kept(game) < SOON
-            await reads_stay_right(shelf, game, "11.00")
+            await reads_stay_right(cached_shop, game, "11.00")
+            assert await cached_shop.until_kept(game) < SOON
+            await reads_stay_right(cached_shop, game, "11.00")
 
 
 class TestTwoShops:
@@ -200,8 +202,8 @@ class TestTwoShops:
         self, database_url, module_database_url, own_valkey
     ):
         async with (
-            open_shelf(database_url, own_valkey.url) as (one, _),
-            open_shelf(module_database_url, own_valkey.url) as (two, _),
+            open_cached_shop(database_url, own_valkey.url) as (one, _),
+            open_cached_shop(module_database_url, own_valkey.url) as (two, _),
         ):
             async with one.db.read() as first, two.db.read() as second:
                 shops = [
@@ -222,31 +224,31 @@ class TestEpoch:
         self, database_url, own_valkey
     ):
         """An old value under its old token: neither is believed."""
-        async with open_shelf(database_url, own_valkey.url) as (shelf, game):
+        async with open_cached_shop(database_url, own_valkey.url) as (cached_shop, game):
             old = own_valkey.tell("GET", game_key(game).name)
             flush(own_valkey)
-            await shelf.set_price(game, "11.00")
-            await shelf.until_kept(game)
+            await cached_shop.set_price(game, "11.00")
+            await cached_shop.until_kept(game)
             own_valkey.tell("SET", game_key(game).name, old)
 
-            assert await shelf.price(game) == "11.00"
+            assert await cached_shop.price(game) == "11.00"
 
 
 class TestPostgreSQL:
     async def test_that_breaks_every_connection_leaves_nothing_old(self, database_url, redis_url):
-        async with open_shelf(database_url, redis_url) as (shelf, game):
-            await shelf.db.close()
-            await shelf.db.open()
-            async with shelf.db.read() as reader:
+        async with open_cached_shop(database_url, redis_url) as (cached_shop, game):
+            await cached_shop.db.close()
+            await cached_shop.db.open()
+            async with cached_shop.db.read() as reader:
                 await reader.fetch(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
 
             async def is_written() -> bool:
-                await shelf.set_price(game, "11.00")
+                await cached_shop.set_price(game, "11.00")
                 return True
 
             await until(is_written)
-            await reads_stay_right(shelf, game, "11.00")
-            assert await shelf.until_kept(game) < SOON
+            await reads_stay_right(cached_shop, game, "11.00")
+            assert await cached_shop.until_kept(game) < SOON

@@ -6,7 +6,7 @@ import time
 import asyncpg
 
 from keyshop.kit.cache.open import run_relay
-from tests.keyshop.kit.cache.shelf import game_key, open_shelf, shelf_at, until
+from tests.factories.cached_shop import cached_shop_at, game_key, open_cached_shop, until
 from tests.servers import connected
 
 PROMISE = 1.0  # seconds
@@ -17,15 +17,17 @@ _ROWS = "SELECT count(*) FROM keyshop.cache_outbox"
 
 
 class TestForeignWrite:
-    async def test_is_seen_within_a_second(self, shelf, game, module_database_url, record_property):
+    async def test_is_seen_within_a_second(
+        self, cached_shop, game, module_database_url, record_property
+    ):
         seconds = []
         async with connected(module_database_url) as foreign:
             for cent in range(20):
-                await shelf.until_kept(game)
+                await cached_shop.until_kept(game)
                 price = f"11.{cent:02}"
                 await foreign.execute(_WRITE, game, price)
                 began = time.monotonic()
-                while await shelf.price(game) != price:
+                while await cached_shop.price(game) != price:
                     assert time.monotonic() - began < PROMISE
                     await asyncio.sleep(0.001)
                 seconds.append(time.monotonic() - began)
@@ -34,65 +36,67 @@ class TestForeignWrite:
         record_property("worst", round(seconds[-1], 4))
 
     async def test_is_not_hidden_by_a_transaction_that_is_open_for_long(
-        self, shelf, game, module_database_url
+        self, cached_shop, game, module_database_url
     ):
         async with connected(module_database_url) as foreign:
             await foreign.execute("BEGIN")
             await foreign.execute(_WRITE, game, "11.00")
             await asyncio.sleep(1.5)
-            assert await shelf.price(game) == "10.00"
-            await shelf.until_kept(game)
+            assert await cached_shop.price(game) == "10.00"
+            await cached_shop.until_kept(game)
             await foreign.execute("COMMIT")
             await asyncio.sleep(PROMISE)
-            assert await shelf.price(game) == "11.00"
+            assert await cached_shop.price(game) == "11.00"
 
-    async def test_of_every_game_is_seen_within_a_second(self, shelf, game, module_database_url):
+    async def test_of_every_game_is_seen_within_a_second(
+        self, cached_shop, game, module_database_url
+    ):
         async with connected(module_database_url) as foreign:
             await foreign.execute("UPDATE games SET price = price + 1")
             await asyncio.sleep(PROMISE)
-            assert await shelf.price(game) == "11.00"
+            assert await cached_shop.price(game) == "11.00"
 
-    async def test_that_is_undone_changes_nothing(self, shelf, game, module_database_url):
+    async def test_that_is_undone_changes_nothing(self, cached_shop, game, module_database_url):
         async with connected(module_database_url) as foreign:
             await foreign.execute("BEGIN")
             await foreign.execute(_WRITE, game, "11.00")
             await foreign.execute("ROLLBACK")
         await asyncio.sleep(0.2)
-        assert await shelf.keeps(game)
+        assert await cached_shop.keeps(game)
 
     async def test_of_a_session_that_switches_triggers_off_is_seen_too(
-        self, shelf, game, module_database_url
+        self, cached_shop, game, module_database_url
     ):
         async with connected(module_database_url) as foreign:
             await foreign.execute("SET session_replication_role = replica")
             await foreign.execute(_WRITE, game, "11.00")
             await asyncio.sleep(PROMISE)
-            assert await shelf.price(game) == "11.00"
+            assert await cached_shop.price(game) == "11.00"
 
 
 class TestStoppedRelay:
     async def test_ends_trust_within_a_second_so_that_a_foreign_write_is_seen(
         self, database_url, redis_url
     ):
-        async with shelf_at(database_url, redis_url) as shelf:
+        async with cached_shop_at(database_url, redis_url) as cached_shop:
             async with run_relay(database_url, redis_url):
-                game = await shelf.add(price=10)
-                await shelf.until_kept(game)
+                game = await cached_shop.add(price=10)
+                await cached_shop.until_kept(game)
             async with connected(database_url) as foreign:
                 await foreign.execute(_WRITE, game, "11.00")
             await asyncio.sleep(PROMISE)
             for _ in range(20):
-                assert await shelf.price(game) == "11.00"
+                assert await cached_shop.price(game) == "11.00"
             async with run_relay(database_url, redis_url):
-                assert await shelf.until_kept(game) < 5
-                assert await shelf.price(game) == "11.00"
+                assert await cached_shop.until_kept(game) < 5
+                assert await cached_shop.price(game) == "11.00"
 
     async def test_between_taking_rows_and_deleting_them_hides_nothing(
         self, database_url, redis_url
     ):
         """Another relay runs, and passes over the rows that the stopped one holds."""
         async with (
-            open_shelf(database_url, redis_url) as (shelf, game),
+            open_cached_shop(database_url, redis_url) as (cached_shop, game),
             connected(database_url) as foreign,
             connected(database_url) as stopped,
         ):
@@ -107,17 +111,17 @@ class TestStoppedRelay:
                     await stopped.execute("ROLLBACK")
             await asyncio.sleep(PROMISE)
             for _ in range(20):
-                assert await shelf.price(game) == f"{price}.00"
+                assert await cached_shop.price(game) == f"{price}.00"
             await stopped.execute("ROLLBACK")
-            assert await shelf.until_kept(game) < 5
-            assert await shelf.price(game) == f"{price}.00"
+            assert await cached_shop.until_kept(game) < 5
+            assert await cached_shop.price(game) == f"{price}.00"
 
     async def test_holding_what_a_writer_waits_for_delays_it_by_a_second_at_most(
         self, database_url, redis_url
     ):
         async with (
-            open_shelf(database_url, redis_url) as (shelf, game),
-            shelf_at(database_url, None) as other,
+            open_cached_shop(database_url, redis_url) as (cached_shop, game),
+            cached_shop_at(database_url, None) as other,
             connected(database_url) as stopped,
         ):
             writing = asyncio.create_task(other.set_price(game, "11.00"))
@@ -131,50 +135,50 @@ class TestStoppedRelay:
             await until(is_held)
             assert await writing < 0.95 + 0.4
             for _ in range(20):
-                assert await shelf.price(game) == "11.00"
+                assert await cached_shop.price(game) == "11.00"
             await stopped.execute("ROLLBACK")
-            assert await shelf.until_kept(game) < 5
+            assert await cached_shop.until_kept(game) < 5
 
 
 class TestTwoRelays:
     async def test_deliver_everything_and_harm_nothing(self, database_url, redis_url):
         async with (
-            open_shelf(database_url, redis_url) as (shelf, game),
+            open_cached_shop(database_url, redis_url) as (cached_shop, game),
             run_relay(database_url, redis_url),
             connected(database_url) as foreign,
         ):
             for cent in range(30):
                 await foreign.execute(_WRITE, game, f"11.{cent:02}")
             await asyncio.sleep(PROMISE)
-            assert await shelf.price(game) == "11.29"
+            assert await cached_shop.price(game) == "11.29"
 
             async def is_empty() -> bool:
                 return not await foreign.fetchval(_ROWS)
 
             await until(is_empty)
-            assert await shelf.until_kept(game) < 5
+            assert await cached_shop.until_kept(game) < 5
 
     async def test_recover_once_each_time_and_agree(self, database_url, own_valkey):
         async with (
-            open_shelf(database_url, own_valkey.url) as (shelf, game),
+            open_cached_shop(database_url, own_valkey.url) as (cached_shop, game),
             run_relay(database_url, own_valkey.url),
             run_relay(database_url, own_valkey.url),
         ):
             for _ in range(3):
                 own_valkey.tell("FLUSHALL")
-                await shelf.set_price(game, "11.00")
-                assert await shelf.price(game) == "11.00"
-                await shelf.until_kept(game, seconds=8)
+                await cached_shop.set_price(game, "11.00")
+                assert await cached_shop.price(game) == "11.00"
+                await cached_shop.until_kept(game, seconds=8)
 
 
 class TestBacklog:
     async def test_of_more_rows_than_can_be_delivered_begins_a_new_epoch(
         self, database_url, redis_url
     ):
-        async with shelf_at(database_url, redis_url) as shelf:
+        async with cached_shop_at(database_url, redis_url) as cached_shop:
             async with run_relay(database_url, redis_url):
-                game = await shelf.add(price=10)
-                await shelf.until_kept(game)
+                game = await cached_shop.add(price=10)
+                await cached_shop.until_kept(game)
             async with connected(database_url) as foreign:
                 before = await foreign.fetchval("SELECT epoch FROM keyshop.cache_control")
                 await foreign.execute(_WRITE, game, "11.00")
@@ -184,8 +188,8 @@ class TestBacklog:
                 )
                 await asyncio.sleep(PROMISE)
                 async with run_relay(database_url, redis_url):
-                    assert await shelf.until_kept(game) < 8
-                    assert await shelf.price(game) == "11.00"
+                    assert await cached_shop.until_kept(game) < 8
+                    assert await cached_shop.price(game) == "11.00"
                 assert await foreign.fetchval(_ROWS) == 0
                 assert await foreign.fetchval("SELECT epoch FROM keyshop.cache_control") != before
 
@@ -205,10 +209,10 @@ class TestBacklog:
 class TestNothingElse:
     async def test_is_asked_of_redis_than_single_keys(self, database_url, own_redis):
         """Nothing walks through the keys, and no start of a process deletes anything."""
-        async with open_shelf(database_url, own_redis.url) as (shelf, game):
-            async with shelf_at(database_url, own_redis.url) as other:
+        async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
+            async with cached_shop_at(database_url, own_redis.url) as other:
                 for cent in range(10):
-                    await shelf.set_price(game, f"11.0{cent}")
+                    await cached_shop.set_price(game, f"11.0{cent}")
                     await other.price(game)
                 own_redis.tell("FLUSHALL")
                 await other.until_kept(game)
@@ -219,11 +223,11 @@ class TestNothingElse:
 
     async def test_is_deleted_when_a_process_starts(self, database_url, own_redis):
         own_redis.tell("SET", "queue:orders", "waiting")
-        async with open_shelf(database_url, own_redis.url) as (_, game):
+        async with open_cached_shop(database_url, own_redis.url) as (_, game):
             kept = own_redis.tell("GET", game_key(game).name)
             async with (
                 run_relay(database_url, own_redis.url),
-                shelf_at(database_url, own_redis.url) as other,
+                cached_shop_at(database_url, own_redis.url) as other,
             ):
                 await until(lambda: other.keeps(game))
             assert own_redis.tell("GET", game_key(game).name) == kept

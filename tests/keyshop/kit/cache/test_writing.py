@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from keyshop.kit.cache.guard import GuardedCommit
-from tests.keyshop.kit.cache.shelf import game_key, shelf_at, until
+from tests.factories.cached_shop import cached_shop_at, game_key, until
 
 # Marks the game, and waits before its COMMIT to be killed.
 _WRITER = """
@@ -47,7 +47,7 @@ _WRITER = """
 
 class TestCommit:
     async def test_is_marked_before_it_is_done_and_published_after(
-        self, shelf, game, tell, shop, module_database_url, redis_url
+        self, cached_shop, game, tell, shop, module_database_url, redis_url
     ):
         name, seen = game_key(game).name, []
 
@@ -57,8 +57,8 @@ class TestCommit:
                 seen.append((tell("GET", name), tell("HKEYS", f"cw:{shop}:{name}"), sealed.xid))
                 return sealed
 
-        guard = Watches(shelf.guard._link)
-        async with shelf_at(module_database_url, redis_url, guard=guard) as other:
+        guard = Watches(cached_shop.guard._link)
+        async with cached_shop_at(module_database_url, redis_url, guard=guard) as other:
             await other.set_price(game, "11.00")
 
         ((value, markers, xid),) = seen
@@ -66,29 +66,29 @@ class TestCommit:
         assert [marker.decode() for marker in markers] == [xid]
         assert tell("EXISTS", f"cw:{shop}:{name}", f"cw:{shop}:home", f"cw:{shop}:prices") == 0
 
-    async def test_leaves_nothing_in_the_outbox(self, shelf, game):
-        await shelf.set_price(game, "11.00")
+    async def test_leaves_nothing_in_the_outbox(self, cached_shop, game):
+        await cached_shop.set_price(game, "11.00")
 
         async def is_empty() -> bool:
-            async with shelf.db.read() as reader:
+            async with cached_shop.db.read() as reader:
                 return not await reader.fetchval("SELECT count(*) FROM keyshop.cache_outbox")
 
         await until(is_empty)
 
     async def test_of_what_nobody_keeps_tells_redis_nothing(self, database_url, own_valkey):
-        async with shelf_at(database_url, own_valkey.url) as shelf:
-            game = await shelf.add(price=10)
+        async with cached_shop_at(database_url, own_valkey.url) as cached_shop:
+            game = await cached_shop.add(price=10)
             await asyncio.sleep(0.2)
             before = own_valkey.tell("INFO", "commandstats").get("cmdstat_evalsha")
-            async with shelf.db.transaction() as tx:
+            async with cached_shop.db.transaction() as tx:
                 await tx.execute("CREATE TABLE notes (id INT)")
                 await tx.execute("INSERT INTO notes VALUES (1)")
-            async with shelf.db.transaction() as tx:
+            async with cached_shop.db.transaction() as tx:
                 await tx.execute('UPDATE games SET "g2aStock" = NOT "g2aStock" WHERE id = $1', game)
             assert own_valkey.tell("INFO", "commandstats").get("cmdstat_evalsha") == before
 
-    async def test_that_is_refused_takes_its_marks_back(self, shelf, game, tell, shop):
-        async with shelf.db.transaction() as tx:
+    async def test_that_is_refused_takes_its_marks_back(self, cached_shop, game, tell, shop):
+        async with cached_shop.db.transaction() as tx:
             await tx.execute(
                 "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END $$"
@@ -99,25 +99,25 @@ class TestCommit:
             )
         try:
             with pytest.raises(Exception, match="no"):
-                await shelf.set_price(game, "11.00")
+                await cached_shop.set_price(game, "11.00")
             assert tell("EXISTS", f"cw:{shop}:{game_key(game).name}") == 0
-            assert await shelf.price(game) == "10.00"
+            assert await cached_shop.price(game) == "10.00"
         finally:
-            async with shelf.db.transaction() as tx:
+            async with cached_shop.db.transaction() as tx:
                 await tx.execute("DROP FUNCTION refuse CASCADE")
 
-    async def test_of_a_part_that_was_undone_is_not_marked(self, shelf, game):
-        async with shelf.db.transaction() as tx:
+    async def test_of_a_part_that_was_undone_is_not_marked(self, cached_shop, game):
+        async with cached_shop.db.transaction() as tx:
             with pytest.raises(ZeroDivisionError):
                 await undo(tx, game)
-        assert await shelf.keeps(game)
+        assert await cached_shop.keeps(game)
 
-    async def test_of_many_games_is_seen_of_each(self, shelf):
-        games = [await shelf.add(price=10, title=f"One of many {n}") for n in range(120)]
-        await asyncio.gather(*(shelf.until_kept(game) for game in games))
-        async with shelf.db.transaction() as tx:
+    async def test_of_many_games_is_seen_of_each(self, cached_shop):
+        games = [await cached_shop.add(price=10, title=f"One of many {n}") for n in range(120)]
+        await asyncio.gather(*(cached_shop.until_kept(game) for game in games))
+        async with cached_shop.db.transaction() as tx:
             await tx.execute("UPDATE games SET price = 12 WHERE id = ANY($1)", games)
-        found = await asyncio.gather(*(shelf.price(game) for game in games))
+        found = await asyncio.gather(*(cached_shop.price(game) for game in games))
         assert set(found) == {"12.00"}
 
 
@@ -130,7 +130,7 @@ async def undo(tx, game: str) -> None:
 class TestKilledWriter:
     @pytest.mark.parametrize(("when", "price"), [("before", "10.00"), ("after", "66.00")])
     async def test_leaves_nothing_old_and_its_game_is_kept_again(
-        self, shelf, game, module_database_url, redis_url, when, price
+        self, cached_shop, game, module_database_url, redis_url, when, price
     ):
         program = textwrap.dedent(_WRITER)
         process = await asyncio.create_subprocess_exec(
@@ -141,11 +141,11 @@ class TestKilledWriter:
         while (line := (await process.stdout.readline()).strip()) not in {b"guarded", b"unguarded"}:
             assert line or process.returncode is None
         assert line == b"guarded"
-        assert await shelf.price(game) == price
-        assert not await shelf.keeps(game)
+        assert await cached_shop.price(game) == price
+        assert not await cached_shop.keeps(game)
         os.kill(process.pid, signal.SIGKILL)
         await process.wait()
 
-        assert await shelf.price(game) == price
-        assert await shelf.until_kept(game) < 5
-        assert await shelf.price(game) == price
+        assert await cached_shop.price(game) == price
+        assert await cached_shop.until_kept(game) < 5
+        assert await cached_shop.price(game) == price

@@ -1,4 +1,4 @@
-"""Jobs that leave a trace in a diary, and the shop they happen in."""
+"""Jobs that leave a trace in a job_log, and the shop they happen in."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import Job
 from keyshop.mail.protocol import Mail, Mailer, MailUnavailable
 from keyshop.supplier.errors import SupplierUnavailable
-from tests.keyshop.accounts.people import make_parts
+from tests.factories.customers import make_account_services
 
 
 class NoMailer:
@@ -33,7 +33,7 @@ class ProbeShop(Struct):
     database_url: str
     mailer: Mailer = field(default_factory=NoMailer)
     accounts: AccountServices = field(
-        default_factory=lambda: make_parts(PasswordPool(threads=1, cost=4))
+        default_factory=lambda: make_account_services(PasswordPool(threads=1, cost=4))
     )
     public_url: str = "https://shop.example"
 
@@ -69,7 +69,7 @@ class Stumble(Job, frozen=True):
 
 
 class Break(Job, frozen=True):
-    """Meets an error that nobody foresaw, while the diary says that the world is broken."""
+    """Meets an error that nobody foresaw, while the job_log says that the world is broken."""
 
     name: ClassVar[str] = "test.break"
 
@@ -102,19 +102,19 @@ async def on_linger(shop: WorkerShop, job: Linger) -> None:
 
 async def on_stumble(shop: WorkerShop, job: Stumble) -> None:
     await write(shop, job.text)
-    if len(await read_diary(shop.db)) == 1:
+    if len(await read_job_log(shop.db)) == 1:
         raise SupplierUnavailable("G2A does not answer.")
 
 
 async def on_break(shop: WorkerShop, job: Break) -> None:
-    if "repaired" not in await read_diary(shop.db):
+    if "repaired" not in await read_job_log(shop.db):
         raise ValueError("The world is broken.")
     await write(shop, job.name)
 
 
 async def on_block(shop: WorkerShop, job: Block) -> None:
     await write(shop, "began")
-    if (await read_diary(shop.db)).count("began") == 1:
+    if (await read_job_log(shop.db)).count("began") == 1:
         time.sleep(job.block_seconds)  # noqa: ASYNC251 — this is the fault under test
         return
     await asyncio.sleep(job.linger_seconds)
@@ -131,16 +131,16 @@ HANDLERS = (
 )
 
 
-async def make_diary(db: Database) -> None:
+async def make_job_log(db: Database) -> None:
     async with db.transaction() as tx:
-        await tx.execute("CREATE TABLE diary (id serial PRIMARY KEY, note text, pid int)")
+        await tx.execute("CREATE TABLE job_log (id serial PRIMARY KEY, note text, pid int)")
 
 
 async def write(shop: WorkerShop, note: str) -> None:
     async with shop.db.transaction() as tx:
-        await tx.execute("INSERT INTO diary (note, pid) VALUES ($1, $2)", note, os.getpid())
+        await tx.execute("INSERT INTO job_log (note, pid) VALUES ($1, $2)", note, os.getpid())
 
 
-async def read_diary(db: Database) -> list[str]:
+async def read_job_log(db: Database) -> list[str]:
     async with db.read() as reader:
-        return [row["note"] for row in await reader.fetch("SELECT note FROM diary ORDER BY id")]
+        return [row["note"] for row in await reader.fetch("SELECT note FROM job_log ORDER BY id")]

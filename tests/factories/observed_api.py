@@ -16,9 +16,9 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.commit import CommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
+from tests.factories.account_services import account_services
+from tests.factories.cached_shop import until
 from tests.keyshop.entrypoints.api.conftest import client_of
-from tests.keyshop.entrypoints.api.parts import account_parts
-from tests.keyshop.kit.cache.shelf import until
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -35,7 +35,7 @@ class CountingDatabase(Database):
             yield reader
 
 
-class Window:
+class ObservedApi:
     """The shop as a visitor sees it, its database and its Redis."""
 
     def __init__(self, visitor: AsyncClient, db: CountingDatabase, redis: Redis) -> None:
@@ -99,30 +99,30 @@ def games_in(shown: Any) -> Iterator[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def open_window(database_url: str, redis_url: str) -> AsyncIterator[Window]:
+async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[ObservedApi]:
     """Run a shop with its relay for the length of a block, from when it trusts its Redis."""
     async with AsyncExitStack() as parts:
         await parts.enter_async_context(run_relay(database_url, redis_url))
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = await _database(parts, database_url, opened.guard)
         await parts.enter_async_context(keep_tidy(opened.guard, db))
-        app = create_app(db=db, accounts=account_parts(), cache=opened.cache, checks={})
+        app = create_app(db=db, accounts=account_services(), cache=opened.cache, checks={})
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))
-        window = Window(visitor, db, redis)
+        api = ObservedApi(visitor, db, redis)
         # The absence of a game is kept like a game.
-        await window.warm("/nobody")
-        yield window
+        await api.warm("/nobody")
+        yield api
 
 
 @asynccontextmanager
-async def open_window_without_cache(database_url: str) -> AsyncIterator[AsyncClient]:
+async def open_api_without_cache(database_url: str) -> AsyncIterator[AsyncClient]:
     """Run the same shop with its cache switched off."""
     async with AsyncExitStack() as parts:
         opened = await parts.enter_async_context(open_cache(database_url, None))
         assert isinstance(opened.cache, PassThrough)
         db = await _database(parts, database_url, opened.guard)
-        app = create_app(db=db, accounts=account_parts(), cache=opened.cache, checks={})
+        app = create_app(db=db, accounts=account_services(), cache=opened.cache, checks={})
         yield await parts.enter_async_context(client_of(app))
 
 

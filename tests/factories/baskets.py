@@ -1,4 +1,4 @@
-"""Customers and guests, and what they have."""
+"""Carts and wishlists of customers and guests."""
 
 from collections.abc import Awaitable
 from datetime import timedelta

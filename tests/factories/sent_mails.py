@@ -1,4 +1,4 @@
-"""What arrives in mailboxes."""
+"""Mails as they arrive in mailboxes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from keyshop.accounts.mails import MailJob, compose
 from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mail
-from tests.keyshop.accounts.people import jobs
+from tests.factories.customers import jobs
 from tests.shop import NOON
 
 URL = "https://shop.example/"

@@ -1,4 +1,4 @@
-"""People at their browsers: each has a cookie jar, an address, and perhaps an account."""
+"""Browsers: each has a cookie jar, an address and perhaps an account."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -92,7 +92,7 @@ class Person(Struct):
 
 
 @asynccontextmanager
-async def somebody(app: ASGIApp, **settings: Any) -> AsyncIterator[Person]:
+async def open_browser(app: ASGIApp, **settings: Any) -> AsyncIterator[Person]:
     """Sit down at a browser of one's own, at an address of one's own."""
     number = next(_addresses)
     address = settings.pop("address", f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")

@@ -1,4 +1,4 @@
-"""People who register and sign in, and what the database says of it."""
+"""Customers who register and sign in, and what the database then holds."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.models import BasketLimits, Visitor
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
-from tests.keyshop.accounts.signing import make_tokens
+from tests.factories.sessions import make_tokens
 from tests.shop import NOON
 
 ALICE = "alice@example.com"
@@ -30,7 +30,7 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 
 
-def make_parts(passwords: PasswordPool, tokens: Tokens | None = None) -> AccountServices:
+def make_account_services(passwords: PasswordPool, tokens: Tokens | None = None) -> AccountServices:
     return AccountServices(
         tokens=tokens or make_tokens(),
         passwords=passwords,

@@ -1,4 +1,4 @@
-"""A process of the shop that sells games from its shelf: the smallest one that reads and writes."""
+"""A process of the shop that sells games from its cached_shop: the smallest one that reads and writes."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ _PRICE = "SELECT price::text FROM games WHERE id = $1"
 _TITLES = "SELECT string_agg(title, ',' ORDER BY title) FROM games"
 
 
-class Shelf:
+class CachedShop:
     """One process: its database, its cache, and a count of what it asked PostgreSQL for."""
 
     def __init__(self, db: Database, cache: Cache, guard: CommitGuard) -> None:
@@ -33,7 +33,7 @@ class Shelf:
         self.true_until: datetime | None = None
 
     async def add(self, **overrides: Any) -> str:
-        """Put a game on the shelf and return its id."""
+        """Put a game on the cached_shop and return its id."""
         return await make_game(self.db, **overrides)
 
     async def set_price(self, game: str, price: str) -> float:
@@ -68,7 +68,7 @@ class Shelf:
         return None if payload is None else payload.decode()
 
     async def list_titles(self, family: Family) -> str | None:
-        """Read what stands on the shelf, under a family that has one key."""
+        """Read what stands on the cached_shop, under a family that has one key."""
         key = family.find_key()
         return await self.read(key, self._look_at_titles)
 
@@ -114,9 +114,9 @@ async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 10) ->
 
 
 @asynccontextmanager
-async def shelf_at(
+async def cached_shop_at(
     database_url: str, redis_url: str | None, *, guard: CommitGuard | None = None
-) -> AsyncIterator[Shelf]:
+) -> AsyncIterator[CachedShop]:
     """Run a process of the shop for the length of a block; `guard` stands in for its own."""
     async with AsyncExitStack() as parts:
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
@@ -124,22 +124,27 @@ async def shelf_at(
         await db.open()
         parts.push_async_callback(db.close)
         await parts.enter_async_context(keep_tidy(opened.guard, db))
-        yield Shelf(db, opened.cache, guard or opened.guard)
+        yield CachedShop(db, opened.cache, guard or opened.guard)
 
 
 @asynccontextmanager
-async def shelf_without_cache(database_url: str) -> AsyncIterator[Shelf]:
+async def cached_shop_without_redis(database_url: str) -> AsyncIterator[CachedShop]:
     """Run a process of the shop whose cache is switched off."""
-    async with shelf_at(database_url, None) as shelf:
-        assert isinstance(shelf.guard, GuardedCommit)
-        yield shelf
+    async with cached_shop_at(database_url, None) as cached_shop:
+        assert isinstance(cached_shop.guard, GuardedCommit)
+        yield cached_shop
 
 
 @asynccontextmanager
-async def open_shelf(database_url: str, redis_url: str) -> AsyncIterator[tuple[Shelf, str]]:
+async def open_cached_shop(
+    database_url: str, redis_url: str
+) -> AsyncIterator[tuple[CachedShop, str]]:
     """Run a process and a relay, with one game that Redis keeps at 10.00; yields both."""
-    async with run_relay(database_url, redis_url), shelf_at(database_url, redis_url) as shelf:
-        game = await shelf.add(price=Decimal("10.00"))
-        await shelf.until_kept(game)
-        shelf.loads = 0
-        yield shelf, game
+    async with (
+        run_relay(database_url, redis_url),
+        cached_shop_at(database_url, redis_url) as cached_shop,
+    ):
+        game = await cached_shop.add(price=Decimal("10.00"))
+        await cached_shop.until_kept(game)
+        cached_shop.loads = 0
+        yield cached_shop, game

@@ -1,4 +1,4 @@
-"""What accounts work with in a test's shop: secrets of its own, and hashes that cost nothing."""
+"""The services of accounts in a test: secrets of its own, and hashes at the lowest cost."""
 
 from datetime import timedelta
 from functools import cache
@@ -14,7 +14,7 @@ REFRESH_SECRET = "refresh-" + "r" * 32
 
 
 @cache
-def account_parts() -> AccountServices:
+def account_services() -> AccountServices:
     """Return the parts of every shop of a test run's process."""
     secrets = TokenSecrets(access=Secret(ACCESS_SECRET), refresh=Secret(REFRESH_SECRET))
     return AccountServices(

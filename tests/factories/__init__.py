@@ -1,0 +1,1 @@
+"""Makes what tests begin with: customers, baskets, browsers, running shops and jobs."""
