@@ -11,7 +11,7 @@ import msgspec
 
 from keyshop.entrypoints.cli.parent import end_with
 from keyshop.gateways.g2a.connect import connect_g2a
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -22,7 +22,7 @@ from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import run_sync
 
 # Of the supplier's sandbox, as it publishes them; the simulator takes them.
-_CREDENTIALS: Final = Credentials(
+_CREDENTIALS: Final = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
     client_secret=Secret(

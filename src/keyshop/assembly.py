@@ -23,7 +23,7 @@ from keyshop.embedded.shared_server import SharedServer
 from keyshop.embedded.valkey import ValkeyServer
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
@@ -39,7 +39,7 @@ from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import Report, run_sync
 
 # The credentials that G2A publishes for its sandbox; the simulator takes them too.
-_SANDBOX: Final = Credentials(
+_SANDBOX: Final = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
     client_secret=Secret(
@@ -273,14 +273,14 @@ def supplier_url(settings: Settings) -> str:
     return settings.g2a_api_url or f"http://127.0.0.1:{settings.simulator_port}"
 
 
-def _credentials(settings: Settings) -> Credentials:
+def _credentials(settings: Settings) -> G2ACredentials:
     if (
         settings.g2a_client_id is None
         or settings.g2a_email is None
         or settings.g2a_client_secret is None
     ):
         return _SANDBOX
-    return Credentials(
+    return G2ACredentials(
         client_id=settings.g2a_client_id,
         email=settings.g2a_email,
         client_secret=Secret(settings.g2a_client_secret.get_secret_value()),

@@ -129,7 +129,7 @@ FAMILIES: Final = (
 )
 
 
-class Found(Struct, frozen=True):
+class JoinedColumn(Struct, frozen=True):
     """A key's part that stands in another row: this column of the table's row of that id."""
 
     table: str
@@ -144,7 +144,7 @@ class Key(Struct, frozen=True):
     """The column that holds the part, or the id by which it is found; without a value, no key."""
 
     columns: tuple[str, ...]
-    found: Found | None = None
+    found: JoinedColumn | None = None
 
 
 class Group(Struct, frozen=True):
@@ -238,8 +238,8 @@ _TRANSACTION: Final = (
     "transactionHash",
     "createdAt",
 )
-_SLUG: Final = Found("games", "slug")
-_OWNER: Final = Found("orders", "userId")
+_SLUG: Final = JoinedColumn("games", "slug")
+_OWNER: Final = JoinedColumn("orders", "userId")
 
 
 def _links(table: str, name: str, *more_groups: str) -> Source:

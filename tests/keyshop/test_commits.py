@@ -13,7 +13,7 @@ _SOURCE = Path(keyshop.__file__).parent
 # Who opens a connection of its own, and why that commits nothing that a cached answer is made from.
 _OWN_CONNECTIONS = {
     "kit/database/pool.py": "the pool, whose transactions are guarded",
-    "kit/cache/session.py": "the cache's own control row and outbox",
+    "kit/cache/reconnecting.py": "the cache's own control row and outbox",
     "schema/connect.py": "migrations, whose triggers are heeded like any foreign writer's",
     "embedded/postgres.py": "is the server up",
     "entrypoints/worker/run.py": "the queue of jobs",

@@ -12,8 +12,8 @@ from keyshop.baskets.models import (
     BasketLimits,
     MigratedLine,
     Migration,
+    MigrationOutcome,
     MigrationReport,
-    Outcome,
     Part,
 )
 from keyshop.baskets.owners import ATTEMPTS
@@ -160,7 +160,7 @@ async def _move_wishes(
 
 
 def _moved(lines: list[MigratedLine]) -> list[str]:
-    return [line.game_id for line in lines if line.outcome is not Outcome.KEPT]
+    return [line.game_id for line in lines if line.outcome is not MigrationOutcome.KEPT]
 
 
 async def _leave(tx: Transaction, session_id: str, *, successor: str, now: datetime) -> str | None:

@@ -88,7 +88,7 @@ class Wish(BasketGame, frozen=True, kw_only=True, rename="camel"):
     added_at: str
 
 
-class Outcome(StrEnum):
+class MigrationOutcome(StrEnum):
     """What became of a guest's line."""
 
     MERGED = "merged"  # it is the user's now, or was already
@@ -104,7 +104,7 @@ class MigratedLine(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     quantity: int
     """How many are in the user's line now; of a kept line, how many stay in the guest's."""
 
-    outcome: Outcome
+    outcome: MigrationOutcome
     reason: str | None = None
     """A sentence for the customer; absent where there is nothing to explain."""
 

@@ -14,7 +14,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class BasketView(Struct, frozen=True, kw_only=True):
     """One kind of basket."""
 
     of_users: Family
@@ -24,8 +24,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     """What whoever has none is shown."""
 
 
-async def read_kept(
-    db: Database, cache: Cache, visitor: Visitor, kept: Kept, *, now: datetime
+async def read_basket(
+    db: Database, cache: Cache, visitor: Visitor, kept: BasketView, *, now: datetime
 ) -> bytes:
     """Return the visitor's basket as it is kept; this writes nothing."""
     if visitor.user_id is not None:
@@ -36,7 +36,7 @@ async def read_kept(
 
 
 async def _read_users(
-    db: Database, cache: Cache, user_id: str, kept: Kept, *, now: datetime
+    db: Database, cache: Cache, user_id: str, kept: BasketView, *, now: datetime
 ) -> bytes:
     async def load() -> Loaded:
         async with db.read() as reader:
@@ -46,7 +46,7 @@ async def _read_users(
 
 
 async def _read_guests(
-    db: Database, cache: Cache, session_id: str, kept: Kept, *, now: datetime
+    db: Database, cache: Cache, session_id: str, kept: BasketView, *, now: datetime
 ) -> bytes:
     async def load() -> Loaded:
         async with db.read() as reader:

@@ -12,7 +12,7 @@ from keyshop.baskets.models import (
     BasketLimits,
     MigratedLine,
     MigrationCounts,
-    Outcome,
+    MigrationOutcome,
 )
 
 SESSION_LIFE: Final = timedelta(hours=24)
@@ -130,7 +130,7 @@ def migrate_line(line: GuestLine, *, room: int, limits: BasketLimits) -> Migrate
         game_id=line.game_id,
         title=line.title,
         quantity=quantity,
-        outcome=Outcome.CAPPED if quantity < wanted else Outcome.MERGED,
+        outcome=MigrationOutcome.CAPPED if quantity < wanted else MigrationOutcome.MERGED,
         reason=_too_many(limits) if quantity < wanted else None,
     )
 
@@ -143,7 +143,7 @@ def migrate_lines(
     room = limits.max_lines - user_lines
     for line in sorted(lines, key=lambda line: (line.added_at, line.game_id), reverse=True):
         migrated.append(migrate_line(line, room=room, limits=limits))
-        room -= line.had is None and migrated[-1].outcome is not Outcome.KEPT
+        room -= line.had is None and migrated[-1].outcome is not MigrationOutcome.KEPT
     return migrated
 
 
@@ -160,7 +160,7 @@ def migrate_wishes(
                 game_id=wish.game_id,
                 title=wish.title,
                 quantity=1,
-                outcome=Outcome.KEPT if full else Outcome.MERGED,
+                outcome=MigrationOutcome.KEPT if full else MigrationOutcome.MERGED,
                 reason=_full_wishlist(limits) if full else _ON_WISHLIST if wish.had else None,
             )
         )
@@ -183,9 +183,9 @@ def count_outcomes(lines: Iterable[MigratedLine]) -> MigrationCounts:
     """Return how many lines had which outcome."""
     outcomes = [line.outcome for line in lines]
     return MigrationCounts(
-        merged=outcomes.count(Outcome.MERGED),
-        capped=outcomes.count(Outcome.CAPPED),
-        kept=outcomes.count(Outcome.KEPT),
+        merged=outcomes.count(MigrationOutcome.MERGED),
+        capped=outcomes.count(MigrationOutcome.CAPPED),
+        kept=outcomes.count(MigrationOutcome.KEPT),
     )
 
 
@@ -194,7 +194,7 @@ def _kept(line: GuestLine, reason: str) -> MigratedLine:
         game_id=line.game_id,
         title=line.title,
         quantity=line.quantity,
-        outcome=Outcome.KEPT,
+        outcome=MigrationOutcome.KEPT,
         reason=reason,
     )
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from keyshop.baskets import queries
 from keyshop.baskets.models import Cart, Owner, Visitor
-from keyshop.baskets.read_basket import Kept, read_kept
+from keyshop.baskets.read_basket import BasketView, read_basket
 from keyshop.cache_keys import CART, GUEST_CART
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
@@ -16,13 +16,13 @@ from keyshop.storefront.answer import answer
 
 async def show_cart(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:
     """Return the cart, games that went out of stock included; this writes nothing."""
-    return await read_kept(db, cache, visitor, _CARTS, now=now)
+    return await read_basket(db, cache, visitor, _CARTS, now=now)
 
 
 async def _load(reader: Reader, owner: Owner) -> bytes:
     return answer(await queries.list_lines(reader, owner))
 
 
-_CARTS: Final = Kept(
+_CARTS: Final = BasketView(
     of_users=CART, of_guests=GUEST_CART, load=_load, empty=answer(Cart([], Decimal("0.00")))
 )

@@ -7,7 +7,7 @@ from msgspec import Struct, json
 
 from keyshop.baskets import queries
 from keyshop.baskets.models import Owner, Visitor
-from keyshop.baskets.read_basket import Kept, read_kept
+from keyshop.baskets.read_basket import BasketView, read_basket
 from keyshop.cache_keys import GUEST_WISHLIST, WISHLIST
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
@@ -46,13 +46,13 @@ async def is_wished(
 
 async def _read(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:
     """Return the array of wishes, which is what is kept."""
-    return await read_kept(db, cache, visitor, _WISHLISTS, now=now)
+    return await read_basket(db, cache, visitor, _WISHLISTS, now=now)
 
 
 async def _load(reader: Reader, owner: Owner) -> bytes:
     return _ENCODER.encode(await queries.list_wishes(reader, owner))
 
 
-_WISHLISTS: Final = Kept(
+_WISHLISTS: Final = BasketView(
     of_users=WISHLIST, of_guests=GUEST_WISHLIST, load=_load, empty=_ENCODER.encode(())
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from keyshop.embedded.folder import open_log
 from keyshop.embedded.locks import acquire_exclusive, open_lock, try_acquire_exclusive
 from keyshop.embedded.processes import Program, has_ended, spawn_detached, stop_running
-from keyshop.embedded.run_as import Account
+from keyshop.embedded.run_as import OsAccount
 
 USERS_LOCK = "users.lock"
 _GUARDIAN_LOCK = "guardian.lock"
@@ -59,7 +59,7 @@ def _spawn(folder: Path, program: Program, lock: int) -> None:
     try:
         spawn_detached(
             [sys.executable, "-m", _MODULE, *arguments],
-            account=Account(),
+            account=OsAccount(),
             log=log,
             environment=dict(os.environ),
             pass_fds=(lock,),

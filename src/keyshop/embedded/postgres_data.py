@@ -9,13 +9,13 @@ from keyshop.embedded.binaries import get_postgres_program
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.folder import write_private
 from keyshop.embedded.processes import Program, list_running
-from keyshop.embedded.run_as import Account
+from keyshop.embedded.run_as import OsAccount
 from keyshop.kit.processes import is_living
 
 MAJOR_VERSION = "18"
 
 
-def make_data(data: Path, *, user: str, password: str, account: Account) -> None:
+def make_data(data: Path, *, user: str, password: str, account: OsAccount) -> None:
     """
     Create the data folder with one superuser who has this password.
 
@@ -79,7 +79,7 @@ def clear_pid_file(data: Path, *, program: Program) -> None:
         path.write_text("\n".join([str(os.getpid()), *others]))
 
 
-def _initialise(aside: Path, *, user: str, password_file: Path, account: Account) -> None:
+def _initialise(aside: Path, *, user: str, password_file: Path, account: OsAccount) -> None:
     done = account.run(
         [
             get_postgres_program("initdb"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyshop.embedded.errors import EmbeddedServerError
-from keyshop.embedded.run_as import Account
+from keyshop.embedded.run_as import OsAccount
 
 _POLL_SECONDS = 0.02
 _PROC = Path("/proc")
@@ -36,7 +36,7 @@ class Program:
 def spawn_detached(
     command: Sequence[str | Path],
     *,
-    account: Account,
+    account: OsAccount,
     log: int,
     environment: dict[str, str],
     pass_fds: Sequence[int] = (),

@@ -21,7 +21,7 @@ _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 
 @dataclass(frozen=True)
-class Account:
+class OsAccount:
     """How a program is started so that it runs as the wished account; as ourselves by default."""
 
     prefix: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Account:
         os.chown(path, uid, gid)
 
 
-def choose_account(*, data: Path, program: Path) -> Account:
+def choose_account(*, data: Path, program: Path) -> OsAccount:
     """
     Return an account under which this program can run with this data folder.
 
@@ -75,8 +75,8 @@ def choose_account(*, data: Path, program: Path) -> Account:
         EmbeddedServerError: we are root, and neither another account nor a user namespace will do.
     """
     if os.geteuid() != 0:
-        return Account()
-    for account in (_find_owner(data), _find_unprivileged(), Account(prefix=_NAMESPACE)):
+        return OsAccount()
+    for account in (_find_owner(data), _find_unprivileged(), OsAccount(prefix=_NAMESPACE)):
         if account is not None and _can_use(account, folder=data.parent, program=program):
             return account
     raise EmbeddedServerError(
@@ -92,23 +92,23 @@ def plain_environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C"}
 
 
-def _find_owner(data: Path) -> Account | None:
+def _find_owner(data: Path) -> OsAccount | None:
     try:
         owner = data.stat()
     except FileNotFoundError:
         return None
-    return Account(uid=owner.st_uid, gid=owner.st_gid) if owner.st_uid else None
+    return OsAccount(uid=owner.st_uid, gid=owner.st_gid) if owner.st_uid else None
 
 
-def _find_unprivileged() -> Account | None:
+def _find_unprivileged() -> OsAccount | None:
     try:
         entry = pwd.getpwnam(_UNPRIVILEGED)
     except KeyError:
         return None
-    return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+    return OsAccount(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def _can_use(account: Account, *, folder: Path, program: Path) -> bool:
+def _can_use(account: OsAccount, *, folder: Path, program: Path) -> bool:
     # Tried rather than computed: modes, mounts, containers and policies all have a say.
     try:
         return not (

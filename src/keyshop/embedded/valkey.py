@@ -11,7 +11,7 @@ from keyshop.embedded.binaries import get_valkey_program
 from keyshop.embedded.folder import make_password, open_log, write_private
 from keyshop.embedded.ports import HOST
 from keyshop.embedded.processes import Program, spawn_detached
-from keyshop.embedded.run_as import Account, plain_environment
+from keyshop.embedded.run_as import OsAccount, plain_environment
 from keyshop.embedded.shared_server import SharedServer
 
 _ANSWER_SECONDS = 2.0
@@ -60,7 +60,7 @@ class ValkeyServer(SharedServer):
         try:
             return spawn_detached(
                 [get_valkey_program(), self._configuration],
-                account=Account(),
+                account=OsAccount(),
                 log=log,
                 environment=plain_environment(),
             )

@@ -13,7 +13,7 @@ from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.names import generation_name, token_name
 from keyshop.kit.cache.protocol import Load, Loaded
-from keyshop.kit.cache.reader import BYPASS, Found, GuardedCache, Kept, Lease
+from keyshop.kit.cache.reader import BYPASS, GuardedCache, Hit, Lease, LookupResult
 
 _NO_LEASE: Final = ""
 
@@ -21,7 +21,7 @@ _NO_LEASE: Final = ""
 class FillsWithoutLease(GuardedCache):
     """GET, else load and SET, as every tutorial has it."""
 
-    async def acquire(self, key: CacheKey) -> Found:
+    async def acquire(self, key: CacheKey) -> LookupResult:
         connection = self._link.connection
         control = None if connection is None else self.trust(connection)
         if connection is None or control is None:
@@ -51,11 +51,11 @@ class IgnoresGenerations(GuardedCache):
 
     def _judge(
         self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
-    ) -> Found:
+    ) -> LookupResult:
         if isinstance(reply, list) and isinstance(reply[0], bytes):
             head = f"{control.tag}|{key.name}|".encode()
             if reply[0].startswith(head):
-                return Kept(reply[0][len(head) :].partition(b"|")[2])
+                return Hit(reply[0][len(head) :].partition(b"|")[2])
         return super()._judge(connection, control, key, reply)
 
 
@@ -79,7 +79,7 @@ class IgnoresEpochs(GuardedCache):
 class TrustsAfterTheReplyOnly(GuardedCache):
     """Sends GET whether or not Redis may be believed, and asks about that when the reply is there."""
 
-    async def get(self, key: CacheKey) -> Found:
+    async def get(self, key: CacheKey) -> LookupResult:
         connection, control = self._link.connection, self._view.control
         if connection is None or control is None:
             return BYPASS

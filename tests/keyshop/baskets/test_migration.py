@@ -17,7 +17,7 @@ from keyshop.baskets.models import (
     BasketLimits,
     MigratedLine,
     Migration,
-    Outcome,
+    MigrationOutcome,
     Part,
     Visitor,
 )
@@ -75,7 +75,7 @@ async def somebody_waits(tx: Transaction) -> bool:
     )
 
 
-def outcomes(lines: Sequence[MigratedLine]) -> dict[str, tuple[Outcome, int, str | None]]:
+def outcomes(lines: Sequence[MigratedLine]) -> dict[str, tuple[MigrationOutcome, int, str | None]]:
     """Return what became of which game."""
     return {line.game_id: (line.outcome, line.quantity, line.reason) for line in lines}
 
@@ -92,10 +92,10 @@ class TestMigration:
         assert migration is not None
         assert migration.session_id is None
         assert outcomes(migration.report.cart) == dict.fromkeys(
-            games[:3], (Outcome.MERGED, 2, None)
+            games[:3], (MigrationOutcome.MERGED, 2, None)
         )
         assert outcomes(migration.report.wishlist) == dict.fromkeys(
-            games[3:], (Outcome.MERGED, 1, None)
+            games[3:], (MigrationOutcome.MERGED, 1, None)
         )
         assert migration.report.counts.merged == 6
         assert await cart_of(db, alice) == dict.fromkeys(games[2::-1], 2)
@@ -113,8 +113,8 @@ class TestMigration:
 
         assert migration is not None
         assert outcomes(migration.report.cart) == {
-            games[1]: (Outcome.MERGED, 5, None),
-            games[2]: (Outcome.MERGED, 2, None),
+            games[1]: (MigrationOutcome.MERGED, 5, None),
+            games[2]: (MigrationOutcome.MERGED, 2, None),
         }
         assert await cart_of(db, alice) == {games[0]: 3, games[1]: 5, games[2]: 2}
 
@@ -130,8 +130,8 @@ class TestMigration:
 
         assert migration is not None
         assert outcomes(migration.report.cart) == {
-            games[0]: (Outcome.CAPPED, 99, "A cart holds at most 99 keys of one game."),
-            games[1]: (Outcome.MERGED, 99, None),
+            games[0]: (MigrationOutcome.CAPPED, 99, "A cart holds at most 99 keys of one game."),
+            games[1]: (MigrationOutcome.MERGED, 99, None),
         }
         assert (migration.report.counts.capped, migration.report.counts.merged) == (1, 1)
         assert await cart_of(db, alice) == {games[0]: 99, games[1]: 99}
@@ -173,8 +173,8 @@ class TestMigration:
 
         assert migration is not None
         assert outcomes(migration.report.wishlist) == {
-            games[1]: (Outcome.MERGED, 1, "This game was on the wishlist already."),
-            games[2]: (Outcome.MERGED, 1, None),
+            games[1]: (MigrationOutcome.MERGED, 1, "This game was on the wishlist already."),
+            games[2]: (MigrationOutcome.MERGED, 1, None),
         }
         assert set(await wishes_of(db, alice)) == set(games[:3])
         assert migration.session_id is None
@@ -189,7 +189,7 @@ class TestMigration:
         migration = await sign_in(db, alice, guest)
 
         assert migration is not None
-        assert outcomes(migration.report.cart)[games[0]] == (Outcome.KEPT, 4, OUT_OF_STOCK)
+        assert outcomes(migration.report.cart)[games[0]] == (MigrationOutcome.KEPT, 4, OUT_OF_STOCK)
         assert migration.report.counts.kept == 1
         assert migration.session_id not in {None, guest.session_id}
         assert await cart_of(db, Visitor(session_id=migration.session_id)) == {games[0]: 4}
@@ -214,8 +214,8 @@ class TestMigration:
         assert set(await cart_of(db, alice)) == {games[0], games[3]}
         assert set(await wishes_of(db, alice)) == {games[0], games[3]}
         full = "A cart holds at most 2 different games."
-        assert outcomes(migration.report.cart)[games[1]] == (Outcome.KEPT, 1, full)
-        assert outcomes(migration.report.wishlist)[games[1]][0] is Outcome.KEPT
+        assert outcomes(migration.report.cart)[games[1]] == (MigrationOutcome.KEPT, 1, full)
+        assert outcomes(migration.report.wishlist)[games[1]][0] is MigrationOutcome.KEPT
         assert migration.report.counts.kept == 4
         left = Visitor(session_id=migration.session_id)
         assert set(await cart_of(db, left)) == set(await wishes_of(db, left)) == set(games[1:3])
@@ -473,7 +473,7 @@ class TestDeletedGames:
 
         migration = await migrating
         assert migration is not None
-        assert outcomes(migration.report.cart) == {between: (Outcome.MERGED, 1, None)}
+        assert outcomes(migration.report.cart) == {between: (MigrationOutcome.MERGED, 1, None)}
         assert await cart_of(db, alice) == {between: 1}
 
 

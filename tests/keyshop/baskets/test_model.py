@@ -10,7 +10,7 @@ import pytest
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.migrate import migrate_baskets, migrate_part
-from keyshop.baskets.models import BasketLimits, Migration, Outcome, Part, Visitor
+from keyshop.baskets.models import BasketLimits, Migration, MigrationOutcome, Part, Visitor
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
@@ -248,7 +248,7 @@ class Play:
 def kept_of(migration: Migration) -> tuple[set[str], set[str]]:
     """Return what of the cart and of the wishlist stayed behind, as it is reported."""
     cart, wishes = (
-        {line.game_id for line in lines if line.outcome is Outcome.KEPT}
+        {line.game_id for line in lines if line.outcome is MigrationOutcome.KEPT}
         for lines in (migration.report.cart, migration.report.wishlist)
     )
     return cart, wishes

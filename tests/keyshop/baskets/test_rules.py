@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshop.baskets.models import BasketLimits, Outcome
+from keyshop.baskets.models import BasketLimits, MigrationOutcome
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.rules import (
     GuestLine,
@@ -55,14 +55,16 @@ class TestMigrateLines:
         for line in migrated:
             was = by_game[line.game_id]
             had = max(0, was.had or 0)
-            assert (line.reason is None) == (line.outcome is Outcome.MERGED)
-            if line.outcome is Outcome.KEPT:
+            assert (line.reason is None) == (line.outcome is MigrationOutcome.MERGED)
+            if line.outcome is MigrationOutcome.KEPT:
                 assert line.quantity == was.quantity
                 assert not was.in_stock or was.had is None
             else:
                 assert was.in_stock
                 assert line.quantity == max(had, min(LIMITS.max_quantity, had + was.quantity))
-                assert (line.outcome is Outcome.MERGED) == (line.quantity == had + was.quantity)
+                assert (line.outcome is MigrationOutcome.MERGED) == (
+                    line.quantity == had + was.quantity
+                )
                 added += was.had is None
         assert added == 0 or user_lines + added <= LIMITS.max_lines
 
@@ -73,7 +75,9 @@ class TestMigrateLines:
         migrated = migrate_lines(guest, user_lines=had, limits=LIMITS)
 
         new = {line.game_id for line in guest if line.in_stock and line.had is None}
-        moved = {line.game_id for line in migrated if line.outcome is not Outcome.KEPT} & new
+        moved = {
+            line.game_id for line in migrated if line.outcome is not MigrationOutcome.KEPT
+        } & new
         assert len(moved) == min(len(new), max(0, LIMITS.max_lines - had))
 
 
@@ -88,7 +92,7 @@ class TestMigrateWishes:
         migrated = migrate_wishes(guest, user_wishes=others + len(had), limits=LIMITS)
 
         assert sorted(line.game_id for line in migrated) == sorted(w.game_id for w in guest)
-        moved = {line.game_id for line in migrated if line.outcome is Outcome.MERGED}
+        moved = {line.game_id for line in migrated if line.outcome is MigrationOutcome.MERGED}
         assert had <= moved
         room = max(0, LIMITS.max_wishes - others - len(had))
         assert len(moved - had) == min(room, len(guest) - len(had))

@@ -11,7 +11,7 @@ from asyncpg import Record
 
 from g2a_simulator.market import Market
 from keyshop.gateways.g2a.client import G2AClient, Retries
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -24,7 +24,7 @@ from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import Report, run_sync
 
 # G2A publishes these for its sandbox.
-SANDBOX: Final = Credentials(
+SANDBOX: Final = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
     client_secret=Secret(

@@ -9,7 +9,7 @@ import httpx2
 from keyshop.gateways.g2a.address import api_root, is_on_this_machine
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.client import DEFAULT_RETRIES, G2AClient, Retries
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
@@ -21,7 +21,7 @@ _CONNECTIONS: Final = httpx2.Limits(max_connections=32, max_keepalive_connection
 async def connect_g2a(
     *,
     base_url: str,
-    credentials: Credentials,
+    credentials: G2ACredentials,
     budget: Budget | None,
     retries: Retries = DEFAULT_RETRIES,
 ) -> AsyncIterator[G2AClient]:

@@ -8,7 +8,7 @@ from keyshop.kit.errors import Invalid
 from keyshop.kit.secrets import Secret
 
 
-class Credentials(Struct, frozen=True, kw_only=True):
+class G2ACredentials(Struct, frozen=True, kw_only=True):
     """
     The three values from the merchant's dashboard.
 

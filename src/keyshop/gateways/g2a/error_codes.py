@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from keyshop.gateways.g2a.calls import Call
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.values import clean_text
 from keyshop.gateways.g2a.wire import ErrorWire, Unreadable, decode
 from keyshop.supplier.errors import (
@@ -77,7 +77,7 @@ _DOUBTFUL: Final = frozenset({408, 425, 499})
 _CODE: Final = re.compile(r"[A-Z]{2,10}[0-9]{0,5}", re.ASCII)
 
 
-def refusal(call: Call, status: int, body: bytes, *, credentials: Credentials) -> SupplierError:
+def refusal(call: Call, status: int, body: bytes, *, credentials: G2ACredentials) -> SupplierError:
     """Return the error that an answer other than 2xx stands for."""
     code, message = _read_error(body)
     if status >= 500 or status in _DOUBTFUL:

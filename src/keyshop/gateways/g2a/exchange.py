@@ -14,7 +14,7 @@ from msgspec import Struct
 from keyshop.gateways.g2a.address import api_root
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.calls import Call
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.error_codes import broken, refusal, unreachable
 from keyshop.gateways.g2a.metrics import CALL_SECONDS, CALLS
 from keyshop.gateways.g2a.wire import Unreadable
@@ -63,7 +63,7 @@ class Exchange:
         http: httpx2.AsyncClient,
         *,
         base_url: str,
-        credentials: Credentials,
+        credentials: G2ACredentials,
         budget: Budget | None,
     ) -> None:
         """

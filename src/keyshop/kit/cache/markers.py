@@ -9,8 +9,8 @@ import structlog
 
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
 from keyshop.kit.cache.names import markers_name
+from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.cache.scripts import CLEAN
-from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _TIMEOUT: Final = 1.0  # seconds
@@ -31,7 +31,7 @@ class Markers:
     """
 
     def __init__(self, database_url: str) -> None:
-        self._session = Session(database_url, timeout=_TIMEOUT)
+        self._session = ReconnectingConnection(database_url, timeout=_TIMEOUT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def clean(self, connection: RedisConnection, of: str, markers: Sequence[Reply]) -> None:

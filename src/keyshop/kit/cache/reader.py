@@ -53,24 +53,24 @@ class Lease(Struct, frozen=True):
     generation: str
 
 
-class Kept(Struct, frozen=True):
+class Hit(Struct, frozen=True):
     """What Redis held; an empty payload stands for "there is none"."""
 
     payload: bytes
 
 
-class Outcome(Struct, frozen=True):
+class MissReason(Struct, frozen=True):
     """Why there was no answer in Redis."""
 
     name: str
 
 
-Found: TypeAlias = Kept | Lease | Outcome
+LookupResult: TypeAlias = Hit | Lease | MissReason
 
-MISS: Final = Outcome("miss")
-BUSY: Final = Outcome("busy")
-WAIT: Final = Outcome("wait")
-BYPASS: Final = Outcome("bypass")
+MISS: Final = MissReason("miss")
+BUSY: Final = MissReason("busy")
+WAIT: Final = MissReason("wait")
+BYPASS: Final = MissReason("bypass")
 
 
 class GuardedCache:
@@ -94,7 +94,7 @@ class GuardedCache:
         began, arrived = time.monotonic(), self._flights.arrive()
         deadline = asyncio.get_running_loop().time() + _DEADLINE
         found = await self.get(key)
-        if isinstance(found, Kept):
+        if isinstance(found, Hit):
             return self._count(key, "hit", found.payload)
         flight = self._flights.find(key.name)
         if flight is not None:
@@ -112,7 +112,7 @@ class GuardedCache:
 
     # The steps.
 
-    async def get(self, key: CacheKey) -> Found:
+    async def get(self, key: CacheKey) -> LookupResult:
         """GET: return what Redis holds, if it may be believed."""
         connection = self._link.connection
         if connection is None:
@@ -134,7 +134,7 @@ class GuardedCache:
         """TRUST: return the control row if what this connection says may be believed now."""
         return self._view.trusted(connection.incarnation)
 
-    async def acquire(self, key: CacheKey) -> Found:
+    async def acquire(self, key: CacheKey) -> LookupResult:
         """ACQUIRE: return the lease, or why there is none."""
         connection = self._link.connection
         control = None if connection is None else self.trust(connection)
@@ -186,14 +186,14 @@ class GuardedCache:
         self, key: CacheKey, flight: InFlightLoad, arrived: int, deadline: float
     ) -> Loaded | None:
         """Wait for the FILL of somebody in this process, and return what may be answered."""
-        found: Found = BYPASS
+        found: LookupResult = BYPASS
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 await flight.ended.wait()
                 # Its database read began before this one came: only what Redis accepted can be
                 # believed.
                 found = await self.get(key)
-        if isinstance(found, Kept):
+        if isinstance(found, Hit):
             return Loaded(found.payload or None)
         following = self._flights.find(key.name)
         if following is None or following.number < arrived:
@@ -206,12 +206,12 @@ class GuardedCache:
         self, key: CacheKey, load: Load, *, now: datetime, began: float, until: float | None
     ) -> bytes | None:
         flight = self._flights.start(key.name)
-        found: Found = BYPASS
+        found: LookupResult = BYPASS
         filling = False
         try:
             if until is not None:
                 found = await self._acquire_patiently(key, until)
-            if isinstance(found, Kept):
+            if isinstance(found, Hit):
                 flight.loaded.set_result(Loaded(found.payload or None))
                 return self._count(key, "hit", found.payload)
             # After ACQUIRE: what is read now contains whatever was committed before it.
@@ -228,9 +228,9 @@ class GuardedCache:
                 if isinstance(found, Lease):
                     self._start(self.release(key, found))
 
-    async def _acquire_patiently(self, key: CacheKey, deadline: float) -> Found:
+    async def _acquire_patiently(self, key: CacheKey, deadline: float) -> LookupResult:
         """ACQUIRE; while another process is filling the key, try again a few times."""
-        found: Found = BYPASS
+        found: LookupResult = BYPASS
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 found = await self.acquire(key)
@@ -277,7 +277,7 @@ class GuardedCache:
 
     def _judge(
         self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
-    ) -> Found:
+    ) -> LookupResult:
         if not isinstance(reply, list) or reply[2:] != [connection.token.encode()]:
             connection.close()  # emptied, another server, or the reply to something else
             return BYPASS
@@ -289,14 +289,14 @@ class GuardedCache:
 
     def _believe(
         self, connection: RedisConnection, control: Control, value: bytes, head: bytes
-    ) -> Found:
+    ) -> LookupResult:
         """Return the payload, if it is this key's and trust still holds after the reply."""
         if not value.startswith(head):
             return MISS
         after = self.trust(connection)
         if after is None or after.tag != control.tag:
             return BYPASS
-        return Kept(value[len(head) :])
+        return Hit(value[len(head) :])
 
     def _judge_lease(
         self,
@@ -305,7 +305,7 @@ class GuardedCache:
         key: CacheKey,
         token: str,
         reply: Reply,
-    ) -> Found:
+    ) -> LookupResult:
         match reply:
             case [b"LEASE", bytes(generation)]:
                 return Lease(connection, control, token, _text(generation))

@@ -26,9 +26,9 @@ from keyshop.kit.cache.control import Control, read_control
 from keyshop.kit.cache.invalidate import Change, send_publish
 from keyshop.kit.cache.metrics import RELAYED
 from keyshop.kit.cache.names import token_name
+from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.cache.recovery import close, open_cold, open_warm
 from keyshop.kit.cache.redis_supervisor import RedisSupervisor
-from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _EVERY: Final = 0.05  # seconds between rounds
@@ -78,7 +78,7 @@ class Relay:
     """Works until cancelled; without a link it only sees to it that nobody waits for it."""
 
     def __init__(self, database_url: str, link: RedisSupervisor | None) -> None:
-        self._session = Session(database_url, timeout=_TIMEOUT)
+        self._session = ReconnectingConnection(database_url, timeout=_TIMEOUT)
         self._link = link
         self._examined_at = float("-inf")
         self._said_at = float("-inf")

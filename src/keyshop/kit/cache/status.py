@@ -8,8 +8,8 @@ from msgspec import Struct
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import RedisConnection, RedisFault, connect
 from keyshop.kit.cache.control import Control, read_control
+from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.cache.recovery import close
-from keyshop.kit.cache.session import Session
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE, DatabaseUnavailable
 from keyshop.kit.database.transaction import Reader
 
@@ -58,7 +58,7 @@ class CacheStatus(Struct, frozen=True, kw_only=True):
     outbox: Outbox
 
 
-class Figures(Struct, frozen=True):
+class CacheStatistics(Struct, frozen=True):
     """What /metrics tells of the control row; times in seconds."""
 
     is_open: bool
@@ -75,7 +75,7 @@ async def read_status(database_url: str, redis_url: str | None) -> CacheStatus:
         Invalid: an address is none.
     """
     try:
-        async with Session(database_url, timeout=_TIMEOUT) as session:
+        async with ReconnectingConnection(database_url, timeout=_TIMEOUT) as session:
             db = await session.use()
             control = await read_control(db)
             record = await db.fetchrow(_OUTBOX)
@@ -109,7 +109,7 @@ async def clear(database_url: str) -> bool:
         DatabaseUnavailable: PostgreSQL does not answer; nothing was dropped.
     """
     try:
-        async with Session(database_url, timeout=_TIMEOUT) as session:
+        async with ReconnectingConnection(database_url, timeout=_TIMEOUT) as session:
             db = await session.use()
             # Once more where a relay has opened it in between.
             while not await db.fetchval(_DEMAND_COLD):
@@ -125,11 +125,11 @@ async def clear(database_url: str) -> bool:
     return False
 
 
-async def read_figures(reader: Reader) -> tuple[Figures, Outbox]:
+async def read_figures(reader: Reader) -> tuple[CacheStatistics, Outbox]:
     """Return what is counted in PostgreSQL."""
     figures = await reader.fetchrow(_FIGURES)
     outbox = await reader.fetchrow(_OUTBOX)
-    return Figures(*(figures or (False, 0, 0.0))), Outbox(*(outbox or (0, 0, 0.0)))
+    return CacheStatistics(*(figures or (False, 0, 0.0))), Outbox(*(outbox or (0, 0, 0.0)))
 
 
 async def _reach(redis_url: str | None, shop: str) -> tuple[RedisConnection | None, str | None]:

@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from keyshop.kit.cache.control import CLOSED_FOR, Control, read_control
-from keyshop.kit.cache.session import Session
+from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _EVERY: Final = 0.1  # seconds between polls
@@ -47,7 +47,7 @@ class TrustView:
         lapsed = age > CLOSED_FOR or control.beat_seconds + age > _MAX_BEAT
         return None if lapsed else control
 
-    async def poll(self, session: Session) -> None:
+    async def poll(self, session: ReconnectingConnection) -> None:
         """
         Look at the control row.
 
@@ -64,7 +64,7 @@ class TrustView:
     async def keep(self) -> None:
         """Poll until cancelled."""
         away = False
-        async with Session(self._database_url, timeout=_TIMEOUT) as session:
+        async with ReconnectingConnection(self._database_url, timeout=_TIMEOUT) as session:
             while True:
                 try:
                     await self.poll(session)

@@ -8,12 +8,12 @@ from typing import Any
 import httpx2
 
 from keyshop.gateways.g2a.client import G2AClient, Retries
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.secrets import Secret
 
 # G2A publishes these for its sandbox.
-SANDBOX = Credentials(
+SANDBOX = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
     client_secret=Secret(

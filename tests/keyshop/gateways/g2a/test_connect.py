@@ -14,7 +14,7 @@ from g2a_simulator.market import Market
 from keyshop.gateways.g2a.calls import Call
 from keyshop.gateways.g2a.client import G2AClient
 from keyshop.gateways.g2a.connect import connect_g2a
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.secrets import Secret
 from keyshop.supplier.errors import (
@@ -190,7 +190,7 @@ class TestConnection:
                     await deed("80201019921771")
 
     async def test_tells_wrong_credentials(self, simulator_url) -> None:
-        wrong = Credentials(
+        wrong = G2ACredentials(
             client_id="qdaiciDiyMaTjxMt", email="a@b.test", client_secret=Secret("s")
         )
         connected = connect_g2a(base_url=f"{simulator_url}/v1/", credentials=wrong, budget=None)

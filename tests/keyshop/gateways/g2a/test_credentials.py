@@ -1,6 +1,6 @@
 import pytest
 
-from keyshop.gateways.g2a.credentials import Credentials
+from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.kit.errors import Invalid
 from keyshop.kit.secrets import Secret
 from tests.keyshop.gateways.g2a.canned import SANDBOX
@@ -12,7 +12,7 @@ class TestCredentials:
         [
             (SANDBOX, "74026b3dc2c6db6a30a73e71cdb138b1e1b5eb7a97ced46689e2d28db1050875"),
             (
-                Credentials(
+                G2ACredentials(
                     client_id="games-games-games",
                     email="test123@integration-api.g2a",
                     client_secret=Secret("quite-nice-secret"),
@@ -28,7 +28,7 @@ class TestCredentials:
     @pytest.mark.parametrize("client_id", ["", "abc\n", "abc\0", "schlüssel"])
     def test_refuse_an_id_that_cannot_stand_in_a_header_without_printing_it(self, client_id):
         with pytest.raises(Invalid) as refused:
-            Credentials(client_id=client_id, email="e", client_secret=Secret("s"))
+            G2ACredentials(client_id=client_id, email="e", client_secret=Secret("s"))
 
         assert not client_id or client_id.strip() not in str(refused.value)
 

@@ -10,7 +10,7 @@ from asyncpg import Connection, Record
 from keyshop.kit.dsn import clean_dsn
 
 
-class Session:
+class ReconnectingConnection:
     """One connection, made at the first use and again after every failure."""
 
     def __init__(self, database_url: str, *, timeout: float) -> None:
