@@ -57,6 +57,15 @@ def pytest_configure_node(node: _WorkerNode) -> None:
     node.workerinput["run_home"] = str(node.config.stash[_RUN_HOME])
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With another PostgreSQL, run the tests that use it: the others would only be repeated."""
+    if config.getoption("--postgresql") is None:
+        return
+    using = [item for item in items if "postgres_server" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(using)])
+    items[:] = using
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _CLEANUP in config.stash:
         config.stash[_CLEANUP].close()
