@@ -1,4 +1,4 @@
-"""Documents point only at what is there, and lists are complete."""
+"""Links lead to existing files, lists are complete, and pages keep to their limits."""
 
 import re
 from pathlib import Path
