@@ -1,1 +1,1 @@
-"""The documents keep their word: what they name exists, and what exists is named."""
+"""The documents name only what exists, and their lists are complete."""

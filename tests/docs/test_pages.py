@@ -1,4 +1,4 @@
-"""Documents point only at what is there, and lists are complete."""
+"""Links lead to existing files, lists are complete, and pages keep to their limits."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,11 @@ from tests.docs.pages import DOCS, ROOT, list_links, list_pages
 PAGES = list_pages()
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 PARTS_OF_A_DECISION = ("context", "decision", "what follows", "not chosen")
+MAX_WORDS_OF_THE_PROTOCOL = 1_500
+MAX_TERMS = 40
 VARIABLE = re.compile(r"^# ([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)]+)\)")
+TERM = re.compile(r"^\| (?!term|---)([^|]+) \| ([^|]+) \| (.+) \|$", re.MULTILINE)
 
 
 class TestLinks:
@@ -39,6 +43,33 @@ class TestDecisions:
 
         assert len(text.splitlines()) <= 50
         assert [part for part in PARTS_OF_A_DECISION if part not in text] == []
+
+
+class TestConsistencyPage:
+    def test_describes_the_protocol_in_few_words(self):
+        text = (DOCS / "consistency.md").read_text(encoding="utf-8")
+
+        assert len(text.split()) <= MAX_WORDS_OF_THE_PROTOCOL
+
+
+class TestGlossary:
+    TERMS = TERM.findall((DOCS / "glossary.md").read_text(encoding="utf-8"))
+
+    def test_explains_each_term_once(self):
+        names = [name for name, _, _ in self.TERMS]
+
+        assert 0 < len(names) <= MAX_TERMS
+        assert names == sorted(set(names), key=str.lower)
+
+    def test_gives_each_term_one_sentence_and_one_place(self):
+        long = [name for name, text, _ in self.TERMS if text.count(".") != 1 or text[-1] != "."]
+        homeless = [name for name, _, place in self.TERMS if len(LINK.findall(place)) != 1]
+
+        assert long == []
+        assert homeless == []
+
+    def test_is_linked_from_the_readme(self):
+        assert "docs/glossary.md" in list_links(ROOT / "README.md")
 
 
 class TestEnvExample:
