@@ -236,7 +236,7 @@ def account_services(settings: Settings) -> Iterator[AccountServices]:
                 refresh_life=settings.jwt_refresh_expires_in,
             ),
             passwords=passwords,
-            proof_keys=EmailTokenKeys(secrets.access, secrets.previous_access),
+            email_token_keys=EmailTokenKeys(secrets.access, secrets.previous_access),
             basket_limits=BasketLimits(
                 max_quantity=settings.cart_max_quantity, max_lines=settings.cart_max_lines
             ),

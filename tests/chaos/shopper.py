@@ -63,7 +63,7 @@ def _parts() -> AccountServices:
     return AccountServices(
         tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=1)),
         passwords=PasswordPool(threads=1, cost=4),
-        proof_keys=EmailTokenKeys(secrets.access),
+        email_token_keys=EmailTokenKeys(secrets.access),
         basket_limits=_LIMITS,
     )
 

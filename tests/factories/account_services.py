@@ -20,5 +20,5 @@ def account_services() -> AccountServices:
     return AccountServices(
         tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=30)),
         passwords=PasswordPool(threads=1, cost=4),
-        proof_keys=EmailTokenKeys(secrets.access),
+        email_token_keys=EmailTokenKeys(secrets.access),
     )

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries
-from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
 from keyshop.accounts.lockout.failures import (
@@ -143,4 +143,6 @@ async def _change(
     await rebind_to_new_hash(tx, account.id, old_hash=account.password_hash, new_hash=hashed)
     await queries.set_password(tx, account.id, hashed.reveal(), now=now)
     # Whoever reads the mails without being the owner must not set it back with an older link.
-    await proof_queries.use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
+    await email_token_queries.invalidate_email_tokens(
+        tx, account.id, Purpose.RESET_PASSWORD, now=now
+    )

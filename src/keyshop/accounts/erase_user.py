@@ -5,7 +5,7 @@ from typing import Final
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import normalise
-from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_BY_ADDRESS
@@ -43,5 +43,5 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     await queries.erase(
         tx, user_id, email=placeholder, password_hash=_NO_PASSWORD, nickname=_NO_NAME, now=now
     )
-    await proof_queries.delete_proofs(tx, user_id)
+    await email_token_queries.delete_email_tokens(tx, user_id)
     await token_queries.delete_families(tx, user_id)

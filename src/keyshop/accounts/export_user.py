@@ -94,14 +94,14 @@ EXPORT: Final = """
             )
             FROM keyshop.token_families AS f WHERE f.user_id = u.id ORDER BY f.created_at, f.id
         ),
-        'mailedProofs', ARRAY(
+        'emailTokens', ARRAY(
             SELECT json_build_object(
-                'purpose', p.purpose, 'email', p.email,
-                'createdAt', p.created_at AT TIME ZONE 'UTC',
-                'expiresAt', p.expires_at AT TIME ZONE 'UTC', 'tries', p.tries,
-                'usedAt', p.used_at AT TIME ZONE 'UTC'
+                'purpose', t.purpose, 'email', t.email,
+                'createdAt', t.created_at AT TIME ZONE 'UTC',
+                'expiresAt', t.expires_at AT TIME ZONE 'UTC', 'tries', t.tries,
+                'usedAt', t.used_at AT TIME ZONE 'UTC'
             )
-            FROM keyshop.email_tokens AS p WHERE p.user_id = u.id ORDER BY p.created_at, p.id
+            FROM keyshop.email_tokens AS t WHERE t.user_id = u.id ORDER BY t.created_at, t.id
         ),
         'wrongPasswords', (
             SELECT json_build_object(

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from keyshop.accounts import queries
-from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.queries import Recipient
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys, Purpose
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
@@ -13,10 +13,10 @@ from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mail
 
-MailWithProof: TypeAlias = MailWelcome | MailVerification | MailReset
-MailJob: TypeAlias = MailWithProof | MailLockNotice
+MailWithToken: TypeAlias = MailWelcome | MailVerification | MailReset
+MailJob: TypeAlias = MailWithToken | MailLockNotice
 
-_TEMPLATES: Final[dict[type[MailWithProof], str]] = {
+_TEMPLATES: Final[dict[type[MailWithToken], str]] = {
     MailWelcome: "welcome",
     MailVerification: "verification",
     MailReset: "reset",
@@ -30,7 +30,7 @@ _TO_READ_IT: Final = timedelta(minutes=2)
 
 
 async def compose(
-    db: Database, proof_keys: EmailTokenKeys, job: MailJob, public_url: str, *, now: datetime
+    db: Database, email_token_keys: EmailTokenKeys, job: MailJob, public_url: str, *, now: datetime
 ) -> Mail | None:
     """
     Return the mail that the job asks for, which says how long its code and link will be good.
@@ -43,25 +43,30 @@ async def compose(
     if isinstance(job, MailLockNotice):
         return await _lock_notice(db, job, shop_url)
     async with db.read() as reader:
-        found = await proof_queries.find_recipient(reader, job.proof_id, user_id=job.user_id)
+        found = await email_token_queries.find_recipient(reader, job.proof_id, user_id=job.user_id)
     if found is None:
         return None
     if _is_of_use(job, found, now=now):
-        return _with_proof(proof_keys, job, found, shop_url, now=now)
+        return _with_token(email_token_keys, job, found, shop_url, now=now)
     if isinstance(job, MailWelcome):
         return _mail(_TEMPLATES[MailWelcome], job.proof_id, found, shop_url)
     return None
 
 
-def _is_of_use(job: MailWithProof, found: Recipient, *, now: datetime) -> bool:
+def _is_of_use(job: MailWithToken, found: Recipient, *, now: datetime) -> bool:
     # Whoever enters the code of an older mail would use up a try of the newest one.
     if found.is_superseded and not isinstance(job, MailReset):
         return False
     return found.used_at is None and now + _TO_READ_IT <= found.expires_at
 
 
-def _with_proof(
-    proof_keys: EmailTokenKeys, job: MailWithProof, to: Recipient, shop_url: str, *, now: datetime
+def _with_token(
+    email_token_keys: EmailTokenKeys,
+    job: MailWithToken,
+    to: Recipient,
+    shop_url: str,
+    *,
+    now: datetime,
 ) -> Mail:
     is_reset = isinstance(job, MailReset)
     purpose = Purpose.RESET_PASSWORD if is_reset else Purpose.VERIFY_EMAIL
@@ -72,8 +77,8 @@ def _with_proof(
         to,
         shop_url,
         # Six digits must never open a way to another password.
-        code="" if is_reset else proof_keys.code(job.proof_id),
-        link=shop_url + path + proof_keys.link_token(purpose, job.proof_id),
+        code="" if is_reset else email_token_keys.code(job.proof_id),
+        link=shop_url + path + email_token_keys.link_token(purpose, job.proof_id),
         minutes=str((to.expires_at - now) // timedelta(minutes=1)),
     )
 

@@ -124,7 +124,7 @@ async def _add(
     tokens = await begin_family(tx, parts.tokens, account, now=now)
     # The network on which somebody becomes a customer is theirs, as after any other sign-in.
     await sign_in_queries.record_sign_in(tx, account.id, caller=caller, now=now)
-    proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
-    await enqueue(tx, MailWelcome(account.id, proof_id))
+    email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
+    await enqueue(tx, MailWelcome(account.id, email_token_id))
     migration = await bring_baskets(tx, parts, account.id, caller, now=now)
     return SignInResult(account=account, tokens=tokens, migration=migration)

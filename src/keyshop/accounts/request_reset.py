@@ -35,5 +35,7 @@ async def request_reset(db: Database, email: str, caller: ClientInfo, *, now: da
     async with db.transaction() as tx:
         account = await queries.find_account_as_written(tx, email)
         user_id = new_id() if account is None else account.id
-        proof_id = await issue_email_token(tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now)
-        await enqueue(tx, MailReset(user_id, proof_id))
+        email_token_id = await issue_email_token(
+            tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now
+        )
+        await enqueue(tx, MailReset(user_id, email_token_id))

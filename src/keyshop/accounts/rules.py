@@ -26,7 +26,7 @@ LIMITS_BY_ADDRESS: Final = (
     VERIFICATION_MAIL_TO_ADDRESS,
 )
 MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))
-PROOF_OF_CLIENT: Final = Limit("proof_of_client", burst=30, per=timedelta(seconds=10))
+EMAIL_TOKEN_OF_CLIENT: Final = Limit("email_token_of_client", burst=30, per=timedelta(seconds=10))
 
 MAX_FAILURES: Final = 5
 """So many wrong passwords in a row lock an address."""

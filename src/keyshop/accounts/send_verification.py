@@ -33,5 +33,5 @@ async def send_verification(
     await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
     await take(db, VERIFICATION_MAIL_TO_ADDRESS, account.email, now=now)
     async with db.transaction() as tx:
-        proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
-        await enqueue(tx, MailVerification(user_id, proof_id))
+        email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
+        await enqueue(tx, MailVerification(user_id, email_token_id))

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from keyshop.accounts import queries
-from keyshop.accounts.email_tokens.queries import use_all_proofs
+from keyshop.accounts.email_tokens.queries import invalidate_email_tokens
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.models import Role
@@ -27,5 +27,5 @@ async def set_role(tx: Transaction, *, user_id: str, role: str, now: datetime) -
         return False
     await revoke_all(tx, user_id, reason="role changed", now=now)
     await queries.set_role(tx, user_id, Role(role), now=now)
-    await use_all_proofs(tx, user_id, Purpose.RESET_PASSWORD, now=now)
+    await invalidate_email_tokens(tx, user_id, Purpose.RESET_PASSWORD, now=now)
     return True

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.accounts import queries
-from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import PROOF_OF_CLIENT, VERIFICATION_TRIES, client_key
+from keyshop.accounts.rules import EMAIL_TOKEN_OF_CLIENT, VERIFICATION_TRIES, client_key
 from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -35,14 +35,16 @@ async def verify_by_code(
         EmailTokenRefused: it is another code, is over, was used, or too many others were tried before.
         TooMany: this client tries too often.
     """
-    await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
+    await take(db, EMAIL_TOKEN_OF_CLIENT, client_key(caller.address), now=now)
 
     async def verify(tx: Transaction) -> bool:
         await queries.lock_account(tx, user_id)
-        proof_id = await proof_queries.try_code(
+        email_token_id = await email_token_queries.count_code_attempt(
             tx, user_id, Purpose.VERIFY_EMAIL, tries=VERIFICATION_TRIES, now=now
         )
-        if proof_id is None or not parts.proof_keys.is_code(proof_id, code.strip()):
+        if email_token_id is None or not parts.email_token_keys.is_code(
+            email_token_id, code.strip()
+        ):
             return False
         await _verify(tx, user_id, now=now)
         return True
@@ -62,30 +64,32 @@ async def verify_by_token(
         EmailTokenRefused: the link is none of ours, is over, or is for another address.
         TooMany: this client tries too often.
     """
-    proof_id = parts.proof_keys.find_proof_id(Purpose.VERIFY_EMAIL, token)
-    if proof_id is None:
+    email_token_id = parts.email_token_keys.find_email_token_id(Purpose.VERIFY_EMAIL, token)
+    if email_token_id is None:
         raise EmailTokenRefused(_OVER)
     # Only now: what is none of ours costs no more than a look at its signature.
-    await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
+    await take(db, EMAIL_TOKEN_OF_CLIENT, client_key(caller.address), now=now)
 
     async def verify(tx: Transaction) -> None:
-        await _verify_by_proof(tx, proof_id, now=now)
+        await _verify_by_email_token(tx, email_token_id, now=now)
 
     await db.run(verify, attempts=_ATTEMPTS)
 
 
-async def _verify_by_proof(tx: Transaction, proof_id: str, *, now: datetime) -> None:
-    owner_id = await proof_queries.find_owner(tx, proof_id, Purpose.VERIFY_EMAIL)
+async def _verify_by_email_token(tx: Transaction, email_token_id: str, *, now: datetime) -> None:
+    owner_id = await email_token_queries.find_owner(tx, email_token_id, Purpose.VERIFY_EMAIL)
     if owner_id is None or await queries.lock_account(tx, owner_id) is None:
         raise EmailTokenRefused(_OVER)
-    user_id = await proof_queries.use_proof(tx, proof_id, Purpose.VERIFY_EMAIL, now=now)
+    user_id = await email_token_queries.use_email_token(
+        tx, email_token_id, Purpose.VERIFY_EMAIL, now=now
+    )
     if user_id is not None:
         await _verify(tx, user_id, now=now)
     # Programs that look at mails before people do follow links, too.
-    elif not await proof_queries.has_verified(tx, proof_id):
+    elif not await email_token_queries.has_verified(tx, email_token_id):
         raise EmailTokenRefused(_OVER)
 
 
 async def _verify(tx: Transaction, user_id: str, *, now: datetime) -> None:
-    await proof_queries.use_all_proofs(tx, user_id, Purpose.VERIFY_EMAIL, now=now)
+    await email_token_queries.invalidate_email_tokens(tx, user_id, Purpose.VERIFY_EMAIL, now=now)
     await queries.set_verified(tx, user_id, now=now)

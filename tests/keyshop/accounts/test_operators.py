@@ -199,7 +199,7 @@ class TestExport:
         agents = {sign_in["success"]: sign_in["userAgent"] for sign_in in document["signIns"]}
         assert agents == {True: "A browser", False: "Her browser"}
         assert len(document["devices"]) == 1
-        assert document["mailedProofs"][0]["purpose"] == "VERIFY_EMAIL"
+        assert document["emailTokens"][0]["purpose"] == "VERIFY_EMAIL"
         assert document["wrongPasswords"]["inARow"] == 1
         assert [entry["action"] for entry in document["journal"]] == ["user.created"]
 

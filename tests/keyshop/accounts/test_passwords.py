@@ -408,7 +408,7 @@ class TestReset:
         await ask_reset(db)
         token = link_token(await last_mail(db, parts))
         new = Secret("n" * 32)
-        rotated = EmailTokenKeys(new, parts.proof_keys.current)
+        rotated = EmailTokenKeys(new, parts.email_token_keys.current)
 
         with pytest.raises(EmailTokenRefused):
             await reset(db, replaced(parts, EmailTokenKeys(new)), token)
@@ -427,5 +427,7 @@ class TestReset:
         assert await count(db, "keyshop.email_tokens") == 2
 
 
-def replaced(parts: AccountServices, proof_keys: EmailTokenKeys) -> AccountServices:
-    return AccountServices(tokens=parts.tokens, passwords=parts.passwords, proof_keys=proof_keys)
+def replaced(parts: AccountServices, email_token_keys: EmailTokenKeys) -> AccountServices:
+    return AccountServices(
+        tokens=parts.tokens, passwords=parts.passwords, email_token_keys=email_token_keys
+    )

@@ -184,7 +184,9 @@ class TestCollisions:
                     await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=alice.id, now=NOON)
                     for _ in range(2)
                 ]
-            links = [parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs]
+            links = [
+                parts.email_token_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs
+            ]
 
             outcomes = await asyncio.gather(
                 *(verify_by_token(db, parts, caller(), token=link, now=NOON) for link in links),
@@ -201,7 +203,7 @@ class TestCollisions:
             (proof,) = await ask(
                 db, "SELECT id FROM keyshop.email_tokens WHERE user_id = $1", alice.id
             )
-            link = parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof["id"])
+            link = parts.email_token_keys.link_token(Purpose.VERIFY_EMAIL, proof["id"])
 
             async def erase(user_id: str = alice.id) -> None:
                 async with db.transaction() as tx:

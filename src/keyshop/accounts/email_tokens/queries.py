@@ -100,9 +100,9 @@ class Recipient(Struct, frozen=True, kw_only=True):
     """Another was mailed later, or will be; of codes only the newest counts."""
 
 
-async def add_proof(
+async def add_email_token(
     tx: Transaction,
-    proof_id: str,
+    email_token_id: str,
     purpose: str,
     *,
     user_id: str,
@@ -110,52 +110,56 @@ async def add_proof(
     expires_at: datetime,
 ) -> None:
     """Store a proof for the user's present address; nothing when there is no such user."""
-    await tx.execute(_ADD, proof_id, purpose, user_id, now, expires_at)
+    await tx.execute(_ADD, email_token_id, purpose, user_id, now, expires_at)
 
 
-async def try_code(
+async def count_code_attempt(
     tx: Transaction, user_id: str, purpose: str, *, tries: int, now: datetime
 ) -> str | None:
     """Count a try at the user's newest proof and return its id; None: it is over or used up."""
-    proof_id: str | None = await tx.fetchval(_TRY_CODE, user_id, purpose, now, tries)
-    return proof_id
+    email_token_id: str | None = await tx.fetchval(_TRY_CODE, user_id, purpose, now, tries)
+    return email_token_id
 
 
-async def find_owner(reader: Reader, proof_id: str, purpose: str) -> str | None:
+async def find_owner(reader: Reader, email_token_id: str, purpose: str) -> str | None:
     """
     Return whose proof it is, in whatever state.
 
     The account is locked before the proof is used, as everybody does who writes to both: in another
     order, two of them could wait for each other.
     """
-    user_id: str | None = await reader.fetchval(_FIND_OWNER, proof_id, purpose)
+    user_id: str | None = await reader.fetchval(_FIND_OWNER, email_token_id, purpose)
     return user_id
 
 
-async def use_proof(tx: Transaction, proof_id: str, purpose: str, *, now: datetime) -> str | None:
+async def use_email_token(
+    tx: Transaction, email_token_id: str, purpose: str, *, now: datetime
+) -> str | None:
     """Use the proof up and return whose it is; None: it is over, used, or for another address."""
-    user_id: str | None = await tx.fetchval(_USE, proof_id, purpose, now)
+    user_id: str | None = await tx.fetchval(_USE, email_token_id, purpose, now)
     return user_id
 
 
-async def is_live(reader: Reader, proof_id: str, purpose: str, *, now: datetime) -> bool:
+async def is_live(reader: Reader, email_token_id: str, purpose: str, *, now: datetime) -> bool:
     """Test whether the proof could be used."""
-    live: bool = await reader.fetchval(_IS_LIVE, proof_id, purpose, now)
+    live: bool = await reader.fetchval(_IS_LIVE, email_token_id, purpose, now)
     return live
 
 
-async def has_verified(reader: Reader, proof_id: str) -> bool:
+async def has_verified(reader: Reader, email_token_id: str) -> bool:
     """Test whether this proof was used, and its address is still the verified one."""
-    verified: bool = await reader.fetchval(_HAS_VERIFIED, proof_id)
+    verified: bool = await reader.fetchval(_HAS_VERIFIED, email_token_id)
     return verified
 
 
-async def use_all_proofs(tx: Transaction, user_id: str, purpose: str, *, now: datetime) -> None:
+async def invalidate_email_tokens(
+    tx: Transaction, user_id: str, purpose: str, *, now: datetime
+) -> None:
     """Use up whatever else was mailed to the user for this purpose."""
     await tx.execute(_USE_ALL, user_id, purpose, now)
 
 
-async def delete_proofs(tx: Transaction, user_id: str) -> None:
+async def delete_email_tokens(tx: Transaction, user_id: str) -> None:
     """Delete whatever was mailed to the user."""
     await tx.execute(_DELETE, user_id)
 
@@ -165,7 +169,7 @@ async def delete_expired(tx: Transaction, *, before: datetime, limit: int) -> in
     return await tx.execute(_FORGET, before, limit)
 
 
-async def find_recipient(reader: Reader, proof_id: str, *, user_id: str) -> Recipient | None:
+async def find_recipient(reader: Reader, email_token_id: str, *, user_id: str) -> Recipient | None:
     """Return who gets the mail with this proof; None when the address is another one now."""
-    record = await reader.fetchrow(_RECIPIENT, proof_id, user_id)
+    record = await reader.fetchrow(_RECIPIENT, email_token_id, user_id)
     return None if record is None else row(Recipient, record)

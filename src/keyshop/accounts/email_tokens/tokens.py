@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.rules import RESET_LIFE, VERIFICATION_LIFE
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
@@ -43,23 +43,23 @@ class EmailTokenKeys(Struct, frozen=True):
     current: Secret
     previous: Secret | None = None
 
-    def code(self, proof_id: str) -> str:
+    def code(self, email_token_id: str) -> str:
         """Return the six digits that are mailed for this proof."""
-        return _code(self.current, proof_id)
+        return _code(self.current, email_token_id)
 
-    def link_token(self, purpose: Purpose, proof_id: str) -> str:
+    def link_token(self, purpose: Purpose, email_token_id: str) -> str:
         """Return what stands in the link that is mailed for this proof."""
-        return f"{proof_id}.{_signature(self.current, purpose, proof_id)}"
+        return f"{email_token_id}.{_signature(self.current, purpose, email_token_id)}"
 
-    def is_code(self, proof_id: str, code: str) -> bool:
+    def is_code(self, email_token_id: str, code: str) -> bool:
         """Test whether this code was mailed for the proof."""
-        return _is_any(code, (_code(secret, proof_id) for secret in self._accepted()))
+        return _is_any(code, (_code(secret, email_token_id) for secret in self._accepted()))
 
-    def find_proof_id(self, purpose: Purpose, link_token: str) -> str | None:
+    def find_email_token_id(self, purpose: Purpose, link_token: str) -> str | None:
         """Return the id of the proof of a link that was mailed; None: it never was."""
-        proof_id, _, signature = link_token.partition(".")
-        mailed = (_signature(secret, purpose, proof_id) for secret in self._accepted())
-        return proof_id if _is_any(signature, mailed) else None
+        email_token_id, _, signature = link_token.partition(".")
+        mailed = (_signature(secret, purpose, email_token_id) for secret in self._accepted())
+        return email_token_id if _is_any(signature, mailed) else None
 
     def _accepted(self) -> Iterator[Secret]:
         yield self.current
@@ -75,16 +75,16 @@ async def issue_email_token(
 
     Of a user who does not exist nothing is stored, in the same time.
     """
-    proof_id = new_id()
-    await proof_queries.add_proof(
-        tx, proof_id, purpose, user_id=user_id, now=now, expires_at=now + LIVES[purpose]
+    email_token_id = new_id()
+    await email_token_queries.add_email_token(
+        tx, email_token_id, purpose, user_id=user_id, now=now, expires_at=now + LIVES[purpose]
     )
-    return proof_id
+    return email_token_id
 
 
 async def delete_expired_email_tokens(tx: Transaction, before: datetime) -> int:
     """Delete proofs that were over before then, up to 10,000; return how many there were."""
-    return await proof_queries.delete_expired(tx, before=before, limit=_AT_ONCE)
+    return await email_token_queries.delete_expired(tx, before=before, limit=_AT_ONCE)
 
 
 def _is_any(shown: str, mailed: Iterator[str]) -> bool:
@@ -93,16 +93,16 @@ def _is_any(shown: str, mailed: Iterator[str]) -> bool:
     return any(hmac.compare_digest(given, each.encode()) for each in mailed)
 
 
-def _code(secret: Secret, proof_id: str) -> str:
-    number = int.from_bytes(_digest(secret, "code", proof_id)[:16])
+def _code(secret: Secret, email_token_id: str) -> str:
+    number = int.from_bytes(_digest(secret, "code", email_token_id)[:16])
     return f"{number % _CODES:06}"
 
 
-def _signature(secret: Secret, purpose: Purpose, proof_id: str) -> str:
-    return urlsafe_b64encode(_digest(secret, purpose, proof_id)).decode().rstrip("=")
+def _signature(secret: Secret, purpose: Purpose, email_token_id: str) -> str:
+    return urlsafe_b64encode(_digest(secret, purpose, email_token_id)).decode().rstrip("=")
 
 
-def _digest(secret: Secret, use: str, proof_id: str) -> bytes:
+def _digest(secret: Secret, use: str, email_token_id: str) -> bytes:
     # A key of its own: what signs tokens must never sign what a visitor can choose.
     key = hmac.digest(secret.reveal().encode(), b"keyshop account proofs", "sha256")
-    return hmac.digest(key, f"{use}:{proof_id}".encode(errors="surrogatepass"), "sha256")
+    return hmac.digest(key, f"{use}:{email_token_id}".encode(errors="surrogatepass"), "sha256")

@@ -13,7 +13,7 @@ import typer
 
 from keyshop.accounts.addresses import NormalAddress, normalise
 from keyshop.accounts.create_user import create_user
-from keyshop.accounts.email_tokens.queries import use_all_proofs
+from keyshop.accounts.email_tokens.queries import invalidate_email_tokens
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.export_user import export_user
@@ -201,7 +201,7 @@ async def _revoke(who: str) -> tuple[str, int]:
         now = utc_now()
         ended = await families.revoke_all(tx, account.id, reason="operator", now=now)
         # A link that somebody else may have asked for, and reads.
-        await use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
+        await invalidate_email_tokens(tx, account.id, Purpose.RESET_PASSWORD, now=now)
         await _record(tx, "users.revoke", account.id, {"devices": ended})
         return account.id, ended
 

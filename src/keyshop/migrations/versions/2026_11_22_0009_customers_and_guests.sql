@@ -124,9 +124,9 @@ CREATE TABLE keyshop.email_tokens (
     expires_at TIMESTAMP(3) NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     used_at TIMESTAMP(3),
-    CONSTRAINT account_proofs_pkey PRIMARY KEY (id),
-    CONSTRAINT account_proofs_purpose_check CHECK (purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD')),
-    CONSTRAINT account_proofs_user_id_fkey FOREIGN KEY (user_id)
+    CONSTRAINT email_tokens_pkey PRIMARY KEY (id),
+    CONSTRAINT email_tokens_purpose_check CHECK (purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD')),
+    CONSTRAINT email_tokens_user_id_fkey FOREIGN KEY (user_id)
         REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
 );
 CREATE INDEX email_tokens_user_id_idx ON keyshop.email_tokens (user_id, purpose);
