@@ -90,7 +90,7 @@ EXPORT: Final = """
             SELECT json_build_object(
                 'signedInAt', f.created_at AT TIME ZONE 'UTC',
                 'expiresAt', f.expires_at AT TIME ZONE 'UTC',
-                'signedOutAt', f.revoked_at AT TIME ZONE 'UTC', 'because', f.revoked_because
+                'signedOutAt', f.revoked_at AT TIME ZONE 'UTC', 'reason', f.revoked_reason
             )
             FROM keyshop.token_families AS f WHERE f.user_id = u.id ORDER BY f.created_at, f.id
         ),

@@ -306,8 +306,8 @@ class TestReset:
 
         assert not await is_signed_in(db, parts, laptop.tokens.token)
         assert not await is_signed_in(db, parts, phone.tokens.token)
-        ended = await ask(db, "SELECT DISTINCT revoked_because FROM keyshop.token_families")
-        assert [row["revoked_because"] for row in ended] == ["password reset"]
+        ended = await ask(db, "SELECT DISTINCT revoked_reason FROM keyshop.token_families")
+        assert [row["revoked_reason"] for row in ended] == ["password reset"]
         again = await enter(db, parts, password=OTHER_PASSWORD)
         assert again.account.email_verified
         with pytest.raises(WrongCredentials):

@@ -25,7 +25,7 @@ _LOCK_ACCOUNT_STATE: Final = """
 
 # Those that were refreshed last stay.
 _REVOKE_BEYOND: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $3, revoked_because = 'too many sign-ins'
+    UPDATE keyshop.token_families SET revoked_at = $3, revoked_reason = 'too many sign-ins'
     WHERE id IN (
         SELECT id FROM keyshop.token_families WHERE user_id = $1 AND revoked_at IS NULL
         ORDER BY expires_at DESC, id OFFSET $2
@@ -72,13 +72,13 @@ _FORGET_OLDER: Final = """
 _PROLONG: Final = "UPDATE keyshop.token_families SET expires_at = $2 WHERE id = $1"
 
 _REVOKE: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $3, revoked_because = $2
+    UPDATE keyshop.token_families SET revoked_at = $3, revoked_reason = $2
     WHERE id = $1 AND revoked_at IS NULL
 """
 
 # In the order of ids, so that two who revoke the same lock them in the same order.
 _REVOKE_ALL: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $3, revoked_because = $2
+    UPDATE keyshop.token_families SET revoked_at = $3, revoked_reason = $2
     WHERE id IN (
         SELECT id FROM keyshop.token_families WHERE user_id = $1 AND revoked_at IS NULL
         ORDER BY id FOR UPDATE
@@ -86,7 +86,7 @@ _REVOKE_ALL: Final = """
 """
 
 _REVOKE_OTHERS: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $4, revoked_because = $3
+    UPDATE keyshop.token_families SET revoked_at = $4, revoked_reason = $3
     WHERE id IN (
         SELECT id FROM keyshop.token_families
         WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL ORDER BY id FOR UPDATE
@@ -112,7 +112,7 @@ _ACCESS: Final = """
 """
 
 _FAMILIES: Final = """
-    SELECT id, created_at, expires_at, revoked_at, revoked_because
+    SELECT id, created_at, expires_at, revoked_at, revoked_reason
     FROM keyshop.token_families WHERE user_id = $1 ORDER BY created_at DESC, id
 """
 
@@ -151,7 +151,7 @@ class FamilyRow(Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
-    revoked_because: str | None
+    revoked_reason: str | None
 
 
 class Access(Struct, frozen=True):

@@ -76,10 +76,10 @@ def print_user(shown: Shown) -> None:
     )
     print_table(
         "Devices",
-        ("signed in (UTC)", "lasts until (UTC)", "ended (UTC)", "because"),
+        ("signed in (UTC)", "lasts until (UTC)", "ended (UTC)", "reason"),
         [
             (_time(row.created_at), _time(row.expires_at), _time(row.revoked_at),
-             row.revoked_because)
+             row.revoked_reason)
             for row in shown.devices
         ],
     )  # fmt: skip
