@@ -6,7 +6,7 @@ from keyshop.accounts import queries
 from keyshop.accounts.addresses import parse_new_email
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.models import Account, Role
-from keyshop.accounts.rules import DEFAULT_NICKNAME, checked_nickname
+from keyshop.accounts.rules import DEFAULT_NICKNAME, parse_nickname
 from keyshop.kit.database.transaction import Transaction
 
 
@@ -29,13 +29,13 @@ async def create_user(
         EmailTaken: the address has an account.
     """
     address = parse_new_email(email)
-    if await queries.find_account_as_written(tx, email) is not None:
+    if await queries.find_account_by_spellings(tx, email) is not None:
         raise EmailTaken
     account = await queries.add_account(
         tx,
         email=address,
         password_hash=password_hash,
-        nickname=checked_nickname(nickname or DEFAULT_NICKNAME),
+        nickname=parse_nickname(nickname or DEFAULT_NICKNAME),
         role=Role(role),
         verified=True,
         now=now,

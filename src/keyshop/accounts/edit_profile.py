@@ -5,7 +5,7 @@ from datetime import datetime
 from keyshop.accounts import queries
 from keyshop.accounts.errors import PasswordNotHere, UserNotFound
 from keyshop.accounts.models import ProfileChanges
-from keyshop.accounts.rules import checked_name, checked_nickname
+from keyshop.accounts.rules import parse_name, parse_nickname
 from keyshop.kit.database.pool import Database
 
 
@@ -30,7 +30,7 @@ async def edit_profile(
             raise UserNotFound
         nickname = None
         if changes.nickname not in {None, account.nickname}:
-            nickname = checked_nickname(changes.nickname)
+            nickname = parse_nickname(changes.nickname)
         names = (
             _change_of(changes.first_name, account.first_name, "firstName"),
             _change_of(changes.last_name, account.last_name, "lastName"),
@@ -40,4 +40,4 @@ async def edit_profile(
 
 def _change_of(name: str | None, stored: str | None, field: str) -> tuple[bool, str | None]:
     """Return whether the name changes, and to what."""
-    return (False, None) if name in {None, stored} else (True, checked_name(name, field))
+    return (False, None) if name in {None, stored} else (True, parse_name(name, field))

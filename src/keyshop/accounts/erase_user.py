@@ -8,8 +8,8 @@ from keyshop.accounts.addresses import normalise
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.lockout.failures import forget_failures
-from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_BY_ADDRESS
-from keyshop.accounts.sessions import queries as token_queries
+from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_PER_ADDRESS
+from keyshop.accounts.sessions import queries as session_queries
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.limits import forget_who
@@ -37,11 +37,11 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     await forget_failures(tx, account.email)
     # A digest tells whoever knows an address that it was in use here.
     for written in (account.email, normalise(account.email)):
-        await forget_who(tx, written, *LIMITS_BY_ADDRESS)
+        await forget_who(tx, written, *LIMITS_PER_ADDRESS)
     # Not made from the user's id, which others may know: nobody can take the address before.
     placeholder = f"erased-{new_id()}{ERASED_DOMAIN}"
     await queries.erase(
         tx, user_id, email=placeholder, password_hash=_NO_PASSWORD, nickname=_NO_NAME, now=now
     )
     await email_token_queries.delete_email_tokens(tx, user_id)
-    await token_queries.delete_families(tx, user_id)
+    await session_queries.delete_families(tx, user_id)

@@ -147,7 +147,7 @@ async def find_account(reader: Reader, email: NormalAddress) -> Account | None:
     return None if record is None else account_of(record)
 
 
-async def find_account_as_written(reader: Reader, address: str) -> Account | None:
+async def find_account_by_spellings(reader: Reader, address: str) -> Account | None:
     """Return whose address this is in any of its `spellings`, of several the first one's."""
     record = await reader.fetchrow(_FIND_BY_SPELLINGS, spellings(address))
     return None if record is None else account_of(record)

@@ -8,7 +8,7 @@ from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailRequired
 from keyshop.accounts.jobs import MailReset
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import MAIL_OF_CLIENT, RESET_MAIL_TO_ADDRESS, client_key
+from keyshop.accounts.rules import MAILS_PER_CLIENT, RESET_MAILS_PER_ADDRESS, client_key
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
@@ -30,10 +30,10 @@ async def request_reset(db: Database, email: str, caller: ClientInfo, *, now: da
     if not email.strip():
         raise EmailRequired
     address = parse_sign_in_email(email)
-    await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
-    await take(db, RESET_MAIL_TO_ADDRESS, address, now=now)
+    await take(db, MAILS_PER_CLIENT, client_key(caller.address), now=now)
+    await take(db, RESET_MAILS_PER_ADDRESS, address, now=now)
     async with db.transaction() as tx:
-        account = await queries.find_account_as_written(tx, email)
+        account = await queries.find_account_by_spellings(tx, email)
         user_id = new_id() if account is None else account.id
         email_token_id = await issue_email_token(
             tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now

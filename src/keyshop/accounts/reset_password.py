@@ -11,7 +11,7 @@ from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import EMAIL_TOKEN_OF_CLIENT, check_password, client_key
+from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, check_password, client_key
 from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import revoke_all
 from keyshop.kit.database.pool import Database
@@ -50,7 +50,7 @@ async def reset_password(
         raise EmailTokenRefused(_OVER)
     client = client_key(caller.address)
     # Only now: what is none of ours costs no more than a look at its signature.
-    await take(db, EMAIL_TOKEN_OF_CLIENT, client, now=now)
+    await take(db, EMAIL_TOKENS_PER_CLIENT, client, now=now)
     if not await _is_live(db, email_token_id, now=now):
         raise EmailTokenRefused(_OVER)
     hashed = await parts.passwords.hash(new_password, limit_key=client)

@@ -8,40 +8,44 @@ from typing import Final
 from keyshop.accounts.errors import AccountInvalid
 from keyshop.kit.limits import Limit
 
-SIGN_IN_OF_ADDRESS: Final = Limit("sign_in_of_address", burst=30, per=timedelta(seconds=30))
-SIGN_IN_OF_CLIENT: Final = Limit("sign_in_of_client", burst=60, per=timedelta(seconds=1))
-PASSWORD_CHANGE_OF_DEVICE: Final = Limit(
-    "password_change_of_device", burst=10, per=timedelta(minutes=1)
+SIGN_INS_PER_ADDRESS: Final = Limit("sign_ins_per_address", burst=30, per=timedelta(seconds=30))
+SIGN_INS_PER_CLIENT: Final = Limit("sign_ins_per_client", burst=60, per=timedelta(seconds=1))
+PASSWORD_CHANGES_PER_DEVICE: Final = Limit(
+    "password_changes_per_device", burst=10, per=timedelta(minutes=1)
 )
-REGISTRATION_OF_CLIENT: Final = Limit("registration_of_client", burst=100, per=timedelta(minutes=1))
-RESET_MAIL_TO_ADDRESS: Final = Limit("reset_mail_to_address", burst=3, per=timedelta(hours=1))
-VERIFICATION_MAIL_TO_ADDRESS: Final = Limit(
-    "verification_mail_to_address", burst=3, per=timedelta(minutes=10)
+REGISTRATIONS_PER_CLIENT: Final = Limit(
+    "registrations_per_client", burst=100, per=timedelta(minutes=1)
+)
+RESET_MAILS_PER_ADDRESS: Final = Limit("reset_mails_per_address", burst=3, per=timedelta(hours=1))
+VERIFICATION_MAILS_PER_ADDRESS: Final = Limit(
+    "verification_mails_per_address", burst=3, per=timedelta(minutes=10)
 )
 """Only for the account's owner, whom strangers must not keep from the code by asking for resets."""
 
-LIMITS_BY_ADDRESS: Final = (
-    SIGN_IN_OF_ADDRESS,
-    RESET_MAIL_TO_ADDRESS,
-    VERIFICATION_MAIL_TO_ADDRESS,
+LIMITS_PER_ADDRESS: Final = (
+    SIGN_INS_PER_ADDRESS,
+    RESET_MAILS_PER_ADDRESS,
+    VERIFICATION_MAILS_PER_ADDRESS,
 )
-MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))
-EMAIL_TOKEN_OF_CLIENT: Final = Limit("email_token_of_client", burst=30, per=timedelta(seconds=10))
+MAILS_PER_CLIENT: Final = Limit("mails_per_client", burst=20, per=timedelta(minutes=1))
+EMAIL_TOKENS_PER_CLIENT: Final = Limit(
+    "email_tokens_per_client", burst=30, per=timedelta(seconds=10)
+)
 
 MAX_FAILURES: Final = 5
 """So many wrong passwords in a row lock an address."""
 
-FIRST_LOCK: Final = timedelta(minutes=1)
+INITIAL_LOCK: Final = timedelta(minutes=1)
 MAX_LOCK: Final = timedelta(minutes=15)
-FAILURES_REMEMBERED: Final = timedelta(hours=24)
+FAILURE_TTL: Final = timedelta(hours=24)
 """A wrong password after so long begins a new row."""
 
-CLIENTS_REMEMBERED: Final = timedelta(days=90)
+KNOWN_CLIENT_TTL: Final = timedelta(days=90)
 """For so long a client that has signed in is no stranger to the account."""
 
-VERIFICATION_LIFE: Final = timedelta(minutes=15)
-VERIFICATION_TRIES: Final = 5
-RESET_LIFE: Final = timedelta(minutes=30)
+VERIFICATION_LIFETIME: Final = timedelta(minutes=15)
+MAX_CODE_ATTEMPTS: Final = 5
+RESET_LIFETIME: Final = timedelta(minutes=30)
 
 ERASED_DOMAIN: Final = "@erased.invalid"
 """How the addresses of erased accounts end, which have no mailbox."""
@@ -61,7 +65,7 @@ _DAY: Final = timedelta(days=1)
 _MOMENT: Final = timedelta(milliseconds=1)
 
 
-def why_unfit(password: str) -> str | None:
+def find_password_problem(password: str) -> str | None:
     """
     Return how the password must be, when it is not like that: "must be at least ...".
 
@@ -90,11 +94,11 @@ def check_password(password: str) -> None:
     Raises:
         AccountInvalid: it may not.
     """
-    if unfit := why_unfit(password):
+    if unfit := find_password_problem(password):
         raise AccountInvalid(f"password {unfit}")
 
 
-def checked_nickname(nickname: str) -> str:
+def parse_nickname(nickname: str) -> str:
     """
     Return the nickname without blanks around it.
 
@@ -108,7 +112,7 @@ def checked_nickname(nickname: str) -> str:
     return nickname
 
 
-def checked_name(name: str, field: str) -> str | None:
+def parse_name(name: str, field: str) -> str | None:
     """
     Return the first or last name without blanks around it; None for an empty one.
 
@@ -127,13 +131,13 @@ def _printable(text: str, field: str) -> str:
     return text.strip()
 
 
-def lock_after(failures: int) -> timedelta | None:
+def lock_duration(failures: int) -> timedelta | None:
     """Return for how long so many wrong passwords in a row lock an address; None: not at all."""
     if failures < MAX_FAILURES:
         return None
     # Beyond the fourth doubling it is the longest anyway; a shift by thousands would overflow.
     doublings = min(failures - MAX_FAILURES, 4)
-    return min(FIRST_LOCK * (1 << doublings), MAX_LOCK)
+    return min(INITIAL_LOCK * (1 << doublings), MAX_LOCK)
 
 
 def client_key(address: str) -> str:
@@ -153,9 +157,9 @@ def client_key(address: str) -> str:
     return str(ip_network((int(ip), 64), strict=False))
 
 
-def storable(text: str | None, *, most: int = _MAX_USER_AGENT) -> str | None:
-    """Return the text as far as it can be stored, cut to `most` characters."""
-    return None if text is None else _UNSTORABLE.sub("", text)[:most]
+def to_storable(text: str | None, *, max_length: int = _MAX_USER_AGENT) -> str | None:
+    """Return the text as far as it can be stored, cut to `max_length` characters."""
+    return None if text is None else _UNSTORABLE.sub("", text)[:max_length]
 
 
 def days_since(registered: datetime, *, now: datetime) -> int:

@@ -8,7 +8,7 @@ from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import EMAIL_TOKEN_OF_CLIENT, VERIFICATION_TRIES, client_key
+from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, MAX_CODE_ATTEMPTS, client_key
 from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -35,12 +35,12 @@ async def verify_by_code(
         EmailTokenRefused: it is another code, is over, was used, or too many others were tried before.
         TooMany: this client tries too often.
     """
-    await take(db, EMAIL_TOKEN_OF_CLIENT, client_key(caller.address), now=now)
+    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(caller.address), now=now)
 
     async def verify(tx: Transaction) -> bool:
         await queries.lock_account(tx, user_id)
         email_token_id = await email_token_queries.count_code_attempt(
-            tx, user_id, Purpose.VERIFY_EMAIL, tries=VERIFICATION_TRIES, now=now
+            tx, user_id, Purpose.VERIFY_EMAIL, tries=MAX_CODE_ATTEMPTS, now=now
         )
         if email_token_id is None or not parts.email_token_keys.is_code(
             email_token_id, code.strip()
@@ -68,7 +68,7 @@ async def verify_by_token(
     if email_token_id is None:
         raise EmailTokenRefused(_OVER)
     # Only now: what is none of ours costs no more than a look at its signature.
-    await take(db, EMAIL_TOKEN_OF_CLIENT, client_key(caller.address), now=now)
+    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(caller.address), now=now)
 
     async def verify(tx: Transaction) -> None:
         await _verify_by_email_token(tx, email_token_id, now=now)

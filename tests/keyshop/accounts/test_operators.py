@@ -257,7 +257,7 @@ class TestErasing:
 
         counted = await ask(db, "SELECT split_part(key, ':', 1) AS name FROM keyshop.rate_limits")
         assert counted
-        assert not [row["name"] for row in counted if not row["name"].endswith("of_client")]
+        assert not [row["name"] for row in counted if not row["name"].endswith("per_client")]
         assert await count(db, "keyshop.sign_in_failures") == 0
 
     async def test_ends_every_sign_in_and_lets_nobody_in_again(self, db, parts) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.email_tokens import queries as email_token_queries
-from keyshop.accounts.rules import RESET_LIFE, VERIFICATION_LIFE
+from keyshop.accounts.rules import RESET_LIFETIME, VERIFICATION_LIFETIME
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
@@ -32,8 +32,8 @@ class Purpose(StrEnum):
 
 
 LIVES: Final[dict[Purpose, timedelta]] = {
-    Purpose.VERIFY_EMAIL: VERIFICATION_LIFE,
-    Purpose.RESET_PASSWORD: RESET_LIFE,
+    Purpose.VERIFY_EMAIL: VERIFICATION_LIFETIME,
+    Purpose.RESET_PASSWORD: RESET_LIFETIME,
 }
 
 
