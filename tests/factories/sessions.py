@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, TokenPair, account_of
+from keyshop.accounts.columns import ACCOUNT_COLUMNS, to_account
+from keyshop.accounts.models import Account, TokenPair
 from keyshop.accounts.sessions.families import begin_family
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.clock import utc_now
@@ -53,7 +54,7 @@ async def get_account(db: Database, user_id: str) -> Account:
             f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1", user_id
         )
     assert found is not None
-    return account_of(found)
+    return to_account(found)
 
 
 async def sign_in(db: Database, tokens: Tokens, account: Account, **when: Any) -> TokenPair:

@@ -3,27 +3,12 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
-from asyncpg import Record
 from msgspec import UNSET, Struct, UnsetType
 
 from keyshop.accounts.addresses import NormalAddress
-from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.secrets import Secret
-
-NICKNAME: Final = "coalesce(u.nickname, 'Newbie Guy') AS nickname"
-"""What somebody of `users AS u` is called: the column may be NULL, and callers rely on a name."""
-
-NOT_ERASED: Final = f"email NOT LIKE '%{ERASED_DOMAIN}'"
-"""Whether a row of users is a customer's still: what was under way writes nothing into one that is not."""
-
-ACCOUNT_COLUMNS: Final = f"""
-    u.id, u.email, {NICKNAME}, u."firstName" AS first_name, u."lastName" AS last_name, u.avatar,
-    u.role, u."emailVerified" AS email_verified, u."passwordHash" AS password_hash,
-    u."createdAt" AS created_at
-"""
-"""What `account_of` needs of `users AS u`."""
 
 
 class Role(StrEnum):
@@ -76,14 +61,6 @@ class SignedIn(Struct, frozen=True, kw_only=True):
 
     family_id: str
     """The sign-in, and so the device, that the token is from."""
-
-
-def account_of(record: Record) -> Account:
-    """Return the account of a row of `ACCOUNT_COLUMNS`; other columns are left out."""
-    fields = {name: record[name] for name in Account.__struct_fields__}
-    fields["role"] = Role(fields["role"])
-    fields["password_hash"] = Secret(fields["password_hash"])
-    return Account(**fields)
 
 
 class ClientInfo(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.addresses import NormalAddress, spellings
-from keyshop.accounts.models import ACCOUNT_COLUMNS, NICKNAME, NOT_ERASED, Account, Role, account_of
+from keyshop.accounts.columns import ACCOUNT_COLUMNS, NICKNAME, NOT_ERASED, to_account
+from keyshop.accounts.models import Account, Role
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
@@ -138,31 +139,31 @@ async def add_account(
         verified,
         now,
     )
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def find_account(reader: Reader, email: NormalAddress) -> Account | None:
     """Return the account of that address, as it is stored."""
     record = await reader.fetchrow(_FIND, email)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def find_account_by_spellings(reader: Reader, address: str) -> Account | None:
     """Return whose address this is in any of its `spellings`, of several the first one's."""
     record = await reader.fetchrow(_FIND_BY_SPELLINGS, spellings(address))
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def find_account_by_id(reader: Reader, user_id: str) -> Account | None:
     """Return the account of that id."""
     record = await reader.fetchrow(_FIND_BY_ID, user_id)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def lock_account(tx: Transaction, user_id: str) -> Account | None:
     """Return the account unless it is erased; nobody else changes it until the end."""
     record = await tx.fetchrow(_LOCK, user_id)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def hold_alone(tx: Transaction, user_id: str) -> None:
@@ -175,7 +176,7 @@ async def set_password(
 ) -> Account | None:
     """Give the account another hash, and return it as it is now."""
     record = await tx.fetchrow(_SET_PASSWORD, user_id, password_hash, now)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def set_role(tx: Transaction, user_id: str, role: Role, *, now: datetime) -> None:

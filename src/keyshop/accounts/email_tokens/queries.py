@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import NICKNAME, NOT_ERASED
+from keyshop.accounts.columns import NICKNAME, NOT_ERASED
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Reader, Transaction
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import NOT_ERASED, ClientInfo
+from keyshop.accounts.columns import NOT_ERASED
+from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import to_storable
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Reader, Transaction

@@ -6,7 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
+from keyshop.accounts.columns import ACCOUNT_COLUMNS, to_account
+from keyshop.accounts.models import Account, Role
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 
@@ -208,7 +209,7 @@ async def user_exists(reader: Reader, user_id: str) -> bool:
 async def find_account_of_family(reader: Reader, family_id: str) -> Account | None:
     """Return the account, if it is still as it was when the family began."""
     found = await reader.fetchrow(_ACCOUNT_OF_FAMILY, family_id)
-    return None if found is None else account_of(found)
+    return None if found is None else to_account(found)
 
 
 async def find_refresh_token(
