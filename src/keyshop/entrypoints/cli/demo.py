@@ -14,6 +14,7 @@ from keyshop.accounts.models import Role
 from keyshop.accounts.queries import find_account
 from keyshop.assembly import Shop
 from keyshop.entrypoints.cli.attached import is_attached
+from keyshop.journal.models import Subject
 from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
 from keyshop.kit.database.transaction import Transaction
@@ -63,8 +64,7 @@ _GIVE_CREDIT: Final = """
     FROM credited
 """
 
-_SUBJECT: Final = "shop"
-_SUBJECT_ID: Final = "demo accounts"
+_SUBJECT: Final = Subject("shop", "demo accounts")
 
 
 async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
@@ -89,7 +89,6 @@ async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
                 actor="keyshop up",
                 action="demo.accounts",
                 subject=_SUBJECT,
-                subject_id=_SUBJECT_ID,
                 details={"accounts": len(DEMO_ACCOUNTS)},
                 now=now,
             )
@@ -113,7 +112,7 @@ def warn_of_network(settings: Settings, made: Collection[DemoAccount]) -> str | 
 async def list_demo_accounts(shop: Shop) -> list[DemoAccount]:
     """Return those demo accounts that are in the shop."""
     async with shop.db.read() as reader:
-        made = await list_entries(reader, subject=_SUBJECT, subject_id=_SUBJECT_ID)
+        made = await list_entries(reader, _SUBJECT)
         records = await reader.fetch(_LIST_FOUND, [account.email for account in DEMO_ACCOUNTS])
     found = {record["email"] for record in records} if made else set()
     return [account for account in DEMO_ACCOUNTS if account.email in found]
@@ -126,7 +125,7 @@ async def _may_make(shop: Shop) -> bool:
     if not _is_for_this_machine_alone(settings.keyshop_host):
         return False
     async with shop.db.read() as reader:
-        if await list_entries(reader, subject=_SUBJECT, subject_id=_SUBJECT_ID):
+        if await list_entries(reader, _SUBJECT):
             return False
         is_ours_alone = settings.database_url is None
         # Somebody who points a laptop at a shop that sells must not open it to everybody.

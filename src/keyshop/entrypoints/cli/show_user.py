@@ -10,7 +10,7 @@ from keyshop.accounts.models import Account, Role
 from keyshop.accounts.queries import SignInRow, list_sign_ins
 from keyshop.accounts.sessions.queries import FamilyRow, list_families
 from keyshop.entrypoints.cli.output import print_record, print_table
-from keyshop.journal.models import Entry
+from keyshop.journal.models import Entry, Subject
 from keyshop.journal.queries import list_entries
 from keyshop.kit.database.transaction import Reader
 
@@ -54,7 +54,7 @@ async def read_user(reader: Reader, account: Account, *, now: datetime) -> Shown
         locked_until=until if until is not None and until > now else None,
         devices=await list_families(reader, account.id),
         sign_ins=await list_sign_ins(reader, account.id, limit=_SIGN_INS),
-        journal=await list_entries(reader, subject="user", subject_id=account.id),
+        journal=await list_entries(reader, Subject("user", account.id)),
     )
 
 

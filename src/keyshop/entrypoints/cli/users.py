@@ -29,7 +29,7 @@ from keyshop.entrypoints.cli.output import AsJson, print_json
 from keyshop.entrypoints.cli.private_file import new_private_file
 from keyshop.entrypoints.cli.session import database, shop
 from keyshop.entrypoints.cli.show_user import Shown, print_user, read_user
-from keyshop.journal.models import Details
+from keyshop.journal.models import Details, Subject
 from keyshop.journal.record import record
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.transaction import Reader, Transaction
@@ -273,8 +273,7 @@ async def _record(tx: Transaction, action: str, user_id: str, details: Details) 
         tx,
         actor=get_os_user(),
         action=action,
-        subject="user",
-        subject_id=user_id,
+        subject=Subject("user", user_id),
         details=details,
         now=utc_now(),
     )
