@@ -49,10 +49,14 @@ class WrongCredentials(Unauthenticated):
 
 
 class UserNotFound(NotFound):
-    """There is no such account, or it is gone."""
+    """There is no such account, or it was erased."""
 
-    def __init__(self) -> None:
-        super().__init__(NO_SUCH_USER)
+    def __init__(self, email_or_id: str | None = None) -> None:
+        super().__init__(
+            NO_SUCH_USER
+            if email_or_id is None
+            else f"No account has the address or id {email_or_id!r}."
+        )
 
 
 class PasswordInvalid(Invalid):

@@ -87,6 +87,17 @@ class Registration(Struct, frozen=True, kw_only=True):
         return "Registration(...)"
 
 
+class NewUser(Struct, frozen=True, kw_only=True):
+    """The account that an operator asks for; prints without the password."""
+
+    email: str
+    password: str
+    role: Role = Role.USER
+
+    def __repr__(self) -> str:
+        return "NewUser(...)"
+
+
 class Credentials(Struct, frozen=True, kw_only=True):
     """What somebody signs in with; prints without the password."""
 

@@ -35,7 +35,7 @@ _FIND_BY_ID: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1"
 _LOCK: Final = f"{_FIND_BY_ID} AND {NOT_ERASED} FOR NO KEY UPDATE"
 
 # Others' foreign keys wait too.
-_HOLD_ALONE: Final = "SELECT FROM users WHERE id = $1 FOR UPDATE"
+_LOCK_WITH_REFERENCES: Final = "SELECT FROM users WHERE id = $1 FOR UPDATE"
 
 _SET_PASSWORD: Final = f"""
     UPDATE users AS u SET "passwordHash" = $2, "updatedAt" = $3 WHERE id = $1
@@ -166,9 +166,9 @@ async def lock_account(tx: Transaction, user_id: str) -> Account | None:
     return None if record is None else to_account(record)
 
 
-async def hold_alone(tx: Transaction, user_id: str) -> None:
-    """Let nobody write anything of the user's until the transaction ends."""
-    await tx.fetch(_HOLD_ALONE, user_id)
+async def lock_with_references(tx: Transaction, user_id: str) -> None:
+    """Lock the account against changes, and against new rows that refer to it."""
+    await tx.fetch(_LOCK_WITH_REFERENCES, user_id)
 
 
 async def set_password(
@@ -217,7 +217,7 @@ async def list_sign_ins(reader: Reader, user_id: str, *, limit: int = 100) -> li
     return rows(SignInRow, await reader.fetch(_SIGN_INS, user_id, limit))
 
 
-async def erase(
+async def replace_personal_data(
     tx: Transaction, user_id: str, *, email: str, password_hash: str, nickname: str, now: datetime
 ) -> None:
     """Put these in place of what is personal, and delete what only the customer needed."""

@@ -71,7 +71,7 @@ class TestMail:
         before = await compose(db, parts.email_token_keys, notice, URL, now=NOON)
 
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=alice.id, now=NOON)
+            await erase_user(tx, user_id=alice.id, by="olga", now=NOON)
 
         assert before is not None
         assert await compose(db, parts.email_token_keys, notice, URL, now=NOON) is None

@@ -207,7 +207,7 @@ class TestCollisions:
 
             async def erase(user_id: str = alice.id) -> None:
                 async with db.transaction() as tx:
-                    await erase_user(tx, user_id=user_id, now=NOON)
+                    await erase_user(tx, user_id=user_id, by="olga", now=NOON)
 
             erased, followed = await asyncio.gather(
                 erase(),
