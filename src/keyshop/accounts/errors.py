@@ -1,4 +1,4 @@
-"""What an account says no to."""
+"""Why an operation on an account is refused."""
 
 from typing import Final
 
@@ -14,35 +14,35 @@ NO_SUCH_USER: Final = "User not found"
 
 
 class TokenRefused(Unauthenticated):
-    """The token is none of ours, is over, or was taken back; signing in gives a new one."""
+    """The token is not valid, has expired, or was revoked; signing in gives a new one."""
 
     def __init__(self, message: str = BAD_TOKEN) -> None:
         super().__init__(message)
 
 
 class AccountChanged(Conflict):
-    """Role or password changed, or the account went, since it was read: read it again."""
+    """Role or password changed, or the account was erased, since it was read: read it again."""
 
     def __init__(self) -> None:
         super().__init__("The account has just been changed. Please sign in again.")
 
 
 class AccountInvalid(Invalid):
-    """A field of the form cannot be taken; the sentence says which, and how it must be."""
+    """A field is not acceptable; the sentence names it and its rule."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(f"Validation failed: {sentence}")
 
 
 class EmailTaken(Conflict):
-    """Somebody has an account with this address."""
+    """The address already has an account."""
 
     def __init__(self) -> None:
         super().__init__("User with this email already exists")
 
 
 class WrongCredentials(Unauthenticated):
-    """No such account, another password, or a locked account: nobody learns which."""
+    """No such account, a wrong password, or a locked account: the answer does not say which."""
 
     def __init__(self) -> None:
         super().__init__("Invalid email or password")
@@ -60,32 +60,32 @@ class UserNotFound(NotFound):
 
 
 class PasswordInvalid(Invalid):
-    """The passwords of a change are not both there, or the present one is another."""
+    """A password change lacks a password, the current one is wrong, or the new one breaks a rule."""
 
 
 class PasswordNotHere(Invalid):
-    """A password was sent along with a profile."""
+    """A password was sent with the profile."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The password is changed on its own, together with the present one: "
-            "PUT /api/user/password."
+            "The password cannot be changed with the profile. "
+            "Send it with the current password to PUT /api/user/password."
         )
 
 
 class EmailTokenRefused(Invalid):
-    """A mailed code or link is over, was used, or is not the one that was mailed."""
+    """A mailed code or link has expired, was used, or is not the one that was mailed."""
 
 
 class AlreadyVerified(Invalid):
-    """The address needs no verification any more."""
+    """The address is verified already."""
 
     def __init__(self) -> None:
         super().__init__("Email is already verified")
 
 
 class EmailRequired(Invalid):
-    """It was not said whose password is to be reset."""
+    """A password reset was requested without an address."""
 
     def __init__(self) -> None:
         super().__init__("Email is required")

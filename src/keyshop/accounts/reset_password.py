@@ -84,6 +84,6 @@ async def _reset(tx: Transaction, email_token_id: str, hashed: str, *, now: date
     if account is None:
         raise EmailTokenRefused(_OVER)
     await email_token_queries.invalidate_email_tokens(tx, user_id, Purpose.RESET_PASSWORD, now=now)
-    await queries.set_verified(tx, user_id, now=now)
+    await queries.mark_email_verified(tx, user_id, now=now)
     await forget_failures(tx, account.email)
     return user_id

@@ -92,4 +92,4 @@ async def _verify_by_email_token(tx: Transaction, email_token_id: str, *, now: d
 
 async def _verify(tx: Transaction, user_id: str, *, now: datetime) -> None:
     await email_token_queries.invalidate_email_tokens(tx, user_id, Purpose.VERIFY_EMAIL, now=now)
-    await queries.set_verified(tx, user_id, now=now)
+    await queries.mark_email_verified(tx, user_id, now=now)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.models import Account, Role
-from keyshop.accounts.queries import SignInRow, list_sign_ins
+from keyshop.accounts.queries import SignInAttempt, list_sign_ins
 from keyshop.accounts.sessions.queries import FamilyRow, list_families
 from keyshop.entrypoints.cli.output import print_record, print_table
 from keyshop.journal.models import Entry, Subject
@@ -33,7 +33,7 @@ class UserReport(Struct, frozen=True, kw_only=True):
     """None: the account is not locked."""
 
     devices: list[FamilyRow]
-    sign_ins: list[SignInRow]
+    sign_ins: list[SignInAttempt]
     journal: list[Entry]
 
 
