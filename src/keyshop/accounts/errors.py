@@ -76,6 +76,11 @@ class PasswordNotHere(Invalid):
 class EmailTokenRefused(Invalid):
     """A mailed code or link has expired, was used, or is not the one that was mailed."""
 
+    def __init__(
+        self, message: str = "This link is no longer valid. Please ask for a new one."
+    ) -> None:
+        super().__init__(message)
+
 
 class AlreadyVerified(Invalid):
     """The address is verified already."""

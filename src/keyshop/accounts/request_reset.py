@@ -1,4 +1,4 @@
-"""Somebody has forgotten the password."""
+"""A customer has forgotten the password and asks for a link to reset it."""
 
 from datetime import datetime
 
@@ -17,15 +17,15 @@ from keyshop.kit.limits import take
 
 async def request_reset(db: Database, email: str, caller: ClientInfo, *, now: datetime) -> None:
     """
-    Mail a link with which the password can be set, if the address has an account.
+    Mail a link that resets the password, if the address has an account.
 
-    Nothing shows whether it has: the same is done, and stored for the worker, in either case. The
-    present password stays good.
+    An unknown address takes the same steps and stores the same job, so that neither the answer nor
+    its time shows whether there is an account. The current password stays valid.
 
     Raises:
-        EmailRequired: no address was given.
-        AccountInvalid: it cannot be anybody's.
-        TooMany: too many mails to this address, or asked for by this client.
+        EmailRequired: the address is empty.
+        AccountInvalid: no account can have the address.
+        TooMany: too many mails to this address, or requested by this client.
     """
     if not email.strip():
         raise EmailRequired

@@ -1,4 +1,4 @@
-"""A customer asks for the mail that proves the address once more."""
+"""A customer asks for another verification mail."""
 
 from datetime import datetime
 
@@ -17,12 +17,12 @@ async def send_verification(
     db: Database, *, user_id: str, caller: ClientInfo, now: datetime
 ) -> None:
     """
-    Mail a code and a link to the account's address; the code mailed before is over.
+    Mail a new code and link to the account's address; the previous code becomes invalid.
 
     Raises:
-        UserNotFound: the account is gone.
-        AlreadyVerified: the address is proven.
-        TooMany: too many mails to this address, or asked for by this client.
+        UserNotFound: there is no such account.
+        AlreadyVerified: the address is verified.
+        TooMany: too many mails to this address, or requested by this client.
     """
     async with db.read() as reader:
         account = await queries.find_account_by_id(reader, user_id)

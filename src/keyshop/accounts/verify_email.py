@@ -1,4 +1,4 @@
-"""A customer shows that mails to the account's address are read."""
+"""A customer verifies the account's address with a mailed code or link."""
 
 from datetime import datetime
 from typing import Final
@@ -16,12 +16,11 @@ from keyshop.kit.limits import take
 
 _ATTEMPTS: Final = 3
 _WRONG_CODE: Final = "Invalid or expired verification code"
-_OVER: Final = "This link is no longer valid. Please ask for a new one."
 
 
 async def verify_by_code(
     db: Database,
-    parts: AccountServices,
+    services: AccountServices,
     caller: ClientInfo,
     *,
     user_id: str,
@@ -32,7 +31,7 @@ async def verify_by_code(
     Verify the address with the code that was mailed last.
 
     Raises:
-        EmailTokenRefused: it is another code, is over, was used, or too many others were tried before.
+        EmailTokenRefused: the code is wrong, has expired, was used, or had too many attempts.
         TooMany: this client tries too often.
     """
     await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(caller.address), now=now)
@@ -40,34 +39,34 @@ async def verify_by_code(
     async def verify(tx: Transaction) -> bool:
         await queries.lock_account(tx, user_id)
         email_token_id = await email_token_queries.count_code_attempt(
-            tx, user_id, Purpose.VERIFY_EMAIL, tries=MAX_CODE_ATTEMPTS, now=now
+            tx, user_id, Purpose.VERIFY_EMAIL, max_attempts=MAX_CODE_ATTEMPTS, now=now
         )
-        if email_token_id is None or not parts.email_token_keys.is_code(
-            email_token_id, code.strip()
-        ):
+        if email_token_id is None:
+            return False
+        if not services.email_token_keys.is_code(email_token_id, code.strip()):
             return False
         await _verify(tx, user_id, now=now)
         return True
 
-    # Raised only then: that it was tried must be committed.
+    # Raised outside the transaction, which must commit the attempt that it counted.
     if not await db.run(verify, attempts=_ATTEMPTS):
         raise EmailTokenRefused(_WRONG_CODE)
 
 
 async def verify_by_token(
-    db: Database, parts: AccountServices, caller: ClientInfo, *, token: str, now: datetime
+    db: Database, services: AccountServices, caller: ClientInfo, *, token: str, now: datetime
 ) -> None:
     """
-    Verify the address with a link that was mailed; following it again changes nothing.
+    Verify the address with a mailed link; following it again changes nothing.
 
     Raises:
-        EmailTokenRefused: the link is none of ours, is over, or is for another address.
+        EmailTokenRefused: the link is not valid, has expired, or is for another address.
         TooMany: this client tries too often.
     """
-    email_token_id = parts.email_token_keys.find_email_token_id(Purpose.VERIFY_EMAIL, token)
+    email_token_id = services.email_token_keys.find_email_token_id(Purpose.VERIFY_EMAIL, token)
     if email_token_id is None:
-        raise EmailTokenRefused(_OVER)
-    # Only now: what is none of ours costs no more than a look at its signature.
+        raise EmailTokenRefused
+    # After the signature check, which needs no database: a forged link costs no more than that.
     await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(caller.address), now=now)
 
     async def verify(tx: Transaction) -> None:
@@ -79,15 +78,15 @@ async def verify_by_token(
 async def _verify_by_email_token(tx: Transaction, email_token_id: str, *, now: datetime) -> None:
     owner_id = await email_token_queries.find_owner(tx, email_token_id, Purpose.VERIFY_EMAIL)
     if owner_id is None or await queries.lock_account(tx, owner_id) is None:
-        raise EmailTokenRefused(_OVER)
+        raise EmailTokenRefused
     user_id = await email_token_queries.use_email_token(
         tx, email_token_id, Purpose.VERIFY_EMAIL, now=now
     )
     if user_id is not None:
         await _verify(tx, user_id, now=now)
-    # Programs that look at mails before people do follow links, too.
+    # Mail scanners follow a link before its reader does, so a used one is accepted.
     elif not await email_token_queries.has_verified(tx, email_token_id):
-        raise EmailTokenRefused(_OVER)
+        raise EmailTokenRefused
 
 
 async def _verify(tx: Transaction, user_id: str, *, now: datetime) -> None:
