@@ -232,8 +232,8 @@ def account_services(settings: Settings) -> Iterator[AccountServices]:
         yield AccountServices(
             tokens=Tokens(
                 secrets,
-                access_life=settings.jwt_expires_in,
-                refresh_life=settings.jwt_refresh_expires_in,
+                access_lifetime=settings.jwt_expires_in,
+                refresh_lifetime=settings.jwt_refresh_expires_in,
             ),
             passwords=passwords,
             email_token_keys=EmailTokenKeys(secrets.access, secrets.previous_access),

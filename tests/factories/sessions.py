@@ -21,8 +21,8 @@ NEW_HASH = "$2b$12$" + "n" * 53
 
 
 def make_tokens(**overrides: Any) -> Tokens:
-    """Return what signs; overrides are secrets as texts, `access_life` and `refresh_life`."""
-    lives = {"access_life": HOUR, "refresh_life": MONTH}
+    """Return what signs; overrides are secrets as texts, `access_lifetime` and `refresh_lifetime`."""
+    lives = {"access_lifetime": HOUR, "refresh_lifetime": MONTH}
     lives |= {name: overrides.pop(name) for name in lives if name in overrides}
     secrets = {"access": "a" * 32, "refresh": "r" * 32} | overrides
     return Tokens(TokenSecrets(**{name: Secret(value) for name, value in secrets.items()}), **lives)

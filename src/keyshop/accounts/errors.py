@@ -7,9 +7,9 @@ from keyshop.kit.errors import Conflict, Invalid, NotFound, Unauthenticated
 NO_TOKEN: Final = "Authentication required. Please provide a valid token."  # noqa: S105 - a sentence
 NOT_A_TOKEN: Final = "Invalid token format. Please login again."  # noqa: S105 - a sentence
 BAD_TOKEN: Final = "Invalid or expired token. Please login again."  # noqa: S105 - a sentence
-ODD_CLAIMS: Final = "Invalid token payload. Please login again."
+BAD_CLAIMS: Final = "Invalid token payload. Please login again."
 BAD_REFRESH_TOKEN: Final = "Invalid or expired refresh token"  # noqa: S105 - a sentence
-DEAD_REFRESH_TOKEN: Final = "Invalid refresh token"  # noqa: S105 - a sentence
+REVOKED_REFRESH_TOKEN: Final = "Invalid refresh token"  # noqa: S105 - a sentence
 NO_SUCH_USER: Final = "User not found"
 
 

@@ -63,7 +63,7 @@ async def signed_in_at_noon(db: Database, **overrides: Any) -> str:
 
 class TestSignIn:
     async def test_gives_two_tokens_and_says_truly_how_long_the_first_is_good(self, db):
-        brief = make_tokens(access_life=timedelta(minutes=7))
+        brief = make_tokens(access_lifetime=timedelta(minutes=7))
 
         pair = await sign_in(db, brief, await add_user(db), now=NOON)
 
@@ -261,7 +261,7 @@ class TestTokenThatComesBack:
         assert said == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, following.refresh_token, now=NOON + 11 * SECOND))
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_reason"] == "a refresh token came back"
+        assert family["revoked_reason"] == "refresh token reused"
 
     async def test_from_before_the_one_before_ends_it_even_at_once(self, db):
         first = await signed_in_at_noon(db)
@@ -283,7 +283,7 @@ class TestTokenThatComesBack:
         assert said == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, token, now=NOON + HOUR))
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_reason"] == "a refresh token came back"
+        assert family["revoked_reason"] == "refresh token reused"
 
     async def test_does_not_end_other_devices(self, db):
         alice = await add_user(db)

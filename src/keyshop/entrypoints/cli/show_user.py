@@ -8,7 +8,7 @@ from msgspec import Struct
 from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.queries import SignInAttempt, list_sign_ins
-from keyshop.accounts.sessions.queries import FamilyRow, list_families
+from keyshop.accounts.sessions.queries import TokenFamily, list_families
 from keyshop.entrypoints.cli.output import print_record, print_table
 from keyshop.journal.models import Entry, Subject
 from keyshop.journal.queries import list_entries
@@ -32,7 +32,7 @@ class UserReport(Struct, frozen=True, kw_only=True):
     locked_until: datetime | None
     """None: the account is not locked."""
 
-    devices: list[FamilyRow]
+    devices: list[TokenFamily]
     sign_ins: list[SignInAttempt]
     journal: list[Entry]
 
