@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import parse_new_email
+from keyshop.accounts.addresses import NormalAddress, parse_new_email
 from keyshop.accounts.errors import EmailTaken
-from keyshop.accounts.models import Account, NewUser
+from keyshop.accounts.models import Account, NewUser, Role
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.rules import DEFAULT_NICKNAME, check_password
 from keyshop.journal.models import Subject
 from keyshop.journal.record import record
 from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
 
 _PASSWORD_LENGTH: Final = 20
 _LETTERS_AND_DIGITS: Final = string.ascii_letters + string.digits
@@ -39,17 +40,7 @@ async def create_user(
     async with db.transaction() as tx:
         if await queries.find_account_by_spellings(tx, user.email) is not None:
             raise EmailTaken
-        account = await queries.add_account(
-            tx,
-            email=email,
-            password_hash=password_hash,
-            nickname=DEFAULT_NICKNAME,
-            role=user.role,
-            verified=True,
-            now=now,
-        )
-        if account is None:
-            raise EmailTaken
+        account = await _add(tx, email, password_hash, role=user.role, now=now)
         await record(
             tx,
             actor=by,
@@ -58,6 +49,23 @@ async def create_user(
             details={"role": user.role},
             now=now,
         )
+    return account
+
+
+async def _add(
+    tx: Transaction, email: NormalAddress, password_hash: str, *, role: Role, now: datetime
+) -> Account:
+    account = await queries.add_account(
+        tx,
+        email=email,
+        password_hash=password_hash,
+        nickname=DEFAULT_NICKNAME,
+        role=role,
+        verified=True,
+        now=now,
+    )
+    if account is None:
+        raise EmailTaken
     return account
 
 
