@@ -15,7 +15,9 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 
 
-async def request_reset(db: Database, email: str, caller: ClientInfo, *, now: datetime) -> None:
+async def request_reset(
+    db: Database, email: str, client_info: ClientInfo, *, now: datetime
+) -> None:
     """
     Mail a link that resets the password, if the address has an account.
 
@@ -30,7 +32,7 @@ async def request_reset(db: Database, email: str, caller: ClientInfo, *, now: da
     if not email.strip():
         raise EmailRequired
     address = parse_sign_in_email(email)
-    await take(db, MAILS_PER_CLIENT, client_key(caller.address), now=now)
+    await take(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
     await take(db, RESET_MAILS_PER_ADDRESS, address, now=now)
     async with db.transaction() as tx:
         account = await queries.find_account_by_spellings(tx, email)

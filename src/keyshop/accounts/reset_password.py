@@ -29,7 +29,7 @@ async def reset_password(
     *,
     token: str,
     new_password: str,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     now: datetime,
 ) -> None:
     """
@@ -47,7 +47,7 @@ async def reset_password(
     email_token_id = services.email_token_keys.find_email_token_id(Purpose.RESET_PASSWORD, token)
     if email_token_id is None:
         raise EmailTokenRefused
-    client = client_key(caller.address)
+    client = client_key(client_info.address)
     # After the signature check, which needs no database: a forged link costs no more than that.
     await take(db, EMAIL_TOKENS_PER_CLIENT, client, now=now)
     # Before the hashing, which an expired link must not cause.

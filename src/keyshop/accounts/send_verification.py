@@ -14,7 +14,7 @@ from keyshop.kit.limits import take
 
 
 async def send_verification(
-    db: Database, *, user_id: str, caller: ClientInfo, now: datetime
+    db: Database, *, user_id: str, client_info: ClientInfo, now: datetime
 ) -> None:
     """
     Mail a new code and link to the account's address; the previous code becomes invalid.
@@ -30,7 +30,7 @@ async def send_verification(
         raise UserNotFound
     if account.email_verified:
         raise AlreadyVerified
-    await take(db, MAILS_PER_CLIENT, client_key(caller.address), now=now)
+    await take(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
     await take(db, VERIFICATION_MAILS_PER_ADDRESS, account.email, now=now)
     async with db.transaction() as tx:
         email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)

@@ -21,7 +21,7 @@ _WRONG_CODE: Final = "Invalid or expired verification code"
 async def verify_by_code(
     db: Database,
     services: AccountServices,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     *,
     user_id: str,
     code: str,
@@ -34,7 +34,7 @@ async def verify_by_code(
         EmailTokenRefused: the code is wrong, has expired, was used, or had too many attempts.
         TooMany: this client tries too often.
     """
-    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(caller.address), now=now)
+    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
 
     async def verify(tx: Transaction) -> bool:
         await queries.lock_account(tx, user_id)
@@ -54,7 +54,7 @@ async def verify_by_code(
 
 
 async def verify_by_token(
-    db: Database, services: AccountServices, caller: ClientInfo, *, token: str, now: datetime
+    db: Database, services: AccountServices, client_info: ClientInfo, *, token: str, now: datetime
 ) -> None:
     """
     Verify the address with a mailed link; following it again changes nothing.
@@ -67,7 +67,7 @@ async def verify_by_token(
     if email_token_id is None:
         raise EmailTokenRefused
     # After the signature check, which needs no database: a forged link costs no more than that.
-    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(caller.address), now=now)
+    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
 
     async def verify(tx: Transaction) -> None:
         await _verify_by_email_token(tx, email_token_id, now=now)

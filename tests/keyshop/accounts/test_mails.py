@@ -23,7 +23,7 @@ VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
 class TestMail:
     async def test_of_each_kind_fills_every_value(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON + SECOND)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON + SECOND)
         await request_reset(db, ALICE, caller(), now=NOON)
         for _ in range(5):
             with pytest.raises(WrongCredentials):
@@ -85,7 +85,7 @@ class TestMail:
 
     async def test_that_brings_nothing_any_more_is_none_but_a_welcome(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON)
         await request_reset(db, ALICE, caller(), now=NOON)
 
         late = await mailed(db, parts, now=NOON + 30 * MINUTE)
@@ -104,7 +104,7 @@ class TestMail:
         alice = (await add_alice(db, parts)).account
         for seconds in (1, 2):
             now = NOON + seconds * MINUTE
-            await send_verification(db, user_id=alice.id, caller=caller(), now=now)
+            await send_verification(db, user_id=alice.id, client_info=caller(), now=now)
 
         welcome, verification = await mailed(db, parts, now=NOON + 3 * MINUTE)
 

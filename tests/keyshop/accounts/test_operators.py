@@ -324,7 +324,7 @@ class TestErasing:
     async def test_leaves_nothing_counted_for_the_address(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         await request_reset(db, ALICE, caller(), now=NOON)
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON)
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password="wrong")
 

@@ -71,7 +71,7 @@ async def ask_reset(db: Database, email=ALICE, *, now=NOON, **who) -> None:
 async def reset(
     db: Database, parts: AccountServices, token: str, new=OTHER_PASSWORD, *, now=NOON
 ) -> None:
-    await reset_password(db, parts, token=token, new_password=new, caller=caller(), now=now)
+    await reset_password(db, parts, token=token, new_password=new, client_info=caller(), now=now)
 
 
 class TestChange:
@@ -284,7 +284,7 @@ class TestAskingForAReset:
         for number in range(3):
             await ask_reset(db, address=f"192.0.2.{number}")
 
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON + MINUTE)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON + MINUTE)
 
         assert (await last_mail(db, parts)).template == "verification"
 

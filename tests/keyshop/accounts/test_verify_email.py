@@ -39,7 +39,7 @@ async def is_verified(db: Database, user_id: str) -> bool:
 
 
 async def send(db: Database, user_id: str, *, now=NOON) -> None:
-    await send_verification(db, user_id=user_id, caller=caller(), now=now)
+    await send_verification(db, user_id=user_id, client_info=caller(), now=now)
 
 
 def other_code(code: str) -> str:
