@@ -22,7 +22,9 @@ _KINDS: dict[str, type[MailJob]] = {
 async def mailed(db: Database, parts: AccountServices, *, now=NOON, **_: Any) -> list[Mail]:
     """Return the mails that the jobs make which wait, the oldest first."""
     composed = [
-        await compose(db, parts.proof_keys, msgspec.convert(fields, _KINDS[name]), URL, now=now)
+        await compose(
+            db, parts.email_token_keys, msgspec.convert(fields, _KINDS[name]), URL, now=now
+        )
         for name, fields in await jobs(db)
     ]
     return [mail for mail in composed if mail is not None]

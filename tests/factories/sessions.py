@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, TokenPair, account_of
+from keyshop.accounts.columns import ACCOUNT_COLUMNS, to_account
+from keyshop.accounts.models import Account, TokenPair
 from keyshop.accounts.sessions.families import begin_family
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.clock import utc_now
@@ -20,8 +21,8 @@ NEW_HASH = "$2b$12$" + "n" * 53
 
 
 def make_tokens(**overrides: Any) -> Tokens:
-    """Return what signs; overrides are secrets as texts, `access_life` and `refresh_life`."""
-    lives = {"access_life": HOUR, "refresh_life": MONTH}
+    """Return what signs; overrides are secrets as texts, `access_lifetime` and `refresh_lifetime`."""
+    lives = {"access_lifetime": HOUR, "refresh_lifetime": MONTH}
     lives |= {name: overrides.pop(name) for name in lives if name in overrides}
     secrets = {"access": "a" * 32, "refresh": "r" * 32} | overrides
     return Tokens(TokenSecrets(**{name: Secret(value) for name, value in secrets.items()}), **lives)
@@ -53,7 +54,7 @@ async def get_account(db: Database, user_id: str) -> Account:
             f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1", user_id
         )
     assert found is not None
-    return account_of(found)
+    return to_account(found)
 
 
 async def sign_in(db: Database, tokens: Tokens, account: Account, **when: Any) -> TokenPair:

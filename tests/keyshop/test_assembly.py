@@ -130,8 +130,8 @@ class TestAccountParts:
 
         with account_services(settings) as parts:
             assert (parts.basket_limits.max_quantity, parts.basket_limits.max_lines) == (5, 7)
-            assert parts.tokens.access_life == timedelta(minutes=15)
-            assert parts.tokens.refresh_life == timedelta(days=7)
+            assert parts.tokens.access_lifetime == timedelta(minutes=15)
+            assert parts.tokens.refresh_lifetime == timedelta(days=7)
 
 
 class TestShop:

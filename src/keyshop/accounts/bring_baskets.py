@@ -57,7 +57,7 @@ async def bring_baskets(
     session_id = caller.session_id
     if session_id is None:
         return None
-    secret = parts.proof_keys.current
+    secret = parts.email_token_keys.current
     try:
         async with tx.savepoint():
             await tx.execute(_WAIT_A_MOMENT)

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries
-from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
 from keyshop.accounts.lockout.failures import (
@@ -20,13 +20,13 @@ from keyshop.accounts.lockout.queries import FailureCounter
 from keyshop.accounts.models import Account, ClientInfo
 from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
-    PASSWORD_CHANGE_OF_DEVICE,
-    SIGN_IN_OF_CLIENT,
+    PASSWORD_CHANGES_PER_DEVICE,
+    SIGN_INS_PER_CLIENT,
     client_key,
-    why_unfit,
+    find_password_problem,
 )
 from keyshop.accounts.services import AccountServices
-from keyshop.accounts.sessions import queries as token_queries
+from keyshop.accounts.sessions import queries as session_queries
 from keyshop.accounts.sessions.families import rebind_to_new_hash
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
@@ -70,8 +70,8 @@ async def change_password(
     if account is None:
         raise UserNotFound
     client = client_key(caller.address)
-    await take(db, SIGN_IN_OF_CLIENT, client, now=now)
-    await take(db, PASSWORD_CHANGE_OF_DEVICE, family_id, now=now)
+    await take(db, SIGN_INS_PER_CLIENT, client, now=now)
+    await take(db, PASSWORD_CHANGES_PER_DEVICE, family_id, now=now)
     counter = counter_of_device(account.email, family_id)
     try:
         async with attempt(db, counter, now=now) as reserved:
@@ -86,11 +86,11 @@ async def change_password(
 
             await db.run(change, attempts=_ATTEMPTS)
     except (PasswordsBusy, TooManyPasswords):
-        await _give_back(db, SIGN_IN_OF_CLIENT, client)
-        await _give_back(db, PASSWORD_CHANGE_OF_DEVICE, family_id)
+        await _give_back(db, SIGN_INS_PER_CLIENT, client)
+        await _give_back(db, PASSWORD_CHANGES_PER_DEVICE, family_id)
         raise
     # Not that of the client: each of its passwords has cost as much as a wrong one.
-    await _give_back(db, PASSWORD_CHANGE_OF_DEVICE, family_id)
+    await _give_back(db, PASSWORD_CHANGES_PER_DEVICE, family_id)
     _log.info("account.password_changed", user_id=user_id)
 
 
@@ -99,7 +99,7 @@ def _check_given(current: str, new: str) -> None:
         raise PasswordInvalid("Current password is required")
     if not new:
         raise PasswordInvalid("New password is required")
-    if unfit := why_unfit(new):
+    if unfit := find_password_problem(new):
         raise PasswordInvalid(f"New password {unfit}")
 
 
@@ -136,11 +136,13 @@ async def _change(
     present = await queries.lock_account(tx, account.id)
     if present is None or present.password_hash != account.password_hash:
         raise AccountChanged
-    await token_queries.revoke_others(
+    await session_queries.revoke_others(
         tx, account.id, keep=family_id, reason="password changed", now=now
     )
     # The only one left is the device that asked.
     await rebind_to_new_hash(tx, account.id, old_hash=account.password_hash, new_hash=hashed)
     await queries.set_password(tx, account.id, hashed.reveal(), now=now)
     # Whoever reads the mails without being the owner must not set it back with an older link.
-    await proof_queries.use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
+    await email_token_queries.invalidate_email_tokens(
+        tx, account.id, Purpose.RESET_PASSWORD, now=now
+    )

@@ -6,7 +6,7 @@ import structlog
 from msgspec import Struct
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import NormalAddress, registered
+from keyshop.accounts.addresses import NormalAddress, parse_new_email
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailTaken
@@ -16,11 +16,11 @@ from keyshop.accounts.models import ClientInfo, Registration
 from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
     DEFAULT_NICKNAME,
-    REGISTRATION_OF_CLIENT,
+    REGISTRATIONS_PER_CLIENT,
     check_password,
-    checked_name,
-    checked_nickname,
     client_key,
+    parse_name,
+    parse_nickname,
 )
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family
@@ -66,13 +66,13 @@ async def register(
     """
     wanted = _checked(registration)
     client = client_key(caller.address)
-    await take(db, REGISTRATION_OF_CLIENT, client, now=now)
+    await take(db, REGISTRATIONS_PER_CLIENT, client, now=now)
     await _refuse_taken(db, registration.email)
     # Before the transaction, which would hold its connection for as long as that takes.
     try:
         hashed = await parts.passwords.hash(wanted.password, limit_key=client)
     except (PasswordsBusy, TooManyPasswords):
-        await refund(db, REGISTRATION_OF_CLIENT, client)
+        await refund(db, REGISTRATIONS_PER_CLIENT, client)
         raise
 
     async def add(tx: Transaction, bringing: ClientInfo) -> SignInResult:
@@ -86,18 +86,18 @@ async def register(
 def _checked(registration: Registration) -> _Wanted:
     check_password(registration.password)
     return _Wanted(
-        email=registered(registration.email),
+        email=parse_new_email(registration.email),
         password=registration.password,
-        nickname=checked_nickname(registration.nickname or DEFAULT_NICKNAME),
-        first_name=checked_name(registration.first_name or "", "firstName"),
-        last_name=checked_name(registration.last_name or "", "lastName"),
+        nickname=parse_nickname(registration.nickname or DEFAULT_NICKNAME),
+        first_name=parse_name(registration.first_name or "", "firstName"),
+        last_name=parse_name(registration.last_name or "", "lastName"),
     )
 
 
 async def _refuse_taken(db: Database, email: str) -> None:
     """Refuse what would be refused anyway before work is put into it."""
     async with db.read() as reader:
-        if await queries.find_account_as_written(reader, email) is not None:
+        if await queries.find_account_by_spellings(reader, email) is not None:
             raise EmailTaken
 
 
@@ -124,7 +124,7 @@ async def _add(
     tokens = await begin_family(tx, parts.tokens, account, now=now)
     # The network on which somebody becomes a customer is theirs, as after any other sign-in.
     await sign_in_queries.record_sign_in(tx, account.id, caller=caller, now=now)
-    proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
-    await enqueue(tx, MailWelcome(account.id, proof_id))
+    email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
+    await enqueue(tx, MailWelcome(account.id, email_token_id))
     migration = await bring_baskets(tx, parts, account.id, caller, now=now)
     return SignInResult(account=account, tokens=tokens, migration=migration)

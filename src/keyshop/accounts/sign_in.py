@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import asked
+from keyshop.accounts.addresses import parse_sign_in_email
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.lockout import queries as sign_in_queries
@@ -22,7 +22,12 @@ from keyshop.accounts.lockout.failures import (
 from keyshop.accounts.lockout.queries import FailureCounter
 from keyshop.accounts.models import Account, ClientInfo, Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
-from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT, client_key, is_hashable
+from keyshop.accounts.rules import (
+    SIGN_INS_PER_ADDRESS,
+    SIGN_INS_PER_CLIENT,
+    client_key,
+    is_hashable,
+)
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family, rebind_to_new_hash
 from keyshop.kit.database.errors import DatabaseUnavailable
@@ -56,26 +61,26 @@ async def sign_in(
             another is being looked at, and locks the address if it is wrong.
         PasswordsBusy: too many people are signing in.
     """
-    email = asked(credentials.email)
+    email = parse_sign_in_email(credentials.email)
     if not credentials.password:
         raise AccountInvalid("password must not be empty.")
     client = client_key(caller.address)
-    await take(db, SIGN_IN_OF_CLIENT, client, now=now)
+    await take(db, SIGN_INS_PER_CLIENT, client, now=now)
     async with db.read() as reader:
         counter = await find_counter(reader, credentials.email, caller, now=now)
     # Strangers could use theirs up: a client that is known has its own, as it has its own lock. Both
     # are of one size, or whoever shares a client with a customer would see who has signed in there.
     whose = limited_as(email, counter.client)
-    await take(db, SIGN_IN_OF_ADDRESS, whose, now=now)
+    await take(db, SIGN_INS_PER_ADDRESS, whose, now=now)
     try:
         signed_in = await _try(db, parts, counter, credentials, caller, now=now)
     except (PasswordsBusy, TooManyPasswords):
         # Nobody has looked at the password.
-        await _give_back(db, SIGN_IN_OF_CLIENT, client)
-        await _give_back(db, SIGN_IN_OF_ADDRESS, whose)
+        await _give_back(db, SIGN_INS_PER_CLIENT, client)
+        await _give_back(db, SIGN_INS_PER_ADDRESS, whose)
         raise
     # Not that of the client: each of its passwords has cost as much as a wrong one.
-    await _give_back(db, SIGN_IN_OF_ADDRESS, whose)
+    await _give_back(db, SIGN_INS_PER_ADDRESS, whose)
     return signed_in
 
 
@@ -111,7 +116,7 @@ async def _look(
     password = credentials.password
     for left in reversed(range(_ATTEMPTS)):
         async with db.read() as reader:
-            account = await queries.find_account_as_written(reader, credentials.email)
+            account = await queries.find_account_by_spellings(reader, credentials.email)
         if not await _is_right(parts.passwords, account, password, caller) or account is None:
             break
         try:

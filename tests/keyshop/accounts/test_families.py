@@ -63,7 +63,7 @@ async def signed_in_at_noon(db: Database, **overrides: Any) -> str:
 
 class TestSignIn:
     async def test_gives_two_tokens_and_says_truly_how_long_the_first_is_good(self, db):
-        brief = make_tokens(access_life=timedelta(minutes=7))
+        brief = make_tokens(access_lifetime=timedelta(minutes=7))
 
         pair = await sign_in(db, brief, await add_user(db), now=NOON)
 
@@ -261,7 +261,7 @@ class TestTokenThatComesBack:
         assert said == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, following.refresh_token, now=NOON + 11 * SECOND))
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "a refresh token came back"
+        assert family["revoked_reason"] == "refresh token reused"
 
     async def test_from_before_the_one_before_ends_it_even_at_once(self, db):
         first = await signed_in_at_noon(db)
@@ -283,7 +283,7 @@ class TestTokenThatComesBack:
         assert said == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, token, now=NOON + HOUR))
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "a refresh token came back"
+        assert family["revoked_reason"] == "refresh token reused"
 
     async def test_does_not_end_other_devices(self, db):
         alice = await add_user(db)
@@ -384,7 +384,7 @@ class TestAccountThatChanges:
 
         assert await refusal(refresh(db, tokens, token, now=NOON)) == "Invalid refresh token"
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "role or password changed"
+        assert family["revoked_reason"] == "role or password changed"
 
     async def test_ends_the_sign_ins_of_nobody_else(self, db):
         token, bob = await signed_in_at_noon(db), await add_user(db)
@@ -464,7 +464,7 @@ class TestForgetting:
             assert await delete_expired_families(tx, NOON + HOUR) == 0
 
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "lost phone"
+        assert family["revoked_reason"] == "lost phone"
 
     async def test_of_many_throws_nobody_elses_answers_away(self, db):
         async with db.transaction() as tx:

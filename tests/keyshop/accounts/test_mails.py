@@ -23,7 +23,7 @@ VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
 class TestMail:
     async def test_of_each_kind_fills_every_value(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON + SECOND)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON + SECOND)
         await request_reset(db, ALICE, caller(), now=NOON)
         for _ in range(5):
             with pytest.raises(WrongCredentials):
@@ -63,18 +63,18 @@ class TestMail:
 
         assert await mailed(db, parts) == []
         gone = MailLockNotice("nobody", "x")
-        assert await compose(db, parts.proof_keys, gone, URL, now=NOON) is None
+        assert await compose(db, parts.email_token_keys, gone, URL, now=NOON) is None
 
     async def test_of_a_lock_does_not_go_to_an_account_that_was_erased(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         notice = MailLockNotice(alice.id, "x")
-        before = await compose(db, parts.proof_keys, notice, URL, now=NOON)
+        before = await compose(db, parts.email_token_keys, notice, URL, now=NOON)
 
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=alice.id, now=NOON)
+            await erase_user(tx, user_id=alice.id, by="olga", now=NOON)
 
         assert before is not None
-        assert await compose(db, parts.proof_keys, notice, URL, now=NOON) is None
+        assert await compose(db, parts.email_token_keys, notice, URL, now=NOON) is None
 
     async def test_for_an_address_that_was_left_is_none(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -85,7 +85,7 @@ class TestMail:
 
     async def test_that_brings_nothing_any_more_is_none_but_a_welcome(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON)
         await request_reset(db, ALICE, caller(), now=NOON)
 
         late = await mailed(db, parts, now=NOON + 30 * MINUTE)
@@ -104,7 +104,7 @@ class TestMail:
         alice = (await add_alice(db, parts)).account
         for seconds in (1, 2):
             now = NOON + seconds * MINUTE
-            await send_verification(db, user_id=alice.id, caller=caller(), now=now)
+            await send_verification(db, user_id=alice.id, client_info=caller(), now=now)
 
         welcome, verification = await mailed(db, parts, now=NOON + 3 * MINUTE)
 
@@ -120,7 +120,7 @@ class TestMail:
         notice = MailLockNotice(alice.id, "x")
 
         [reset] = await mailed(db, parts)
-        locked = await compose(db, parts.proof_keys, notice, URL, now=NOON)
+        locked = await compose(db, parts.email_token_keys, notice, URL, now=NOON)
 
         assert locked is not None
         assert {mail.values["nickname"] for mail in (reset, locked)} == {"Newbie Guy"}
@@ -152,7 +152,7 @@ class TestMail:
 
         job = MailWelcome(bob.id, msgspec.convert(alices, MailWelcome).proof_id)
 
-        assert await compose(db, parts.proof_keys, job, URL, now=NOON) is None
+        assert await compose(db, parts.email_token_keys, job, URL, now=NOON) is None
 
     async def test_carries_what_only_the_shops_secret_makes(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -160,5 +160,5 @@ class TestMail:
         values = (await last_mail(db, parts)).values
         stranger = EmailTokenKeys(Secret("s" * 32))
 
-        assert parts.proof_keys.is_code(job["proof_id"], values["code"])
+        assert parts.email_token_keys.is_code(job["proof_id"], values["code"])
         assert stranger.link_token(Purpose.VERIFY_EMAIL, job["proof_id"]) not in values["link"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyshop.accounts.edit_profile import edit_profile
 from keyshop.accounts.errors import AccountInvalid, PasswordNotHere, UserNotFound
 from keyshop.accounts.models import Account, ProfileChanges
-from keyshop.accounts.rules import DEFAULT_NICKNAME, days_since, true_until
+from keyshop.accounts.rules import DEFAULT_NICKNAME, days_since, days_valid_until
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.kit.cache.families import CacheKey
@@ -151,7 +151,7 @@ class TestProfile:
 
     @given(moments, moments)
     def test_is_the_same_until_the_last_moment_and_another_after_it(self, registered, now) -> None:
-        until = true_until(registered, now=now)
+        until = days_valid_until(registered, now=now)
 
         assert until is not None
         assert until >= now

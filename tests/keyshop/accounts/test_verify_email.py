@@ -39,7 +39,7 @@ async def is_verified(db: Database, user_id: str) -> bool:
 
 
 async def send(db: Database, user_id: str, *, now=NOON) -> None:
-    await send_verification(db, user_id=user_id, caller=caller(), now=now)
+    await send_verification(db, user_id=user_id, client_info=caller(), now=now)
 
 
 def other_code(code: str) -> str:
@@ -184,7 +184,9 @@ class TestCollisions:
                     await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=alice.id, now=NOON)
                     for _ in range(2)
                 ]
-            links = [parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs]
+            links = [
+                parts.email_token_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs
+            ]
 
             outcomes = await asyncio.gather(
                 *(verify_by_token(db, parts, caller(), token=link, now=NOON) for link in links),
@@ -201,11 +203,11 @@ class TestCollisions:
             (proof,) = await ask(
                 db, "SELECT id FROM keyshop.email_tokens WHERE user_id = $1", alice.id
             )
-            link = parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof["id"])
+            link = parts.email_token_keys.link_token(Purpose.VERIFY_EMAIL, proof["id"])
 
             async def erase(user_id: str = alice.id) -> None:
                 async with db.transaction() as tx:
-                    await erase_user(tx, user_id=user_id, now=NOON)
+                    await erase_user(tx, user_id=user_id, by="olga", now=NOON)
 
             erased, followed = await asyncio.gather(
                 erase(),

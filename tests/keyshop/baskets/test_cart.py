@@ -225,7 +225,7 @@ class TestAddToCart:
     ):
         assert alice.user_id is not None
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=alice.user_id, now=NOON)
+            await erase_user(tx, user_id=alice.user_id, by="olga", now=NOON)
 
         # As of a request whose token was looked at a moment before.
         with pytest.raises(AccountGone):

@@ -15,19 +15,25 @@ from typing import Final
 
 import structlog
 
-from keyshop.accounts.addresses import NormalAddress, asked, counted_as, normalise, spellings
+from keyshop.accounts.addresses import (
+    NormalAddress,
+    counted_as,
+    normalise,
+    parse_sign_in_email,
+    spellings,
+)
 from keyshop.accounts.errors import PasswordInvalid, WrongCredentials
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.lockout import queries
 from keyshop.accounts.lockout.queries import FailureCounter, Lock, LockoutState
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import (
-    CLIENTS_REMEMBERED,
-    FAILURES_REMEMBERED,
+    FAILURE_TTL,
+    KNOWN_CLIENT_TTL,
     MAX_FAILURES,
-    SIGN_IN_OF_ADDRESS,
+    SIGN_INS_PER_ADDRESS,
     client_key,
-    lock_after,
+    lock_duration,
 )
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
@@ -38,7 +44,7 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import forget_who
 
 # Until the longest one is reached.
-_LOCKS: Final = [lock_after(failures) for failures in range(1, MAX_FAILURES + 5)]
+_LOCKS: Final = [lock_duration(failures) for failures in range(1, MAX_FAILURES + 5)]
 
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE: Final = 10_000  # rows that one transaction forgets
@@ -75,15 +81,15 @@ async def find_counter(
     reader: Reader, written: str, caller: ClientInfo, *, now: datetime
 ) -> FailureCounter:
     """Return what counts the caller's wrong passwords for an address: with all strangers, or apart."""
-    address, client = digest_of(asked(written)), client_key(caller.address)
-    known = await queries.list_clients(reader, spellings(written), since=now - CLIENTS_REMEMBERED)
+    address, client = digest_of(parse_sign_in_email(written)), client_key(caller.address)
+    known = await queries.list_clients(reader, spellings(written), since=now - KNOWN_CLIENT_TTL)
     if client in map(client_key, known):
         return FailureCounter(address, _digest_of_client(client))
     return FailureCounter(address)
 
 
 def limited_as(email: str, client: str) -> str:
-    """Return for whom SIGN_IN_OF_ADDRESS counts: all strangers, or a series' client."""
+    """Return for whom SIGN_INS_PER_ADDRESS counts: all strangers, or a series' client."""
     return f"{email} {client}" if client else email
 
 
@@ -136,7 +142,7 @@ async def _find_lockout_state(
         reader,
         counter,
         harmless=MAX_FAILURES - 1,
-        since=now - FAILURES_REMEMBERED,
+        since=now - FAILURE_TTL,
         reserved_since=now - _MAX_LOOK,
         now=now,
     )
@@ -188,7 +194,7 @@ async def _count(
         user_id=user_id,
         caller=caller,
         locks=_LOCKS,
-        since=now - FAILURES_REMEMBERED,
+        since=now - FAILURE_TTL,
         now=now,
     )
 
@@ -222,7 +228,7 @@ async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     known = await queries.list_clients(tx, [email], since=_EVER)
     clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
     for name, client in product(_names(email), clients):
-        await forget_who(tx, limited_as(name, client), SIGN_IN_OF_ADDRESS)
+        await forget_who(tx, limited_as(name, client), SIGN_INS_PER_ADDRESS)
     return await queries.delete_failures(tx, [_digest(name) for name in _names(email)])
 
 

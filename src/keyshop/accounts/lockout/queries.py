@@ -7,8 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import NOT_ERASED, ClientInfo
-from keyshop.accounts.rules import storable
+from keyshop.accounts.columns import NOT_ERASED
+from keyshop.accounts.models import ClientInfo
+from keyshop.accounts.rules import to_storable
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
@@ -186,8 +187,8 @@ async def record_failure(
         locks,
         since,
         new_id(),
-        storable(caller.address),
-        storable(caller.user_agent),
+        to_storable(caller.address),
+        to_storable(caller.user_agent),
         user_id,
     )
     return failures
@@ -220,8 +221,8 @@ async def confirm_reserved(
         counter.address,
         counter.client,
         new_id(),
-        storable(caller.address),
-        storable(caller.user_agent),
+        to_storable(caller.address),
+        to_storable(caller.user_agent),
         now,
         user_id,
     )
@@ -236,8 +237,8 @@ async def record_sign_in(
     tx: Transaction, user_id: str, *, caller: ClientInfo, now: datetime
 ) -> None:
     """Add a sign-in to the user's history."""
-    agent = storable(caller.user_agent)
-    await tx.execute(_RECORD_SIGN_IN, new_id(), user_id, storable(caller.address), agent, now)
+    agent = to_storable(caller.user_agent)
+    await tx.execute(_RECORD_SIGN_IN, new_id(), user_id, to_storable(caller.address), agent, now)
 
 
 async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None:

@@ -67,7 +67,7 @@ async def migrate_here(
             limits=shop.accounts.basket_limits,
             now=now,
             successor=successor_id(
-                shop.accounts.proof_keys.current, session_id=session_id, user_id=known.user_id
+                shop.accounts.email_token_keys.current, session_id=session_id, user_id=known.user_id
             ),
         )
         if session_id

@@ -20,6 +20,7 @@ from keyshop.accounts.models import Account, Role
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.queries import find_account, find_account_by_id
 from keyshop.entrypoints.cli.os_user import get_os_user
+from keyshop.journal.models import Subject
 from keyshop.journal.queries import list_entries
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -61,7 +62,7 @@ async def is_password(account: Account, password: str) -> bool:
 
 async def journal_of(db: Database, user_id: str) -> list[tuple[str, str, dict[str, Any]]]:
     async with db.read() as reader:
-        entries = await list_entries(reader, subject="user", subject_id=user_id)
+        entries = await list_entries(reader, Subject("user", user_id))
     return [(entry.actor, entry.action, entry.details) for entry in reversed(entries)]
 
 
