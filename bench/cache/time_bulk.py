@@ -16,7 +16,7 @@ from bench.supplier_games import dearer, supplier_game
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import SupplierGame
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import BATCH
@@ -71,7 +71,7 @@ async def _open(database_url: str, redis_url: str | None) -> AsyncIterator[Datab
         db = Database(database_url, guard=guard)
         await db.open()
         parts.push_async_callback(db.close)
-        await parts.enter_async_context(keep_tidy(guard, db))
+        await parts.enter_async_context(run_outbox_cleanup(guard, db))
         if redis_url is not None:
             await wait_for_commits(db)
         yield db

@@ -12,7 +12,7 @@ from bench.cache.stage import Stage
 from bench.cache.trust import guarded_commits, wait_for_commits
 from bench.report import Goal, percentile
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.open import keep_tidy, open_cache
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup
 from keyshop.kit.database.commit import CommitGuard, PreparedCommit, ReaderSource
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -100,7 +100,7 @@ async def _guarded(stage: Stage) -> AsyncIterator[tuple[Write, TimedGuard]]:
         db = Database(stage.database_url, guard=guard)
         await db.open()
         try:
-            async with keep_tidy(opened.guard, db):
+            async with run_outbox_cleanup(opened.guard, db):
                 await wait_for_commits(db)
                 yield _through(db), guard
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 from keyshop.cache_keys import GAME
 from keyshop.kit.cache.families import CacheKey, Family
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.commit import CommitGuard
@@ -123,7 +123,7 @@ async def cached_shop_at(
         db = Database(database_url, guard=guard or opened.guard)
         await db.open()
         parts.push_async_callback(db.close)
-        await parts.enter_async_context(keep_tidy(opened.guard, db))
+        await parts.enter_async_context(run_outbox_cleanup(opened.guard, db))
         yield CachedShop(db, opened.cache, guard or opened.guard)
 
 

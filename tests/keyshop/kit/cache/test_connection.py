@@ -13,14 +13,10 @@ from hypothesis import strategies as st
 
 from keyshop.embedded.ports import choose_port
 from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connection import (
-    RedisConnection,
-    RedisFault,
-    RedisRefused,
-    RedisUnsuitable,
-    connect,
-    parse_info,
-)
+from keyshop.kit.cache.connect import connect
+from keyshop.kit.cache.connection import RedisConnection
+from keyshop.kit.cache.errors import RedisFault, RedisRefused, RedisUnsuitable
+from keyshop.kit.cache.server_info import parse_info
 from keyshop.kit.errors import Invalid
 from tests.factories.cached_shop import open_cached_shop
 from tests.keyshop.kit.cache.redis_process import serving
@@ -226,10 +222,10 @@ class TestPretender:
     async def test_that_answers_too_late_for_one_is_waited_for_by_nobody(self):
         async with pretending(telling(GOOD_INFO, b"")) as url:
             connection = await enter(url)
-            patient = [asyncio.create_task(connection.call("PING", within=3600)) for _ in range(3)]
+            patient = [asyncio.create_task(connection.call("PING", timeout=3600)) for _ in range(3)]
             unlimited = asyncio.create_task(connection.call("PING"))
             with pytest.raises(RedisFault):
-                await connection.call("PING", within=0.05)
+                await connection.call("PING", timeout=0.05)
             assert connection.lost.is_set()
             found = await asyncio.gather(*patient, unlimited, return_exceptions=True)
             assert all(isinstance(fault, RedisFault) for fault in found)
@@ -241,10 +237,10 @@ class TestPretender:
             loop = asyncio.get_running_loop()
             began = loop.time()
             while loop.time() < began + 0.3:
-                assert await connection.call("PING", within=0.2) == b"PONG"
+                assert await connection.call("PING", timeout=0.2) == b"PONG"
             sent = loop.time()
             with pytest.raises(RedisFault):
-                await connection.call("HANG", within=0.2)
+                await connection.call("HANG", timeout=0.2)
             # Event loops count whole milliseconds.
             assert 0.198 < loop.time() - sent < 0.2 + LATE
 

@@ -27,7 +27,7 @@ class PausesBetween(GuardedCommit):
     """The shop's own guard, stopped before COMMIT or after it, as a slow machine may be."""
 
     def __init__(self, guard: GuardedCommit) -> None:
-        super().__init__(guard._link)
+        super().__init__(guard._redis)
         self.prepared = asyncio.Event()
         self.may_commit = asyncio.Event()
         self.committed = asyncio.Event()
