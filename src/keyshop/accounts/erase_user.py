@@ -12,7 +12,7 @@ from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_BY_ADDRESS
 from keyshop.accounts.sessions import queries as token_queries
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
-from keyshop.kit.limits import forget_who
+from keyshop.kit.limits import delete_limits
 
 _NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
 _NO_NAME: Final = "Erased customer"
@@ -37,7 +37,7 @@ async def erase_user(tx: Transaction, *, user_id: str, now: datetime) -> None:
     await forget_failures(tx, account.email)
     # A digest tells whoever knows an address that it was in use here.
     for written in (account.email, normalise(account.email)):
-        await forget_who(tx, written, *LIMITS_BY_ADDRESS)
+        await delete_limits(tx, written, *LIMITS_BY_ADDRESS)
     # Not made from the user's id, which others may know: nobody can take the address before.
     placeholder = f"erased-{new_id()}{ERASED_DOMAIN}"
     await queries.erase(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from keyshop.kit.metrics import forget_ended
-from keyshop.kit.multiprocess_metrics import SharedCounts
+from keyshop.kit.metrics import delete_ended_metrics
+from keyshop.kit.multiprocess_metrics import SharedFolderCollector
 
 _COUNT = """
 import sys
@@ -39,7 +39,7 @@ def outcome_of(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 def sold(folder: Path) -> float | None:
     registry = CollectorRegistry()
-    registry.register(SharedCounts(folder))
+    registry.register(SharedFolderCollector(folder))
     return registry.get_sample_value("sold_total", {"game": "chess"})
 
 
@@ -63,7 +63,7 @@ class TestSharedMetrics:
         assert living.stdout is not None
         living.stdout.readline()
 
-        forget_ended(tmp_path)
+        delete_ended_metrics(tmp_path)
 
         assert sold(tmp_path) == 7
         outcome_of(living)

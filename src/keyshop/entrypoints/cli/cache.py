@@ -10,7 +10,7 @@ from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, pri
 from keyshop.entrypoints.cli.session import read_settings, upgraded
 from keyshop.kit.cache.clear import clear_cache
 from keyshop.kit.cache.status import CacheStatus, read_status
-from keyshop.kit.multiprocess_metrics import SharedCounts
+from keyshop.kit.multiprocess_metrics import SharedFolderCollector
 from keyshop.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -66,7 +66,7 @@ def _facts(found: CacheStatus) -> list[tuple[str, object]]:
 def _count_reads(settings: Settings) -> dict[str, dict[str, int]]:
     """Return the reads that running processes have counted, by family and outcome."""
     reads: dict[str, dict[str, int]] = {}
-    for metric in SharedCounts(settings.metrics_folder).collect():
+    for metric in SharedFolderCollector(settings.metrics_folder).collect():
         for sample in metric.samples:
             if sample.name == _READS:
                 family = reads.setdefault(sample.labels["family"], {})
