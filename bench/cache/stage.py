@@ -33,8 +33,8 @@ class Stage(Struct, frozen=True):
     def redis_pid(self) -> int:
         """The process of Valkey, which must answer now."""
         with Redis.from_url(self.redis_url) as redis:
-            told: dict[str, int] = redis.info("server")
-            return told["process_id"]
+            info: dict[str, int] = redis.info("server")
+            return info["process_id"]
 
     def count_reads(self) -> dict[str, int]:
         """Return the reads so far, by what came of them."""

@@ -1,4 +1,4 @@
-"""How soon the API shows what somebody changes with plain SQL."""
+"""How soon the API shows a change that was made with plain SQL."""
 
 import asyncio
 import time

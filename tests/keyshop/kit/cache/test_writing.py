@@ -1,4 +1,4 @@
-"""The write path: what Redis is told before a COMMIT, and after it."""
+"""The write path: what Redis is sent before a COMMIT and after it."""
 
 import asyncio
 import os
@@ -75,7 +75,7 @@ class TestCommit:
 
         await until(is_empty)
 
-    async def test_of_what_nobody_keeps_tells_redis_nothing(self, database_url, own_valkey):
+    async def test_of_uncached_data_sends_redis_nothing(self, database_url, own_valkey):
         async with cached_shop_at(database_url, own_valkey.url) as cached_shop:
             game = await cached_shop.add(price=10)
             await asyncio.sleep(0.2)
