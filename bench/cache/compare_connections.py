@@ -9,8 +9,8 @@ from typing import Final
 from redis.asyncio import Connection, Redis
 
 from bench.cache.stage import Stage
-from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connect import connect
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.connect import connect
 
 _NAMES: Final = ("bench:value", "bench:generation", "bench:token")  # as many as a read asks for
 _VALUE: Final = b"x" * 1500  # bytes, as one game has

@@ -8,14 +8,14 @@ from typing import Final
 from msgspec.structs import replace
 
 from keyshop.cache_keys import CART
-from keyshop.kit.cache.connection import RedisConnection, Reply
 from keyshop.kit.cache.control import Control
-from keyshop.kit.cache.errors import RedisFault
 from keyshop.kit.cache.families import CacheKey
-from keyshop.kit.cache.key_names import generation_name, token_name
 from keyshop.kit.cache.operations import BYPASS, CacheOperations, Hit, Lease, LookupResult
 from keyshop.kit.cache.protocol import Load, Loaded
 from keyshop.kit.cache.reader import GuardedCache
+from keyshop.kit.cache.redis.connection import RedisConnection, Reply
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import generation_name, token_name
 
 _NO_LEASE: Final = ""
 

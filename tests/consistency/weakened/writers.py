@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from keyshop.kit.cache.connection import RedisConnection
-from keyshop.kit.cache.errors import RedisFault
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.invalidate import Change, send_publish
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
 
 
 class DeletesAfterCommit(GuardedCommit):

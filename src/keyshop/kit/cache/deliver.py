@@ -6,10 +6,10 @@ from typing import Final
 import structlog
 from asyncpg import Connection, Record
 
-from keyshop.kit.cache.connection import RedisConnection
-from keyshop.kit.cache.errors import RedisFault
 from keyshop.kit.cache.invalidate import Change, send_publish
 from keyshop.kit.cache.metrics import RELAYED
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
 
 _PIPELINE_TIMEOUT: Final = 0.5  # seconds
 _BATCH_SIZE: Final = 500  # rows

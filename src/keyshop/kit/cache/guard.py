@@ -13,11 +13,11 @@ from typing import Final
 
 import structlog
 
-from keyshop.kit.cache.connection import RedisConnection
-from keyshop.kit.cache.errors import RedisFault
 from keyshop.kit.cache.invalidate import Change, send_intent, send_publish
 from keyshop.kit.cache.metrics import COMMITS, INVALIDATION
-from keyshop.kit.cache.redis_supervisor import RedisSupervisor
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.cache.unguarded import closing_seconds, wait_until_invalidated
 from keyshop.kit.database.commit import PreparedCommit, ReaderSource
 from keyshop.kit.database.errors import DatabaseUnavailable

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.kit.cache.connection import RedisConnection
-from keyshop.kit.cache.errors import RedisFault
-from keyshop.kit.cache.key_names import generation_name, lease_name, markers_name, token_name
-from keyshop.kit.cache.scripts import INTENT, PUBLISH, Script
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import generation_name, lease_name, markers_name, token_name
+from keyshop.kit.cache.redis.scripts import INTENT, PUBLISH, Script
 
 _BATCH_SIZE: Final = 500  # keys for one script, which blocks all other commands of the server
 

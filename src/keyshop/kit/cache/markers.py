@@ -7,11 +7,11 @@ from typing import Final
 import asyncpg
 import structlog
 
-from keyshop.kit.cache.connection import RedisConnection, Reply
-from keyshop.kit.cache.errors import RedisFault
-from keyshop.kit.cache.key_names import markers_name
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
-from keyshop.kit.cache.scripts import CLEAN
+from keyshop.kit.cache.redis.connection import RedisConnection, Reply
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import markers_name
+from keyshop.kit.cache.redis.scripts import CLEAN
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _TIMEOUT: Final = 1.0  # seconds

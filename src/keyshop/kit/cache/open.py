@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
 
-from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.background import in_background
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.markers import Markers
@@ -13,7 +12,8 @@ from keyshop.kit.cache.operations import CacheOperations
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.cache.reader import GuardedCache
-from keyshop.kit.cache.redis_supervisor import RedisSupervisor
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.cache.relay import Relay
 from keyshop.kit.cache.trust_view import TrustView
 from keyshop.kit.database.pool import Database

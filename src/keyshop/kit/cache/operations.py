@@ -10,16 +10,16 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from keyshop.kit.cache.connection import RedisConnection, Reply
 from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.deadline import READ_TIMEOUT
-from keyshop.kit.cache.errors import RedisFault
 from keyshop.kit.cache.families import CacheKey
-from keyshop.kit.cache.key_names import generation_name, lease_name, markers_name, token_name
 from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.protocol import Loaded
-from keyshop.kit.cache.redis_supervisor import RedisSupervisor
-from keyshop.kit.cache.scripts import ACQUIRE, FILL, RELEASE
+from keyshop.kit.cache.redis.connection import RedisConnection, Reply
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import generation_name, lease_name, markers_name, token_name
+from keyshop.kit.cache.redis.scripts import ACQUIRE, FILL, RELEASE
+from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.cache.trust_view import TrustView
 
 FILL_TIMEOUT: Final = 0.25  # seconds

@@ -14,11 +14,11 @@ from typing import Final
 import structlog
 from asyncpg import Connection, Record
 
-from keyshop.kit.cache.connection import RedisConnection
 from keyshop.kit.cache.control import Control, read_control
-from keyshop.kit.cache.key_names import token_name
 from keyshop.kit.cache.metrics import RECOVERIES, RECOVERY
-from keyshop.kit.cache.scripts import TOKEN
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.key_names import token_name
+from keyshop.kit.cache.redis.scripts import TOKEN
 
 _MIN_CLOSED: Final = 0.6  # seconds: longer than the oldest view that may still be trusted
 _TOKEN_TIMEOUT: Final = 0.5  # seconds

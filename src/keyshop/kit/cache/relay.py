@@ -15,7 +15,6 @@ import asyncpg
 import structlog
 from asyncpg import Connection, Record
 
-from keyshop.kit.cache.connection import RedisConnection
 from keyshop.kit.cache.control import Control, read_control
 from keyshop.kit.cache.deliver import (
     deliver_outbox,
@@ -23,13 +22,14 @@ from keyshop.kit.cache.deliver import (
     has_overdue_rows,
     is_too_long,
 )
-from keyshop.kit.cache.errors import RedisFault
-from keyshop.kit.cache.key_names import token_name
 from keyshop.kit.cache.log_throttle import LogThrottle
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.cache.recovery import close, open_cold, open_warm
-from keyshop.kit.cache.redis_supervisor import RedisSupervisor
-from keyshop.kit.cache.server_info import check_suitable, parse_info, parse_token
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import token_name
+from keyshop.kit.cache.redis.server_info import check_suitable, parse_info, parse_token
+from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _ROUND_INTERVAL: Final = 0.05  # seconds

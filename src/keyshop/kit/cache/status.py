@@ -5,12 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connect import connect
-from keyshop.kit.cache.connection import RedisConnection
 from keyshop.kit.cache.control import Control, read_control
-from keyshop.kit.cache.errors import RedisFault
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.connect import connect
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
 from keyshop.kit.cache.statistics import OUTBOX, OutboxStatistics
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE, DatabaseUnavailable
 

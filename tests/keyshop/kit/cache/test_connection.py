@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.embedded.ports import choose_port
-from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connect import connect
-from keyshop.kit.cache.connection import RedisConnection
-from keyshop.kit.cache.errors import RedisFault, RedisRefused, RedisUnsuitable
-from keyshop.kit.cache.server_info import parse_info
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.connect import connect
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault, RedisRefused, RedisUnsuitable
+from keyshop.kit.cache.redis.server_info import parse_info
 from keyshop.kit.errors import Invalid
 from tests.factories.cached_shop import open_cached_shop
 from tests.keyshop.kit.cache.redis_process import serving

@@ -1,7 +1,7 @@
 """Redis reachable, away, and not configured."""
 
 from keyshop.embedded.ports import choose_port
-from keyshop.kit.cache.ping import ping_redis
+from keyshop.kit.cache.redis.ping import ping_redis
 
 
 class TestPing:

@@ -15,8 +15,8 @@ from typing import Final, TypeAlias, cast
 import hiredis
 from msgspec import Struct
 
-from keyshop.kit.cache.errors import RedisFault, RedisRefused
-from keyshop.kit.cache.scripts import Script
+from keyshop.kit.cache.redis.errors import RedisFault, RedisRefused
+from keyshop.kit.cache.redis.scripts import Script
 
 Reply: TypeAlias = "bytes | int | list[Reply] | None"
 _Argument: TypeAlias = str | bytes | int

@@ -6,12 +6,12 @@ from typing import Final
 
 import structlog
 
-from keyshop.kit.cache.address import RedisAddress
-from keyshop.kit.cache.connect import connect
-from keyshop.kit.cache.connection import RedisConnection
 from keyshop.kit.cache.control import Control
-from keyshop.kit.cache.errors import RedisFault, RedisUnsuitable
 from keyshop.kit.cache.log_throttle import LogThrottle
+from keyshop.kit.cache.redis.address import RedisAddress
+from keyshop.kit.cache.redis.connect import connect
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault, RedisUnsuitable
 
 _CONNECT_TIMEOUT: Final = 0.3  # seconds, with the handshake
 _RETRY_DELAY: Final = 0.02  # seconds

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from keyshop.kit.cache.connection import Reply
-from keyshop.kit.cache.errors import RedisUnsuitable
+from keyshop.kit.cache.redis.connection import Reply
+from keyshop.kit.cache.redis.errors import RedisUnsuitable
 
 _MIN_VERSION: Final = (6, 2)
 _SAFE_POLICIES: Final = ("noeviction", "volatile-")  # markers have no TTL, and must stay

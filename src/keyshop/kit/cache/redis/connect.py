@@ -2,12 +2,12 @@
 
 import asyncio
 
-from keyshop.kit.cache.address import RedisAddress
-from keyshop.kit.cache.connection import RedisConnection
-from keyshop.kit.cache.errors import RedisFault, RedisRefused, RedisUnsuitable
-from keyshop.kit.cache.key_names import token_name
-from keyshop.kit.cache.scripts import SCRIPTS
-from keyshop.kit.cache.server_info import check_suitable, parse_info, parse_token
+from keyshop.kit.cache.redis.address import RedisAddress
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault, RedisRefused, RedisUnsuitable
+from keyshop.kit.cache.redis.key_names import token_name
+from keyshop.kit.cache.redis.scripts import SCRIPTS
+from keyshop.kit.cache.redis.server_info import check_suitable, parse_info, parse_token
 
 
 async def connect(address: RedisAddress, *, shop: str) -> RedisConnection:
