@@ -1,4 +1,4 @@
-"""A sync's worth of changed prices with the cache, without it, and without its triggers."""
+"""As many price changes as in a sync: with the cache, without it, and without its triggers."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,7 +30,7 @@ class _Cost(Struct, frozen=True):
 
 
 async def time_bulk(machine: Machine, redis_url: str) -> None:
-    """Raise every price on three databases in turns, several times; print the medians."""
+    """Raise every price on three databases in turns, and print the medians."""
     number, rounds = (2_000, 1) if machine.quick else (10_000, 2)
     games = [supplier_game(place) for place in range(number)]
     first = await copy_database(machine.postgres, "bench_bulk")
@@ -62,7 +62,7 @@ async def _databases(machine: Machine, redis_url: str) -> list[tuple[str, str, s
 
 @asynccontextmanager
 async def _open(database_url: str, redis_url: str | None) -> AsyncIterator[Database]:
-    """Lend the database as a worker has it: with a relay beside it, where there is a Redis."""
+    """Open the database as a worker does: with a relay, if there is a Redis."""
     async with AsyncExitStack() as parts:
         guard = GuardedCommit(None)
         if redis_url is not None:

@@ -1,4 +1,4 @@
-"""What the guarded commit adds to the change of one price."""
+"""The time that the guarded commit adds to the change of one price."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ Write = Callable[[str, Decimal], Awaitable[None]]
 
 
 class TimedGuard:
-    """A guard whose own time is kept, of each transaction, in seconds."""
+    """A guard that records its own time in each transaction, in seconds."""
 
     def __init__(self, guard: CommitGuard) -> None:
         self._guard = guard
@@ -47,7 +47,7 @@ class TimedGuard:
 
 
 async def time_commits(stage: Stage, *, closed_url: str, plain_url: str) -> None:
-    """Write in turns with the guard, with it on a closed cache, and without trigger or guard."""
+    """Write in turns with the guard, with a closed cache, and without triggers and guard."""
     report, number = stage.machine.report, 100 if stage.machine.quick else 400
     async with AsyncExitStack() as parts:
         guarded, guard = await parts.enter_async_context(_guarded(stage))
