@@ -28,9 +28,9 @@ from redis.asyncio import Redis
 from bench.machine import Machine, Process, python
 from keyshop.entrypoints.api.edge import Edge
 from keyshop.entrypoints.cli.parent import end_with
-from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connection import connect
 from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.connect import connect
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
 from keyshop.kit.logs import configure_logging

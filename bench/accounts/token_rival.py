@@ -24,8 +24,8 @@ from bench.machine import Machine, Process, python
 from bench.rivals import listen
 from keyshop.entrypoints.api.edge import Edge
 from keyshop.entrypoints.cli.parent import end_with
-from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connection import connect
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.connect import connect
 from keyshop.kit.logs import configure_logging
 
 PATHS: Final = ("/api/cart", "/api/user/profile")

@@ -1,1 +1,1 @@
-"""What the guarded cache gives, and what it costs."""
+"""The speed and the cost of the guarded cache."""

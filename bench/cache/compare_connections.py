@@ -1,4 +1,4 @@
-"""What one MGET costs over the shop's own connection and over the usual client's."""
+"""The cost of one MGET over the shop's own connection and over redis-py."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ from typing import Final
 from redis.asyncio import Connection, Redis
 
 from bench.cache.stage import Stage
-from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connection import connect
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.connect import connect
 
-_NAMES: Final = ("bench:value", "bench:generation", "bench:token")  # as many as a read asks for
-_VALUE: Final = b"x" * 1500  # bytes, as one game has
-_AT_ONCE: Final = 50
+_NAMES: Final = ("bench:value", "bench:generation", "bench:token")  # as in a read
+_VALUE: Final = b"x" * 1500  # the size of one game in bytes
+_PARALLEL: Final = 50
 
 Ask = Callable[[], Awaitable[object]]
 
@@ -24,7 +24,7 @@ async def compare_connections(stage: Stage) -> None:
     report, number = stage.machine.report, 300 if stage.machine.quick else 1_000
     address = parse_address(stage.redis_url)
     report.title("cache, one MGET of three keys: µs of processor time, medians of 5 runs in turns")
-    report.line("", "one at a time", f"{_AT_ONCE} at once")
+    report.line("", "one at a time", f"{_PARALLEL} at once")
     own = await connect(address, shop="bench")
     async with Redis.from_url(stage.redis_url) as client:
         await client.mset(dict.fromkeys(_NAMES, _VALUE))
@@ -46,23 +46,23 @@ async def _take_turns(asks: dict[str, Ask], number: int) -> dict[str, tuple[floa
     together: dict[str, list[float]] = {name: [] for name in asks}
     for _ in range(5):
         for name, ask in asks.items():
-            alone[name].append(await _cost(ask, number, at_once=1))
-            if "alone" not in name:  # which holds one question at a time
-                together[name].append(await _cost(ask, number, at_once=_AT_ONCE))
+            alone[name].append(await _cost(ask, number, parallel=1))
+            if "alone" not in name:  # it takes one command at a time
+                together[name].append(await _cost(ask, number, parallel=_PARALLEL))
     return {
         name: (median(alone[name]), median(together[name]) if together[name] else None)
         for name in asks
     }
 
 
-async def _cost(ask: Ask, number: int, *, at_once: int) -> float:
+async def _cost(ask: Ask, number: int, *, parallel: int) -> float:
     before = time.process_time()
-    for _ in range(number // at_once):
-        if at_once == 1:
+    for _ in range(number // parallel):
+        if parallel == 1:
             await ask()
         else:
-            await asyncio.gather(*(ask() for _ in range(at_once)))
-    return (time.process_time() - before) / (number // at_once * at_once) * 1e6
+            await asyncio.gather(*(ask() for _ in range(parallel)))
+    return (time.process_time() - before) / (number // parallel * parallel) * 1e6
 
 
 async def _ask_alone(connection: Connection) -> object:

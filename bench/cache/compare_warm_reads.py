@@ -1,4 +1,4 @@
-"""Answers out of Redis beside servers that do nothing but get the same bytes from it."""
+"""Cached answers, compared with servers that only get the same bytes from Redis."""
 
 from contextlib import ExitStack
 from statistics import median
@@ -12,13 +12,13 @@ from bench.report import Goal
 from bench.rivals import Told, rival
 from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
 
-_GAMES: Final = 200  # different games that are asked for by id
+_GAMES: Final = 200  # different games
 _SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
 _RIVALS: Final = ("bare", "get", "redis-py", "edge+get")
 
 
 async def list_targets(stage: Stage) -> dict[str, list[str]]:
-    """Return what is asked for, by name."""
+    """Return the paths to request, by name."""
     connection = await asyncpg.connect(stage.database_url, ssl=False)
     try:
         ids = [record[0] for record in await connection.fetch(_SOME_GAMES, _GAMES)]
@@ -32,7 +32,7 @@ async def list_targets(stage: Stage) -> dict[str, list[str]]:
 
 
 def compare_warm_reads(stage: Stage, targets: dict[str, list[str]]) -> None:
-    """Measure all servers in turns, several times, and print the medians."""
+    """Measure all servers in turns, and print the medians."""
     report, rounds = stage.machine.report, _rounds(stage)
     told = {asked: Told([], stage.get(asked)) for group in targets.values() for asked in group}
     report.title(

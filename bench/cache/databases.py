@@ -1,4 +1,4 @@
-"""Databases that differ in what the cache asks of them."""
+"""Databases with and without the triggers of the cache."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _TRIGGERS: Final = r"""
 
 
 async def fill_database(machine: Machine, name: str, *, games: int) -> str:
-    """Make a database with so many games and return its address."""
+    """Create a database with `games` games, and return its address."""
     database_url = await copy_database(machine.postgres, name, EMPTY)
     db = Database(database_url, guard=GuardedCommit(None))
     await db.open()
@@ -28,7 +28,7 @@ async def fill_database(machine: Machine, name: str, *, games: int) -> str:
 
 
 async def drop_triggers(database_url: str) -> str:
-    """Take away what writes the outbox, and return the address."""
+    """Drop the triggers that write the outbox, and return the address."""
     connection = await asyncpg.connect(database_url, ssl=False)
     try:
         for record in await connection.fetch(_TRIGGERS):

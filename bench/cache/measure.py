@@ -1,4 +1,4 @@
-"""The section `cache`: one running shop with Valkey and a worker, and everything measured on it."""
+"""The section `cache`: all measurements on one running shop with Valkey and a worker."""
 
 from time import perf_counter
 
@@ -15,11 +15,10 @@ from bench.machine import Machine, copy_database
 
 
 async def measure_cache(machine: Machine) -> None:
-    """Take all figures of the guarded cache."""
     games = 3_000 if machine.quick else 10_000
     begun = perf_counter()
     database_url = await fill_database(machine, "bench_cache", games=games)
-    # Before anybody has a connection to it: it could not be copied then.
+    # PostgreSQL copies a database only while there is no connection to it.
     closed_url = await copy_database(machine.postgres, "bench_cache_closed", "bench_cache")
     plain_url = await drop_triggers(
         await copy_database(machine.postgres, "bench_cache_plain", "bench_cache")

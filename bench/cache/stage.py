@@ -1,4 +1,4 @@
-"""The running shop of the section: Valkey, a worker, the API, and a way to see that it hits."""
+"""The running shop of the section: Valkey, a worker and the API, with counts of its hits."""
 
 import re
 import time
@@ -20,7 +20,7 @@ _READS: Final = re.compile(
 
 
 class Stage(Struct, frozen=True):
-    """Where the running shop's parts are."""
+    """The parts of the running shop."""
 
     machine: Machine
     database_url: str
@@ -31,30 +31,29 @@ class Stage(Struct, frozen=True):
 
     @property
     def redis_pid(self) -> int:
-        """The process of Valkey, which must answer now."""
+        """The pid of Valkey, which must be answering."""
         with Redis.from_url(self.redis_url) as redis:
-            told: dict[str, int] = redis.info("server")
-            return told["process_id"]
+            info: dict[str, int] = redis.info("server")
+            return info["process_id"]
 
     def count_reads(self) -> dict[str, int]:
-        """Return the reads so far, by what came of them."""
+        """Return the number of reads so far, by outcome."""
         counted: dict[str, int] = {}
         for outcome, number in _READS.findall(self.get("/metrics").decode()):
             counted[outcome] = counted.get(outcome, 0) + int(float(number))
         return counted
 
     def get(self, target: str) -> bytes:
-        """Return what the API answers."""
         with urlopen(f"http://127.0.0.1:{self.port}{target}", timeout=10) as response:
             body: bytes = response.read()
             return body
 
     def wait_for_hits(self, target: str) -> float:
         """
-        Ask until the answer comes out of Redis, and return the seconds it took.
+        Request until the answer comes from Redis, and return the seconds that it took.
 
         Raises:
-            TimeoutError: it never did.
+            TimeoutError: no answer came from Redis.
         """
         begun = time.monotonic()
         while time.monotonic() - begun < _TIMEOUT:
@@ -70,7 +69,7 @@ class Stage(Struct, frozen=True):
 def open_stage(
     machine: Machine, database_url: str, more: Mapping[str, str] | None = None
 ) -> Iterator[Stage]:
-    """Run Valkey, a worker and the API on that database, with more settings, until there are hits."""
+    """Run Valkey, a worker and the API with `more` settings; the block begins when there are hits."""
     with ExitStack() as stack:
         valkey = stack.enter_context(ValkeyServer(machine.home))
         worker = stack.enter_context(keyshop_worker(machine, database_url, valkey.url, more))

@@ -1,4 +1,4 @@
-"""What visitors notice when Redis stops answering, and how soon it is of use again."""
+"""The delay for visitors when Redis stops answering, and the time until there are hits again."""
 
 import os
 import signal
@@ -12,14 +12,14 @@ from bench.machine import keyshop_api
 from bench.report import Goal, percentile
 from bench.take_turns import repeat
 
-_VISITORS: Final = 2  # few enough that none waits for another
-_STOP_AFTER: Final = 0.3  # seconds, so that visitors are at it
-_MAX_ADDED: Final = 60.0  # ms: what a read may wait for Redis
+_VISITORS: Final = 2  # so few that none waits for another
+_STOP_AFTER: Final = 0.3  # seconds after the visitors' start
+_MAX_ADDED: Final = 60.0  # ms that a read may wait for Redis
 _BACK_WITHIN: Final = 1.0  # seconds
 
 
 def stop_redis(stage: Stage, targets: list[str]) -> None:
-    """Read warm, without a cache, and while the server is stopped; then wait for hits."""
+    """Read with a warm cache, without one, and while Redis is stopped; then wait for hits."""
     report, number = stage.machine.report, 1_000 if stage.machine.quick else 3_000
     asked = repeat(targets, number)
     pid = stage.redis_pid

@@ -1,4 +1,4 @@
-"""A sync's worth of changed prices with the cache, without it, and without its triggers."""
+"""As many price changes as in a sync: with the cache, without it, and without its triggers."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +16,7 @@ from bench.supplier_games import dearer, supplier_game
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import SupplierGame
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import BATCH
@@ -30,7 +30,7 @@ class _Cost(Struct, frozen=True):
 
 
 async def time_bulk(machine: Machine, redis_url: str) -> None:
-    """Raise every price on three databases in turns, several times; print the medians."""
+    """Raise every price on three databases in turns, and print the medians."""
     number, rounds = (2_000, 1) if machine.quick else (10_000, 2)
     games = [supplier_game(place) for place in range(number)]
     first = await copy_database(machine.postgres, "bench_bulk")
@@ -62,7 +62,7 @@ async def _databases(machine: Machine, redis_url: str) -> list[tuple[str, str, s
 
 @asynccontextmanager
 async def _open(database_url: str, redis_url: str | None) -> AsyncIterator[Database]:
-    """Lend the database as a worker has it: with a relay beside it, where there is a Redis."""
+    """Open the database as a worker does: with a relay, if there is a Redis."""
     async with AsyncExitStack() as parts:
         guard = GuardedCommit(None)
         if redis_url is not None:
@@ -71,7 +71,7 @@ async def _open(database_url: str, redis_url: str | None) -> AsyncIterator[Datab
         db = Database(database_url, guard=guard)
         await db.open()
         parts.push_async_callback(db.close)
-        await parts.enter_async_context(keep_tidy(guard, db))
+        await parts.enter_async_context(run_outbox_cleanup(guard, db))
         if redis_url is not None:
             await wait_for_commits(db)
         yield db

@@ -1,4 +1,4 @@
-"""What the guarded commit adds to the change of one price."""
+"""The time that the guarded commit adds to the change of one price."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ from bench.cache.stage import Stage
 from bench.cache.trust import guarded_commits, wait_for_commits
 from bench.report import Goal, percentile
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.open import keep_tidy, open_cache
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup
 from keyshop.kit.database.commit import CommitGuard, PreparedCommit, ReaderSource
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -25,7 +25,7 @@ Write = Callable[[str, Decimal], Awaitable[None]]
 
 
 class TimedGuard:
-    """A guard whose own time is kept, of each transaction, in seconds."""
+    """A guard that records its own time in each transaction, in seconds."""
 
     def __init__(self, guard: CommitGuard) -> None:
         self._guard = guard
@@ -47,7 +47,7 @@ class TimedGuard:
 
 
 async def time_commits(stage: Stage, *, closed_url: str, plain_url: str) -> None:
-    """Write in turns with the guard, with it on a closed cache, and without trigger or guard."""
+    """Write in turns with the guard, with a closed cache, and without triggers and guard."""
     report, number = stage.machine.report, 100 if stage.machine.quick else 400
     async with AsyncExitStack() as parts:
         guarded, guard = await parts.enter_async_context(_guarded(stage))
@@ -100,7 +100,7 @@ async def _guarded(stage: Stage) -> AsyncIterator[tuple[Write, TimedGuard]]:
         db = Database(stage.database_url, guard=guard)
         await db.open()
         try:
-            async with keep_tidy(opened.guard, db):
+            async with run_outbox_cleanup(opened.guard, db):
                 await wait_for_commits(db)
                 yield _through(db), guard
         finally:

@@ -1,4 +1,4 @@
-"""How soon the API shows what somebody changes with plain SQL."""
+"""How soon the API shows a change that was made with plain SQL."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ from bench.report import Goal, percentile
 _SET_PRICE: Final = "UPDATE games SET price = $2::text::numeric WHERE id = $1"
 _TIMEOUT: Final = 5.0  # seconds
 _MAX: Final = 300.0  # ms
-_AGAIN: Final = 0.001
-_WARM: Final = 2  # reads: the first fills, the second comes out of Redis
+_RETRY_DELAY: Final = 0.001  # seconds
+_WARM: Final = 2  # reads: the first fills, the second is a hit
 
 
 async def time_foreign_writes(stage: Stage, target: str) -> None:
-    """Change one game's price many times, and ask the API until it shows each."""
+    """Change one game's price many times, and request it until the API shows each price."""
     report, number = stage.machine.report, 30 if stage.machine.quick else 120
     game_id = target.rpartition("/")[2]
     before = stage.count_reads().get("hit", 0)
@@ -29,7 +29,7 @@ async def time_foreign_writes(stage: Stage, target: str) -> None:
         for place in range(number):
             for _ in range(_WARM):
                 await asyncio.to_thread(_ask, visitor, target)
-            # Another place in the relay's rhythm each time.
+            # At another point of the relay's interval each time.
             await asyncio.sleep(place * 0.007 % 0.05)
             price = f"{100 + place}.{place % 89 + 10}"
             await connection.execute(_SET_PRICE, game_id, price)
@@ -53,7 +53,7 @@ def _until_shown(visitor: HTTPConnection, target: str, shown: bytes) -> float:
     while shown not in _ask(visitor, target):
         if time.perf_counter() - begun > _TIMEOUT:
             raise TimeoutError(f"The API never showed {shown!r}.")
-        time.sleep(_AGAIN)
+        time.sleep(_RETRY_DELAY)
     return time.perf_counter() - begun
 
 

@@ -1,4 +1,4 @@
-"""What a read costs that finds nothing in Redis, beside one that never asks Redis."""
+"""The cost of a cache miss, compared with a read that does not use Redis."""
 
 import asyncio
 import time
@@ -15,14 +15,14 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.show_game import show_game
 
-# Others than those that are asked for over HTTP.
+# Other games than those that are requested over HTTP.
 _COLD_GAMES: Final = "SELECT id FROM games ORDER BY id DESC LIMIT $1"
 _BLOCK: Final = 50  # reads
-_BEHIND: Final = 0.01  # seconds until the last FILL of a block is sent
+_FILL_DELAY: Final = 0.01  # seconds until the last FILL of a block is sent
 
 
 async def time_misses(stage: Stage) -> None:
-    """Read cold games, each once, in blocks in turns; print milliseconds and processor time."""
+    """Read each cold game once, in blocks in turns; print milliseconds and processor time."""
     report, number = stage.machine.report, 300 if stage.machine.quick else 1_000
     db = Database(stage.database_url, guard=GuardedCommit(None))
     await db.open()
@@ -69,5 +69,5 @@ async def _read(db: Database, cache: Cache, ids: list[str]) -> tuple[list[float]
         begun = time.perf_counter()
         await show_game(db, cache, game_id=game_id, now=utc_now())
         times.append((time.perf_counter() - begun) * 1000)
-    await asyncio.sleep(_BEHIND)
+    await asyncio.sleep(_FILL_DELAY)
     return times, time.process_time() - before

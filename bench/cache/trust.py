@@ -1,4 +1,4 @@
-"""Waits until this process reads and writes through Redis; nothing is measured before."""
+"""Waiting until this process reads and writes through Redis; measurements begin after that."""
 
 import asyncio
 import time
@@ -13,25 +13,25 @@ from keyshop.kit.database.pool import Database
 from keyshop.storefront.list_games import list_best_sellers
 
 _TIMEOUT: Final = 10.0  # seconds
-_AGAIN: Final = 0.02
+_RETRY_DELAY: Final = 0.02  # seconds
 _CHANGE: Final = "UPDATE games SET price = price + 1 WHERE id = (SELECT min(id) FROM games)"
 
 
 def guarded_commits() -> tuple[float, float]:
-    """Return how many commits of this process were guarded, and what it took, in seconds."""
+    """Return the number of guarded commits of this process, and their time in seconds."""
     name, labels = "keyshop_cache_invalidation_seconds", {"path": "guarded"}
     return _sample(f"{name}_count", labels), _sample(f"{name}_sum", labels)
 
 
 async def wait_for_reads(db: Database, cache: Cache) -> None:
-    """Read until something comes out of Redis."""
+    """Read until there is a hit."""
     labels = {"family": "home_best_sellers", "outcome": "hit"}
 
     async def read() -> float:
         await list_best_sellers(db, cache, genre=None, now=utc_now())
         return _sample("keyshop_cache_reads_total", labels)
 
-    await _until_it_counts(read, _sample("keyshop_cache_reads_total", labels))
+    await _repeat_until_counted(read, _sample("keyshop_cache_reads_total", labels))
 
 
 async def wait_for_commits(db: Database) -> None:
@@ -42,15 +42,15 @@ async def wait_for_commits(db: Database) -> None:
             await tx.execute(_CHANGE)
         return guarded_commits()[0]
 
-    await _until_it_counts(write, guarded_commits()[0])
+    await _repeat_until_counted(write, guarded_commits()[0])
 
 
-async def _until_it_counts(work: Callable[[], Awaitable[float]], before: float) -> None:
+async def _repeat_until_counted(work: Callable[[], Awaitable[float]], before: float) -> None:
     until = time.monotonic() + _TIMEOUT
     while await work() == before:
         if time.monotonic() > until:
             raise TimeoutError("Redis is not trusted; the logs say why.")
-        await asyncio.sleep(_AGAIN)
+        await asyncio.sleep(_RETRY_DELAY)
 
 
 def _sample(name: str, labels: dict[str, str]) -> float:

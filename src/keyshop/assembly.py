@@ -26,7 +26,7 @@ from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -156,7 +156,7 @@ async def open_database(
     db = Database(database_url, guard=guard, lock_timeout=lock_timeout)
     await db.open()
     try:
-        async with keep_tidy(guard, db):
+        async with run_outbox_cleanup(guard, db):
             yield db
     finally:
         await db.close()

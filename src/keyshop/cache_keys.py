@@ -1,9 +1,9 @@
 """
-What is cached, and which rows it is made from.
+What is cached, and which rows each answer is made from.
 
-The families come first, the tables after them. The triggers of the shop's tables are derived from
-this page: whoever changes it writes a migration, and a test compares the two. A table or a column
-that no answer is made from stands nowhere here, and its changes invalidate nothing.
+The families come first, the tables after them. The triggers on the shop's tables are generated from
+this file: a change of it needs a migration, and a test compares the two. A table or column that is
+not listed is part of no answer, and its changes invalidate nothing.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from keyshop.kit.cache.families import Family
 _MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1)
 
-# Groups are invalidated as a whole: what can concern many owners at once, and what would be too
-# many keys. Every family is in exactly one.
+# A group is invalidated as a whole, when a change concerns many owners or too many keys. Every family
+# is in exactly one group.
 
-GAMES: Final = "games"  # one game each
+GAMES: Final = "games"  # one game per key
 HOME: Final = "home"  # the lists of the home page
-CATALOG: Final = "catalog"  # whatever shows many games, or names of the catalogue
+CATALOG: Final = "catalog"  # lists of games, and the names of the catalogue
 PRICES: Final = "prices"  # carts and wishlists, which show games with their prices
 TITLES: Final = "titles"  # orders, which show games with their titles
 PROFILES: Final = "profiles"
@@ -32,21 +32,21 @@ ACCESS: Final = "access"
 GROUPS: Final = (GAMES, HOME, CATALOG, PRICES, TITLES, PROFILES, TRANSACTIONS, ACCESS)
 
 MAX_KEYS: Final = 500
-"""More keys than this of one family in a statement become the family's group."""
+"""A statement that changes more keys of one family invalidates the family's group instead."""
 
-# A part named `digest` is `families.digest` of a text, every other one is the row's id.
+# The part `digest` is `families.digest` of a text; every other part is a row's id.
 
 GAME: Final = Family(name="game", pattern="game:{id}", ttl=_HOUR, group=GAMES)
 GAME_BY_SLUG: Final = Family(
     name="game_by_slug", pattern="game:slug:{digest}", ttl=_HOUR, group=GAMES
 )
-# Made from other games as much as from its own.
+# Made from other games as well, so it is in the group of lists.
 SIMILAR: Final = Family(name="similar", pattern="game:{id}:similar", ttl=_HOUR, group=CATALOG)
 
 HOME_BEST_SELLERS: Final = Family(
     name="home_best_sellers", pattern="home:bestSellers", ttl=_HOUR, group=HOME
 )
-# Of the genre's name or slug, in lower case.
+# digest: the genre's name or slug, in lower case.
 HOME_BEST_SELLERS_OF_GENRE: Final = Family(
     name="home_best_sellers_of_genre", pattern="home:bestSellers:{digest}", ttl=_HOUR, group=HOME
 )
@@ -66,15 +66,15 @@ PLATFORMS: Final = Family(name="platforms", pattern="catalog:platforms", ttl=_HO
 COLLECTIONS: Final = Family(
     name="collections", pattern="catalog:collections", ttl=_HOUR, group=CATALOG
 )
-# Of the genre's name or slug, in lower case.
+# digest: the genre's name or slug, in lower case.
 BY_GENRE: Final = Family(
     name="by_genre", pattern="catalog:genre:{digest}", ttl=_HOUR, group=CATALOG
 )
-# Of the page's parameters, in one order and one spelling.
+# digest: the page's parameters, in a canonical form.
 CATALOG_PAGE: Final = Family(
     name="catalog_page", pattern="catalog:page:{digest}", ttl=_HOUR, group=CATALOG
 )
-# Of what was typed.
+# digest: the text that was typed.
 SUGGESTIONS: Final = Family(
     name="suggestions", pattern="catalog:suggest:{digest}", ttl=_HOUR, group=CATALOG
 )
@@ -90,15 +90,15 @@ USER_TRANSACTIONS: Final = Family(
     ttl=15 * _MINUTE,
     group=TRANSACTIONS,
 )
-# The lines of a visitor who is not signed in, by the id in the cookie: whoever has read the keys of
-# Redis cannot be that visitor.
+# digest: the session id of the cookie. With the id itself, a person who can read the keys of Redis
+# could act as that visitor.
 GUEST_CART: Final = Family(
     name="guest_cart", pattern="session:{digest}:cart", ttl=30 * _MINUTE, group=PRICES
 )
 GUEST_WISHLIST: Final = Family(
     name="guest_wishlist", pattern="session:{digest}:wishlist", ttl=_HOUR, group=PRICES
 )
-# What decides whether a token is still good, and for what.
+# What decides whether a token is still valid, and for what.
 USER_ACCESS: Final = Family(name="access", pattern="user:{user}:access", ttl=_HOUR, group=ACCESS)
 
 FAMILIES: Final = (
@@ -130,45 +130,45 @@ FAMILIES: Final = (
 
 
 class JoinedColumn(Struct, frozen=True):
-    """A key's part that stands in another row: this column of the table's row of that id."""
+    """A part of a key that is in another table: this column of the row with the given id."""
 
     table: str
     column: str
 
 
 class Key(Struct, frozen=True):
-    """A row that changes in these columns takes this family's key, of its old and new values."""
+    """A change of these columns invalidates this family's key, of the row's old and new values."""
 
     family: Family
-    of: str
-    """The column that holds the part, or the id by which it is found; without a value, no key."""
+    part_column: str
+    """The column with the part, or with the id for `joined`; NULL: no key."""
 
     columns: tuple[str, ...]
-    found: JoinedColumn | None = None
+    joined: JoinedColumn | None = None
 
 
 class Group(Struct, frozen=True):
-    """A row that changes in these columns takes this group."""
+    """A change of these columns invalidates this group."""
 
     name: str
     columns: tuple[str, ...]
     when_added: bool = True
-    """Whether a new row concerns the group as well."""
+    """Whether a new row invalidates the group as well."""
 
 
 class Source(Struct, frozen=True):
-    """A table and what its rows take; TRUNCATE takes the groups of all of it."""
+    """A table and what its changes invalidate; TRUNCATE invalidates all its groups and families."""
 
     table: str
-    """In schema public, or with `keyshop.` before it."""
+    """A table in schema public, unless it begins with `keyshop.`."""
 
     primary_key: tuple[str, ...]
     keys: tuple[Key, ...] = ()
     groups: tuple[Group, ...] = ()
 
 
-# What of a game any answer shows or sorts by. Its stock at the supplier, when that was read, its
-# ratings and languages for other applications, and updatedAt are in none.
+# The columns of a game that any answer shows or sorts by. Not among them: its stock at the supplier
+# and when that was read, ratings and languages for other applications, and updatedAt.
 _GAME: Final = (
     "price",
     "inStock",
@@ -209,7 +209,7 @@ _ORDER: Final = (
     "createdAt",
     "completedAt",
 )
-# A profile counts what was bought and saved.
+# A profile shows how much was bought and saved.
 _ORDER_IN_PROFILE: Final = ("userId", "status", "discount")
 _ORDER_ITEM: Final = ("orderId", "gameId", "quantity", "price", "discount")
 _GAME_KEY: Final = ("orderId", "gameId", "key", "activated", "activationDate")
@@ -242,9 +242,9 @@ _SLUG: Final = JoinedColumn("games", "slug")
 _OWNER: Final = JoinedColumn("orders", "userId")
 
 
-def _links(table: str, name: str, *more_groups: str) -> Source:
-    """Return what the links between games and names take: the game's keys, and every list."""
-    columns = ("gameId", name)
+def _link_table(table: str, name_column: str, *more_groups: str) -> Source:
+    """A link between a game and a name invalidates the game's keys, and every list."""
+    columns = ("gameId", name_column)
     return Source(
         table,
         columns,
@@ -253,8 +253,8 @@ def _links(table: str, name: str, *more_groups: str) -> Source:
     )
 
 
-def _names(table: str, *more_groups: str) -> Source:
-    """Return what names take: all games that bear them; a new one is only a name to choose."""
+def _name_table(table: str, *more_groups: str) -> Source:
+    """A changed name invalidates all games; a new name has no games yet."""
     return Source(
         table,
         ("id",),
@@ -273,19 +273,19 @@ SOURCES: Final = (
         groups=(
             Group(HOME, _GAME),
             Group(CATALOG, _GAME),
-            # A new game is in nobody's cart and in no order; foreign keys see to that.
+            # Foreign keys ensure that a new game is in no cart and in no order.
             Group(PRICES, _GAME_IN_CART, when_added=False),
             Group(TITLES, _GAME_IN_ORDER, when_added=False),
         ),
     ),
-    _links("game_genres", "genreId"),
-    _links("game_platforms", "platformId", PRICES),
-    _links("game_tags", "tagId"),
-    _links("game_categories", "categoryId"),
-    _names("genres"),
-    _names("platforms", PRICES),
-    _names("tags"),
-    _names("categories"),
+    _link_table("game_genres", "genreId"),
+    _link_table("game_platforms", "platformId", PRICES),
+    _link_table("game_tags", "tagId"),
+    _link_table("game_categories", "categoryId"),
+    _name_table("genres"),
+    _name_table("platforms", PRICES),
+    _name_table("tags"),
+    _name_table("categories"),
     Source(
         "users",
         ("id",),
@@ -361,4 +361,4 @@ DERIVED: Final[Mapping[str, tuple[str, ...]]] = {
     "keyshop.game_facets": ("games", "game_genres", "game_platforms", "game_tags"),
     "keyshop.game_description_terms": ("games",),
 }
-"""Tables that triggers keep from others in the same transaction, and so need none of their own."""
+"""Tables that triggers derive from others in the same transaction; they need no triggers here."""

@@ -1,4 +1,4 @@
-"""A process of the shop that sells games from its cached_shop: the smallest one that reads and writes."""
+"""The smallest process of the shop that reads and writes through the cache."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from typing import Any
 from keyshop.cache_keys import GAME
 from keyshop.kit.cache.families import CacheKey, Family
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.commit import CommitGuard
@@ -23,7 +23,7 @@ _TITLES = "SELECT string_agg(title, ',' ORDER BY title) FROM games"
 
 
 class CachedShop:
-    """One process: its database, its cache, and a count of what it asked PostgreSQL for."""
+    """One process: its database, its cache, and the number of its loads from PostgreSQL."""
 
     def __init__(self, db: Database, cache: Cache, guard: CommitGuard) -> None:
         self.db = db
@@ -33,11 +33,11 @@ class CachedShop:
         self.true_until: datetime | None = None
 
     async def add(self, **overrides: Any) -> str:
-        """Put a game on the cached_shop and return its id."""
+        """Add a game and return its id."""
         return await make_game(self.db, **overrides)
 
     async def set_price(self, game: str, price: str) -> float:
-        """Change the price, and return the seconds until that was acknowledged."""
+        """Change the price, and return the seconds until it was acknowledged."""
         began = time.monotonic()
         async with self.db.transaction() as tx:
             await tx.execute("UPDATE games SET price = $2 WHERE id = $1", game, Decimal(price))
@@ -50,12 +50,12 @@ class CachedShop:
         before: Awaitable[Any] | None = None,
         after: Awaitable[Any] | None = None,
     ) -> str | None:
-        """Read the price; `before` and `after` are awaited around the look at PostgreSQL."""
+        """Read the price; `before` and `after` are awaited around the load from PostgreSQL."""
 
         async def load() -> Loaded:
             if before is not None:
                 await before
-            loaded = await self.look(game)
+            loaded = await self.load(game)
             if after is not None:
                 await after
             return loaded
@@ -63,49 +63,48 @@ class CachedShop:
         return await self.read(game_key(game), load)
 
     async def read(self, key: CacheKey | None, load: Callable[[], Awaitable[Loaded]]) -> str | None:
-        """Read any key; texts instead of bytes."""
+        """Read any key, as text."""
         payload = await self.cache.read(key, load, now=utc_now())
         return None if payload is None else payload.decode()
 
     async def list_titles(self, family: Family) -> str | None:
-        """Read what stands on the cached_shop, under a family that has one key."""
+        """Read the titles of all games, under a family that has one key."""
         key = family.find_key()
-        return await self.read(key, self._look_at_titles)
+        return await self.read(key, self._load_titles)
 
-    async def look(self, game: str) -> Loaded:
-        """Ask PostgreSQL for the price."""
+    async def load(self, game: str) -> Loaded:
+        """Load the price from PostgreSQL."""
         self.loads += 1
         async with self.db.read() as reader:
             found: str | None = await reader.fetchval(_PRICE, game)
         return Loaded(None if found is None else found.encode(), self.true_until)
 
-    async def _look_at_titles(self) -> Loaded:
+    async def _load_titles(self) -> Loaded:
         self.loads += 1
         async with self.db.read() as reader:
             return Loaded((await reader.fetchval(_TITLES) or "").encode())
 
     async def keeps(self, game: str) -> bool:
-        """Read the price, and test whether that came out of Redis."""
+        """Read the price, and return whether it came from Redis."""
         loads = self.loads
         await self.price(game)
         return self.loads == loads
 
     async def until_kept(self, game: str, *, seconds: float = 10) -> float:
-        """Read until an answer comes out of Redis, and return the seconds that took."""
+        """Read until an answer comes from Redis, and return the seconds that it took."""
         began = time.monotonic()
         await until(lambda: self.keeps(game), seconds=seconds)
         return time.monotonic() - began
 
 
 def game_key(game: str) -> CacheKey:
-    """Return the key of a game."""
     key = GAME.find_key(id=game)
     assert key is not None
     return key
 
 
 async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 10) -> None:
-    """Wait for the condition, and fail when it does not come true in time."""
+    """Wait for the condition; fail if it is not true in time."""
     async with asyncio.timeout(seconds):
         while True:
             if await holds():
@@ -117,13 +116,13 @@ async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 10) ->
 async def cached_shop_at(
     database_url: str, redis_url: str | None, *, guard: CommitGuard | None = None
 ) -> AsyncIterator[CachedShop]:
-    """Run a process of the shop for the length of a block; `guard` stands in for its own."""
+    """Run a process of the shop for the length of a block; `guard` replaces its own."""
     async with AsyncExitStack() as parts:
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = Database(database_url, guard=guard or opened.guard)
         await db.open()
         parts.push_async_callback(db.close)
-        await parts.enter_async_context(keep_tidy(opened.guard, db))
+        await parts.enter_async_context(run_outbox_cleanup(opened.guard, db))
         yield CachedShop(db, opened.cache, guard or opened.guard)
 
 

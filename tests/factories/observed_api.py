@@ -11,7 +11,7 @@ from httpx2 import AsyncClient, Response
 from redis.asyncio import Redis
 
 from keyshop.entrypoints.api.app import create_app
-from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.commit import CommitGuard
 from keyshop.kit.database.pool import Database
@@ -105,7 +105,7 @@ async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[
         await parts.enter_async_context(run_relay(database_url, redis_url))
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = await _database(parts, database_url, opened.guard)
-        await parts.enter_async_context(keep_tidy(opened.guard, db))
+        await parts.enter_async_context(run_outbox_cleanup(opened.guard, db))
         app = create_app(db=db, accounts=account_services(), cache=opened.cache, checks={})
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))

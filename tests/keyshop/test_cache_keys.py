@@ -41,7 +41,7 @@ class TestSources:
 
     @pytest.mark.parametrize(("source", "key"), KEYS, ids=lambda x: getattr(x, "table", ""))
     def test_take_the_old_key_as_well_when_its_part_changes(self, source: Source, key: Key) -> None:
-        assert key.of in {*key.columns, *source.primary_key}
+        assert key.part_column in {*key.columns, *source.primary_key}
 
     def test_name_no_group_twice_for_a_table(self) -> None:
         for source in SOURCES:

@@ -14,7 +14,7 @@ from keyshop.journal.models import Subject
 from keyshop.journal.record import record
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
-from keyshop.kit.limits import forget_who
+from keyshop.kit.limits import delete_limits
 
 _NO_PASSWORD: Final = "!"  # noqa: S105 - no password has this hash
 _NO_NAME: Final = "Erased customer"
@@ -39,7 +39,7 @@ async def erase_user(tx: Transaction, *, user_id: str, by: str, now: datetime) -
     await forget_failures(tx, account.email)
     # A digest that stays would confirm to a person who knows the address that it was in use here.
     for email in (account.email, normalise(account.email)):
-        await forget_who(tx, email, *LIMITS_PER_ADDRESS)
+        await delete_limits(tx, email, *LIMITS_PER_ADDRESS)
     # Random, because others may know the user's id and could register the address before.
     placeholder = f"erased-{new_id()}{ERASED_DOMAIN}"
     await queries.replace_personal_data(

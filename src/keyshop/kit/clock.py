@@ -1,8 +1,7 @@
-"""The only place where the time of day is read."""
+"""The only place that reads the time of day."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return the present moment, in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The address of the database, as other programs of the shop write it."""
+"""The address of the database, with the parameters of Prisma's engine."""
 
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from keyshop.kit.errors import Invalid
 
-# What the driver (or PostgreSQL itself) understands in the same sense.
-_KEPT: Final = frozenset(
+# Parameters that mean the same to the driver or to PostgreSQL.
+_DRIVER_PARAMETERS: Final = frozenset(
     {
         "application_name",
         "host",
@@ -22,9 +22,9 @@ _KEPT: Final = frozenset(
         "target_session_attrs",
     }
 )
-# What only Prisma's engine or libpq understands and nobody needs here. The driver would send them
-# to the server as settings, and the server would refuse the connection.
-_DROPPED: Final = frozenset(
+# Parameters of Prisma's engine or libpq that are not needed here. The driver would send them to the
+# server as settings, and the server would refuse the connection.
+_IGNORED_PARAMETERS: Final = frozenset(
     {
         "channel_binding",
         "connect_timeout",
@@ -38,24 +38,26 @@ _DROPPED: Final = frozenset(
     }
 )
 
-_FORM: Final = "DATABASE_URL should look like postgresql://user:password@host:5432/database."
+_EXPECTED_FORM: Final = (
+    "DATABASE_URL should look like postgresql://user:password@host:5432/database."
+)
 
 
 class BadDatabaseUrl(Invalid):
-    """The address is none; the sentence never repeats it, because it holds the password."""
+    """DATABASE_URL is not valid; the message never repeats it, because it holds the password."""
 
 
 class Dsn(Struct, frozen=True):
-    """Where the database is and what its address said about the way there."""
+    """The parsed DATABASE_URL."""
 
     url: str
-    """What asyncpg takes, the password included."""
+    """The address for asyncpg, with the password."""
 
     pgbouncer: bool
-    """A transaction pooler stands between: nothing may outlive a transaction on a connection."""
+    """A transaction pooler is in between: no session state may outlive a transaction."""
 
     connection_limit: int | None
-    """The most connections that one process may hold."""
+    """The maximum number of connections of one process."""
 
     def __repr__(self) -> str:
         return f"Dsn(pgbouncer={self.pgbouncer}, connection_limit={self.connection_limit})"
@@ -63,21 +65,21 @@ class Dsn(Struct, frozen=True):
 
 def clean_dsn(database_url: str) -> Dsn:
     """
-    Read a DATABASE_URL, with or without the parameters that Prisma's engine understands.
+    Parse a DATABASE_URL, with or without the parameters of Prisma's engine.
 
     Raises:
-        BadDatabaseUrl: it is no such address, or asks for something keyshop cannot do.
+        BadDatabaseUrl: it is not valid, or requires something that keyshop does not support.
     """
     parts = _split(database_url)
-    parameters = _parameters(parts.query)
+    parameters = _parse_parameters(parts.query)
     if parameters.get("schema", "public") != "public":
         raise BadDatabaseUrl(
-            "DATABASE_URL asks for a schema other than public; the shop's tables stand in public."
+            "DATABASE_URL names a schema other than public; the shop's tables are in public."
         )
     return Dsn(
-        url=_without_prismas(parts, parameters),
-        pgbouncer=_flag(parameters.get("pgbouncer", "false")),
-        connection_limit=_limit(parameters.get("connection_limit")),
+        url=_to_driver_url(parts, parameters),
+        pgbouncer=_parse_pgbouncer(parameters.get("pgbouncer", "false")),
+        connection_limit=_parse_connection_limit(parameters.get("connection_limit")),
     )
 
 
@@ -86,10 +88,10 @@ def _split(database_url: str) -> SplitResult:
         parts = urlsplit(database_url)
     except ValueError:
         # The original error quotes the address, and with it the password.
-        raise BadDatabaseUrl(_FORM) from None
+        raise BadDatabaseUrl(_EXPECTED_FORM) from None
     if parts.scheme not in {"postgresql", "postgres"} or len(parts.path) <= 1:
-        raise BadDatabaseUrl(_FORM)
-    if parts.fragment or parts.netloc.count("@") > 1 or not _has_ports(parts.netloc):
+        raise BadDatabaseUrl(_EXPECTED_FORM)
+    if parts.fragment or parts.netloc.count("@") > 1 or not _has_valid_ports(parts.netloc):
         raise BadDatabaseUrl(
             "DATABASE_URL holds a character that needs percent-encoding,"
             " such as # (%23), / (%2F) or @ (%40) in the password."
@@ -97,37 +99,37 @@ def _split(database_url: str) -> SplitResult:
     return parts
 
 
-def _has_ports(netloc: str) -> bool:
-    """Whether what should be ports are: a / in the password makes a port of the password."""
+def _has_valid_ports(netloc: str) -> bool:
+    """Test the ports: with a / in it, the password would stand in the place of a port."""
     addresses = netloc.rpartition("@")[2].split(",")
-    return all(_is_number(_port_of(address) or "1", most=65_535) for address in addresses)
+    return all(_is_number(_port_of(address) or "1", maximum=65_535) for address in addresses)
 
 
 def _port_of(address: str) -> str:
     return address.rpartition("]")[2].partition(":")[2]
 
 
-def _is_number(text: str, *, most: int) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= most
+def _is_number(text: str, *, maximum: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= maximum
 
 
-def _parameters(query: str) -> dict[str, str]:
+def _parse_parameters(query: str) -> dict[str, str]:
     parameters = dict(parse_qsl(query))
-    unknown = sorted(parameters.keys() - _KEPT - _DROPPED)
+    unknown = sorted(parameters.keys() - _DRIVER_PARAMETERS - _IGNORED_PARAMETERS)
     if unknown:
         raise BadDatabaseUrl(
-            f"DATABASE_URL has the parameter {unknown[0]!r}, which keyshop does not know; remove it."
+            f"DATABASE_URL has the parameter {unknown[0]!r}, which keyshop does not support; remove it."
         )
     return parameters
 
 
-def _without_prismas(parts: SplitResult, parameters: dict[str, str]) -> str:
-    kept = {name: value for name, value in parameters.items() if name in _KEPT}
+def _to_driver_url(parts: SplitResult, parameters: dict[str, str]) -> str:
+    kept = {name: value for name, value in parameters.items() if name in _DRIVER_PARAMETERS}
     if parameters.get("sslaccept") == "strict":
         kept["sslmode"] = "verify-full"
 
-    # A host among the parameters is a socket's folder and overrules the one before the path, which
-    # the driver would prefer.
+    # A host among the parameters is the folder of a socket. It has precedence, but the driver would
+    # use the host before the path.
     netloc = parts.netloc
     if "host" in kept:
         login, at, address = netloc.rpartition("@")
@@ -139,15 +141,15 @@ def _without_prismas(parts: SplitResult, parameters: dict[str, str]) -> str:
     return f"postgresql://{netloc}{parts.path}{query}"
 
 
-def _flag(text: str) -> bool:
+def _parse_pgbouncer(text: str) -> bool:
     if text not in {"true", "false"}:
-        raise BadDatabaseUrl("DATABASE_URL: pgbouncer is either true or false.")
+        raise BadDatabaseUrl("DATABASE_URL: pgbouncer must be true or false.")
     return text == "true"
 
 
-def _limit(text: str | None) -> int | None:
+def _parse_connection_limit(text: str | None) -> int | None:
     if text is None:
         return None
-    if not _is_number(text, most=10_000):
-        raise BadDatabaseUrl("DATABASE_URL: connection_limit is a number from 1 to 10000.")
+    if not _is_number(text, maximum=10_000):
+        raise BadDatabaseUrl("DATABASE_URL: connection_limit must be a number from 1 to 10000.")
     return int(text)

@@ -1,8 +1,8 @@
 """
-How often somebody may do something, kept in PostgreSQL.
+Rate limits in PostgreSQL, by GCRA (the generic cell rate algorithm).
 
-One row says when the next one would arrive if all came at an even pace (GCRA); nothing is counted,
-and no window ends at which everybody may begin anew.
+A row holds the theoretical arrival time of the next request: the time at which it would arrive if
+all came at an even pace. There is no counter, and no window at whose end a new burst may begin.
 """
 
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import TooMany
 
-_AT_ONCE: Final = 10_000  # rows that one transaction forgets
-_SENTENCE: Final = "Too many attempts. Please wait a moment and try again."
+_BATCH_SIZE: Final = 10_000  # rows
+_MESSAGE: Final = "Too many attempts. Please wait a moment and try again."
 
-# $2 now, $3 the time for one, $4 the time for a whole burst. Where the WHERE refuses, the row stays
-# as it is.
+# $2 now, $3 the interval of one request, $4 the interval of a whole burst. A refused request changes
+# nothing.
 _TAKE: Final = """
     INSERT INTO keyshop.rate_limits AS r (key, arrives_at) VALUES ($1, $2::timestamptz + $3)
     ON CONFLICT (key) DO UPDATE SET arrives_at = greatest(r.arrives_at, $2) + $3
@@ -27,18 +27,18 @@ _TAKE: Final = """
     RETURNING true
 """
 
-# A statement of its own: what others took while the one before waited for them is to be seen.
+# A statement of its own: its snapshot contains what others took while _TAKE waited for their locks.
 _ARRIVES_AT: Final = "SELECT arrives_at FROM keyshop.rate_limits WHERE key = $1"
 
-_GIVE_BACK: Final = """
+_REFUND: Final = """
     UPDATE keyshop.rate_limits SET arrives_at = arrives_at - $2::interval WHERE key = $1
 """
 
-_FORGET_WHO: Final = "DELETE FROM keyshop.rate_limits WHERE key = ANY($1)"
+_DELETE: Final = "DELETE FROM keyshop.rate_limits WHERE key = ANY($1)"
 
-# Locked first: a row that somebody has just taken from is looked at again. As an array: PostgreSQL
-# may run a subquery of IN anew for each row, and it locks and limits each time.
-_FORGET: Final = """
+# FOR UPDATE tests a row again if another transaction has just changed it. An array, because
+# PostgreSQL may run a subquery of IN once for each row, with its locks and its LIMIT each time.
+_DELETE_EXPIRED: Final = """
     DELETE FROM keyshop.rate_limits WHERE key = ANY(ARRAY(
         SELECT key FROM keyshop.rate_limits WHERE arrives_at < $1
         ORDER BY arrives_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -47,52 +47,51 @@ _FORGET: Final = """
 
 
 class Limit(Struct, frozen=True):
-    """So many at once, and then one in each span of time."""
+    """At most `burst` requests at once, and then one in each `per`."""
 
     name: str
     burst: int
     per: timedelta
 
 
-async def take(db: Database, limit: Limit, who: str, *, now: datetime) -> None:
+async def take(db: Database, limit: Limit, limit_key: str, *, now: datetime) -> None:
     """
-    Count one for `who`, of whom only a digest is stored.
+    Count one request of `limit_key`; only a digest of it is stored.
 
     Raises:
-        TooMany: there were too many; this one is not counted.
+        TooMany: the limit is reached; this request is not counted.
     """
-    key = _key(limit, who)
+    key = _row_key(limit, limit_key)
     async with db.transaction() as tx:
         if await tx.fetchval(_TAKE, key, now, limit.per, limit.per * limit.burst):
             return
         arrives_at: datetime | None = await tx.fetchval(_ARRIVES_AT, key)
-    raise TooMany(_SENTENCE, retry_after=_wait(limit, arrives_at, now=now))
+    raise TooMany(_MESSAGE, retry_after=_seconds_until_free(limit, arrives_at, now=now))
 
 
-async def refund(db: Database, limit: Limit, who: str) -> None:
-    """Count one less for `who`: what was counted turned out to be harmless."""
+async def refund(db: Database, limit: Limit, limit_key: str) -> None:
+    """Count one request less for `limit_key`: it turned out to be harmless."""
     async with db.transaction() as tx:
-        await tx.execute(_GIVE_BACK, _key(limit, who), limit.per)
+        await tx.execute(_REFUND, _row_key(limit, limit_key), limit.per)
 
 
-async def forget_who(tx: Transaction, who: str, *limits: Limit) -> None:
-    """Let nothing be counted for `who` any more, whom the shop is to know nothing of."""
-    await tx.execute(_FORGET_WHO, [_key(limit, who) for limit in limits])
+async def delete_limits(tx: Transaction, limit_key: str, *limits: Limit) -> None:
+    """Delete the rows of `limit_key`, for a customer whose data are erased or whose lock is lifted."""
+    await tx.execute(_DELETE, [_row_key(limit, limit_key) for limit in limits])
 
 
 async def delete_expired_limits(tx: Transaction, before: datetime) -> int:
-    """Delete rows that limit nobody since then, up to 10,000; return how many there were."""
-    return await tx.execute(_FORGET, before, _AT_ONCE)
+    """Delete up to 10,000 rows whose arrival time has passed; return their number."""
+    return await tx.execute(_DELETE_EXPIRED, before, _BATCH_SIZE)
 
 
-def _key(limit: Limit, who: str) -> str:
-    return f"{limit.name}:{sha256(who.encode(errors='surrogatepass')).hexdigest()}"
+def _row_key(limit: Limit, limit_key: str) -> str:
+    return f"{limit.name}:{sha256(limit_key.encode(errors='surrogatepass')).hexdigest()}"
 
 
-def _wait(limit: Limit, arrives_at: datetime | None, *, now: datetime) -> float:
-    """Return the seconds until one more fits."""
+def _seconds_until_free(limit: Limit, arrives_at: datetime | None, *, now: datetime) -> float:
     if arrives_at is None:
-        # Forgotten in this very moment.
+        # The row was deleted a moment ago.
         return limit.per.total_seconds()
     free_at = arrives_at - limit.per * (limit.burst - 1)
     return max((free_at - now).total_seconds(), 1.0)

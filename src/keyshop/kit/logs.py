@@ -1,8 +1,8 @@
 """
 Log lines: one event each, on standard error.
 
-People at a terminal read columns and colours; everything else gets one JSON object a line. The
-lines of libraries, which use the standard library's logging, come out in the same form.
+A terminal gets columns and colours, everything else one JSON object a line. The lines of libraries,
+which use the standard library's logging, have the same format.
 """
 
 import logging
@@ -18,10 +18,10 @@ LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
-"""The request in whose course a line is written. One variable: binding a line's fields costs more."""
+"""The request that is being handled. A variable of its own: binding a logger's fields costs more."""
 
-# What these say at length stands in a line of ours, or is of no use to an operator.
-_TALKATIVE: Final = (
+# Our own lines contain what an operator needs from these libraries.
+_VERBOSE_LOGGERS: Final = (
     "alembic",
     "asyncpg",
     "httpcore2",
@@ -34,32 +34,32 @@ _TALKATIVE: Final = (
 )
 
 
-_least = logging.NOTSET
+_min_level = logging.NOTSET
 
 
-def configure_logging(form: LogFormat | None, level: LogLevel) -> None:
-    """Set the form (columns on a terminal, else JSON, when None is given) and the least level."""
-    global _least  # noqa: PLW0603 - a process has one log
-    chosen = form or ("console" if sys.stderr.isatty() else "json")
-    _least = least = logging.getLevelNamesMapping()[level.upper()]
+def configure_logging(log_format: LogFormat | None, level: LogLevel) -> None:
+    """Set format and minimum level; None stands for columns on a terminal and JSON elsewhere."""
+    global _min_level  # noqa: PLW0603 - a process has one log
+    chosen = log_format or ("console" if sys.stderr.isatty() else "json")
+    _min_level = min_level = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*_SHARED, *_ending(chosen)],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
+        processors=[*_SHARED, *_renderers(chosen)],
+        wrapper_class=structlog.make_filtering_bound_logger(min_level),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(handlers=[_ToStructlog()], level=least, force=True)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(least, logging.WARNING))
+    logging.basicConfig(handlers=[_ToStructlog()], level=min_level, force=True)
+    for name in _VERBOSE_LOGGERS:
+        logging.getLogger(name).setLevel(max(min_level, logging.WARNING))
 
 
 def is_debugging() -> bool:
-    """Test whether lines for debugging are written; a logger takes its time to leave one out."""
-    return _least <= logging.DEBUG
+    """Test whether debug lines are written; a logger needs longer to drop one."""
+    return _min_level <= logging.DEBUG
 
 
-def _ending(form: str) -> list[Processor]:
-    if form == "json":
+def _renderers(log_format: str) -> list[Processor]:
+    if log_format == "json":
         return [
             structlog.processors.ExceptionRenderer(_TRACEBACKS),
             structlog.processors.JSONRenderer(serializer=_encode),
@@ -71,7 +71,7 @@ def _ending(form: str) -> list[Processor]:
 
 
 def _encode(event: EventDict, **_: object) -> bytes:
-    # Whatever a line holds that JSON does not know is told by its own text.
+    # A value that JSON does not support is written as its str.
     return msgspec.json.encode(event, enc_hook=str)
 
 
@@ -86,7 +86,7 @@ def _add_request_id(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return line
 
 
-# Local variables are left out of tracebacks: among them are secrets.
+# Tracebacks have no local variables: some of them are secrets.
 _TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 _SHARED: Final[list[Processor]] = [
@@ -98,7 +98,7 @@ _SHARED: Final[list[Processor]] = [
 
 
 class _ToStructlog(logging.Handler):
-    """Passes the lines of libraries on."""
+    """Forwards the lines of libraries to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         exception = record.exc_info if record.exc_info and record.exc_info[0] else None

@@ -1,4 +1,4 @@
-"""Counters that all processes of a shop share, through files in one folder."""
+"""Metrics that all processes of a shop share, as files in one folder."""
 
 import os
 import re
@@ -8,15 +8,18 @@ from typing import Final
 
 from keyshop.kit.processes import is_living
 
-_FILE: Final = re.compile(r"[a-z]+_(\d+)\.db")  # as the library names them: kind and process
+_FILE: Final = re.compile(r"[a-z]+_(\d+)\.db")  # the library's file names: kind and pid
 
 
 def share_metrics(folder: Path) -> None:
     """
-    Let this process count into the folder, where every process of the shop does.
+    Make this process write its metrics into the folder; call it before prometheus_client is imported.
 
-    The counting library decides when it is imported, so this must come before; a process that
-    counted for itself alone would be lost at the shop's one address.
+    The library chooses at its import. The metrics of a process that kept them in memory would be
+    missing at the shop's one address.
+
+    Raises:
+        RuntimeError: prometheus_client was imported already.
     """
     if "prometheus_client" in sys.modules:
         raise RuntimeError("prometheus_client was imported before its folder was chosen.")
@@ -24,11 +27,11 @@ def share_metrics(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def forget_ended(folder: Path) -> None:
+def delete_ended_metrics(folder: Path) -> None:
     """
-    Remove the counts of processes that have ended; a shop that starts counts from nothing.
+    Delete the metrics of processes that have ended; call it when the shop starts.
 
-    Not while the others go on: figures that fall a little look as if all had started anew.
+    While other processes run, the totals would fall a little, which looks like a restart of all.
     """
     for file in folder.glob("*.db"):
         name = _FILE.fullmatch(file.name)

@@ -9,7 +9,7 @@ def cents(amount: Decimal) -> Decimal:
     """
     Return the amount in whole cents, a half cent rounded up.
 
-    PostgreSQL would round a longer fraction to the column's scale in silence, so every amount
-    passes here before it is stored.
+    Round every amount here before it is stored: PostgreSQL silently rounds a longer fraction to the
+    column's scale.
     """
     return amount.quantize(_CENT, rounding=ROUND_HALF_UP)

@@ -1,10 +1,10 @@
-"""Processes of this machine."""
+"""Processes on this machine."""
 
 import os
 
 
 def is_living(pid: int) -> bool:
-    """Test whether any process, ours or not, has this pid now."""
+    """Test whether a process has this pid, even another user's."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -8,8 +8,8 @@ class Secret:
     """
     A text that prints as stars.
 
-    Libraries log the arguments they are called with; a secret that travels in this type cannot
-    reach a log line or an exception's text that way.
+    Libraries log their arguments. A secret of this type cannot reach a log line or the text of an
+    exception in that way.
     """
 
     __slots__ = ("_value",)
@@ -18,7 +18,6 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the text itself."""
         return self._value
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""An answer that is dear to get and may be some seconds old."""
+"""A memo for an answer that is expensive to get and may be some seconds old."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,20 +9,20 @@ _Answer = TypeVar("_Answer")
 
 
 class TtlMemo(Generic[_Answer]):
-    """Asks at most once in so many seconds, however many want to know."""
+    """Calls `fetch` at most once in `seconds`, for any number of callers."""
 
-    def __init__(self, ask: Callable[[], Awaitable[_Answer]], *, seconds: float) -> None:
-        self._ask = ask
+    def __init__(self, fetch: Callable[[], Awaitable[_Answer]], *, seconds: float) -> None:
+        self._fetch = fetch
         self._seconds = seconds
-        self._asked_at = 0.0
-        self._asking: asyncio.Task[_Answer] | None = None
+        self._fetched_at = 0.0
+        self._fetching: asyncio.Task[_Answer] | None = None
 
     async def __call__(self) -> _Answer:
-        """Return the answer, or raise what asking raised."""
-        if self._asking is None or (
-            self._asking.done() and monotonic() - self._asked_at > self._seconds
+        """Return the answer, or raise what `fetch` raised."""
+        if self._fetching is None or (
+            self._fetching.done() and monotonic() - self._fetched_at > self._seconds
         ):
-            self._asked_at = monotonic()
-            self._asking = asyncio.ensure_future(self._ask())
-        # A caller that gives up must not take the answer from the others.
-        return await asyncio.shield(self._asking)
+            self._fetched_at = monotonic()
+            self._fetching = asyncio.ensure_future(self._fetch())
+        # Shielded: a caller that is cancelled must not cancel the fetch of the others.
+        return await asyncio.shield(self._fetching)

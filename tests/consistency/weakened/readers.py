@@ -1,4 +1,4 @@
-"""Readers that leave out one step of the protocol."""
+"""Readers that leave out one rule of the protocol."""
 
 import asyncio
 import secrets
@@ -8,21 +8,23 @@ from typing import Final
 from msgspec.structs import replace
 
 from keyshop.cache_keys import CART
-from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
 from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.families import CacheKey
-from keyshop.kit.cache.names import generation_name, token_name
+from keyshop.kit.cache.operations import BYPASS, CacheOperations, Hit, Lease, LookupResult
 from keyshop.kit.cache.protocol import Load, Loaded
-from keyshop.kit.cache.reader import BYPASS, GuardedCache, Hit, Lease, LookupResult
+from keyshop.kit.cache.reader import GuardedCache
+from keyshop.kit.cache.redis.connection import RedisConnection, Reply
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import generation_name, token_name
 
 _NO_LEASE: Final = ""
 
 
-class FillsWithoutLease(GuardedCache):
-    """GET, else load and SET, as every tutorial has it."""
+class FillsWithoutLease(CacheOperations):
+    """GET, else load and SET: plain cache-aside."""
 
     async def acquire(self, key: CacheKey) -> LookupResult:
-        connection = self._link.connection
+        connection = self._redis.connection
         control = None if connection is None else self.trust(connection)
         if connection is None or control is None:
             return BYPASS
@@ -34,10 +36,10 @@ class FillsWithoutLease(GuardedCache):
             return BYPASS
         if not isinstance(generation, bytes):
             return BYPASS
-        return Lease(connection, control, _NO_LEASE, generation.decode())
+        return Lease(connection, control, _NO_LEASE, generation)
 
     async def fill(self, key: CacheKey, lease: Lease, loaded: Loaded, *, ttl: float) -> str:
-        head = f"{lease.control.tag}|{key.name}|{lease.generation}|".encode()
+        head = f"{lease.control.tag}|{key.name}|".encode() + lease.generation + b"|"
         value = head + (loaded.payload or b"")
         try:
             await lease.connection.call("SET", key.name, value, "PX", str(int(ttl * 1000)))
@@ -46,56 +48,56 @@ class FillsWithoutLease(GuardedCache):
         return "accepted"
 
 
-class IgnoresGenerations(GuardedCache):
-    """Believes a value of the right key, whatever has become of its group."""
+class IgnoresGenerations(CacheOperations):
+    """Serves a value of the right key without comparing its generation."""
 
-    def _judge(
+    def _parse_get_reply(
         self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
     ) -> LookupResult:
         if isinstance(reply, list) and isinstance(reply[0], bytes):
             head = f"{control.tag}|{key.name}|".encode()
             if reply[0].startswith(head):
                 return Hit(reply[0][len(head) :].partition(b"|")[2])
-        return super()._judge(connection, control, key, reply)
+        return super()._parse_get_reply(connection, control, key, reply)
 
 
 class ForgetsWhoseCart(GuardedCache):
-    """Keeps all carts under one key, as a key does that was made of the address alone."""
+    """Keeps all carts under one key, as if the key were made from the URL path alone."""
 
     async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
         if key is not None and key.family is CART:
-            key = CacheKey(CART, "user:anybody:cart")
+            key = CacheKey(CART, "user:anyone:cart")
         return await super().read(key, load, now=now)
 
 
-class IgnoresEpochs(GuardedCache):
-    """Believes values of every time, as long as they are this shop's."""
+class IgnoresEpochs(CacheOperations):
+    """Serves values of every epoch of this shop."""
 
     def trust(self, connection: RedisConnection) -> Control | None:
         control = super().trust(connection)
         return None if control is None else replace(control, tag=f"{control.shop}.any")
 
 
-class TrustsAfterTheReplyOnly(GuardedCache):
-    """Sends GET whether or not Redis may be believed, and asks about that when the reply is there."""
+class TrustsAfterTheReplyOnly(CacheOperations):
+    """Sends GET without testing trust first, and tests it only after the reply."""
 
     async def get(self, key: CacheKey) -> LookupResult:
-        connection, control = self._link.connection, self._view.control
+        connection, control = self._redis.connection, self._view.control
         if connection is None or control is None:
             return BYPASS
         generation = generation_name(control.shop, key.family.group)
         command = connection.call("MGET", key.name, generation, token_name(control.shop))
         try:
-            # No deadline may end the call, or the connection would be closed with it.
+            # Shielded: a deadline that cancelled the call would close the connection.
             reply = await asyncio.shield(asyncio.ensure_future(command))
         except RedisFault:
             return BYPASS
         now = self.trust(connection)
-        return BYPASS if now is None else self._judge(connection, now, key, reply)
+        return BYPASS if now is None else self._parse_get_reply(connection, now, key, reply)
 
 
-class TrustsForEver(GuardedCache):
-    """Takes what PostgreSQL said last for true until it says something else."""
+class TrustsForEver(CacheOperations):
+    """Trusts the last view of the control row, however old it is."""
 
     def trust(self, connection: RedisConnection) -> Control | None:
         control = self._view.control

@@ -1,4 +1,4 @@
-"""Which class stands in the place of which of the product's."""
+"""The weakened class that replaces a class of the product, by variant."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,14 +19,14 @@ from tests.consistency.weakened.writers import (
 )
 
 VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
-    "cache-aside": {"GuardedCache": FillsWithoutLease, "GuardedCommit": DeletesAfterCommit},
+    "cache-aside": {"CacheOperations": FillsWithoutLease, "GuardedCommit": DeletesAfterCommit},
     "delete-before-commit": {"GuardedCommit": DeletesBeforeCommit},
     "lease-without-marker": {"GuardedCommit": LeavesNoMarker},
-    "no-epoch": {"GuardedCache": IgnoresEpochs},
-    "trust-after-reply-only": {"GuardedCache": TrustsAfterTheReplyOnly},
-    "trust-remembered": {"GuardedCache": TrustsForEver},
-    "trust-without-relay": {"GuardedCache": TrustsForEver},
+    "no-epoch": {"CacheOperations": IgnoresEpochs},
+    "trust-after-reply-only": {"CacheOperations": TrustsAfterTheReplyOnly},
+    "trust-remembered": {"CacheOperations": TrustsForEver},
+    "trust-without-relay": {"CacheOperations": TrustsForEver},
     "shared-cart-key": {"GuardedCache": ForgetsWhoseCart},
     "guests-forgotten": {"GuardedCommit": ForgetsGuests},
-    "no-generation": {"GuardedCache": IgnoresGenerations},
+    "no-generation": {"CacheOperations": IgnoresGenerations},
 }

@@ -2,15 +2,16 @@
 
 from msgspec.structs import replace
 
-from keyshop.kit.cache.connection import RedisConnection, RedisFault
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.invalidate import Change, send_publish
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
 
 
 class DeletesAfterCommit(GuardedCommit):
     """Does nothing before the COMMIT, and takes that for enough."""
 
-    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+    async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
         del connection, change
         return True
 
@@ -18,10 +19,10 @@ class DeletesAfterCommit(GuardedCommit):
 class DeletesBeforeCommit(GuardedCommit):
     """Deletes inside the transaction, and nothing after it."""
 
-    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+    async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
         return await _delete(connection, change)
 
-    async def _publish(self, connection: RedisConnection | None, change: Change) -> bool:
+    async def _send_publish(self, connection: RedisConnection | None, change: Change) -> bool:
         del connection, change
         return True
 
@@ -29,18 +30,18 @@ class DeletesBeforeCommit(GuardedCommit):
 class LeavesNoMarker(GuardedCommit):
     """Deletes values and leases before and after the COMMIT, but marks nothing in between."""
 
-    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+    async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
         return await _delete(connection, change)
 
 
 class ForgetsGuests(GuardedCommit):
     """Says nothing to Redis of guests' baskets, as if they were nobody's."""
 
-    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
-        return await super()._intend(connection, _without_guests(change))
+    async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
+        return await super()._send_intent(connection, _without_guests(change))
 
-    async def _publish(self, connection: RedisConnection | None, change: Change) -> bool:
-        return await super()._publish(connection, _without_guests(change))
+    async def _send_publish(self, connection: RedisConnection | None, change: Change) -> bool:
+        return await super()._send_publish(connection, _without_guests(change))
 
 
 def _without_guests(change: Change) -> Change:

@@ -19,7 +19,7 @@ from tests.consistency.writers.person_rows import changed_lines, contents_of
 
 _LIMITS: Final = BasketLimits()
 _BALANCE: Final = "SELECT balance FROM users WHERE id = $1"
-_BECAUSE: Final = "the checker says so"
+_REASON: Final = "the checker says so"
 
 
 def visitor_of(key: Key) -> Visitor:
@@ -57,10 +57,10 @@ async def end_sign_ins(tx: Transaction, key: Key, version: int, *, dice: Random)
     """Sign the customer out of the sign-in of this version."""
     now = utc_now()
     if dice.random() < 0.5:
-        await revoke_all(tx, user_of(key.owner), reason=_BECAUSE, now=now)
+        await revoke_all(tx, user_of(key.owner), reason=_REASON, now=now)
     else:
         family = token_family_of(key.owner, version)
-        await revoke_family(tx, family, reason=_BECAUSE, now=now)
+        await revoke_family(tx, family, reason=_REASON, now=now)
 
 
 async def step_profile(db: Database, key: Key, old: int) -> None:

@@ -18,7 +18,7 @@ from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
 from keyshop.kit.cache.families import CacheKey, digest
-from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
+from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader, Transaction
@@ -122,7 +122,7 @@ async def shop(
         db = CountingDatabase(url, guard=opened.guard)
         await db.open()
         parts.push_async_callback(db.close)
-        await parts.enter_async_context(keep_tidy(opened.guard, db))
+        await parts.enter_async_context(run_outbox_cleanup(opened.guard, db))
         shop = Shop(db, opened.cache)
         await shop.warm(await make_user(db), "")
         yield shop

@@ -1,4 +1,4 @@
-"""What a COMMIT comes to when its answer is lost, and what is tried again."""
+"""The outcome of a COMMIT whose reply was lost, and what is repeated."""
 
 import asyncio
 import time
@@ -143,36 +143,36 @@ class TestLostAnswer:
             await adding
         assert await notes.list() == ["one"]
 
-    async def test_of_a_commit_that_was_terminated_is_told_as_nothing_changed(self, notes):
+    async def test_of_a_terminated_commit_is_reported_as_nothing_changed(self, notes):
         async with connected(notes.url) as other:
             await other.execute("SELECT pg_advisory_lock(42)")
             adding = asyncio.create_task(notes.add("one"))
             pid = await until_committing(other)
             await other.execute("SELECT pg_terminate_backend($1)", pid)
 
-            with pytest.raises(DatabaseUnavailable) as told:
+            with pytest.raises(DatabaseUnavailable) as raised:
                 await adding
-        assert not isinstance(told.value, CommitOutcomeUnknown)
+        assert not isinstance(raised.value, CommitOutcomeUnknown)
         assert await notes.list() == []
 
-    async def test_of_a_commit_that_was_cancelled_is_told_as_nothing_changed(self, notes):
+    async def test_of_a_cancelled_commit_is_reported_as_nothing_changed(self, notes):
         async with connected(notes.url) as other:
             await other.execute("SELECT pg_advisory_lock(42)")
             adding = asyncio.create_task(notes.add("one"))
             pid = await until_committing(other)
             await other.execute("SELECT pg_cancel_backend($1)", pid)
 
-            with pytest.raises(DatabaseUnavailable) as told:
+            with pytest.raises(DatabaseUnavailable) as raised:
                 await adding
-        assert not isinstance(told.value, CommitOutcomeUnknown)
+        assert not isinstance(raised.value, CommitOutcomeUnknown)
         assert await notes.list() == []
 
-    async def test_while_nobody_can_be_asked_is_told_as_unknown(self, notes):
+    async def test_while_postgresql_is_away_is_reported_as_unknown(self, notes):
         async with connected(notes.url) as other:
             await other.execute("SELECT pg_advisory_lock(42)")
             adding = asyncio.create_task(notes.add("one"))
             await until_committing(other)
-            notes.network.behind = 1  # nobody listens there
+            notes.network.behind = 1  # a port without a server
             notes.network.cut()
 
             began = time.monotonic()
@@ -180,8 +180,8 @@ class TestLostAnswer:
                 await adding
             assert time.monotonic() - began < 5
 
-    async def test_of_one_that_a_crash_wiped_out_is_told_as_nothing_changed(self, notes):
-        """PostgreSQL gives its id to nobody before it has had it: the server knows nothing of it."""
+    async def test_of_a_commit_lost_in_a_crash_is_reported_as_nothing_changed(self, notes):
+        """The id was never given to a transaction: the server knows nothing of it."""
         db = Database(notes.through, guard=Foreteller())
         await db.open()
 
@@ -198,11 +198,11 @@ class TestLostAnswer:
         await db.close()
 
     @pytest.mark.parametrize("why", [DatabaseUnavailable, DatabaseBusy])
-    async def test_of_what_the_cache_must_learn_invites_nobody_to_do_it_again(self, notes, why):
+    async def test_of_a_commit_that_the_cache_missed_invites_no_second_attempt(self, notes, why):
         db = Database(notes.url, guard=Forsaken(why))
         await db.open()
 
-        with pytest.raises(CommitOutcomeUnknown, match="Please look before you try it again"):
+        with pytest.raises(CommitOutcomeUnknown, match="Please check before you try again"):
             async with db.transaction() as tx:
                 await tx.execute("INSERT INTO notes VALUES ('one')")
 
@@ -211,7 +211,7 @@ class TestLostAnswer:
 
 
 class TestRefusedCommit:
-    async def test_tells_why_and_changes_nothing(self, notes):
+    async def test_says_why_and_changes_nothing(self, notes):
         with pytest.raises(asyncpg.CheckViolationError):
             await notes.add("bad")
 
@@ -236,7 +236,7 @@ class TestStoppedWriter:
 
 
 class TestCrashedServer:
-    async def test_during_a_commit_is_told_as_unavailable_or_unknown(self):
+    async def test_during_a_commit_is_reported_as_unavailable_or_unknown(self):
         with open_home() as home, PostgresServer(home, settings=FAST) as server:
             async with connected(server.url) as connection:
                 await connection.execute("CREATE SCHEMA keyshop")
@@ -269,7 +269,7 @@ class TestCrashedServer:
 
 class TestRun:
     @pytest.mark.parametrize("error", [asyncpg.SerializationError, asyncpg.DeadlockDetectedError])
-    async def test_does_the_work_again_when_it_collided(self, notes, error):
+    async def test_repeats_the_work_after_a_collision(self, notes, error):
         tried: list[int] = []
 
         async def work(tx) -> str:
@@ -296,7 +296,7 @@ class TestRun:
     @pytest.mark.parametrize(
         "error", [asyncpg.UniqueViolationError, DatabaseUnavailable, ZeroDivisionError]
     )
-    async def test_does_nothing_again_that_failed_otherwise(self, notes, error):
+    async def test_repeats_nothing_after_another_failure(self, notes, error):
         tried: list[int] = []
 
         async def work(_) -> None:

@@ -1,4 +1,4 @@
-"""The one way to PostgreSQL: times, transactions, locks, and servers that go away."""
+"""The pool: times, transactions, locks, and servers that go away."""
 
 import asyncio
 import sys
@@ -172,7 +172,7 @@ class TestTransaction:
 
 
 class TestHeldRow:
-    async def test_is_not_waited_for_beyond_ones_patience(self, notes, database_url):
+    async def test_is_not_waited_for_beyond_the_lock_timeout(self, notes, database_url):
         await add(notes, "one")
         hasty = Database(database_url, guard=GuardedCommit(None), lock_timeout=0.1)
         await hasty.open()
@@ -208,8 +208,8 @@ class TestRefusedRow:
                 await tx.copy_records("notes", columns=["id"], records=[(private,)])
 
         for refused in (single.value, one_of_many.value, copied.value):
-            told = [*traceback.format_exception(refused), str(refused.as_dict())]
-            assert private not in "".join(told)
+            texts = [*traceback.format_exception(refused), str(refused.as_dict())]
+            assert private not in "".join(texts)
             assert refused.constraint_name == "notes_pkey"
 
 
@@ -330,7 +330,7 @@ async def was_taken_back(tx: Transaction) -> bool:
 
 
 class TestLostServer:
-    async def test_is_told_by_reads_and_new_transactions(self, fragile, own_server):
+    async def test_is_reported_by_reads_and_new_transactions(self, fragile, own_server):
         kill_server(own_server)
 
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
@@ -343,7 +343,7 @@ class TestLostServer:
             async with fragile.hold_lock("sync"):
                 pass
 
-    async def test_is_told_by_a_statement_in_the_middle(self, fragile, own_server):
+    async def test_is_reported_by_a_statement_inside_a_transaction(self, fragile, own_server):
         async def work() -> None:
             async with fragile.transaction() as tx:
                 await tx.fetchval("SELECT 1")
@@ -353,7 +353,7 @@ class TestLostServer:
         with pytest.raises(DatabaseUnavailable):
             await work()
 
-    async def test_is_told_when_only_this_connection_was_cut_and_taken_back(self, db):
+    async def test_is_reported_when_only_this_connection_was_lost_and_taken_back(self, db):
         async def work() -> None:
             async with db.transaction() as tx, db.read() as other:
                 own = await tx.fetchval("SELECT pg_backend_pid()")
@@ -364,7 +364,7 @@ class TestLostServer:
         with pytest.raises(DatabaseUnavailable):
             await work()
 
-    async def test_is_told_by_a_savepoint(self, fragile, own_server):
+    async def test_is_reported_by_a_savepoint(self, fragile, own_server):
         async def work() -> None:
             async with fragile.transaction() as tx, tx.savepoint():
                 await tx.fetchval("SELECT 1")
@@ -374,13 +374,13 @@ class TestLostServer:
         with pytest.raises(DatabaseUnavailable):
             await work()
 
-    async def test_is_told_by_a_lock_at_its_end(self, fragile, own_server):
+    async def test_is_reported_by_a_lock_at_its_end(self, fragile, own_server):
         async with fragile.hold_lock("sync") as held:
             kill_server(own_server)
 
         assert held
 
-    async def test_is_told_by_a_statement_under_way(self, fragile, own_server):
+    async def test_is_reported_by_a_running_statement(self, fragile, own_server):
         async with fragile.read() as reader:
             waiting = asyncio.create_task(reader.fetchval("SELECT pg_sleep(60)"))
             await asyncio.sleep(0)
@@ -389,7 +389,7 @@ class TestLostServer:
             with pytest.raises(DatabaseUnavailable):
                 await waiting
 
-    async def test_is_told_by_the_commit(self, fragile, own_server):
+    async def test_is_reported_by_the_commit(self, fragile, own_server):
         async def work() -> None:
             async with fragile.transaction() as tx:
                 await tx.fetchval("SELECT 1")
@@ -433,7 +433,7 @@ class TestLostServer:
 
 
 class TestDatabase:
-    async def test_that_does_not_answer_is_told_at_opening(self):
+    async def test_that_does_not_answer_is_reported_at_opening(self):
         with pytest.raises(DatabaseUnavailable):
             await Database(
                 "postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)
@@ -446,7 +446,7 @@ class TestDatabase:
             ).read():
                 pass
 
-    def test_refuses_what_is_no_address(self):
+    def test_refuses_an_invalid_address(self):
         with pytest.raises(Invalid, match="DATABASE_URL"):
             Database("nonsense", guard=GuardedCommit(None))
 

@@ -60,7 +60,7 @@ class TestCleanDsn:
         port=st.integers(1, 65535),
         parameters=st.fixed_dictionaries({}, optional=PRISMAS),
     )
-    def test_keeps_who_and_where_and_strips_what_is_prismas(
+    def test_keeps_login_and_host_and_removes_prismas_parameters(
         self, user: str, password: str, database: str, port: int, parameters: dict[str, str]
     ) -> None:
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"

@@ -1,4 +1,4 @@
-"""How often somebody may do something."""
+"""Rate limits: bursts, waits, refunds, and the deletion of old rows."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,14 +34,14 @@ async def limits_db(postgres_server: Postgres, template_database: str) -> AsyncI
 
 @pytest_asyncio.fixture
 async def db(limits_db: Database) -> Database:
-    """The same, in which nobody has taken anything."""
+    """The same, without any row."""
     async with limits_db.transaction() as tx:
         await tx.execute("TRUNCATE keyshop.rate_limits")
     return limits_db
 
 
 async def wait_of(db: Database, who: str = ALICE, *, limit: Limit = FEW, now: datetime) -> float:
-    """Take one, and return for how many seconds that was refused; 0 when it was not."""
+    """Take one, and return the seconds to wait if it was refused; 0 if it was not."""
     try:
         await take(db, limit, who, now=now)
     except TooMany as error:
@@ -63,7 +63,7 @@ class TestLimit:
     async def test_allows_its_burst_at_once_and_not_one_more(self, db):
         assert await count_taken(db, 10, now=NOON) == 3
 
-    async def test_tells_everybody_at_once_the_same_wait(self, db):
+    async def test_gives_the_same_wait_to_all_who_come_at_once(self, db):
         waits = await asyncio.gather(*(wait_of(db, now=NOON) for _ in range(12)))
 
         assert sorted(waits) == [0] * 3 + [10] * 9
@@ -76,7 +76,7 @@ class TestLimit:
             assert await wait_of(db, now=now - SECOND) == 1
             assert await count_taken(db, 5, now=now) == 1
 
-    async def test_says_truly_when_to_come_again(self, db):
+    async def test_says_correctly_when_to_come_again(self, db):
         await count_taken(db, 3, now=NOON)
 
         wait = await wait_of(db, now=NOON + 3 * SECOND)
@@ -117,14 +117,14 @@ class TestLimit:
 
         assert waits.count(0) == 20
 
-    async def test_gives_back_what_was_harmless(self, db):
+    async def test_refunds_what_was_harmless(self, db):
         await count_taken(db, 3, now=NOON)
 
         await refund(db, FEW, ALICE)
 
         assert await count_taken(db, 5, now=NOON) == 1
 
-    async def test_is_no_greater_for_who_never_took_and_gives_back(self, db):
+    async def test_is_no_greater_after_a_refund_of_nothing(self, db):
         await refund(db, FEW, ALICE)
         await wait_of(db, now=NOON)
         for _ in range(5):
@@ -132,7 +132,7 @@ class TestLimit:
 
         assert await count_taken(db, 10, now=NOON) == 3
 
-    async def test_knows_nobodys_name(self, db):
+    async def test_stores_no_names(self, db):
         await take(db, FEW, ALICE, now=NOON)
         await take(db, FEW, "\0\ud800" * 1000, now=NOON)
 
@@ -161,8 +161,8 @@ class TestLimit:
                 assert last - first + 1 <= FEW.burst + (ended - began) // FEW.per
 
 
-class TestForgetting:
-    async def test_takes_only_those_whom_nothing_limits(self, db):
+class TestDeletionOfExpiredLimits:
+    async def test_deletes_only_rows_that_limit_nothing(self, db):
         await take(db, FEW, "long ago", now=NOON - timedelta(days=1))
         await count_taken(db, 3, now=NOON)
 
@@ -170,7 +170,7 @@ class TestForgetting:
 
         assert await count_taken(db, 3, now=NOON) == 0
 
-    async def test_leaves_a_row_that_somebody_is_taking_from(self, db):
+    async def test_leaves_a_row_that_is_being_taken_from(self, db):
         await take(db, FEW, ALICE, now=NOON - timedelta(days=1))
         elsewhere = copy_context()
         async with db.transaction() as taking:

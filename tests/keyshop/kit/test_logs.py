@@ -34,14 +34,14 @@ def events_of(script: str, *, level: str = "info") -> list[dict[str, object]]:
 
 
 class TestDebugging:
-    @pytest.mark.parametrize(("level", "told"), [("debug", 2), ("info", 1)])
-    def test_can_be_asked_for_before_a_line_is_made(self, level: str, told: int):
+    @pytest.mark.parametrize(("level", "lines"), [("debug", 2), ("info", 1)])
+    def test_can_be_asked_for_before_a_line_is_made(self, level: str, lines: int):
         script = "from keyshop.kit.logs import is_debugging\n"
         script += "log.debug('detail')\nlog.info('fact', more=is_debugging())"
 
         *details, fact = events_of(script, level=level)
 
-        assert len(details) + 1 == told
+        assert len(details) + 1 == lines
         assert fact["more"] is (level == "debug")
 
 
@@ -58,7 +58,7 @@ class TestJson:
             "text": "two\nlines", "at": "2026-06-15T00:00:00Z",
         }  # fmt: skip
 
-    def test_tells_whatever_json_does_not_know_by_its_text(self):
+    def test_writes_a_value_that_json_does_not_support_as_text(self):
         (event,) = events_of(
             "log.info('odd', what={1: object}, path=__import__('pathlib').Path('/a'))"
         )
@@ -81,7 +81,7 @@ except ValueError:
         assert len(lines) == 3
         assert not any("hush" in line.replace("hush = ", "") for line in lines)
 
-    def test_tells_where_something_failed(self):
+    def test_says_where_something_failed(self):
         (event,) = events_of("""
 try:
     1 / 0
@@ -94,7 +94,7 @@ except ZeroDivisionError:
 
 
 class TestLibraries:
-    def test_lines_come_out_in_the_same_form(self):
+    def test_lines_have_the_same_format(self):
         (event,) = events_of("logging.getLogger('some.library').warning('%s of %s', 3, 7)")
 
         assert (event["event"], event["logger"]) == ("3 of 7", "some.library")
@@ -123,7 +123,7 @@ class TestLevel:
         ("level", "heard"),
         [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)],
     )
-    def test_is_the_least_that_is_told(self, level, heard):
+    def test_is_the_lowest_that_is_written(self, level, heard):
         script = "for name in ('debug', 'info', 'warning', 'error'): getattr(log, name)('x')"
 
         assert len(lines_of(script, level=level)) == heard
@@ -138,7 +138,7 @@ class TestConsole:
         assert "hush" not in line
         assert not line.startswith("{")
 
-    def test_is_not_chosen_where_nobody_looks(self):
+    def test_is_not_chosen_without_a_terminal(self):
         (line,) = lines_of("log.info('sync.page')", form=None)
 
         assert json.loads(line)["event"] == "sync.page"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from keyshop.kit.metrics import forget_ended
-from keyshop.kit.multiprocess_metrics import SharedCounts
+from keyshop.kit.metrics import delete_ended_metrics
+from keyshop.kit.multiprocess_metrics import SharedFolderCollector
 
 _COUNT = """
 import sys
@@ -39,7 +39,7 @@ def outcome_of(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 def sold(folder: Path) -> float | None:
     registry = CollectorRegistry()
-    registry.register(SharedCounts(folder))
+    registry.register(SharedFolderCollector(folder))
     return registry.get_sample_value("sold_total", {"game": "chess"})
 
 
@@ -51,29 +51,29 @@ class TestSharedMetrics:
 
         assert sold(folder) == 4006
 
-    def test_are_told_while_another_process_begins_to_count(self, tmp_path: Path):
+    def test_are_shown_while_another_process_begins_to_count(self, tmp_path: Path):
         outcome_of(start(_COUNT, tmp_path, 3))
         (tmp_path / "counter_1.db").touch()  # what stands there until it has room
 
         assert sold(tmp_path) == 3
 
-    def test_of_ended_processes_are_forgotten_when_a_shop_starts(self, tmp_path: Path):
+    def test_of_ended_processes_are_deleted_when_a_shop_starts(self, tmp_path: Path):
         outcome_of(start(_COUNT, tmp_path, 1))
         living = start(f"{_COUNT}\nprint(flush=True)\nsys.stdin.read()", tmp_path, 7)
         assert living.stdout is not None
         living.stdout.readline()
 
-        forget_ended(tmp_path)
+        delete_ended_metrics(tmp_path)
 
         assert sold(tmp_path) == 7
         outcome_of(living)
 
-    def test_are_nobody_elses_business(self, tmp_path: Path):
+    def test_are_private_to_their_owner(self, tmp_path: Path):
         outcome_of(start(_COUNT, tmp_path / "metrics", 1))
 
         assert (tmp_path / "metrics").stat().st_mode & 0o777 == 0o700
 
     def test_cannot_be_shared_by_a_process_that_counts_already(self, tmp_path: Path):
-        _, told = outcome_of(start("import prometheus_client\n" + _COUNT, tmp_path, 1))
+        _, output = outcome_of(start("import prometheus_client\n" + _COUNT, tmp_path, 1))
 
-        assert "was imported before its folder was chosen" in told
+        assert "was imported before its folder was chosen" in output

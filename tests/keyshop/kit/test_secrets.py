@@ -1,4 +1,4 @@
-"""A secret shows itself only to those who ask for it by name."""
+"""A secret shows its text only through `reveal`."""
 
 import pickle
 

@@ -170,10 +170,10 @@ def _rows(source: Source, event: Event) -> str:
 
 
 def _collect(source: Source, key: Key, event: Event) -> str:
-    of = _name(key.of)
+    of = _name(key.part_column)
     if event is not UPDATED:
         return f"array_agg({'n' if event is INSERTED else 'o'}.{of})"
-    differs = _differs((key.of,))
+    differs = _differs((key.part_column,))
     if not _is_flagged(source, key.columns, event):
         return f"array_agg(n.{of}) || array_agg(o.{of}) FILTER (WHERE {differs})"
     return (
@@ -186,8 +186,8 @@ def _keys(key: Key) -> str:
     before, _, rest = key.family.pattern.partition("{")
     after = rest.partition("}")[2]
     parts = f"coalesce({_taken(key)}, '{{}}')"
-    if key.found is not None:
-        parts = f"keyshop.cache_{key.found.table}_{key.found.column.lower()}({parts})"
+    if key.joined is not None:
+        parts = f"keyshop.cache_{key.joined.table}_{key.joined.column.lower()}({parts})"
     if _is_digest(key):
         return f"keyshop.cache_digest_keys('{before}', {parts}, '{after}')"
     return f"keyshop.cache_keys('{before}', {parts}, '{after}')"
@@ -242,10 +242,10 @@ def _all_columns(source: Source) -> tuple[str, ...]:
 def _looked_up() -> dict[str, str]:
     """Return the tables in which keys are found, with the column that holds them."""
     return {
-        key.found.table: key.found.column
+        key.joined.table: key.joined.column
         for source in SOURCES
         for key in source.keys
-        if key.found is not None
+        if key.joined is not None
     }
 
 

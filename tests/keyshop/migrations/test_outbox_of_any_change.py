@@ -96,9 +96,9 @@ def _differ(old: Row, new: Row, columns: tuple[str, ...]) -> bool:
 
 
 def _name(key: Key, row: Row, parts: dict[str, dict[str, str]]) -> str | None:
-    part = row.get(key.of)
-    if key.found is not None and part is not None:
-        part = parts[key.found.table].get(part)
+    part = row.get(key.part_column)
+    if key.joined is not None and part is not None:
+        part = parts[key.joined.table].get(part)
     if part is None:
         return None
     name = key.family.pattern.partition("{")[2].partition("}")[0]

@@ -41,7 +41,7 @@ from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.errors import TooMany
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
-from keyshop.kit.limits import forget_who
+from keyshop.kit.limits import delete_limits
 
 # Until the longest one is reached.
 _LOCKS: Final = [lock_duration(failures) for failures in range(1, MAX_FAILURES + 5)]
@@ -228,7 +228,7 @@ async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     known = await queries.list_clients(tx, [email], since=_EVER)
     clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
     for name, client in product(_names(email), clients):
-        await forget_who(tx, limited_as(name, client), SIGN_INS_PER_ADDRESS)
+        await delete_limits(tx, limited_as(name, client), SIGN_INS_PER_ADDRESS)
     return await queries.delete_failures(tx, [_digest(name) for name in _names(email)])
 
 

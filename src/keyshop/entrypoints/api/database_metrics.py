@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from keyshop.kit.cache import status
+from keyshop.kit.cache.statistics import read_statistics
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
@@ -64,7 +64,7 @@ async def _job_figures(reader: Reader) -> list[Metric]:
 
 
 async def _cache_figures(reader: Reader) -> list[Metric]:
-    control, outbox = await status.read_figures(reader)
+    control, outbox = await read_statistics(reader)
     return [
         GaugeMetricFamily(
             "keyshop_cache_open", "1 when PostgreSQL vouches for Redis.", control.is_open

@@ -17,7 +17,7 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from keyshop.kit.multiprocess_metrics import SharedCounts
+from keyshop.kit.multiprocess_metrics import SharedFolderCollector
 
 Gauges: TypeAlias = Callable[[], Awaitable[Iterable[Metric]]]
 """Figures that are the same for all processes and are read at the time, such as queue lengths."""
@@ -52,7 +52,7 @@ def metrics_handler(folder: Path | None, gauges: Gauges | None) -> HTTPRouteHand
     async def metrics() -> Response[bytes]:
         registry = CollectorRegistry()
         if folder is not None:
-            registry.register(SharedCounts(folder))
+            registry.register(SharedFolderCollector(folder))
         if gauges is not None:
             registry.register(_Ready(list(await gauges())))
         figures = generate_latest(registry)

@@ -17,7 +17,7 @@ from keyshop.entrypoints.api.health import CheckResult
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
 from keyshop.entrypoints.cli.parent import ExitWith, end_with, until_told
 from keyshop.entrypoints.cli.session import read_settings
-from keyshop.kit.cache.ping import ping_redis
+from keyshop.kit.cache.redis.ping import ping_redis
 from keyshop.kit.errors import Conflict
 from keyshop.kit.ttl_memo import TtlMemo
 from keyshop.settings import Settings

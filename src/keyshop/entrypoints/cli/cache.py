@@ -8,9 +8,9 @@ import typer
 from keyshop.assembly import open_servers
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, print_table
 from keyshop.entrypoints.cli.session import read_settings, upgraded
-from keyshop.kit.cache import status as cache_status
-from keyshop.kit.cache.status import CacheStatus
-from keyshop.kit.multiprocess_metrics import SharedCounts
+from keyshop.kit.cache.clear import clear_cache
+from keyshop.kit.cache.status import CacheStatus, read_status
+from keyshop.kit.multiprocess_metrics import SharedFolderCollector
 from keyshop.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -23,7 +23,7 @@ def status(as_json: AsJson = False) -> None:
     """Tell whether what is kept is trusted, and how often it serves."""
     settings = read_settings()
     with open_servers(settings) as servers, upgraded():
-        found = asyncio.run(cache_status.read_status(servers.database_url, servers.redis_url))
+        found = asyncio.run(read_status(servers.database_url, servers.redis_url))
     reads = _count_reads(settings)
     if as_json:
         print_json({"cache": found, "reads": reads})
@@ -37,7 +37,7 @@ def status(as_json: AsJson = False) -> None:
 def clear(as_json: AsJson = False) -> None:
     """Drop everything that is kept; safe at any time."""
     with open_servers(read_settings()) as servers, upgraded():
-        opened = asyncio.run(cache_status.clear(servers.database_url))
+        opened = asyncio.run(clear_cache(servers.database_url))
     if as_json:
         print_json({"cleared": True, "open": opened})
     elif opened:
@@ -66,7 +66,7 @@ def _facts(found: CacheStatus) -> list[tuple[str, object]]:
 def _count_reads(settings: Settings) -> dict[str, dict[str, int]]:
     """Return the reads that running processes have counted, by family and outcome."""
     reads: dict[str, dict[str, int]] = {}
-    for metric in SharedCounts(settings.metrics_folder).collect():
+    for metric in SharedFolderCollector(settings.metrics_folder).collect():
         for sample in metric.samples:
             if sample.name == _READS:
                 family = reads.setdefault(sample.labels["family"], {})

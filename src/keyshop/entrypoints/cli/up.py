@@ -35,7 +35,7 @@ from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict, Unavailable
-from keyshop.kit.metrics import forget_ended
+from keyshop.kit.metrics import delete_ended_metrics
 from keyshop.schema import migrate
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
@@ -64,7 +64,7 @@ def up(
 def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
     stack.enter_context(_alone(settings.keyshop_home))
     _refuse_taken_ports(settings)
-    forget_ended(settings.metrics_folder)
+    delete_ended_metrics(settings.metrics_folder)
     embedded = [stack.enter_context(_started(server)) for server in embedded_servers(settings)]
     servers = stack.enter_context(open_servers(settings))
     for name in migrate.upgrade(servers.database_url):

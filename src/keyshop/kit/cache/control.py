@@ -1,4 +1,4 @@
-"""The control row: what PostgreSQL says of the cache."""
+"""The control row: the state of the cache in PostgreSQL."""
 
 from typing import Final
 
@@ -7,24 +7,24 @@ from msgspec import Struct
 
 _READ: Final = "SELECT * FROM keyshop.cache_view()"
 
-CLOSED_FOR: Final = 0.5  # seconds after a CLOSE until no process trusts an older view any more
+CLOSED_FOR: Final = 0.5  # seconds after a CLOSE until every older view has expired
 
 
 class Control(Struct, frozen=True, kw_only=True):
     """The control row at one moment."""
 
     seq: int
-    """Raised by every change that matters; two rows of one `seq` say the same."""
+    """Raised by every change but the beat's; two views with one `seq` agree on everything else."""
 
     shop: str
-    """Which shop's: part of every name in Redis."""
+    """Part of every name in Redis, so that two shops can share one server."""
 
     timeline: str
-    """PostgreSQL's own history; a promoted standby begins another."""
+    """PostgreSQL's timeline; a promoted standby begins a new one."""
 
     epoch: str
     tag: str
-    """What values that may be served begin with: shop, timeline and epoch."""
+    """The beginning of every value that may be served: shop, timeline and epoch."""
 
     incarnation: str
     is_open: bool
@@ -35,19 +35,19 @@ class Control(Struct, frozen=True, kw_only=True):
     """Time since the last CLOSE."""
 
     beat_seconds: float
-    """Time since the beginning of the last relay round that delivered everything."""
+    """Time since the start of the last relay round that delivered everything."""
 
 
 async def read_control(connection: "Connection[Record]") -> Control:
     """
-    Look at the control row.
+    Return the control row.
 
     Raises:
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: PostgreSQL does not answer.
     """
     record = await connection.fetchrow(_READ)
     if record is None:
-        raise InterfaceError("The control row of the cache is gone.")
+        raise InterfaceError("The control row of the cache is missing.")
     return Control(
         seq=record["seq"],
         shop=record["shop"],

@@ -1,4 +1,4 @@
-"""Families of keys: what is kept, for how long, and in which group."""
+"""Families of keys: pattern, TTL, mode and group."""
 
 import re
 from datetime import timedelta
@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 PART: Final = "[A-Za-z0-9_-]{1,64}"
-"""What stands for a row in a key: its id, or the digest of a text. PostgreSQL reads it alike."""
+"""A part of a key: a row's id or the digest of a text. The triggers use the same pattern."""
 
 DIGEST_LENGTH: Final = 32  # hex digits, 128 bits
 
@@ -17,32 +17,32 @@ _is_part: Final = re.compile(PART).fullmatch
 
 
 class Mode(StrEnum):
-    """How long an acknowledged write may be unseen."""
+    """How long readers may miss an acknowledged write."""
 
     STRICT = "strict"  # not at all
     BOUNDED = "bounded"  # under a second, when the writer cannot reach Redis
 
 
 class Family(Struct, frozen=True, kw_only=True):
-    """Keys that are made alike and hold the same kind of answer."""
+    """Keys of one pattern, which hold one kind of answer."""
 
     name: str
     pattern: str
-    """What its keys look like, with the parts in braces: `user:{user}:cart`."""
+    """The parts of a key are in braces: `user:{user}:cart`."""
 
     ttl: timedelta
-    """How long an answer is kept at most."""
+    """The longest time that Redis keeps an answer."""
 
     mode: Mode = Mode.STRICT
     group: str
-    """The keys that can be invalidated with these at once."""
+    """One invalidation of the group makes all its keys unreadable."""
 
     def find_key(self, **parts: str) -> "CacheKey | None":
         """
-        Return the key of these parts; None when one of them can be no part of a key.
+        Return the key of these parts; None if one of them does not match `PART`.
 
-        Other writers may store any text as an id. Such rows are read from PostgreSQL every time,
-        and what the database invalidates leaves them out likewise.
+        Other writers may store any text as an id. Such rows are always read from PostgreSQL, and the
+        triggers invalidate no key for them.
         """
         for part in parts.values():
             if _is_part(part) is None:
@@ -51,17 +51,15 @@ class Family(Struct, frozen=True, kw_only=True):
 
 
 class CacheKey(Struct, frozen=True, gc=False):
-    """One key of a family."""
-
     family: Family
     name: str
 
 
 def digest(text: str) -> str:
     """
-    Return the part of a key that stands for a free text: a slug, a genre's name, a filter.
+    Return the part of a key for a free text: a slug, a genre's name, a filter.
 
     In PostgreSQL: `left(encode(sha256(convert_to(text, 'UTF8')), 'hex'), 32)`.
     """
-    # Half of a surrogate pair, which a visitor can send and PostgreSQL cannot hold, is no error.
+    # A visitor can send half of a surrogate pair. PostgreSQL cannot store it, so no key matches.
     return sha256(text.encode(errors="surrogatepass")).hexdigest()[:DIGEST_LENGTH]

@@ -2,8 +2,8 @@
 The write protocol around every COMMIT: INTENT, GUARD, COMMIT, PUBLISH, acknowledge.
 
 A transaction that invalidates nothing costs one short statement more. A process that is killed at
-any point leaves a marker, which readers heed until it is known how the transaction ended, and a row
-of the outbox, which a relay delivers.
+any point leaves a marker, which readers respect until PostgreSQL says how the transaction ended, and
+an outbox row, which a relay delivers.
 """
 
 import asyncio
@@ -12,23 +12,20 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from asyncpg import Record
 
-from keyshop.kit.cache.connection import RedisConnection, RedisFault
-from keyshop.kit.cache.control import CLOSED_FOR
 from keyshop.kit.cache.invalidate import Change, send_intent, send_publish
 from keyshop.kit.cache.metrics import COMMITS, INVALIDATION
-from keyshop.kit.cache.redis_supervisor import RedisSupervisor
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.supervisor import RedisSupervisor
+from keyshop.kit.cache.unguarded import closing_seconds, wait_until_invalidated
 from keyshop.kit.database.commit import PreparedCommit, ReaderSource
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.transaction import Transaction
 
-_BUDGET: Final = 0.04  # seconds for one pipeline
-_RELAY_TIMEOUT: Final = 0.4  # seconds until a writer closes the cache itself
-_DATABASE_TIMEOUT: Final = 5.0
-_LOOK_EVERY: Final = 0.02
-_DELETE_EVERY: Final = 0.1
-_ATTEMPTS: Final = 4
+_PIPELINE_TIMEOUT: Final = 0.04  # seconds
+_DELETE_INTERVAL: Final = 0.1  # seconds
+_MAX_ATTEMPTS: Final = 4
 
 _OWN_ROWS: Final = """
     SELECT pg_current_xact_id_if_assigned()::text AS xid, id, keys, groups
@@ -40,9 +37,8 @@ _GUARD: Final = """
         extract(epoch FROM clock_timestamp() - closed_at)::float8 AS closed_seconds
     FROM keyshop.cache_guard($1)
 """
-_IS_LEFT: Final = "SELECT EXISTS (SELECT FROM keyshop.cache_outbox WHERE xid = $1::text::xid8)"
-_CLOSE: Final = "SELECT seq FROM keyshop.cache_close()"
-# Lost with the server, they would only be delivered again; and a relay that was stopped holds some.
+# Asynchronous: a deletion that a crash undoes is only delivered once more. SKIP LOCKED: a relay that
+# was stopped may hold some of the rows.
 _DELETE: Final = """
     WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode)
     DELETE FROM keyshop.cache_outbox
@@ -55,31 +51,31 @@ _log = structlog.get_logger(__name__)
 
 
 class PreparedInvalidation(PreparedCommit, frozen=True, kw_only=True):
-    """A transaction that is ready to be committed, and what it invalidates."""
+    """A transaction that is ready for COMMIT, and what it invalidates."""
 
-    rows: tuple[int, ...] = ()
+    outbox_ids: tuple[int, ...] = ()
     change: Change | None = None
-    """None: nothing that anybody keeps."""
+    """None: it invalidates nothing."""
 
     connection: RedisConnection | None = None
-    """Where the keys are marked; None: nowhere, and the writer has to wait."""
+    """The Redis that holds the markers; None: there are none, and the writer has to wait."""
 
-    still_closing: float | None = None
-    """Seconds until no view counts that is older than the CLOSE; None: it is open."""
+    closing: float | None = None
+    """Seconds until every view from before the CLOSE has expired; None: the cache is open."""
 
     seconds: float = 0.0
-    """What INTENT and GUARD took."""
+    """The time that INTENT and GUARD took."""
 
 
 class GuardedCommit:
-    """The `CommitGuard` of a process; without a link to Redis every writer waits for the relay."""
+    """The `CommitGuard` of a process; without Redis every writer waits for the relay."""
 
-    def __init__(self, link: RedisSupervisor | None) -> None:
-        self._link = link
-        self._delivered: list[int] = []
+    def __init__(self, redis: RedisSupervisor | None) -> None:
+        self._redis = redis
+        self._published_ids: list[int] = []
 
     async def before_commit(self, tx: Transaction) -> PreparedInvalidation:
-        """Mark in Redis what the transaction invalidates, and make sure that readers see the marks."""
+        """Mark what the transaction invalidates, in the Redis that readers use."""
         records = await tx.fetch(_OWN_ROWS)
         xid = records[0]["xid"]
         if records[0]["id"] is None:
@@ -90,142 +86,105 @@ class GuardedCommit:
             sorted({key for record in records for key in record["keys"]}),
             sorted({group for record in records for group in record["groups"]}),
         )
-        connection, still_closing = await self._guard(tx, change)
+        connection, closing = await self._mark_and_guard(tx, change)
         return PreparedInvalidation(
             xid=xid,
-            rows=tuple(record["id"] for record in records),
+            outbox_ids=tuple(record["id"] for record in records),
             change=change,
             connection=connection,
-            still_closing=still_closing,
+            closing=closing,
             seconds=time.monotonic() - began,
         )
 
     async def after_commit(
         self, db: ReaderSource, prepared: PreparedCommit, *, committed: bool
     ) -> None:
-        """Let readers have the new values; returns when nobody can be given the old ones."""
+        """Publish the change; return when no reader can be served an older value."""
         if not isinstance(prepared, PreparedInvalidation) or prepared.change is None:
             return
         began = time.monotonic()
-        published = await self._publish(prepared.connection, prepared.change)
+        change = prepared.change
+        published = await self._send_publish(prepared.connection, change)
         if not committed:
             return
         if published:
-            self._delivered += prepared.rows
+            self._published_ids += prepared.outbox_ids
             path = "guarded"
         elif prepared.connection is not None:
-            path = "unpublished"  # the marker keeps readers away until a relay publishes
+            path = "unpublished"  # the marker blocks readers until a relay publishes
         else:
-            path = await self._wait(db, prepared, prepared.change.xid)
-        _tell(prepared.change, path, prepared.seconds + time.monotonic() - began)
+            path = await wait_until_invalidated(db, change.xid, closing=prepared.closing)
+        _record_invalidation(change, path, prepared.seconds + time.monotonic() - began)
 
-    async def keep(self, db: ReaderSource) -> None:
-        """Delete what was published from the outbox, until cancelled."""
+    async def run_cleanup(self, db: ReaderSource) -> None:
+        """Delete published rows from the outbox until cancelled."""
         while True:
-            await asyncio.sleep(_DELETE_EVERY)
+            await asyncio.sleep(_DELETE_INTERVAL)
             await self.delete_published(db)
 
     async def delete_published(self, db: ReaderSource) -> None:
-        """Delete what was published from the outbox; a relay would only repeat it, harmlessly."""
-        if self._delivered:
-            delivered, self._delivered = self._delivered, []
+        """Delete published rows from the outbox; a relay would only publish them again."""
+        if self._published_ids:
+            published_ids, self._published_ids = self._published_ids, []
             with suppress(DatabaseUnavailable):
                 async with db.read() as reader:
-                    await reader.fetch(_DELETE, delivered)
+                    await reader.fetch(_DELETE, published_ids)
 
-    async def _guard(
+    async def _mark_and_guard(
         self, tx: Transaction, change: Change
     ) -> tuple[RedisConnection | None, float | None]:
-        """INTENT and GUARD, anew where PostgreSQL names another Redis than the one that was told."""
-        connection = None if self._link is None else self._link.connection
-        for left in reversed(range(_ATTEMPTS)):
-            if connection is not None and not await self._intend(connection, change):
+        """INTENT and GUARD; repeat both if PostgreSQL names another Redis than the marked one."""
+        connection = None if self._redis is None else self._redis.connection
+        for attempts_left in reversed(range(_MAX_ATTEMPTS)):
+            if connection is not None and not await self._send_intent(connection, change):
                 connection = None
             control = await tx.fetchrow(_GUARD, connection is not None)
             if control is None:
-                raise DatabaseUnavailable  # somebody emptied the control table
+                raise DatabaseUnavailable  # the control table is empty
             if connection is None or connection.incarnation == control["incarnation"]:
-                return connection, _still_closing(control)
-            connection = await self._redo(connection) if left > 1 else None
+                return connection, closing_seconds(control)
+            connection = await self._reconnect(connection) if attempts_left > 1 else None
         raise AssertionError
 
-    async def _redo(self, connection: RedisConnection) -> RedisConnection | None:
-        return None if self._link is None else await self._link.redo(connection, within=_BUDGET)
+    async def _reconnect(self, connection: RedisConnection) -> RedisConnection | None:
+        if self._redis is None:
+            return None
+        return await self._redis.reconnect(connection, timeout=_PIPELINE_TIMEOUT)
 
-    async def _intend(self, connection: RedisConnection, change: Change) -> bool:
+    async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
         try:
-            async with asyncio.timeout(_BUDGET):
+            async with asyncio.timeout(_PIPELINE_TIMEOUT):
                 await send_intent(connection, change)
         except (RedisFault, TimeoutError):
             return False
-        if self._link is not None:
-            self._link.answered()
+        if self._redis is not None:
+            self._redis.reset_failures()
         return True
 
-    async def _publish(self, connection: RedisConnection | None, change: Change) -> bool:
+    async def _send_publish(self, connection: RedisConnection | None, change: Change) -> bool:
         if connection is None:
             return False
         try:
-            async with asyncio.timeout(_BUDGET):
+            async with asyncio.timeout(_PIPELINE_TIMEOUT):
                 await send_publish(connection, [change])
         except (RedisFault, TimeoutError):
             return False
         return True
 
-    async def _wait(self, db: ReaderSource, sealed: PreparedInvalidation, xid: str) -> str:
-        until = time.monotonic() + _DATABASE_TIMEOUT
-        while True:
-            try:
-                return await self._wait_once(db, sealed, xid)
-            except DatabaseUnavailable:
-                # Committed, but an older value may be trusted again as soon as it is back.
-                if time.monotonic() > until:
-                    raise
-                await asyncio.sleep(_LOOK_EVERY)
 
-    async def _wait_once(self, db: ReaderSource, sealed: PreparedInvalidation, xid: str) -> str:
-        """Unguarded: wait for the relay, else CLOSE and wait until nobody trusts an older view."""
-        if sealed.still_closing is not None:
-            await _until_delivered(db, xid, seconds=sealed.still_closing)
-            return "closed"
-        if await _until_delivered(db, xid, seconds=_RELAY_TIMEOUT):
-            return "relayed"
-        async with db.read() as reader:
-            await reader.fetch(_CLOSE)
-        await _until_delivered(db, xid, seconds=CLOSED_FOR)
-        return "closing"
-
-
-async def _until_delivered(db: ReaderSource, xid: str, *, seconds: float) -> bool:
-    """Wait until the relay has delivered the rows of the transaction, or for so long."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        await asyncio.sleep(min(_LOOK_EVERY, left))
-        async with db.read() as reader:
-            if not await reader.fetchval(_IS_LEFT, xid):
-                return True
-    return False
-
-
-def _still_closing(control: Record) -> float | None:
-    if control["state"] == "OPEN":
-        return None
-    return max(0.0, CLOSED_FOR - float(control["closed_seconds"]))
-
-
-def _tell(change: Change, path: str, seconds: float) -> None:
+def _record_invalidation(change: Change, path: str, seconds: float) -> None:
     COMMITS.labels(path).inc()
     INVALIDATION.labels(path).observe(seconds)
     _log.info(
         "cache.invalidated",
         keys=len(change.keys),
-        families=sorted({_family(key) for key in change.keys}),
+        families=sorted({_first_part(key) for key in change.keys}),
         groups=change.groups,
         path=path,
         milliseconds=round(seconds * 1000, 1),
     )
 
 
-def _family(key: str) -> str:
-    """Return what kind of key it is, without whose."""
+def _first_part(key: str) -> str:
+    # A whole key would name a customer.
     return key.partition(":")[0]

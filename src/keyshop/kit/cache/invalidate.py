@@ -1,15 +1,16 @@
-"""INTENT and PUBLISH: what a change does to Redis before and after it is committed."""
+"""INTENT and PUBLISH: what a change does to Redis before and after its COMMIT."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from keyshop.kit.cache.connection import RedisConnection, RedisFault
-from keyshop.kit.cache.names import generation_name, lease_name, markers_name, token_name
-from keyshop.kit.cache.scripts import INTENT, PUBLISH, Script
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import generation_name, lease_name, markers_name, token_name
+from keyshop.kit.cache.redis.scripts import INTENT, PUBLISH, Script
 
-_AT_ONCE: Final = 500  # keys for one script, which nobody else's may interrupt
+_BATCH_SIZE: Final = 500  # keys for one script, which blocks all other commands of the server
 
 
 class Change(Struct, frozen=True):
@@ -22,45 +23,45 @@ class Change(Struct, frozen=True):
 
 async def send_intent(connection: RedisConnection, change: Change) -> None:
     """
-    Drop values, leases and generations, and mark the keys until `send_publish`.
+    Delete values, leases and generations, and set markers that stay until `send_publish`.
 
     Raises:
-        RedisFault: not all of it is known to have happened.
+        RedisFault: some of it may not have happened.
     """
     await _send(connection, INTENT, [change])
 
 
 async def send_publish(connection: RedisConnection, changes: Sequence[Change]) -> None:
     """
-    Drop values, leases and generations once more, and the marks of these transactions.
+    Delete values, leases and generations once more, and the markers of these transactions.
 
     Raises:
-        RedisFault: not all of it is known to have happened.
+        RedisFault: some of it may not have happened.
     """
     await _send(connection, PUBLISH, changes)
 
 
 async def _send(connection: RedisConnection, script: Script, changes: Sequence[Change]) -> None:
     calls = [
-        (script, [token_name(connection.shop), *names], (connection.token, change.xid, keys))
+        (script, [token_name(connection.shop), *names], (connection.token, change.xid, key_count))
         for change in changes
-        for names, keys in _in_parts(connection.shop, change)
+        for names, key_count in _split_into_batches(connection.shop, change)
     ]
     if any(reply != 1 for reply in await connection.run_scripts(calls)):
-        # Emptied, or another server: what was marked there is gone.
+        # The server was emptied, or is another one: its markers are gone.
         connection.close()
         raise RedisFault("The server has lost the shop's token.")
 
 
-def _in_parts(shop: str, change: Change) -> Iterator[tuple[list[str], int]]:
-    """Yield the names for one call each, and how many keys they stand for."""
+def _split_into_batches(shop: str, change: Change) -> Iterator[tuple[list[str], int]]:
+    """Yield the names for one call each, and the number of keys among them."""
     groups = [
         name
         for group in change.groups
         for name in (generation_name(shop, group), markers_name(shop, group))
     ]
-    for start in range(0, max(len(change.keys), 1), _AT_ONCE):
-        keys = change.keys[start : start + _AT_ONCE]
+    for start in range(0, max(len(change.keys), 1), _BATCH_SIZE):
+        keys = change.keys[start : start + _BATCH_SIZE]
         names = [
             name for key in keys for name in (key, lease_name(shop, key), markers_name(shop, key))
         ]

@@ -1,4 +1,4 @@
-"""Takes away the markers of transactions that ended without saying so."""
+"""Removal of markers whose transactions have ended without PUBLISH."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from typing import Final
 import asyncpg
 import structlog
 
-from keyshop.kit.cache.connection import RedisConnection, RedisFault, Reply
-from keyshop.kit.cache.names import markers_name
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
-from keyshop.kit.cache.scripts import CLEAN
+from keyshop.kit.cache.redis.connection import RedisConnection, Reply
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import markers_name
+from keyshop.kit.cache.redis.scripts import CLEAN
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
 _TIMEOUT: Final = 1.0  # seconds
@@ -24,33 +25,34 @@ _log = structlog.get_logger(__name__)
 
 class Markers:
     """
-    Cleans up behind writers that died between INTENT and PUBLISH.
+    Cleans up after writers that died between INTENT and PUBLISH.
 
-    Age alone says nothing: a transaction may be slow. PostgreSQL knows which have ended, and whether
-    they were committed does not matter here, since a load that begins now sees what they did.
+    Age alone proves nothing, because a transaction may be slow. PostgreSQL knows which have ended.
+    Whether they were committed does not matter: a load that begins now sees what they did.
     """
 
     def __init__(self, database_url: str) -> None:
         self._session = ReconnectingConnection(database_url, timeout=_TIMEOUT)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def clean(self, connection: RedisConnection, of: str, markers: Sequence[Reply]) -> None:
+    def clean(
+        self, connection: RedisConnection, key_or_group: str, markers: Sequence[Reply]
+    ) -> None:
         """
-        Look after these markers of a key or group in the background, unless some are already.
+        Remove ended markers in the background, unless another removal is in progress.
 
-        They come as ACQUIRE answers them: of each the transaction's id and the time, in turn.
+        `markers` is a part of ACQUIRE's reply: the id and the time of each transaction in turn.
         """
-        name = markers_name(connection.shop, of)
+        name = markers_name(connection.shop, key_or_group)
         texts = [text for text in markers if isinstance(text, bytes)]
-        found = list(zip(texts[::2], texts[1::2], strict=True))
-        if not found or self._tasks:
+        pairs = list(zip(texts[::2], texts[1::2], strict=True))
+        if not pairs or self._tasks:
             return
-        task = asyncio.create_task(self._clean(connection, name, found))
+        task = asyncio.create_task(self._clean(connection, name, pairs))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Stop."""
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:
@@ -67,15 +69,15 @@ class Markers:
                     await connection.run_script(CLEAN, [name], [text for m in ended for text in m])
                 _log.info("cache.markers_removed", markers=len(ended), name=name)
         except (RedisFault, *CONNECTION_UNUSABLE, asyncpg.PostgresError):
-            self._session.drop()  # whoever finds the key busy next tries again
+            self._session.drop()  # the next read that finds the key busy tries again
 
     async def _has_ended(self, xid: bytes) -> bool:
         if not xid.isdigit():
-            return True  # whoever wrote that is none of our writers
-        connection = await self._session.use()
+            return True  # none of our writers wrote that
+        connection = await self._session.get()
         try:
             return bool(await connection.fetchval(_HAS_ENDED, xid.decode()))
         except CONNECTION_UNUSABLE:
             raise
         except asyncpg.PostgresError:
-            return True  # of the future, or no id at all: another database's, or one restored
+            return True  # an id of the future, from another or a restored database; or no id at all

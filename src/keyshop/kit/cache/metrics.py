@@ -1,4 +1,4 @@
-"""What is counted of the cache."""
+"""The metrics of the cache."""
 
 from typing import Final
 
@@ -6,22 +6,22 @@ from prometheus_client import Counter, Histogram
 
 READS: Final = Counter(
     "keyshop_cache_reads_total",
-    "Reads by what came of them: hit, miss, busy, wait, joined, bypass.",
+    "Reads by outcome: hit, miss, busy, wait, joined, bypass.",
     ["family", "outcome"],
 )
 FILLS: Final = Counter(
     "keyshop_cache_fills_total",
-    "Loaded answers by what Redis said to them: accepted, refused, failed, skipped.",
+    "Fills by outcome: accepted, refused, failed, skipped.",
     ["family", "outcome"],
 )
 COMMITS: Final = Counter(
     "keyshop_cache_commits_total",
-    "Transactions that invalidate by how: guarded, unpublished, relayed, closed, closing.",
+    "Transactions that invalidate, by path: guarded, unpublished, relayed, closed, closing.",
     ["path"],
 )
 INVALIDATION: Final = Histogram(
     "keyshop_cache_invalidation_seconds",
-    "What the protocol adds to a commit.",
+    "The time that the protocol adds to a commit.",
     ["path"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
 )
@@ -33,7 +33,7 @@ RECOVERIES: Final = Counter(
 )
 RECOVERY: Final = Histogram(
     "keyshop_cache_recovery_seconds",
-    "Time from the CLOSE to the opening.",
+    "The time from CLOSE to the opening.",
     ["kind"],
     buckets=(0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 15.0, 60.0),
 )

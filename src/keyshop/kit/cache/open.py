@@ -1,27 +1,22 @@
-"""Puts the parts of the cache together for one process."""
+"""Assembles the cache of one process."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import structlog
 from msgspec import Struct
 
-from keyshop.kit.cache.address import parse_address
+from keyshop.kit.cache.background import in_background
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.markers import Markers
+from keyshop.kit.cache.operations import CacheOperations
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.cache.reader import GuardedCache
-from keyshop.kit.cache.redis_supervisor import RedisSupervisor
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.cache.relay import Relay
 from keyshop.kit.cache.trust_view import TrustView
 from keyshop.kit.database.pool import Database
-
-_AGAIN: Final = 1.0  # seconds
-
-_log = structlog.get_logger(__name__)
 
 
 class OpenCache(Struct, frozen=True):
@@ -34,36 +29,37 @@ class OpenCache(Struct, frozen=True):
 @asynccontextmanager
 async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[OpenCache]:
     """
-    Lend the cache; without an address of Redis, one that keeps nothing and commits all the same.
+    Open the cache for the length of the block.
 
-    Redis need not be there, now or ever.
+    Without a Redis address every read goes to PostgreSQL, and writers still invalidate for other
+    processes. Redis need not be reachable, now or later.
 
     Raises:
-        Invalid: an address is none.
+        Invalid: an address cannot be parsed.
     """
     if redis_url is None:
         yield OpenCache(PassThrough(), GuardedCommit(None))
         return
     address = parse_address(redis_url)
     view = TrustView(database_url)
-    # Readers have a connection of their own, which a large invalidation does not hold up.
+    # Readers have a connection of their own: a large invalidation would delay them.
     reads, writes = RedisSupervisor(address, role="reads"), RedisSupervisor(address, role="writes")
-    view.listen(reads.follow)
-    view.listen(writes.follow)
+    view.subscribe(reads.follow)
+    view.subscribe(writes.follow)
     markers = Markers(database_url)
-    cache = GuardedCache(view, reads, markers)
-    async with AsyncExitStack() as parts:
+    cache = GuardedCache(CacheOperations(view, reads, markers))
+    async with AsyncExitStack() as stack:
         for part in (view, reads, writes):
-            await parts.enter_async_context(in_background(part.keep))
-        parts.push_async_callback(markers.close)
-        parts.push_async_callback(cache.close)
+            await stack.enter_async_context(in_background(part.run))
+        stack.push_async_callback(markers.close)
+        stack.push_async_callback(cache.close)
         yield OpenCache(cache, GuardedCommit(writes))
 
 
 @asynccontextmanager
-async def keep_tidy(guard: GuardedCommit, db: Database) -> AsyncIterator[None]:
-    """Delete what was published from the outbox for the length of the block, and at its end."""
-    async with in_background(lambda: guard.keep(db)):
+async def run_outbox_cleanup(guard: GuardedCommit, db: Database) -> AsyncIterator[None]:
+    """Delete published rows from the outbox for the length of the block, and at its end."""
+    async with in_background(lambda: guard.run_cleanup(db)):
         yield
     await guard.delete_published(db)
 
@@ -71,32 +67,10 @@ async def keep_tidy(guard: GuardedCommit, db: Database) -> AsyncIterator[None]:
 @asynccontextmanager
 async def run_relay(database_url: str, redis_url: str | None) -> AsyncIterator[None]:
     """Run a relay for the length of the block."""
-    link = None if redis_url is None else RedisSupervisor(parse_address(redis_url), role="relay")
-    relay = Relay(database_url, link)
-    async with AsyncExitStack() as parts:
-        if link is not None:
-            await parts.enter_async_context(in_background(link.keep))
-        await parts.enter_async_context(in_background(relay.keep))
+    redis = None if redis_url is None else RedisSupervisor(parse_address(redis_url), role="relay")
+    relay = Relay(database_url, redis)
+    async with AsyncExitStack() as stack:
+        if redis is not None:
+            await stack.enter_async_context(in_background(redis.run))
+        await stack.enter_async_context(in_background(relay.run))
         yield
-
-
-@asynccontextmanager
-async def in_background(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run the work beside the block, and stop it at the block's end."""
-    task = asyncio.create_task(_go_on(work))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _go_on(work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work, and begin anew when it fails as nobody foresaw: a shop must not stay without it."""
-    while True:
-        try:
-            await work()
-        except Exception:  # noqa: BLE001 - told in the log, whatever it is
-            _log.exception("cache.background_failed")
-        await asyncio.sleep(_AGAIN)

@@ -1,4 +1,4 @@
-"""The cache of a shop that has none."""
+"""The cache of a shop that runs without Redis."""
 
 from datetime import datetime
 
@@ -7,9 +7,8 @@ from keyshop.kit.cache.protocol import Load
 
 
 class PassThrough:
-    """A `Cache` that keeps nothing: every read is PostgreSQL's."""
+    """A `Cache` that keeps nothing: every read calls `load`."""
 
     async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
-        """Return what `load` finds."""
         del key, now
         return (await load()).payload

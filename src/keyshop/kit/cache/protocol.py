@@ -1,4 +1,4 @@
-"""What features see of the cache."""
+"""The cache as features see it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -10,29 +10,29 @@ from keyshop.kit.cache.families import CacheKey
 
 
 class Loaded(Struct, frozen=True):
-    """What a loader found in PostgreSQL."""
+    """A loader's answer from PostgreSQL."""
 
     payload: bytes | None
-    """The whole answer; None: there is none, which is remembered for a short while."""
+    """The whole answer; None: there is none, which Redis keeps for 30 seconds."""
 
     true_until: datetime | None = None
-    """When time alone makes the answer wrong; None: never."""
+    """When the answer becomes wrong by time alone; None: never."""
 
 
 Load: TypeAlias = Callable[[], Awaitable[Loaded]]
 
 
 class Cache(Protocol):
-    """Answers that are kept as long as nothing they were made from has changed."""
+    """Answers that are kept until a row they were made from changes."""
 
     async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
         """
-        Return the answer of this key, kept or loaded; None when there is none.
+        Return the answer of this key, from Redis or from `load`; None if there is none.
 
         `load` reads PostgreSQL and nothing else. Without a key it is always called. No condition
         of Redis fails a read.
 
         Raises:
-            RuntimeError: a transaction is open, whose own changes a kept answer would not show.
+            RuntimeError: a transaction is open; the read would miss its changes.
         """
         ...

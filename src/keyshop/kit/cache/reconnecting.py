@@ -1,33 +1,35 @@
-"""A connection to PostgreSQL that is kept for the cache's own short statements."""
+"""A connection to PostgreSQL for the cache's own short statements."""
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import asyncpg
 from asyncpg import Connection, Record
 
 from keyshop.kit.dsn import clean_dsn
 
+_MIN_CONNECT_TIMEOUT: Final = 2.0  # seconds
+
 
 class ReconnectingConnection:
-    """One connection, made at the first use and again after every failure."""
+    """One connection, opened at its first use and again after every failure."""
 
     def __init__(self, database_url: str, *, timeout: float) -> None:
-        """Remember the address; statements end after `timeout` seconds."""
+        """Store the address; a statement may take `timeout` seconds."""
         self._dsn = clean_dsn(database_url)
         self._timeout = timeout
         self._connection: Connection[Record] | None = None
 
-    async def use(self) -> "Connection[Record]":
+    async def get(self) -> "Connection[Record]":
         """
-        Return the connection.
+        Return the connection; open it if there is none.
 
         Raises:
-            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: there is none to be had.
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: PostgreSQL does not answer.
         """
         if self._connection is None or self._connection.is_closed():
-            async with asyncio.timeout(max(self._timeout, 2.0)):
+            async with asyncio.timeout(max(self._timeout, _MIN_CONNECT_TIMEOUT)):
                 self._connection = await asyncpg.connect(
                     self._dsn.url,
                     command_timeout=self._timeout,
@@ -41,7 +43,7 @@ class ReconnectingConnection:
         return self._connection
 
     def drop(self) -> None:
-        """Close at once; what was under way may or may not have happened."""
+        """Close at once; the outcome of a statement in progress stays unknown."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

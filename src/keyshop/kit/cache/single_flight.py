@@ -1,4 +1,4 @@
-"""Loads that are under way in this process, so that one serves all who ask for the same."""
+"""Loads that are in flight in this process, so that one load answers all reads of the same key."""
 
 import asyncio
 
@@ -6,9 +6,10 @@ from keyshop.kit.cache.protocol import Loaded
 
 
 class InFlightLoad:
-    """One load: `loaded` is what PostgreSQL said, `ended` when it was kept or is not going to be."""
+    """One load: `loaded` is PostgreSQL's answer, `ended` is set when its FILL is over."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, key: str, number: int) -> None:
+        self.key = key
         self.number = number
         self.loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.Event()
@@ -18,8 +19,8 @@ class SingleFlight:
     """
     The loads of all keys.
 
-    Arrivals and loads are numbered in one row: a load with a number above an arrival's has read
-    PostgreSQL after it, and may answer it.
+    Reads and loads share one sequence of numbers: a load with a higher number than a read has read
+    PostgreSQL after that read arrived, and may answer it.
     """
 
     def __init__(self) -> None:
@@ -27,24 +28,24 @@ class SingleFlight:
         self._by_key: dict[str, InFlightLoad] = {}
 
     def arrive(self) -> int:
-        """Return the number of somebody who asks now."""
+        """Return the number of a read that arrives now."""
         self._number += 1
         return self._number
 
     def find(self, key: str) -> InFlightLoad | None:
-        """Return the load of the key that is under way."""
+        """Return the load of the key that is in flight."""
         return self._by_key.get(key)
 
     def start(self, key: str) -> InFlightLoad:
-        """Begin a load, which those who come from now on may wait for."""
-        flight = InFlightLoad(self.arrive())
-        self._by_key.setdefault(key, flight)
-        return flight
+        """Start a load; reads that arrive from now on may join it."""
+        in_flight = InFlightLoad(key, self.arrive())
+        self._by_key.setdefault(key, in_flight)
+        return in_flight
 
-    def end(self, key: str, flight: InFlightLoad) -> None:
-        """Let those who waited look for themselves."""
-        if self._by_key.get(key) is flight:
-            del self._by_key[key]
-        if not flight.loaded.done():
-            flight.loaded.cancel()
-        flight.ended.set()
+    def end(self, in_flight: InFlightLoad) -> None:
+        """Wake the reads that joined, so that each looks in Redis itself."""
+        if self._by_key.get(in_flight.key) is in_flight:
+            del self._by_key[in_flight.key]
+        if not in_flight.loaded.done():
+            in_flight.loaded.cancel()
+        in_flight.ended.set()

@@ -1,4 +1,4 @@
-"""What this process knows of the control row, and for how long that may be relied on."""
+"""The control row as this process last polled it, and how long it may rely on that."""
 
 import asyncio
 import time
@@ -12,9 +12,9 @@ from keyshop.kit.cache.control import CLOSED_FOR, Control, read_control
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
-_EVERY: Final = 0.1  # seconds between polls
-_TIMEOUT: Final = 0.4  # seconds for one poll
-_MAX_BEAT: Final = 1.0  # seconds: how late a foreign writer's change may be seen
+_POLL_INTERVAL: Final = 0.1  # seconds
+_POLL_TIMEOUT: Final = 0.4  # seconds
+_MAX_BEAT_AGE: Final = 1.0  # seconds: how late a foreign writer's change may be seen
 
 _log = structlog.get_logger(__name__)
 
@@ -23,55 +23,55 @@ class TrustView:
     """
     The control row as last polled.
 
-    A CLOSE waits 500 ms for all views from before it to lapse, so a view counts from the moment its
-    poll was sent, on a clock that nobody sets.
+    A CLOSE waits 500 ms until all older views have expired. So a view's age counts from the moment
+    its poll was sent, on the monotonic clock.
     """
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._began = float("-inf")
-        self._listeners: list[Callable[[Control], None]] = []
+        self._polled_at = float("-inf")
+        self._subscribers: list[Callable[[Control], None]] = []
         self.control: Control | None = None
 
-    def listen(self, listener: Callable[[Control], None]) -> None:
-        """Tell `listener` of every poll."""
-        self._listeners.append(listener)
+    def subscribe(self, subscriber: Callable[[Control], None]) -> None:
+        """Call `subscriber` with the control row after every poll."""
+        self._subscribers.append(subscriber)
 
-    def trusted(self, incarnation: str) -> Control | None:
-        """Return the row if what this Redis holds may be believed at this moment."""
+    def find_trusted(self, incarnation: str) -> Control | None:
+        """Return the control row if data of this incarnation may be served now."""
         control = self.control
         if control is None or not control.is_open or control.incarnation != incarnation:
             return None
-        age = time.monotonic() - self._began
-        # Without a relay a foreign write would stay unseen.
-        lapsed = age > CLOSED_FOR or control.beat_seconds + age > _MAX_BEAT
-        return None if lapsed else control
+        age = time.monotonic() - self._polled_at
+        # Without a relay, readers would not see a foreign write.
+        expired = age > CLOSED_FOR or control.beat_seconds + age > _MAX_BEAT_AGE
+        return None if expired else control
 
     async def poll(self, session: ReconnectingConnection) -> None:
         """
-        Look at the control row.
+        Read the control row.
 
         Raises:
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: PostgreSQL does not answer.
         """
-        connection = await session.use()
-        began = time.monotonic()
+        connection = await session.get()
+        polled_at = time.monotonic()
         control = await read_control(connection)
-        self.control, self._began = control, began
-        for listener in self._listeners:
-            listener(control)
+        self.control, self._polled_at = control, polled_at
+        for subscriber in self._subscribers:
+            subscriber(control)
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Poll until cancelled."""
-        away = False
-        async with ReconnectingConnection(self._database_url, timeout=_TIMEOUT) as session:
+        lost = False
+        async with ReconnectingConnection(self._database_url, timeout=_POLL_TIMEOUT) as session:
             while True:
                 try:
                     await self.poll(session)
-                    away = False
+                    lost = False
                 except (*CONNECTION_UNUSABLE, asyncpg.PostgresError) as error:
                     session.drop()
-                    if not away:
+                    if not lost:
                         _log.warning("cache.view_lost", reason=type(error).__name__)
-                    away = True
-                await asyncio.sleep(_EVERY)
+                    lost = True
+                await asyncio.sleep(_POLL_INTERVAL)

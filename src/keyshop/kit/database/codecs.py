@@ -1,4 +1,4 @@
-"""How PostgreSQL's values become Python's: rows as Structs, times as aware UTC."""
+"""Conversion between PostgreSQL and Python: rows as Structs, times as aware UTC."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -20,12 +20,11 @@ _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def rows(kind: type[_Row], records: Iterable[Record]) -> list[_Row]:
-    """Return the records as Structs; a Struct's fields are named as the columns."""
+    """Return the records as Structs, whose fields have the names of the columns."""
     return [kind(**record) for record in records]
 
 
 def row(kind: type[_Row], record: Record) -> _Row:
-    """Return one record as a Struct."""
     return kind(**record)
 
 
@@ -33,7 +32,7 @@ async def prepare_connection(connection: AnyConnection) -> None:
     """
     Make `timestamp` columns read and write aware UTC times.
 
-    The driver refuses aware values for them, and hands out naive ones that print without a zone.
+    The driver itself refuses aware values for them, and returns naive ones.
     """
     await connection.set_type_codec(
         "timestamp",
@@ -52,5 +51,5 @@ def _decode_timestamp(value: tuple[int]) -> datetime:
     try:
         return _EPOCH + timedelta(microseconds=value[0])
     except OverflowError:
-        # PostgreSQL knows infinity, and years that a datetime does not.
+        # PostgreSQL has infinity, and years beyond those of a datetime.
         return _LATEST if value[0] > 0 else _EARLIEST

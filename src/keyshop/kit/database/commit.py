@@ -1,4 +1,4 @@
-"""The one COMMIT: guarded, and with an outcome that is known whenever PostgreSQL can be asked."""
+"""The one COMMIT: guarded, and with a known outcome whenever PostgreSQL answers."""
 
 import asyncio
 import time
@@ -22,31 +22,29 @@ _UPTIME_MARGIN: Final = 1.0  # seconds
 
 
 class PreparedCommit(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction that is ready to be committed."""
+    """A transaction that is ready for COMMIT."""
 
     xid: str | None
-    """PostgreSQL's id of it; None: it wrote nothing."""
+    """The transaction's id in PostgreSQL; None: it wrote nothing."""
 
 
 class ReaderSource(Protocol):
     """A source of connections outside any transaction; `Database` is one."""
 
-    def read(self) -> AbstractAsyncContextManager[Reader]:
-        """Lend a connection, as `Database.read`."""
-        ...
+    def read(self) -> AbstractAsyncContextManager[Reader]: ...
 
 
 class CommitGuard(Protocol):
-    """What stands around every COMMIT, so that no cache outlives the truth."""
+    """Runs before and after every COMMIT, so that no cache shows an older value."""
 
     async def before_commit(self, tx: Transaction) -> PreparedCommit:
-        """Do what must be done before the COMMIT, as the transaction's last statements."""
+        """Run the transaction's last statements."""
         ...
 
     async def after_commit(
         self, db: ReaderSource, prepared: PreparedCommit, *, committed: bool
     ) -> None:
-        """Do what must be done before the COMMIT is acknowledged, or after it was undone."""
+        """Act on a COMMIT before it is acknowledged, or on a rollback."""
         ...
 
 
@@ -58,7 +56,7 @@ class GuardedCommitter:
         self._guard = guard
 
     async def prepare(self, tx: Transaction) -> PreparedCommit:
-        """Let the guard run its statements at the end of the transaction."""
+        """Run the guard's statements at the end of the transaction."""
         return await self._guard.before_commit(tx)
 
     async def commit(
@@ -67,7 +65,7 @@ class GuardedCommitter:
         block: asyncpg.transaction.Transaction,
         prepared: PreparedCommit,
     ) -> bool:
-        """Send COMMIT and return whether PostgreSQL is known to have done it."""
+        """Send COMMIT, and return whether PostgreSQL confirmed it."""
         try:
             await translate_errors(connection, block.commit)
         except DatabaseUnavailable:
@@ -76,51 +74,51 @@ class GuardedCommitter:
             await self._guard.after_commit(self._db, prepared, committed=False)
             raise
         except BaseException:
-            # Cancelled during COMMIT: the connection may still be inside the transaction.
+            # Cancelled during COMMIT: the transaction may still be open on this connection.
             connection.terminate()
             raise
         return True
 
-    async def acknowledge(self, prepared: PreparedCommit, *, known: bool) -> None:
+    async def acknowledge(self, prepared: PreparedCommit, *, confirmed: bool) -> None:
         """
-        Return when the transaction is committed and no reader can be given an older value.
+        Return when the transaction is committed and no reader can be served an older value.
 
-        `known` says that PostgreSQL confirmed the COMMIT; otherwise PostgreSQL is asked.
+        If PostgreSQL has not `confirmed` the COMMIT, it is asked for the outcome.
 
         Raises:
-            DatabaseUnavailable: it was undone.
-            CommitOutcomeUnknown: PostgreSQL does not answer, or readers may still see old values.
+            DatabaseUnavailable: the transaction was undone.
+            CommitOutcomeUnknown: PostgreSQL does not answer, or readers may still see older values.
         """
-        if not known:
+        if not confirmed:
             await self._resolve_outcome(prepared)
         try:
             await self._guard.after_commit(self._db, prepared, committed=True)
         except DatabaseUnavailable as error:
-            # It is committed; reported as "unavailable", the caller would do it twice.
+            # Committed: if this were reported as unavailable, the caller would do it twice.
             raise CommitOutcomeUnknown from error
 
     async def _resolve_outcome(self, prepared: PreparedCommit) -> None:
-        """Ask PostgreSQL what became of a COMMIT that was never answered."""
+        """Ask PostgreSQL for the outcome of a COMMIT that it did not confirm."""
         if prepared.xid is None:
             return
-        broke_at = time.monotonic()
+        lost_at = time.monotonic()
         try:
             async with asyncio.timeout(_OUTCOME_TIMEOUT):
                 found = await self._find_outcome(prepared.xid)
         except (DatabaseUnavailable, TimeoutError) as error:
             raise CommitOutcomeUnknown from error
         except asyncpg.InvalidParameterValueError as error:
-            # An id of the future: a crash has lost all trace of the transaction.
+            # An id of the future: the transaction was lost in a crash.
             raise DatabaseUnavailable from error
         if found["outcome"] != "committed":
             await self._guard.after_commit(self._db, prepared, committed=False)
             raise DatabaseUnavailable
-        if found["uptime"] < time.monotonic() - broke_at + _UPTIME_MARGIN:
-            # After a crash, ids of lost transactions are given to new ones.
+        if found["uptime"] < time.monotonic() - lost_at + _UPTIME_MARGIN:
+            # The server has restarted. After a crash it reuses the ids of lost transactions.
             raise CommitOutcomeUnknown
 
     async def _find_outcome(self, xid: str) -> Record:
-        # An interrupted COMMIT continues inside the server for a moment.
+        # The server may still be working on an interrupted COMMIT.
         while True:
             async with self._db.read() as reader:
                 found = await reader.fetchrow(_OUTCOME, xid)

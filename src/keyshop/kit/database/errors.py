@@ -1,4 +1,4 @@
-"""What can go wrong between the shop and PostgreSQL, and what may then be done."""
+"""Errors between the shop and PostgreSQL, sorted by what the caller may do next."""
 
 from typing import Final
 
@@ -13,15 +13,15 @@ CONNECTION_LOST: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
 )
-"""What the driver raises when the server is away, shutting down or full."""
+"""What the driver raises when the server is down, shutting down or out of connections."""
 
 CONNECTION_UNUSABLE: Final = (
     *CONNECTION_LOST,
     asyncpg.InterfaceError,
-    # The server's last words arrived in the middle of a statement's messages.
+    # The server's shutdown message arrived in the middle of a statement.
     asyncpg.InternalClientError,
 )
-"""The same for a connection outside the pool, where a confused driver also means a lost connection."""
+"""The same for a connection outside the pool, where a driver in an invalid state is lost as well."""
 
 RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """A collision with another transaction: nothing has changed, and a second attempt may succeed."""
@@ -37,24 +37,24 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseBusy(DatabaseUnavailable):
-    """Somebody else holds a row for longer than this process waits."""
+    """Another transaction holds a lock for longer than `lock_timeout`."""
 
     def __init__(self) -> None:
         super().__init__(
-            "Somebody else is changing the same thing at the moment. Please try again."
+            "Another request is changing the same data at the moment. Please try again."
         )
 
 
 class CommitOutcomeUnknown(DatabaseUnavailable):
     """
-    The connection broke at a COMMIT, and PostgreSQL cannot be asked.
+    The connection was lost at a COMMIT, and PostgreSQL does not answer.
 
-    What became of the COMMIT is not known; or it was done, and readers may be given what was before.
+    Either the outcome is not known, or the COMMIT was done and readers may still see older values.
     """
 
     may_be_repeated = False
 
     def __init__(self) -> None:
         super().__init__(
-            "It is not known whether this was done. Please look before you try it again."
+            "It is not known whether this change was saved. Please check before you try again."
         )

@@ -1,10 +1,11 @@
 """
-The one way to PostgreSQL.
+The pool of connections; features reach PostgreSQL only through it.
 
 Database
 ├── read()         one connection, no transaction: for single statements
-├── hold_lock()    one holder of a name at a time, across all machines
-└── transaction()  one transaction at READ COMMITTED, committed when its block ends well
+├── hold_lock()    a named lock across all machines
+├── transaction()  one transaction at READ COMMITTED, committed at the end of its block
+└── run()          a transaction that is repeated after a collision
 """
 
 import asyncio
@@ -32,17 +33,20 @@ from keyshop.kit.dsn import clean_dsn
 
 _Result = TypeVar("_Result")
 
-# A worker that stops between two statements must not hold its locks for ever.
+# A process that stops between two statements must not hold its locks for ever.
 _SESSION_SETTINGS: Final = {
     "timezone": "UTC",
-    # The ids of a large catalogue, on their way to a page, stay in memory.
+    # Sorting the ids of a large catalogue must not need a temporary file.
     "work_mem": "16MB",
     "idle_in_transaction_session_timeout": "5000",
 }
 
-_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+_TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
-_MAX_WAIT: Final = 10.0  # seconds for a free connection
+_ACQUIRE_TIMEOUT: Final = 10.0  # seconds
+_CONNECT_TIMEOUT: Final = 10.0  # seconds
+_STATEMENT_TIMEOUT: Final = 60.0  # seconds
+_CLOSE_TIMEOUT: Final = 5.0  # seconds
 
 _log = structlog.get_logger(__name__)
 
@@ -67,19 +71,19 @@ class Database:
         lock_timeout: float | None = None,
     ) -> None:
         """
-        Remember where the database is; `open` connects. Every transaction is committed by `guard`.
+        Store the address; `open` connects. `guard` acts before and after every COMMIT.
 
-        A statement waits for others' locks for `lock_timeout` seconds, or as long as it takes, and
-        raises DatabaseBusy then.
+        A statement raises DatabaseBusy if it waits for a lock for more than `lock_timeout` seconds;
+        None: it waits without a limit.
 
         Raises:
-            Invalid: the address is none, or names a schema other than public.
+            Invalid: the address cannot be parsed, or names a schema other than public.
         """
         self._dsn = clean_dsn(dsn)
         self._committer = GuardedCommitter(self, guard)
         self._min_size = min_size
         self._lock_timeout = lock_timeout
-        # Never one alone: whoever holds a lock on one connection works on another.
+        # At least two: `hold_lock` needs one connection while its block uses another.
         self._max_size = max(2, self._dsn.connection_limit or max_size)
         self._pool: asyncpg.Pool[Record] | None = None
 
@@ -88,7 +92,7 @@ class Database:
         Connect.
 
         Raises:
-            DatabaseUnavailable: it does not answer.
+            DatabaseUnavailable: PostgreSQL does not answer.
         """
         try:
             self._pool = await asyncpg.create_pool(
@@ -96,13 +100,13 @@ class Database:
                 min_size=min(self._min_size, self._max_size),
                 max_size=self._max_size,
                 init=prepare_connection,
-                # The default reset is a round trip after every use; our connections keep no state
-                # between uses, and what a failed block leaves open is rolled back by its own exit.
+                # The default reset costs a round trip after every use. Our connections have no
+                # state to reset, and a failed block rolls back its transaction itself.
                 reset=_reset_nothing,
                 server_settings=self._session_settings(),
                 statement_cache_size=0 if self._dsn.pgbouncer else 1024,
-                timeout=10,
-                command_timeout=60,
+                timeout=_CONNECT_TIMEOUT,
+                command_timeout=_STATEMENT_TIMEOUT,
             )
         except CONNECTION_LOST as error:
             raise DatabaseUnavailable from error
@@ -113,11 +117,11 @@ class Database:
         return {**_SESSION_SETTINGS, "lock_timeout": f"{self._lock_timeout * 1000:.0f}"}
 
     async def close(self) -> None:
-        """Close every connection; statements under way end first, within five seconds."""
+        """Close every connection; running statements have five seconds to end."""
         if self._pool is not None:
             pool, self._pool = self._pool, None
             try:
-                await asyncio.wait_for(pool.close(), timeout=5)
+                await asyncio.wait_for(pool.close(), timeout=_CLOSE_TIMEOUT)
             except TimeoutError:
                 pool.terminate()
 
@@ -127,7 +131,7 @@ class Database:
         Lend a connection outside any transaction.
 
         Raises:
-            DatabaseUnavailable: no connection can be had.
+            DatabaseUnavailable: there is no connection.
         """
         async with self._acquire() as connection:
             yield Reader(connection)
@@ -137,14 +141,14 @@ class Database:
         """
         Open a transaction that commits when the block ends, and rolls back when it raises.
 
-        When this returns, nobody can be given an older value of what it changed.
+        After the block no reader can be served an older value of what it changed.
 
         Raises:
-            DatabaseUnavailable: no connection can be had, or it was cut: nothing has changed.
-            CommitOutcomeUnknown: it was cut at the COMMIT, and PostgreSQL is away: look again later.
+            DatabaseUnavailable: there is no connection, or it was lost; nothing has changed.
+            CommitOutcomeUnknown: it was lost at the COMMIT; check the outcome later.
         """
         if _in_transaction.get():
-            # The inner one would commit on another connection, whatever becomes of the outer one.
+            # The inner one would commit on its own connection even if the outer one fails.
             raise RuntimeError("A transaction is open already: pass it on, or use a savepoint.")
         token = _in_transaction.set(True)
         try:
@@ -158,10 +162,10 @@ class Database:
                 except BaseException:
                     await roll_back(connection, block)
                     raise
-                known = await self._committer.commit(connection, block, prepared)
+                confirmed = await self._committer.commit(connection, block, prepared)
         finally:
             _in_transaction.reset(token)
-        await self._committer.acknowledge(prepared, known=known)
+        await self._committer.acknowledge(prepared, confirmed=confirmed)
 
     async def run(
         self,
@@ -171,20 +175,20 @@ class Database:
         retryable: tuple[type[asyncpg.PostgresError], ...] = RETRYABLE,
     ) -> _Result:
         """
-        Do the work in a transaction, anew when it collides with others that write, up to `attempts`.
+        Run `work` in a transaction; repeat both after a collision, up to `attempts` in all.
 
-        Only for work that does nothing outside the database.
+        `work` must do nothing outside the database.
 
         Raises:
-            asyncpg.PostgresError: it collided every time, or failed otherwise.
-            DatabaseUnavailable: as `transaction`; that is not tried again.
+            asyncpg.PostgresError: the last attempt collided, or one failed otherwise.
+            DatabaseUnavailable: as `transaction`; this is not retried.
         """
-        for left in reversed(range(attempts)):
+        for attempts_left in reversed(range(attempts)):
             try:
                 async with self.transaction() as tx:
                     return await work(tx)
             except retryable as error:
-                if not left:
+                if not attempts_left:
                     raise
                 _log.info("database.again", reason=type(error).__name__)
         raise AssertionError
@@ -192,21 +196,21 @@ class Database:
     @asynccontextmanager
     async def hold_lock(self, name: str) -> AsyncIterator[bool]:
         """
-        Try to take the lock of this name, for all machines, and keep it until the block ends.
+        Hold the lock of this name for the length of the block, across all machines.
 
-        Yields False at once when somebody else has it. PostgreSQL frees it when the process dies
-        or its connection is cut, so whoever works under it must also be able to notice a successor.
+        Yields False at once if it is held elsewhere. PostgreSQL frees it when the process dies or
+        the connection is lost, so the work under it must be able to detect a successor.
 
         Raises:
-            DatabaseUnavailable: no connection can be had.
+            DatabaseUnavailable: there is no connection.
         """
         async with self._acquire() as connection:
-            held: bool = await translate_errors(connection, connection.fetchval, _LOCK, name)
+            held: bool = await translate_errors(connection, connection.fetchval, _TRY_LOCK, name)
             try:
                 yield held
             finally:
                 if held and not is_lost(connection):
-                    # Cut in this very moment: the lock is free as well.
+                    # If the connection is lost now, the lock is free as well.
                     with suppress(DatabaseUnavailable):
                         await translate_errors(connection, connection.fetchval, _UNLOCK, name)
 
@@ -215,8 +219,8 @@ class Database:
         if self._pool is None:
             raise DatabaseUnavailable
         try:
-            # Where one lies ready nobody waits, and a timer costs a tenth of a short read.
-            timeout = None if self._pool.get_idle_size() else _MAX_WAIT
+            # An idle connection is there at once, and a timer costs a tenth of a short read.
+            timeout = None if self._pool.get_idle_size() else _ACQUIRE_TIMEOUT
             connection = await self._pool.acquire(timeout=timeout)
         except CONNECTION_LOST as error:
             raise DatabaseUnavailable from error

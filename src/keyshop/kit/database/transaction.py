@@ -1,4 +1,4 @@
-"""Statements on one connection; each separates a lost connection from a failure of its own."""
+"""Statements on one connection; a lost connection and a failed statement raise different errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,21 +17,19 @@ _Result = TypeVar("_Result")
 
 
 class Reader:
-    """One connection on which statements run; each raises DatabaseUnavailable when it is cut."""
+    """One connection; its statements raise DatabaseUnavailable when it is lost."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
-        """Return all rows of the statement."""
         return await translate_errors(self._connection, self._connection.fetch, sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Record | None:
-        """Return the first row of the statement, if it has one."""
         return await translate_errors(self._connection, self._connection.fetchrow, sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
-        """Return the first column of the first row; its type is what the statement selects."""
+        """Return the first column of the first row; its type is that of the statement."""
         return await translate_errors(self._connection, self._connection.fetchval, sql, *args)
 
 
@@ -39,9 +37,9 @@ class Transaction(Reader):
     """Statements that take effect together, or not at all."""
 
     async def execute(self, sql: str, *args: object) -> int:
-        """Run the statement and return how many rows it touched."""
+        """Run the statement, and return the number of rows that it changed."""
         tag = await translate_errors(self._connection, self._connection.execute, sql, *args)
-        return _rows_touched(tag)
+        return _count_rows(tag)
 
     async def execute_many(self, sql: str, args: Iterable[Sequence[object]]) -> None:
         """Run the statement once for each tuple of arguments, in one round trip."""
@@ -67,23 +65,22 @@ class Transaction(Reader):
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Undo what happens inside when it fails, and only that."""
+        """Undo only this block if it raises."""
         async with _savepoint(self._connection):
             yield
 
     @property
     def raw(self) -> Connection:
         """
-        The driver's own connection, inside this transaction.
+        The driver's connection, for libraries that enqueue on the caller's connection.
 
-        For libraries that enqueue on the caller's connection; never for statements of ours.
+        The shop's own statements use the methods above.
         """
         return self._connection
 
 
 @asynccontextmanager
 async def _savepoint(connection: Connection) -> AsyncIterator[None]:
-    """Open a transaction, or a savepoint inside one; commit at the end, roll back a failure."""
     block = connection.transaction()
     await translate_errors(connection, block.start)
     try:
@@ -95,14 +92,14 @@ async def _savepoint(connection: Connection) -> AsyncIterator[None]:
 
 
 async def roll_back(connection: Connection, block: asyncpg.transaction.Transaction) -> None:
-    """Undo the transaction; one on a lost connection is undone by PostgreSQL."""
+    """Undo the transaction; PostgreSQL itself undoes one on a lost connection."""
     if not is_lost(connection):
-        # It may be lost between the test and the statement.
+        # The connection may be lost between the test and the statement.
         with suppress(DatabaseUnavailable):
             await translate_errors(connection, block.rollback)
 
 
-def _rows_touched(tag: str) -> int:
+def _count_rows(tag: str) -> int:
     number = tag.rpartition(" ")[2]
     return int(number) if number.isdigit() else 0
 
@@ -111,44 +108,45 @@ async def translate_errors(
     connection: Connection, statement: Callable[..., Awaitable[_Result]], *args: object
 ) -> _Result:
     """
-    Run the statement, and separate a lost connection from a statement that failed.
+    Run the statement, and translate the errors of a lost connection or a held lock.
 
     Raises:
         DatabaseUnavailable: the connection is lost.
-        DatabaseBusy: another transaction held a lock for too long.
+        DatabaseBusy: another transaction holds a lock for too long.
         asyncpg.PostgresError: the statement failed.
     """
     try:
-        # Called in here: a connection that the pool took back refuses before there is any waiting.
+        # Called inside the try: a connection that the pool took back raises before the await.
         return await statement(*args)
     except CONNECTION_LOST as error:
         raise DatabaseUnavailable from error
     except asyncpg.LockNotAvailableError as error:
         raise DatabaseBusy from error
     except asyncpg.PostgresError as error:
-        _forget_values(error)
+        _clear_values(error)
         raise
     except asyncpg.InterfaceError as error:
-        # The driver says so when the server went away between two statements.
+        # The driver raises this if the server went away between two statements.
         if is_lost(connection):
             raise DatabaseUnavailable from error
         raise
     except asyncpg.InternalClientError as error:
-        # The server's last words came amid the messages of a statement, and the driver is lost.
+        # The server's shutdown message arrived in the middle of a statement, and the driver cannot
+        # continue.
         if not is_lost(connection):
             connection.terminate()
         raise DatabaseUnavailable from error
 
 
-def _forget_values(error: asyncpg.PostgresError) -> None:
-    # A refused row of users stands in the detail, e-mail address and password hash included, and
-    # the error may be logged, or kept with a job that failed for good.
+def _clear_values(error: asyncpg.PostgresError) -> None:
+    # The detail quotes a refused row, of users with e-mail address and password hash, and the error
+    # may be logged or stored with a dead job.
     error.detail = error.hint = error.context = None
 
 
 def is_lost(connection: Connection) -> bool:
-    """Test whether the connection was cut, or taken back by the pool."""
+    """Test whether the connection was lost, or taken back by the pool."""
     try:
         return connection.is_closed()
     except asyncpg.InterfaceError:
-        return True  # the pool has taken it back already, as it does when one is cut
+        return True  # the pool has taken it back, as it does with a lost connection

@@ -1,4 +1,4 @@
-"""Servers of Redis and Valkey, and a cached_shop whose prices they keep."""
+"""Redis and Valkey servers, and a shop whose prices they keep."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
@@ -18,7 +18,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisProcess]:
-    """A Valkey that tests share, each in a database of its own; nobody may harm it."""
+    """A Valkey that tests share, each in a database of its own; none may stop it."""
     with serving("valkey") as server:
         yield server
 
@@ -43,7 +43,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def own_redis(kind: str) -> Iterator[RedisProcess]:
-    """A server of this test alone, of each kind, to do anything to."""
+    """A server of each kind for this test alone, which it may harm."""
     with serving(kind) as server:
         yield server
 
@@ -95,6 +95,6 @@ def tell(shared_redis: RedisProcess, redis_number: int) -> Callable[..., Any]:
 
 @pytest_asyncio.fixture
 async def shop(cached_shop: CachedShop) -> str:
-    """What this shop's names in Redis carry."""
+    """The part of this shop in its Redis keys."""
     async with cached_shop.db.read() as reader:
         return str(await reader.fetchval("SELECT keyshop.cache_shop()"))

@@ -23,7 +23,7 @@ _ONCE = Retry(NoBackoff(), 0)
 
 
 class RedisProcess:
-    """One server on a port of its own, which writes to disk only when told to SAVE."""
+    """One server on a port of its own, which writes to disk only on SAVE."""
 
     def __init__(self, program: str, folder: Path, *options: str) -> None:
         self.port = choose_port(folder / "port")
@@ -62,7 +62,7 @@ class RedisProcess:
         self._process.wait()
 
     def freeze(self) -> None:
-        """Let it take everything and answer nothing."""
+        """Stop the process: it accepts everything and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 

@@ -1,4 +1,4 @@
-"""The way to Redis: how it is entered, which servers are refused, and what replies are worth."""
+"""The connection to Redis: login, unsuitable servers, and bad replies."""
 
 import asyncio
 import shutil
@@ -12,15 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.embedded.ports import choose_port
-from keyshop.kit.cache.address import parse_address
-from keyshop.kit.cache.connection import (
-    RedisConnection,
-    RedisFault,
-    RedisRefused,
-    RedisUnsuitable,
-    connect,
-    parse_info,
-)
+from keyshop.kit.cache.redis.address import parse_address
+from keyshop.kit.cache.redis.connect import connect
+from keyshop.kit.cache.redis.connection import RedisConnection
+from keyshop.kit.cache.redis.errors import RedisFault, RedisRefused, RedisUnsuitable
+from keyshop.kit.cache.redis.server_info import parse_info
 from keyshop.kit.errors import Invalid
 from tests.factories.cached_shop import open_cached_shop
 from tests.keyshop.kit.cache.redis_process import serving
@@ -31,7 +27,7 @@ GOOD_INFO = b"redis_version:7.2.0\r\nrun_id:a\r\nmaster_replid:b\r\nrole:master\
 
 
 def make_certificate(folder: Path) -> tuple[str, str]:
-    """Make a certificate that nobody vouches for; returns its file and its key's."""
+    """Make a self-signed certificate, and return its file and its key's."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed.")
     certificate, key = str(folder / "cert.pem"), str(folder / "key.pem")
@@ -84,7 +80,7 @@ class TestServer:
             assert await connection.call("PING") == b"PONG"
             connection.close()
 
-    async def test_is_entered_in_private_when_its_certificate_is_believed(self, tmp_path):
+    async def test_is_entered_over_tls_when_its_certificate_is_trusted(self, tmp_path):
         certificate, key = make_certificate(tmp_path)
         port = choose_port(tmp_path / "tls")
         private = [
@@ -107,7 +103,7 @@ class TestServer:
             (("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"), "maxmemory-policy allkeys-lru"),
         ],
     )
-    async def test_that_would_lose_what_must_stay_is_refused(self, own_redis, command, sentence):
+    async def test_that_would_evict_what_must_stay_is_refused(self, own_redis, command, sentence):
         own_redis.tell(*command)
         with pytest.raises(RedisUnsuitable, match=sentence):
             await enter(own_redis.url)
@@ -131,7 +127,7 @@ class TestServer:
         with pytest.raises(RedisFault):
             await enter(url)
 
-    async def test_whose_address_is_none_is_told(self):
+    async def test_with_an_invalid_address_is_refused(self):
         with pytest.raises(Invalid, match="REDIS_URL"):
             parse_address("http://127.0.0.1")
 
@@ -185,9 +181,9 @@ class TestPretender:
 
     async def test_that_is_still_loading_is_tried_again_later(self):
         async with pretending(lambda _: b"-LOADING reading\r\n") as url:
-            with pytest.raises(RedisFault, match="still reading") as told:
+            with pytest.raises(RedisFault, match="still reading") as raised:
                 await enter(url)
-        assert not isinstance(told.value, RedisUnsuitable)
+        assert not isinstance(raised.value, RedisUnsuitable)
 
     @pytest.mark.parametrize("reply", [b"!garbage\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
     async def test_that_talks_garbage_loses_the_connection(self, reply):
@@ -223,32 +219,32 @@ class TestPretender:
             with pytest.raises(RedisFault):
                 await connection.call("PING")
 
-    async def test_that_answers_too_late_for_one_is_waited_for_by_nobody(self):
+    async def test_that_is_late_with_one_reply_fails_all_waiting_commands(self):
         async with pretending(telling(GOOD_INFO, b"")) as url:
             connection = await enter(url)
-            patient = [asyncio.create_task(connection.call("PING", within=3600)) for _ in range(3)]
+            patient = [asyncio.create_task(connection.call("PING", timeout=3600)) for _ in range(3)]
             unlimited = asyncio.create_task(connection.call("PING"))
             with pytest.raises(RedisFault):
-                await connection.call("PING", within=0.05)
+                await connection.call("PING", timeout=0.05)
             assert connection.lost.is_set()
             found = await asyncio.gather(*patient, unlimited, return_exceptions=True)
             assert all(isinstance(fault, RedisFault) for fault in found)
 
-    async def test_has_as_long_for_a_command_however_long_others_took(self):
+    async def test_has_the_whole_timeout_for_each_command(self):
         answer = telling(GOOD_INFO, b"+PONG\r\n")
         async with pretending(lambda words: b"" if words == b"HANG" else answer(words)) as url:
             connection = await enter(url)
             loop = asyncio.get_running_loop()
             began = loop.time()
             while loop.time() < began + 0.3:
-                assert await connection.call("PING", within=0.2) == b"PONG"
+                assert await connection.call("PING", timeout=0.2) == b"PONG"
             sent = loop.time()
             with pytest.raises(RedisFault):
-                await connection.call("HANG", within=0.2)
+                await connection.call("HANG", timeout=0.2)
             # Event loops count whole milliseconds.
             assert 0.198 < loop.time() - sent < 0.2 + LATE
 
-    async def test_that_takes_nothing_is_not_filled_for_ever(self):
+    async def test_that_reads_nothing_is_not_sent_commands_for_ever(self):
         async with pretending(telling(GOOD_INFO, b"")) as url:
             connection = await enter(url)
             calls = [asyncio.create_task(connection.call("PING")) for _ in range(5000)]
@@ -258,13 +254,13 @@ class TestPretender:
 
 class TestInfo:
     @given(st.binary())
-    def test_of_any_bytes_is_read_without_a_failure(self, told):
-        assert all(isinstance(name, str) for name in parse_info(told))
+    def test_of_any_bytes_is_read_without_a_failure(self, info):
+        assert all(isinstance(name, str) for name in parse_info(info))
 
     @given(st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text("ab:1 .")))
-    def test_comes_apart_as_it_was_put_together(self, told):
-        text = "# Server\r\n" + "".join(f"{name}:{value}\r\n" for name, value in told.items())
-        assert parse_info(text.encode()) == told
+    def test_comes_apart_as_it_was_put_together(self, info):
+        text = "# Server\r\n" + "".join(f"{name}:{value}\r\n" for name, value in info.items())
+        assert parse_info(text.encode()) == info
 
 
 class TestLockedOutShop:

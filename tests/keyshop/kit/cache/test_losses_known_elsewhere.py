@@ -27,7 +27,7 @@ class PausesBetween(GuardedCommit):
     """The shop's own guard, stopped before COMMIT or after it, as a slow machine may be."""
 
     def __init__(self, guard: GuardedCommit) -> None:
-        super().__init__(guard._link)
+        super().__init__(guard._redis)
         self.prepared = asyncio.Event()
         self.may_commit = asyncio.Event()
         self.committed = asyncio.Event()
@@ -252,7 +252,7 @@ class TestPythonLibraries:
             await writing
             assert await cached_shop.price(game) == "11.00"
 
-    async def test_a_lock_that_expires_in_the_middle_of_a_load_lets_nobody_keep_the_old(
+    async def test_a_lock_that_expires_in_the_middle_of_a_load_lets_no_process_keep_the_old(
         self, cached_shop, game, tell, shop, module_database_url, redis_url
     ):
         """aiocache RedLock, django-redis lock: the lease lapses, another loads, the first sets."""
@@ -308,7 +308,7 @@ class TestPythonLibraries:
             await cached_shop.price(game)
         assert tell("PTTL", game_key(game).name) < left
 
-    async def test_a_reader_that_gives_up_leaves_its_reply_to_nobody(self, cached_shop, game):
+    async def test_a_reader_that_gives_up_leaves_its_reply_to_no_other(self, cached_shop, game):
         """redis-py before 4.5.3: a cancelled command's reply was given to the next one who asked."""
         other = await cached_shop.add(price=Decimal("77.00"), title="Somebody else's")
         await cached_shop.until_kept(other)

@@ -110,7 +110,7 @@ class TestLateFill:
 
         assert tell("GET", game_key(game).name) is None
 
-    async def test_is_refused_under_somebody_elses_lease(self, cached_shop, game, tell, shop):
+    async def test_is_refused_under_another_lease(self, cached_shop, game, tell, shop):
         await cached_shop.set_price(game, "11.00")
         looked, lost = asyncio.Event(), asyncio.Event()
 
@@ -144,7 +144,7 @@ class TestLateFill:
 
         assert tell("GET", game_key(game).name) is None
 
-    async def test_is_refused_while_somebody_changes_the_group(self, cached_shop, game, tell, shop):
+    async def test_is_refused_while_the_group_is_being_changed(self, cached_shop, game, tell, shop):
         await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
@@ -163,7 +163,7 @@ class TestLateFill:
 
 
 class TestForeignValue:
-    """A value that lies under the right name and is not this key's, of now."""
+    """A value under the right name that does not belong to this key and epoch."""
 
     @pytest.mark.parametrize("part", ["shop", "timeline", "epoch", "key", "generation"])
     async def test_of_another_is_not_served(self, cached_shop, game, tell, part):
@@ -186,7 +186,7 @@ class TestForeignValue:
     @pytest.mark.parametrize(
         "value", [b"", b"|", b"|||", b"10.00", b"\xff\xfe|\x00|", b'{"price": 66.66}']
     )
-    async def test_that_is_none_of_ours_is_not_served(self, cached_shop, game, tell, value):
+    async def test_that_the_shop_did_not_write_is_not_served(self, cached_shop, game, tell, value):
         tell("SET", game_key(game).name, value)
 
         assert await cached_shop.price(game) == "10.00"
@@ -240,7 +240,7 @@ class TestMarker:
         ],
     )
     @pytest.mark.parametrize("of_group", [False, True])
-    async def test_of_nobody_is_dropped_when_it_is_old(
+    async def test_without_a_living_transaction_is_dropped_when_it_is_old(
         self, cached_shop, game, tell, shop, xid, of_group
     ):
         name = game_key(game).name
@@ -309,7 +309,7 @@ class TestSingleFlight:
             assert set(await asyncio.gather(*both)) == {"11.00"}
             assert cached_shop.loads + other.loads <= 2
 
-    async def test_hands_nobody_what_was_read_before_a_write_that_was_acknowledged(
+    async def test_gives_no_joiner_what_was_read_before_an_acknowledged_write(
         self, cached_shop, game
     ):
         await cached_shop.set_price(game, "11.00")
@@ -366,9 +366,7 @@ class TestSingleFlight:
         with pytest.raises(asyncio.CancelledError):
             await leader
 
-    async def test_does_not_make_others_wait_long_for_a_lease_that_nobody_uses(
-        self, cached_shop, game
-    ):
+    async def test_does_not_make_others_wait_long_for_an_unused_lease(self, cached_shop, game):
         """The leader's load failed: the lease is free at once, not after its two seconds."""
         await cached_shop.set_price(game, "11.00")
 
@@ -416,7 +414,7 @@ class TestAnswer:
             assert not await cached_shop.keeps(game)
         assert tell("GET", game_key(game).name) is None
 
-    async def test_that_is_wrong_already_makes_nobody_wait(self, cached_shop, game):
+    async def test_that_is_wrong_already_makes_no_read_wait(self, cached_shop, game):
         cached_shop.true_until = utc_now() - timedelta(seconds=1)
         await cached_shop.set_price(game, "11.00")
         await cached_shop.price(game)
@@ -426,7 +424,7 @@ class TestAnswer:
             assert await cached_shop.price(game) == "11.00"
         assert time.monotonic() - began < 0.15
 
-    async def test_of_more_than_four_megabytes_is_not_kept_and_makes_nobody_wait(
+    async def test_of_more_than_four_megabytes_is_not_kept_and_makes_no_read_wait(
         self, cached_shop, game, tell
     ):
         large = "x" * (4 * 1024 * 1024 + 1)
@@ -458,7 +456,7 @@ class TestAnswer:
 
     async def test_without_a_key_is_loaded_every_time(self, cached_shop, game):
         for _ in range(2):
-            assert await cached_shop.read(None, lambda: cached_shop.look(game)) == "10.00"
+            assert await cached_shop.read(None, lambda: cached_shop.load(game)) == "10.00"
         assert cached_shop.loads == 2
 
 
@@ -473,11 +471,11 @@ class TestInsideATransaction:
     async def test_even_what_has_no_key(self, cached_shop, game):
         with pytest.raises(RuntimeError, match="transaction"):
             async with cached_shop.db.transaction():
-                await cached_shop.read(None, lambda: cached_shop.look(game))
+                await cached_shop.read(None, lambda: cached_shop.load(game))
 
 
 class TestCancelledReader:
-    async def test_leaves_right_answers_to_everybody_else(self, cached_shop, game):
+    async def test_leaves_right_answers_to_all_others(self, cached_shop, game):
         others = {
             await cached_shop.add(
                 price=Decimal(cents) / 100, title=f"Game {cents}"
@@ -496,12 +494,12 @@ class TestCancelledReader:
 
 
 async def ended_fills(cached_shop: CachedShop) -> None:
-    """Wait until what was sent behind the last answer has arrived."""
+    """Wait for the fills of the last answers."""
     await cached_shop.cache.close()  # type: ignore[attr-defined]  # the fills under way end, no more
 
 
 async def outside(work) -> None:
-    """Let another task do it, which is in no transaction."""
+    """Run the work in another task, outside the transaction."""
     import contextvars
 
     await asyncio.create_task(work, context=contextvars.Context())
@@ -513,7 +511,7 @@ def now_ms(tell) -> int:
 
 
 def split(value: bytes) -> dict[str, str]:
-    """Take a kept value apart."""
+    """Parse a cached value."""
     tag, key, generation, payload = value.decode().split("|", 3)
     shop, timeline, epoch = tag.split(".")
     return {

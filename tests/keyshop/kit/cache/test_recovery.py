@@ -120,7 +120,7 @@ class TestRedis:
                 assert await cached_shop.set_price(game, f"11.0{cent}") < 0.3
                 assert await cached_shop.price(game) == f"11.0{cent}"
 
-    async def test_replaced_by_another_server_is_trusted_again_and_by_nobody_of_the_old(
+    async def test_replaced_by_another_server_is_trusted_again_without_its_old_values(
         self, database_url, own_redis
     ):
         async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
@@ -154,7 +154,7 @@ class TestRedis:
     async def test_that_becomes_the_replica_of_one_that_lagged_behind_shows_nothing_old(
         self, database_url, kind
     ):
-        """Its data go back in time behind connections that stay open, token and all."""
+        """Its data go back in time, token included, while its connections stay open."""
         quick = ("--repl-diskless-sync-delay", "0")
         with serving(kind, *quick) as first, serving(kind, *quick) as second:
             async with open_cached_shop(database_url, first.url) as (cached_shop, game):
@@ -223,7 +223,7 @@ class TestEpoch:
     async def test_of_yesterday_is_not_read_whatever_a_backup_brings_back(
         self, database_url, own_valkey
     ):
-        """An old value under its old token: neither is believed."""
+        """An old value under its old token: neither is trusted."""
         async with open_cached_shop(database_url, own_valkey.url) as (cached_shop, game):
             old = own_valkey.tell("GET", game_key(game).name)
             flush(own_valkey)

@@ -1,4 +1,4 @@
-"""The write path: what Redis is told before a COMMIT, and after it."""
+"""The write path: what Redis is sent before a COMMIT and after it."""
 
 import asyncio
 import os
@@ -34,9 +34,9 @@ _WRITER = """
                     print("guarded" if sealed.connection is not None else "unguarded", flush=True)
                     await asyncio.sleep(60)
 
-            while opened.guard._link.connection is None:
+            while opened.guard._redis.connection is None:
                 await asyncio.sleep(0.01)
-            db = Database(database_url, guard=Stops(opened.guard._link))
+            db = Database(database_url, guard=Stops(opened.guard._redis))
             await db.open()
             async with db.transaction() as tx:
                 await tx.execute("UPDATE games SET price = 66 WHERE id = $1", game)
@@ -57,7 +57,7 @@ class TestCommit:
                 seen.append((tell("GET", name), tell("HKEYS", f"cw:{shop}:{name}"), sealed.xid))
                 return sealed
 
-        guard = Watches(cached_shop.guard._link)
+        guard = Watches(cached_shop.guard._redis)
         async with cached_shop_at(module_database_url, redis_url, guard=guard) as other:
             await other.set_price(game, "11.00")
 
@@ -75,7 +75,7 @@ class TestCommit:
 
         await until(is_empty)
 
-    async def test_of_what_nobody_keeps_tells_redis_nothing(self, database_url, own_valkey):
+    async def test_of_uncached_data_sends_redis_nothing(self, database_url, own_valkey):
         async with cached_shop_at(database_url, own_valkey.url) as cached_shop:
             game = await cached_shop.add(price=10)
             await asyncio.sleep(0.2)

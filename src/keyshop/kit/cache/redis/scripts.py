@@ -1,11 +1,11 @@
 """
 The steps of the protocol that Redis runs, each atomic.
 
-Every script first compares the token: a server that lost it (FLUSHALL, another server behind the
-same address) knows nothing of the leases and markers that were set before.
+ACQUIRE, FILL, INTENT and PUBLISH compare the token first: a server that lost it (FLUSHALL, another
+server behind the same address) has lost its leases and markers as well.
 
-INTENT, PUBLISH and TOKEN begin their writing with DEL: a server whose memory is full refuses a
-script that begins with a command that needs memory. ACQUIRE and FILL are refused there on purpose.
+INTENT, PUBLISH and TOKEN write with DEL first: a server whose memory is full refuses a script whose
+first write needs memory. ACQUIRE and FILL may be refused there.
 """
 
 from hashlib import sha1
@@ -18,7 +18,7 @@ OLD_MARKER_MS: Final = 1000
 
 
 class Script(Struct, frozen=True):
-    """A script and the digest under which a server that has loaded it runs it."""
+    """A Lua script, and the digest by which EVALSHA calls it."""
 
     text: str
     digest: str
@@ -28,10 +28,10 @@ def _script(text: str) -> Script:
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-# KEYS: token, value, lease, markers, group's generation, group's markers
-# ARGV: token, tag and key ("<tag>|<key>|"), lease's token, generation to begin with
-# Answers {"LOST"}, {"BUSY", the old markers of the key, those of its group} (of each transaction's id
-# and time in turn), {"HIT", value, generation}, {"LEASE", generation} or {"WAIT"}.
+# KEYS: token, value, lease, markers, the group's generation, the group's markers
+# ARGV: token, head of the value ("<tag>|<key>|"), the lease's token, a new generation
+# Replies {"LOST"}, {"BUSY", old markers of the key, old markers of the group} (the id and the time of
+# each transaction in turn), {"HIT", value, generation}, {"LEASE", generation} or {"WAIT"}.
 ACQUIRE: Final = _script(f"""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {{'LOST'}} end
 local function old(markers)
@@ -63,8 +63,8 @@ end
 return {{'LEASE', generation}}
 """)
 
-# KEYS: as ACQUIRE. ARGV: token, lease's token, generation, value, milliseconds to live
-# Answers 1 when the value was kept; the lease is used up either way.
+# KEYS: as ACQUIRE. ARGV: token, the lease's token, generation, value, TTL in milliseconds
+# Replies 1 if the value was stored. The lease is deleted either way.
 FILL: Final = _script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if redis.call('GET', KEYS[3]) ~= ARGV[2] then return 0 end
@@ -77,14 +77,14 @@ redis.call('DEL', KEYS[3])
 return kept
 """)
 
-# KEYS: lease. ARGV: lease's token. Answers 1 when it was this one.
+# KEYS: lease. ARGV: the lease's token. Replies 1 if the lease had this token and was deleted.
 RELEASE: Final = _script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """)
 
-# KEYS: token, then of each key value, lease and markers, then of each group generation and markers
-# ARGV: token, transaction's id, number of keys. Answers 1, or 0 where the token differs.
+# KEYS: token; value, lease and markers of each key; generation and markers of each group
+# ARGV: token, the transaction's id, number of keys. Replies 1, or 0 if the token differs.
 INTENT: Final = _script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local time = redis.call('TIME')
@@ -127,8 +127,8 @@ redis.call('SET', KEYS[1], ARGV[1])
 return 1
 """)
 
-# KEYS: markers. ARGV: of each marker transaction's id and time in turn. The time, because PostgreSQL
-# gives ids of transactions that a crash lost to others, who may have set markers of their own.
+# KEYS: markers. ARGV: the id and the time of each transaction in turn. The time must match, because
+# after a crash PostgreSQL reuses the ids of lost transactions, and the new ones set markers as well.
 CLEAN: Final = _script("""
 local removed = 0
 for i = 1, #ARGV, 2 do

@@ -1,0 +1,198 @@
+"""
+The protocol's operations on Redis: GET, ACQUIRE, FILL and RELEASE, and the meaning of their replies.
+
+A value is served only if trust holds before the command and again after the reply.
+"""
+
+import secrets
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from keyshop.kit.cache.control import Control
+from keyshop.kit.cache.deadline import READ_TIMEOUT
+from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.markers import Markers
+from keyshop.kit.cache.protocol import Loaded
+from keyshop.kit.cache.redis.connection import RedisConnection, Reply
+from keyshop.kit.cache.redis.errors import RedisFault
+from keyshop.kit.cache.redis.key_names import generation_name, lease_name, markers_name, token_name
+from keyshop.kit.cache.redis.scripts import ACQUIRE, FILL, RELEASE
+from keyshop.kit.cache.redis.supervisor import RedisSupervisor
+from keyshop.kit.cache.trust_view import TrustView
+
+FILL_TIMEOUT: Final = 0.25  # seconds
+
+
+class Lease(Struct, frozen=True):
+    """The right to fill a key, with the connection and the control row of its ACQUIRE."""
+
+    connection: RedisConnection
+    control: Control
+    token: str
+    generation: bytes
+
+
+class Hit(Struct, frozen=True):
+    """A value in Redis that may be served; an empty payload means that the object is absent."""
+
+    payload: bytes
+
+
+class MissReason(Struct, frozen=True):
+    """Why Redis gave no answer; `name` is the metric's label."""
+
+    name: str
+
+
+LookupResult: TypeAlias = Hit | Lease | MissReason
+
+MISS: Final = MissReason("miss")
+BUSY: Final = MissReason("busy")  # a transaction is changing the key or its group
+WAIT: Final = MissReason("wait")  # another process holds the lease
+BYPASS: Final = MissReason("bypass")  # Redis is not trusted, or did not reply
+
+
+class CacheOperations:
+    """The operations of one process, over its connection and its view of the control row."""
+
+    def __init__(self, view: TrustView, redis: RedisSupervisor, markers: Markers) -> None:
+        self._view = view
+        self._redis = redis
+        self._markers = markers
+
+    @property
+    def redis_fault(self) -> str | None:
+        """Why there is no connection to Redis; None: there is one."""
+        return self._redis.fault
+
+    def trust(self, connection: RedisConnection) -> Control | None:
+        """TRUST: return the control row if this connection's replies may be served now."""
+        return self._view.find_trusted(connection.incarnation)
+
+    async def get(self, key: CacheKey) -> LookupResult:
+        """GET: return the value in Redis, or why it cannot be served."""
+        connection = self._redis.connection
+        if connection is None:
+            return BYPASS
+        control = self.trust(connection)
+        if control is None:
+            return BYPASS
+        generation = generation_name(control.shop, key.family.group)
+        try:
+            reply = await connection.call(
+                "MGET", key.name, generation, token_name(control.shop), timeout=READ_TIMEOUT
+            )
+        except RedisFault:
+            return BYPASS
+        self._redis.reset_failures()
+        return self._parse_get_reply(connection, control, key, reply)
+
+    async def acquire(self, key: CacheKey) -> LookupResult:
+        """ACQUIRE: return the lease, or the value, or why there is neither."""
+        connection = self._redis.connection
+        control = None if connection is None else self.trust(connection)
+        if connection is None or control is None:
+            return BYPASS
+        token, generation = secrets.token_hex(8), secrets.token_hex(8)
+        head = f"{control.tag}|{key.name}|"
+        try:
+            reply = await connection.run_script(
+                ACQUIRE,
+                _script_keys(control, key),
+                (connection.token, head, token, generation),
+                timeout=READ_TIMEOUT,
+            )
+        except RedisFault:
+            return BYPASS
+        return self._parse_acquire_reply(connection, control, key, token, reply)
+
+    async def fill(self, key: CacheKey, lease: Lease, loaded: Loaded, *, ttl: float) -> str:
+        """FILL: store the loaded value for `ttl` seconds, unless something changed since ACQUIRE."""
+        control = self.trust(lease.connection)
+        if control is None or control.seq != lease.control.seq or control.tag != lease.control.tag:
+            return "skipped"
+        value = _value_head(lease.control, key, lease.generation) + (loaded.payload or b"")
+        try:
+            accepted = await lease.connection.run_script(
+                FILL,
+                _script_keys(lease.control, key),
+                (lease.connection.token, lease.token, lease.generation, value, int(ttl * 1000)),
+                timeout=FILL_TIMEOUT,
+            )
+        except RedisFault:
+            return "failed"
+        return "accepted" if accepted else "refused"
+
+    async def release(self, key: CacheKey, lease: Lease) -> None:
+        """RELEASE: delete the lease, so that other processes need not wait until it expires."""
+        name = lease_name(lease.control.shop, key.name)
+        with suppress(RedisFault):
+            await lease.connection.run_script(
+                RELEASE, (name,), (lease.token,), timeout=FILL_TIMEOUT
+            )
+
+    def _parse_get_reply(
+        self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
+    ) -> LookupResult:
+        if not isinstance(reply, list) or reply[2:] != [connection.token.encode()]:
+            connection.close()  # emptied, another server, or the reply to another command
+            return BYPASS
+        value, generation = reply[:2]
+        if not isinstance(value, bytes) or not isinstance(generation, bytes):
+            return MISS
+        return self._check_value(connection, control, value, _value_head(control, key, generation))
+
+    def _parse_acquire_reply(
+        self,
+        connection: RedisConnection,
+        control: Control,
+        key: CacheKey,
+        token: str,
+        reply: Reply,
+    ) -> LookupResult:
+        match reply:
+            case [b"LEASE", bytes(generation)]:
+                return Lease(connection, control, token, generation)
+            case [b"HIT", bytes(value), bytes(generation)]:
+                head = _value_head(control, key, generation)
+                return self._check_value(connection, control, value, head)
+            case [b"BUSY", list(key_markers), list(group_markers)]:
+                self._markers.clean(connection, key.name, key_markers)
+                self._markers.clean(connection, key.family.group, group_markers)
+                return BUSY
+            case [b"WAIT"]:
+                return WAIT
+            case _:
+                connection.close()  # the server holds another token
+                return BYPASS
+
+    def _check_value(
+        self, connection: RedisConnection, control: Control, value: bytes, head: bytes
+    ) -> LookupResult:
+        """Return the payload if the value has this head and trust still holds after the reply."""
+        if not value.startswith(head):
+            return MISS
+        after = self.trust(connection)
+        if after is None or after.tag != control.tag:
+            return BYPASS
+        return Hit(value[len(head) :])
+
+
+def _value_head(control: Control, key: CacheKey, generation: bytes) -> bytes:
+    """Return what a value of this key and generation begins with; the rest is the payload."""
+    return f"{control.tag}|{key.name}|".encode() + generation + b"|"
+
+
+def _script_keys(control: Control, key: CacheKey) -> tuple[str, ...]:
+    """Return the KEYS of ACQUIRE and FILL."""
+    shop, group = control.shop, key.family.group
+    return (
+        token_name(shop),
+        key.name,
+        lease_name(shop, key.name),
+        markers_name(shop, key.name),
+        generation_name(shop, group),
+        markers_name(shop, group),
+    )
