@@ -17,7 +17,7 @@ NOUNS = (
     "Abyss", "Anvil", "Archive", "Arena", "Armada", "Atlas", "Bastion", "Beacon", "Canyon",
     "Caravan", "Castle", "Cipher", "Circuit", "Citadel", "Colony", "Compass", "Crown", "Depths",
     "Dominion", "Dungeon", "Echo", "Embers", "Empire", "Expedition", "Factory", "Falcon", "Farm",
-    "Forge", "Frontier", "Galaxy", "Garden", "LockoutState", "Harbor", "Harvest", "Heist", "Horizon",
+    "Forge", "Frontier", "Galaxy", "Garden", "Gate", "Harbor", "Harvest", "Heist", "Horizon",
     "Kingdom", "Labyrinth", "Legion", "Lighthouse", "Machine", "Maze", "Moon", "Oath", "Odyssey",
     "Orbit", "Outpost", "Paradox", "Pilgrim", "Pirate", "Planet", "Quarry", "Racer", "Realm",
     "Reef", "Relic", "Republic", "Requiem", "Rift", "Road", "Ruins", "Sentinel", "Shadow",
@@ -40,7 +40,7 @@ EDITIONS = (
 PLATFORMS = (
     ("Steam", "Steam"), ("Steam", "Steam"), ("Steam", "Steam"), ("Steam", "Steam"),
     ("Steam", "Steam"), ("Steam", "Steam"), ("Uplay", "Ubisoft Connect"), ("Origin", "EA App"),
-    ("GOG", "GOG.COM"), ("XBOX LIVE", "Xbox Live"), ("Xbox", "Xbox FailureCounter X/S"), ("PSN", "PSN"),
+    ("GOG", "GOG.COM"), ("XBOX LIVE", "Xbox Live"), ("Xbox", "Xbox Series X/S"), ("PSN", "PSN"),
     ("Blizzard", "Battle.net"), ("Other", "Epic Games"), ("Gameforge", "Gameforge"), ("", "PC"),
 )  # fmt: skip
 
