@@ -7,7 +7,7 @@ import nh3
 from msgspec import Struct
 
 from keyshop.catalog.models import Description, Offer, SupplierGame
-from keyshop.catalog.rules import HIGHEST_PRICE, PriceBasis, shop_price, supplier_price
+from keyshop.catalog.rules import MAX_PRICE, PriceBasis, shop_price, supplier_price
 from keyshop.supplier.models import Product
 from keyshop.supplier.protocol import LAST_PAGE, PAGE_SIZE
 
@@ -62,7 +62,7 @@ def as_game(product: Product, *, kind: RunKind, policy: SyncPolicy) -> SupplierG
         basis=policy.price_basis,
     )
     price = shop_price(asked) if asked is not None else None
-    if price is not None and not 0 < price <= HIGHEST_PRICE:
+    if price is not None and not 0 < price <= MAX_PRICE:
         return Unsellable(product.id, "Its price is outside what the shop can ask.")
     offer = Offer(
         product_id=product.id,

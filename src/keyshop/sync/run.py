@@ -9,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
-from keyshop.catalog.sync_links import find_unused_names
+from keyshop.catalog.sync_links import relink_deleted_names
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -90,7 +90,7 @@ async def _start(db: Database, kind: RunKind, *, now: datetime) -> Run:
         await queries.start_run(tx, run)
         if kind is RunKind.FULL:
             await queries.lock_writing(tx)
-            await find_unused_names(tx)
+            await relink_deleted_names(tx)
     for earlier in interrupted:
         _log.warning("sync.run_interrupted", **_facts(earlier))
     _log.info("sync.run_started", run_id=run.id, kind=kind)
