@@ -32,7 +32,7 @@ SANDBOX: Final = G2ACredentials(
     ),
 )
 
-TWICE: Final = Retries(attempts=2, total=5, first_wait=0.001, longest_wait=0.002, jitter=0.001)
+TWICE: Final = Retries(attempts=2, timeout=5, initial_wait=0.001, max_wait=0.002, jitter=0.001)
 
 _LINKS: Final = {
     "genres": ("game_genres", "genreId"),
