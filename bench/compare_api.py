@@ -17,7 +17,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_games import list_best_sellers
-from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
 from keyshop.storefront.show_game import show_game
 
 _NO_CACHE: Final = PassThrough()
@@ -82,10 +82,9 @@ async def _endpoints(db: Database, *, quick: bool) -> list[_Endpoint]:
                     lambda db: browse_catalogue(
                         db,
                         _NO_CACHE,
-                        wanted,
-                        sort=Sort.PRICE_ASCENDING,
-                        page=1,
-                        page_size=36,
+                        CatalogueQuery(
+                            filters=wanted, sort=Sort.PRICE_ASCENDING, page=1, page_size=36
+                        ),
                         now=utc_now(),
                     )
                 )

@@ -13,7 +13,7 @@ from keyshop.catalog.models import SupplierGame
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from keyshop.sync.rules import BATCH
+from keyshop.sync.rules import BATCH_SIZE
 
 _COLUMNS_OF_GAMES: Final = """
     SELECT array_agg(column_name::text ORDER BY ordinal_position) FROM information_schema.columns
@@ -31,7 +31,7 @@ async def compare_writes(machine: Machine) -> None:
         for name, spent in (await _round(machine, games)).items():
             times.setdefault(name, []).append(spent)
     report.title(
-        f"write: {number:,} rows in batches of {BATCH}, medians of {rounds} rounds"
+        f"write: {number:,} rows in batches of {BATCH_SIZE}, medians of {rounds} rounds"
         " on fresh databases"
     )
     report.line("", "seconds", "rows/s")
@@ -80,9 +80,9 @@ async def _merge(
     await _checkpoint(db)
     added = updated = 0
     begun = perf_counter()
-    for begin in range(0, len(games), BATCH):
+    for begin in range(0, len(games), BATCH_SIZE):
         async with db.transaction() as tx:
-            merged = await merge_games(tx, games[begin : begin + BATCH], now=utc_now())
+            merged = await merge_games(tx, games[begin : begin + BATCH_SIZE], now=utc_now())
         added, updated = added + merged.added, updated + merged.updated
     seconds = perf_counter() - begun
     if not expect((added, updated)):

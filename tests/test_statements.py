@@ -10,7 +10,8 @@ import asyncpg
 import msgspec
 
 import keyshop
-from keyshop.catalog.queries import CREATE_STAGED, CREATE_STAGED_NEW
+from keyshop.catalog.queries import CREATE_STAGED_NEW
+from keyshop.catalog.staged_queries import CREATE_STAGED
 from keyshop.storefront.browse_queries import page_statement
 from keyshop.storefront.models import CatalogueFilter, Sort
 

@@ -19,7 +19,7 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from keyshop.sync.rules import BATCH
+from keyshop.sync.rules import BATCH_SIZE
 
 _MAX: Final = 1.3  # times
 
@@ -90,9 +90,9 @@ async def _measure(machine: Machine, db: Database, games: Sequence[SupplierGame]
 
 async def _merge(db: Database, games: Sequence[SupplierGame]) -> int:
     updated = 0
-    for begin in range(0, len(games), BATCH):
+    for begin in range(0, len(games), BATCH_SIZE):
         async with db.transaction() as tx:
-            merged = await merge_games(tx, games[begin : begin + BATCH], now=utc_now())
+            merged = await merge_games(tx, games[begin : begin + BATCH_SIZE], now=utc_now())
         updated += merged.updated
     return updated
 
@@ -101,7 +101,7 @@ def _print(machine: Machine, costs: dict[str, list[_Cost]], number: int) -> None
     report = machine.report
     rounds = len(costs["cache on"])
     report.title(
-        f"cache, bulk: {number:,} changed rows in batches of {BATCH}, medians of {rounds} rounds"
+        f"cache, bulk: {number:,} changed rows in batches of {BATCH_SIZE}, medians of {rounds} rounds"
     )
     report.line("", "seconds", "of closed", "PostgreSQL s", "of closed")
     seconds = {name: median(cost.seconds for cost in found) for name, found in costs.items()}

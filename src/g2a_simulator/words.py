@@ -1,7 +1,7 @@
 """
-The vocabulary that titles, makers and genres are put together from.
+The words that titles, studios and genres are made from.
 
-Every text is written as it stands inside a JSON string, so none contains a quote or a backslash.
+The texts are inserted into JSON strings, so they contain no quote and no backslash.
 """
 
 ADJECTIVES = (
@@ -17,7 +17,7 @@ NOUNS = (
     "Abyss", "Anvil", "Archive", "Arena", "Armada", "Atlas", "Bastion", "Beacon", "Canyon",
     "Caravan", "Castle", "Cipher", "Circuit", "Citadel", "Colony", "Compass", "Crown", "Depths",
     "Dominion", "Dungeon", "Echo", "Embers", "Empire", "Expedition", "Factory", "Falcon", "Farm",
-    "Forge", "Frontier", "Galaxy", "Garden", "LockoutState", "Harbor", "Harvest", "Heist", "Horizon",
+    "Forge", "Frontier", "Galaxy", "Garden", "Gate", "Harbor", "Harvest", "Heist", "Horizon",
     "Kingdom", "Labyrinth", "Legion", "Lighthouse", "Machine", "Maze", "Moon", "Oath", "Odyssey",
     "Orbit", "Outpost", "Paradox", "Pilgrim", "Pirate", "Planet", "Quarry", "Racer", "Realm",
     "Reef", "Relic", "Republic", "Requiem", "Rift", "Road", "Ruins", "Sentinel", "Shadow",
@@ -25,7 +25,7 @@ NOUNS = (
     "Valley", "Voyage", "Warden", "Workshop", "Café", "Façade",
 )  # fmt: skip
 
-PARTINGS = (
+SUBTITLES = (
     "", "", "", "", "", " II", " III", " 4", " 2025", " VR", " Tactics", " Online", " Remastered",
     ": Origins", ": Reborn", ": Aftermath", ": The Long Night", ": Path of Glass", " & Friends",
     ": L'Appel", " Simulator", " Tycoon", " — Prologue", ": Blood Moon", " Legends", " Manager",
@@ -36,11 +36,11 @@ EDITIONS = (
     " Season Pass", " (DLC)", " Ultimate Edition", " Soundtrack", " Collector's Edition", " Bundle",
 )  # fmt: skip
 
-# (platform as the API names it, the word that stands in a product's name)
+# (platform in the API, platform in a product's name)
 PLATFORMS = (
     ("Steam", "Steam"), ("Steam", "Steam"), ("Steam", "Steam"), ("Steam", "Steam"),
     ("Steam", "Steam"), ("Steam", "Steam"), ("Uplay", "Ubisoft Connect"), ("Origin", "EA App"),
-    ("GOG", "GOG.COM"), ("XBOX LIVE", "Xbox Live"), ("Xbox", "Xbox FailureCounter X/S"), ("PSN", "PSN"),
+    ("GOG", "GOG.COM"), ("XBOX LIVE", "Xbox Live"), ("Xbox", "Xbox Series X/S"), ("PSN", "PSN"),
     ("Blizzard", "Battle.net"), ("Other", "Epic Games"), ("Gameforge", "Gameforge"), ("", "PC"),
 )  # fmt: skip
 
@@ -57,7 +57,7 @@ STUDIOS = (
     "Paper Lantern", "Quartz Interactive", "Red Umbrella", "Small Hours", "Tin Roof", "Wolf & Wren",
 )  # fmt: skip
 
-# Two ids carry two names each, as in the supplier's own data.
+# Two ids have two names each, as in the supplier's data.
 CATEGORIES = (
     (189, "Games"), (190, "Action"), (191, "Adventure"), (192, "RPG"), (193, "Strategy"),
     (194, "Simulation"), (195, "Racing"), (196, "Sports"), (197, "Indie"), (198, "Puzzle"),

@@ -156,8 +156,8 @@ class TestShop:
             chronicle.fail_somehow()
 
             # Both kinds of run, while the list goes on changing under them.
-            full = asyncio.create_task(sync(db, supplier, pages_at_once=2))
-            stock = asyncio.create_task(sync(db, supplier, RunKind.STOCK, pages_at_once=2))
+            full = asyncio.create_task(sync(db, supplier, max_parallel_pages=2))
+            stock = asyncio.create_task(sync(db, supplier, RunKind.STOCK, max_parallel_pages=2))
             runs = asyncio.gather(full, stock)
             await chronicle.go_on_while(full)
             states = {run.state for run in await runs}

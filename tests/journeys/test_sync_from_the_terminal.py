@@ -64,7 +64,7 @@ class TestSyncCommand:
             first.kill()
 
         assert second.status == 1
-        assert "A full sync is running already" in second.err
+        assert "A full sync is already running" in second.err
         assert await count(db, "keyshop.sync_runs") == 1
 
 
@@ -104,5 +104,5 @@ class TestKilledSync:
         assert ended.status not in {0, 1}
         assert "Traceback" not in ended.err
         assert [(run["state"], run["reason"]) for run in runs] == [
-            ("INTERRUPTED", "It was stopped; what it wrote stays.")
+            ("INTERRUPTED", "The run was stopped. What it wrote stays.")
         ]

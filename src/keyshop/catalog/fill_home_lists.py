@@ -5,19 +5,21 @@ from datetime import datetime, timedelta
 from keyshop.catalog import home_list_queries
 from keyshop.kit.database.transaction import Transaction
 
-_HOW_MANY = 30
-_LAST_WEEK = timedelta(days=7)
+_LIST_SIZE = 30
+_WEEK = timedelta(days=7)
 
 
 async def fill_home_lists(tx: Transaction, *, now: datetime) -> None:
     """
-    Mark some games as best sellers, preorders and new, where nobody marked any.
+    Mark some games as best sellers, preorders and new games, for each list that is empty.
 
-    New is what has no release date from the supplier, who therefore never takes it back.
+    A release date is set only where the supplier gave none, so a sync never overwrites it.
     """
     if not await home_list_queries.count_best_sellers(tx):
-        await home_list_queries.mark_best_sellers(tx, limit=_HOW_MANY, now=now)
+        await home_list_queries.mark_best_sellers(tx, limit=_LIST_SIZE, now=now)
     if not await home_list_queries.count_preorders(tx):
-        await home_list_queries.mark_preorders(tx, limit=_HOW_MANY, now=now)
-    if not await home_list_queries.count_released_since(tx, now - 2 * _LAST_WEEK):
-        await home_list_queries.release_undated(tx, now - _LAST_WEEK, limit=_HOW_MANY, now=now)
+        await home_list_queries.mark_preorders(tx, limit=_LIST_SIZE, now=now)
+    if not await home_list_queries.count_released_since(tx, now - 2 * _WEEK):
+        await home_list_queries.set_missing_release_dates(
+            tx, now - _WEEK, limit=_LIST_SIZE, now=now
+        )

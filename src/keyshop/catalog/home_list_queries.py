@@ -1,4 +1,4 @@
-"""The SQL of filling the lists of the home page."""
+"""The SQL that fills the lists of the home page."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ _MARK_PREORDERS = """
         ORDER BY "g2aProductId" DESC LIMIT $1
     )
 """
-_RELEASE_UNDATED = """
+_SET_MISSING_RELEASE_DATES = """
     UPDATE games SET "releaseDate" = $2, "updatedAt" = $3 WHERE id IN (
         SELECT id FROM games WHERE "inStock" AND NOT "isPreorder" AND "releaseDate" = $4
         ORDER BY "g2aProductId" LIMIT $1
@@ -31,32 +31,28 @@ _RELEASE_UNDATED = """
 
 
 async def count_best_sellers(tx: Transaction) -> int:
-    """Count the games marked as best sellers."""
     return int(await tx.fetchval(_COUNT_BEST_SELLERS))
 
 
 async def count_preorders(tx: Transaction) -> int:
-    """Count the games marked as preorders."""
     return int(await tx.fetchval(_COUNT_PREORDERS))
 
 
 async def count_released_since(tx: Transaction, moment: datetime) -> int:
-    """Count the games in stock that were released since, or will be."""
+    """Count the games in stock that were released after the moment, or will be."""
     return int(await tx.fetchval(_COUNT_RELEASED_SINCE, moment))
 
 
 async def mark_best_sellers(tx: Transaction, *, limit: int, now: datetime) -> None:
-    """Mark some games in stock as best sellers."""
     await tx.execute(_MARK_BEST_SELLERS, limit, now)
 
 
 async def mark_preorders(tx: Transaction, *, limit: int, now: datetime) -> None:
-    """Mark some games in stock as preorders."""
     await tx.execute(_MARK_PREORDERS, limit, now)
 
 
-async def release_undated(
-    tx: Transaction, released: datetime, *, limit: int, now: datetime
+async def set_missing_release_dates(
+    tx: Transaction, release_date: datetime, *, limit: int, now: datetime
 ) -> None:
-    """Give some games in stock that have no release date this one."""
-    await tx.execute(_RELEASE_UNDATED, limit, released, now, UNKNOWN_RELEASE_DATE)
+    """Set the release date of games in stock that have none."""
+    await tx.execute(_SET_MISSING_RELEASE_DATES, limit, release_date, now, UNKNOWN_RELEASE_DATE)

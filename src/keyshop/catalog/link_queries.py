@@ -1,16 +1,15 @@
-"""The SQL of links between games and their platforms, genres and categories."""
+"""The SQL that links games with platforms, genres and categories."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec import Struct
-
+from keyshop.catalog.models import GameLinks
 from keyshop.catalog.queries import QUOTED_COLUMNS
 from keyshop.kit.database.codecs import rows
 from keyshop.kit.database.transaction import Transaction
 
-# One statement, so that the triggers that keep the storefront's copy see a new game with its links,
-# and write that copy once: its index of names is what a new game costs most.
+# One statement: the triggers that maintain game_facets then see a new game with its links, and write
+# its row once. The index of names in game_facets is the largest cost of a new game.
 _LINK: Final = """
     WITH platform_links AS (
         INSERT INTO game_platforms ("gameId", "platformId")
@@ -41,7 +40,7 @@ _LINKS = """
     FROM keyshop.supplier_games WHERE game_id = ANY($1::text[]) ORDER BY game_id
 """
 
-_REMEMBER_LINKS = """
+_STORE_LINKS = """
     UPDATE keyshop.supplier_games AS m SET
         platform = s.platform,
         categories = s.categories,
@@ -53,30 +52,22 @@ _REMEMBER_LINKS = """
     WHERE m.game_id = l.game_id AND s.product_id = m.product_id
 """
 
-_FORGET_LOST_NAMES = """
-    WITH lost AS (
-        (SELECT unnest(platform_links) AS id FROM keyshop.supplier_games
-            EXCEPT SELECT id FROM platforms)
-        UNION ALL
-        (SELECT unnest(genre_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM genres)
-        UNION ALL
-        (SELECT unnest(category_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM categories)
-    )
+# Ids in the stored links that no table of names has any more.
+_FIND_UNUSED_NAMES = """
+    (SELECT unnest(platform_links) AS id FROM keyshop.supplier_games EXCEPT SELECT id FROM platforms)
+    UNION ALL
+    (SELECT unnest(genre_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM genres)
+    UNION ALL
+    (SELECT unnest(category_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM categories)
+"""
+
+_MARK_FOR_LINKING = """
     UPDATE keyshop.supplier_games SET platform = NULL, categories = NULL
-    WHERE (platform_links || genre_links || category_links) && ARRAY(SELECT id FROM lost)
+    WHERE (platform_links || genre_links || category_links) && $1::text[]
 """
 
 Link = tuple[str, str]
-"""The ids of a game and of a name."""
-
-
-class GameLinks(Struct):
-    """The links of a game that the sync made, as ids."""
-
-    game_id: str
-    platform_links: list[str]
-    genre_links: list[str]
-    category_links: list[str]
+"""The id of a game and the id of a platform, genre or category."""
 
 
 async def add_links(
@@ -85,36 +76,42 @@ async def add_links(
     """
     Link games with platforms, genres and categories, and return the links that were not there.
 
-    `with_new` inserts the games of `stage_new` at the same time.
+    `with_new` inserts the games of `stage_new_games` in the same statement.
     """
     args: list[list[str]] = []
     for kind in links:
         ordered = sorted(kind)
         args += [[game for game, _ in ordered], [name for _, name in ordered]]
-    if not with_new and not any(args):
-        return tuple(set() for _ in links)
-    made: tuple[set[Link], ...] = tuple(set() for _ in links)
-    for record in await tx.fetch(_ADD_AND_LINK if with_new else _LINK, *args):
-        made[record["kind"]].add((record["game_id"], record["name_id"]))
-    return made
+    added: tuple[set[Link], ...] = tuple(set() for _ in links)
+    if with_new or any(args):
+        for record in await tx.fetch(_ADD_AND_LINK if with_new else _LINK, *args):
+            added[record["kind"]].add((record["game_id"], record["name_id"]))
+    return added
 
 
-async def list_links(tx: Transaction, ids: Sequence[str]) -> list[GameLinks]:
-    """List the links that the sync made for the games."""
-    return rows(GameLinks, await tx.fetch(_LINKS, ids))
+async def list_links(tx: Transaction, game_ids: Sequence[str]) -> list[GameLinks]:
+    """List the links that earlier syncs made for the games."""
+    return rows(GameLinks, await tx.fetch(_LINKS, game_ids))
 
 
-async def forget_lost_names(tx: Transaction) -> None:
-    """Forget what the supplier said of games that were linked to a name which is gone."""
-    await tx.execute(_FORGET_LOST_NAMES)
+async def find_unused_names(tx: Transaction) -> list[str]:
+    """Return the ids of names that games were linked to and that were deleted since."""
+    return [record["id"] for record in await tx.fetch(_FIND_UNUSED_NAMES)]
 
 
-async def remember_links(tx: Transaction, links: Sequence[GameLinks]) -> None:
-    """Keep which links the sync made, and for which of the supplier's words."""
+async def mark_for_linking(tx: Transaction, name_ids: Sequence[str]) -> None:
+    """Make the games that were linked to these names differ from what the supplier says."""
+    await tx.execute(_MARK_FOR_LINKING, name_ids)
+
+
+async def store_links(tx: Transaction, links: Sequence[GameLinks]) -> None:
+    """Store which links the sync made, and from which of the supplier's values."""
+    if not links:
+        return
     await tx.execute(
-        _REMEMBER_LINKS,
+        _STORE_LINKS,
         [game.game_id for game in links],
-        # Ids hold no space; an array of arrays of different lengths cannot be sent.
+        # Ids contain no space; PostgreSQL has no arrays of arrays of different lengths.
         [" ".join(game.platform_links) for game in links],
         [" ".join(game.genre_links) for game in links],
         [" ".join(game.category_links) for game in links],

@@ -1,17 +1,13 @@
-"""Bring a batch of the supplier's products into the catalogue: stage, compare, write the change."""
+"""Merge a batch of the supplier's products into the catalogue: stage, compare, write the changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 
-from msgspec import Struct
-
-from keyshop.catalog import link_queries, queries
-from keyshop.catalog.models import Description, KnownGame, MergeResult, SupplierGame
-from keyshop.catalog.rules import NO_COVER, UNKNOWN_RELEASE_DATE, choose_slug
+from keyshop.catalog import link_queries, queries, staged_queries
+from keyshop.catalog.models import GameDifference, MergeResult, NewGame, SupplierGame
+from keyshop.catalog.new_games import build_new_games
 from keyshop.catalog.sync_links import sync_links
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.ids import new_id
 
 
 async def merge_games(
@@ -20,134 +16,72 @@ async def merge_games(
     """
     Write what differs between the batch and the catalogue, and nothing else.
 
-    A product that no game stands for becomes a new game when it has a description and a price;
-    else its id is among the `unknown` of the answer. Of two entries for one product the later
-    counts.
+    A product without a game becomes a new game when it has a description and a price; otherwise
+    its id is among the `unknown` of the result. Of two entries for one product the later counts.
     """
-    games = {game.offer.product_id: game for game in batch}
-    await queries.stage(tx, games.values())
-    differing = await queries.list_differing(tx)
+    products = {product.offer.product_id: product for product in batch}
+    await staged_queries.stage(tx, products.values())
+    differences = await staged_queries.list_differences(tx)
 
-    strangers = {known.product_id for known in differing if known.game_id is None}
-    # In the supplier's order: of two products of one name, the earlier has the plain address.
-    missing = [game for product_id, game in games.items() if product_id in strangers]
-    new = [new for game in missing if (new := _as_new(game)) is not None]
-    added = await _stage_new(tx, new, now=now)
-    updated = await _update(tx, differing, now=now)
-    relinked = await sync_links(tx, games, _linked(differing) | added, added=added)
-    await _remember(tx, differing, added, now=now)
-    if relinked.links:
-        await link_queries.remember_links(tx, relinked.links)
+    without_game = _without_game(products, differences)
+    new_games = await build_new_games(tx, without_game)
+    await queries.stage_new_games(tx, new_games, now=now)
+    updated = await _update_games(tx, differences, now=now)
+    linked = await sync_links(
+        tx, products, _to_link(differences, new_games), with_new=bool(new_games)
+    )
+    await _store_offers(tx, differences, new_games, now=now)
+    await link_queries.store_links(tx, linked.links)
 
-    unknown = {game.offer.product_id for game in missing} - {game.product_id for game in new}
+    added = {game.product_id for game in new_games}
     return MergeResult(
-        added=len(added),
+        added=len(new_games),
         updated=updated,
-        relinked=len(relinked.links) - len(added),
-        unknown=tuple(sorted(unknown)),
-        genres_created=relinked.genres_created,
-        platforms_created=relinked.platforms_created,
-        categories_created=relinked.categories_created,
+        relinked=len(linked.links) - len(new_games),
+        unknown=tuple(
+            sorted(
+                product.offer.product_id
+                for product in without_game
+                if product.offer.product_id not in added
+            )
+        ),
+        genres_created=linked.genres_created,
+        platforms_created=linked.platforms_created,
+        categories_created=linked.categories_created,
     )
 
 
-class _NewGame(Struct, frozen=True):
-    """A product with all that a game cannot be without."""
-
-    product_id: str
-    price: Decimal
-    in_stock: bool
-    told: Description
-
-
-def _as_new(game: SupplierGame) -> _NewGame | None:
-    offer = game.offer
-    if game.description is None or offer.price is None:
-        return None
-    return _NewGame(offer.product_id, offer.price, bool(offer.in_stock), game.description)
+def _without_game(
+    products: Mapping[str, SupplierGame], differences: Sequence[GameDifference]
+) -> list[SupplierGame]:
+    """Return the products that no game stands for, in the supplier's order."""
+    unknown = {difference.product_id for difference in differences if difference.game_id is None}
+    return [product for product_id, product in products.items() if product_id in unknown]
 
 
-def _linked(differing: Sequence[KnownGame]) -> dict[str, str]:
-    """Return the product behind each game whose links differ."""
-    return {
-        known.game_id: known.product_id
-        for known in differing
-        if known.game_id is not None and known.links_differ
+async def _update_games(
+    tx: Transaction, differences: Sequence[GameDifference], *, now: datetime
+) -> int:
+    ids = [each.game_id for each in differences if each.game_id and each.game_differs]
+    return await queries.update_games(tx, ids, now=now)
+
+
+def _to_link(differences: Sequence[GameDifference], new_games: Sequence[NewGame]) -> dict[str, str]:
+    """Return the product id of each game whose links are to be written."""
+    differing = {
+        each.game_id: each.product_id
+        for each in differences
+        if each.game_id is not None and each.links_differ
     }
+    return differing | {game.id: game.product_id for game in new_games}
 
 
-async def _stage_new(
-    tx: Transaction, games: Sequence[_NewGame], *, now: datetime
-) -> dict[str, str]:
-    """Put the games aside for `sync_links`, and return the product behind each new id."""
-    if not games:
-        return {}
-    slugs = await _choose_slugs(tx, games)
-    ids = {new_id(): game for game in games}
-    await queries.stage_new(
-        tx, (_row(id_, game, slug=slugs[game.product_id], now=now) for id_, game in ids.items())
-    )
-    return {id_: game.product_id for id_, game in ids.items()}
-
-
-async def _choose_slugs(tx: Transaction, games: Sequence[_NewGame]) -> dict[str, str]:
-    asked: set[str] = set()
-    taken: set[str] = set()
-    while True:
-        chosen = _tell_apart(games, taken)
-        # What stands in for a taken slug may be taken as well, by a game made by hand.
-        unsure = set(chosen.values()) - asked
-        if not unsure:
-            return chosen
-        taken |= await queries.list_taken_slugs(tx, unsure)
-        asked |= unsure
-
-
-def _tell_apart(games: Sequence[_NewGame], taken: Iterable[str]) -> dict[str, str]:
-    """Return a slug for each product that is neither taken nor another one's."""
-    gone = set(taken)
-    chosen: dict[str, str] = {}
-    for game in games:
-        slug = choose_slug(game.told.title, apart=game.product_id, taken=gone)
-        gone.add(slug)
-        chosen[game.product_id] = slug
-    return chosen
-
-
-def _row(id_: str, game: _NewGame, *, slug: str, now: datetime) -> tuple[object, ...]:
-    """Return the game's values for `queries.stage_new`."""
-    told = game.told
-    return (
-        id_,
-        told.title,
-        slug,
-        told.text or told.title,
-        game.price,
-        told.image or NO_COVER,
-        told.images,
-        game.in_stock,
-        game.product_id,
-        game.in_stock,
-        now,
-        told.release_date or UNKNOWN_RELEASE_DATE,
-        told.platform,
-        told.region,
-        told.publisher,
-        (),
-        now,
-        now,
-    )
-
-
-async def _update(tx: Transaction, differing: Sequence[KnownGame], *, now: datetime) -> int:
-    ids = [known.game_id for known in differing if known.game_id and known.game_differs]
-    return await queries.update_games(tx, ids, now=now) if ids else 0
-
-
-async def _remember(
-    tx: Transaction, differing: Sequence[KnownGame], added: Iterable[str], *, now: datetime
+async def _store_offers(
+    tx: Transaction,
+    differences: Sequence[GameDifference],
+    new_games: Sequence[NewGame],
+    *,
+    now: datetime,
 ) -> None:
-    ids = [known.game_id for known in differing if known.game_id and known.memory_differs]
-    ids.extend(added)
-    if ids:
-        await queries.remember_offers(tx, ids, now=now)
+    ids = [each.game_id for each in differences if each.game_id and each.offer_differs]
+    await queries.store_offers(tx, [*ids, *(game.id for game in new_games)], now=now)

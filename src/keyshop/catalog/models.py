@@ -1,5 +1,6 @@
-"""What the catalogue is given by the supplier's side, and what it answers; money in EUR."""
+"""What a merge reads from the supplier, and what it reports; money in EUR."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -8,9 +9,9 @@ from msgspec import Struct
 
 class Offer(Struct, frozen=True, kw_only=True):
     """
-    The supplier's word on price and stock of one product.
+    Price and stock of one product at the supplier.
 
-    `price` is what the shop asks. None in `price` or `in_stock` leaves the game's own as it is.
+    `price` is the shop's own price. None in `price` or `in_stock` keeps the game's present value.
     """
 
     product_id: str
@@ -24,7 +25,7 @@ class Offer(Struct, frozen=True, kw_only=True):
 
 
 class Description(Struct, frozen=True, kw_only=True):
-    """The supplier's word on what a product is; None and empty leave the game's own as it is."""
+    """The supplier's description of a product. None and empty keep the game's present value."""
 
     title: str
     image: str | None
@@ -38,14 +39,53 @@ class Description(Struct, frozen=True, kw_only=True):
 
 
 class SupplierGame(Struct, frozen=True, kw_only=True):
-    """A product as it goes into the catalogue; without a description only its offer counts."""
+    """A product to merge into the catalogue. Without a description, only its offer is merged."""
 
     offer: Offer
     description: Description | None
 
 
+class NewGame(Struct, frozen=True, kw_only=True):
+    """A product that becomes a new game, with every value that a game must have."""
+
+    id: str
+    product_id: str
+    slug: str
+    price: Decimal
+    in_stock: bool
+    description: Description
+
+
+class GameDifference(Struct, frozen=True):
+    """A staged product and what differs in its game; without a game, the product is unknown."""
+
+    product_id: str
+    game_id: str | None
+    game_differs: bool
+    offer_differs: bool
+    links_differ: bool
+
+
+class GameLinks(Struct):
+    """The links of a game that the sync made, as ids of platforms, genres and categories."""
+
+    game_id: str
+    platform_links: list[str]
+    genre_links: list[str]
+    category_links: list[str]
+
+
+class LinkResult(Struct, frozen=True, kw_only=True):
+    """The links of each game that was linked again, and how many names were created for them."""
+
+    links: Sequence[GameLinks] = ()
+    platforms_created: int = 0
+    genres_created: int = 0
+    categories_created: int = 0
+
+
 class MergeResult(Struct, frozen=True, kw_only=True):
-    """What a batch did to the catalogue."""
+    """What a batch changed in the catalogue; `unknown` are products that no game stands for."""
 
     added: int
     updated: int
@@ -54,13 +94,3 @@ class MergeResult(Struct, frozen=True, kw_only=True):
     genres_created: int
     platforms_created: int
     categories_created: int
-
-
-class KnownGame(Struct, frozen=True):
-    """A staged product and how the game that stands for it differs; no game: it is new."""
-
-    product_id: str
-    game_id: str | None
-    game_differs: bool
-    memory_differs: bool
-    links_differ: bool

@@ -1,4 +1,4 @@
-"""Platforms, genres and categories: found by their name, made where there is none, linked."""
+"""Platforms, genres and categories: find them by name, create missing ones, remove links."""
 
 from collections.abc import Collection, Iterable
 from hashlib import sha256
@@ -12,7 +12,7 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 
 _FIND = "SELECT id, name, slug FROM {names} WHERE name = ANY($1::text[]) OR slug = ANY($2::text[])"
-_ADD = """
+_INSERT = """
     INSERT INTO {names} (id, name, slug)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS n (id, name, slug)
     ON CONFLICT DO NOTHING
@@ -23,44 +23,47 @@ _UNLINK = """
 """
 
 
-class Names(Struct, frozen=True):
-    """One kind of name that games are linked to: its tables' statements."""
+class NameKind(Struct, frozen=True):
+    """The statements for one kind of name that games are linked to."""
 
     find: str
-    add: str
+    insert: str
     unlink: str
 
 
-def _names(names: str, links: str, link: str) -> Names:
-    return Names(
-        *(text.format(names=names, links=links, link=link) for text in (_FIND, _ADD, _UNLINK))
+def _name_kind(table: str, link_table: str, link_column: str) -> NameKind:
+    return NameKind(
+        *(
+            text.format(names=table, links=link_table, link=link_column)
+            for text in (_FIND, _INSERT, _UNLINK)
+        )
     )
 
 
-PLATFORMS: Final = _names("platforms", "game_platforms", "platformId")
-GENRES: Final = _names("genres", "game_genres", "genreId")
-CATEGORIES: Final = _names("categories", "game_categories", "categoryId")
+PLATFORMS: Final = _name_kind("platforms", "game_platforms", "platformId")
+GENRES: Final = _name_kind("genres", "game_genres", "genreId")
+CATEGORIES: Final = _name_kind("categories", "game_categories", "categoryId")
 
 
 async def ensure_names(
-    tx: Transaction, kind: Names, wanted: Collection[str]
+    tx: Transaction, kind: NameKind, wanted: Collection[str]
 ) -> tuple[dict[str, str], int]:
-    """Return the id of each wanted name, and how many had to be made."""
+    """Return the id of each wanted name, and how many names were created."""
     found = await _find_names(tx, kind, wanted)
     missing = sorted(set(wanted) - found.keys())
     if not missing:
         return found, 0
 
-    # Names that differ in case or punctuation alone have one slug, and so are one.
+    # Names that differ only in case or punctuation share a slug, so they become one name.
     by_slug: dict[str, str] = {_slug(name): name for name in reversed(missing)}
-    made = await tx.execute(
-        kind.add, [new_id() for _ in by_slug], list(by_slug.values()), list(by_slug)
+    created = await tx.execute(
+        kind.insert, [new_id() for _ in by_slug], list(by_slug.values()), list(by_slug)
     )
-    # Looked up again: another writer may have made one of them in the meantime.
-    return await _find_names(tx, kind, wanted), made
+    # Another writer may have created one of them in the meantime, with another id.
+    return await _find_names(tx, kind, wanted), created
 
 
-async def _find_names(tx: Transaction, kind: Names, wanted: Collection[str]) -> dict[str, str]:
+async def _find_names(tx: Transaction, kind: NameKind, wanted: Collection[str]) -> dict[str, str]:
     slugs = {name: _slug(name) for name in wanted}
     records = await tx.fetch(kind.find, list(slugs), list(slugs.values()))
     by_name = {record["name"]: record["id"] for record in records}
@@ -73,13 +76,12 @@ def _slug(name: str) -> str:
     slug = slugify(name)
     if slug and not loses_letters(name):
         return slug
-    # Names in other alphabets differ in what an address cannot show.
+    # Two names in another alphabet may have one slug; the digest tells them apart.
     digest = sha256(name.encode()).hexdigest()[:12]
     return f"{slug}-{digest}" if slug else digest
 
 
-async def remove_links(tx: Transaction, kind: Names, links: Iterable[Link]) -> None:
-    """Take links between games and names away."""
+async def remove_links(tx: Transaction, kind: NameKind, links: Iterable[Link]) -> None:
     ordered = sorted(links)
     if ordered:
         await tx.execute(kind.unlink, [game for game, _ in ordered], [name for _, name in ordered])

@@ -1,106 +1,114 @@
-"""Bring the links between games and platforms, genres and categories to the supplier's word."""
+"""Link games with the platforms, genres and categories that the supplier names for them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from keyshop.catalog import link_queries
-from keyshop.catalog.link_queries import GameLinks, Link
-from keyshop.catalog.models import SupplierGame
-from keyshop.catalog.names import CATEGORIES, GENRES, PLATFORMS, Names, ensure_names, remove_links
+from keyshop.catalog.link_queries import Link
+from keyshop.catalog.models import GameLinks, LinkResult, SupplierGame
+from keyshop.catalog.names import (
+    CATEGORIES,
+    GENRES,
+    PLATFORMS,
+    NameKind,
+    ensure_names,
+    remove_links,
+)
 from keyshop.kit.database.transaction import Transaction
 
-
-class Relinked(Struct, frozen=True, kw_only=True):
-    """The links that are the sync's own now, by game, and how many names had to be made."""
-
-    links: Sequence[GameLinks] = ()
-    platforms_created: int = 0
-    genres_created: int = 0
-    categories_created: int = 0
+NamesByGame = dict[str, tuple[str, ...]]
 
 
-class _Change(Struct, frozen=True):
-    """The links of one kind: what the sync made earlier, what should be, how many names are new."""
+class _LinkChange(Struct, frozen=True):
+    """The links of one kind: those that the sync made earlier, and those that there should be."""
 
-    have: set[Link]
-    should: set[Link]
-    names_made: int
+    current: set[Link]
+    wanted: set[Link]
+    names_created: int
 
 
 async def sync_links(
     tx: Transaction,
-    games: Mapping[str, SupplierGame],
-    products: Mapping[str, str],
+    products: Mapping[str, SupplierGame],
+    games: Mapping[str, str],
     *,
-    added: Collection[str],
-) -> Relinked:
+    with_new: bool,
+) -> LinkResult:
     """
-    Link the games (id: product id) as the supplier's batch (by product id) says.
+    Link the games (game id: product id) as the batch (by product id) says.
 
-    Those `added` are inserted with their links. Only links that an earlier call made are removed,
-    so what an operator linked by hand stays.
+    `with_new` also inserts the games of `stage_new_games`. Only links that an earlier sync made
+    are removed, so links made by hand stay.
     """
-    if not products:
-        return Relinked()
-    platforms: dict[str, set[str]] = {}
-    categories: dict[str, set[str]] = {}
-    for game_id, product_id in products.items():
-        told = games[product_id].description
-        if told is not None:
-            platforms[game_id] = {told.platform} if told.platform else set()
-            categories[game_id] = set(told.categories)
+    if not games:
+        return LinkResult()
+    platforms, categories = _list_wanted_names(products, games)
 
-    mine = await link_queries.list_links(tx, list(products))
+    synced = await link_queries.list_links(tx, list(games))
     changes = (
-        await _bring(
-            tx, PLATFORMS, {game.game_id: game.platform_links for game in mine}, platforms
-        ),
-        await _bring(tx, GENRES, {game.game_id: game.genre_links for game in mine}, categories),
-        await _bring(
-            tx, CATEGORIES, {game.game_id: game.category_links for game in mine}, categories
-        ),
+        await _prepare(tx, PLATFORMS, {g.game_id: g.platform_links for g in synced}, platforms),
+        await _prepare(tx, GENRES, {g.game_id: g.genre_links for g in synced}, categories),
+        await _prepare(tx, CATEGORIES, {g.game_id: g.category_links for g in synced}, categories),
     )
-    made = await link_queries.add_links(
-        tx, [change.should - change.have for change in changes], with_new=bool(added)
+    added = await link_queries.add_links(
+        tx, [change.wanted - change.current for change in changes], with_new=with_new
     )
-    # A link that is there without being ours was made by hand: it is not ours from now on either.
-    ours = [
-        _by_game(products, (change.have & change.should) | new)
-        for change, new in zip(changes, made, strict=True)
+
+    # A wanted link that was there already was made by hand, and stays the operator's.
+    links_by_kind = [
+        _group_by_game(games, (change.current & change.wanted) | new)
+        for change, new in zip(changes, added, strict=True)
     ]
-    return Relinked(
-        links=[GameLinks(id_, *(kind[id_] for kind in ours)) for id_ in products],
-        platforms_created=changes[0].names_made,
-        genres_created=changes[1].names_made,
-        categories_created=changes[2].names_made,
+    return LinkResult(
+        links=[GameLinks(game_id, *(kind[game_id] for kind in links_by_kind)) for game_id in games],
+        platforms_created=changes[0].names_created,
+        genres_created=changes[1].names_created,
+        categories_created=changes[2].names_created,
     )
 
 
-async def find_unused_names(tx: Transaction) -> None:
+async def relink_deleted_names(tx: Transaction) -> None:
     """
-    Let the next batches link games anew whose platform, genre or category was deleted.
+    Mark games whose platform, genre or category was deleted, so that the next merge links them.
 
-    The supplier's words did not change, so nothing else would bring the links back.
+    What the supplier says of these games did not change, so the comparison alone would miss them.
     """
-    await link_queries.forget_lost_names(tx)
+    if unused := await link_queries.find_unused_names(tx):
+        await link_queries.mark_for_linking(tx, unused)
 
 
-async def _bring(
+def _list_wanted_names(
+    products: Mapping[str, SupplierGame], games: Mapping[str, str]
+) -> tuple[NamesByGame, NamesByGame]:
+    """Return the platforms and the categories that the supplier names, by game."""
+    platforms: NamesByGame = {}
+    categories: NamesByGame = {}
+    for game_id, product_id in games.items():
+        description = products[product_id].description
+        if description is not None:
+            platforms[game_id] = (description.platform,) if description.platform else ()
+            categories[game_id] = description.categories
+    return platforms, categories
+
+
+async def _prepare(
     tx: Transaction,
-    kind: Names,
-    mine: Mapping[str, list[str]],
-    wanted: Mapping[str, Iterable[str]],
-) -> _Change:
-    """Make the names that are missing, and take away the links that should not be."""
-    ids, made = await ensure_names(tx, kind, {name for names in wanted.values() for name in names})
-    should = {(game, ids[name]) for game, names in wanted.items() for name in names}
-    have = {(game, name_id) for game, name_ids in mine.items() for name_id in name_ids}
-    await remove_links(tx, kind, have - should)
-    return _Change(have, should, made)
+    kind: NameKind,
+    synced: Mapping[str, list[str]],
+    wanted: NamesByGame,
+) -> _LinkChange:
+    """Create missing names, and remove the links that are no longer wanted."""
+    ids, created = await ensure_names(
+        tx, kind, {name for names in wanted.values() for name in names}
+    )
+    wanted_links = {(game, ids[name]) for game, names in wanted.items() for name in names}
+    current = {(game, name_id) for game, name_ids in synced.items() for name_id in name_ids}
+    await remove_links(tx, kind, current - wanted_links)
+    return _LinkChange(current, wanted_links, created)
 
 
-def _by_game(games: Iterable[str], links: Iterable[Link]) -> dict[str, list[str]]:
+def _group_by_game(games: Iterable[str], links: Iterable[Link]) -> dict[str, list[str]]:
     by_game: dict[str, list[str]] = {game: [] for game in games}
     for game, name_id in sorted(links):
         by_game[game].append(name_id)

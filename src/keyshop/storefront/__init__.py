@@ -1,1 +1,1 @@
-"""What a visitor sees: games, lists, search and filters, as ready answers."""
+"""What a visitor sees: games, lists, search and filters, as encoded answers."""

@@ -1,4 +1,4 @@
-"""The catalogue: filters, orders and pages."""
+"""Browse the catalogue by filters, in an order, page by page."""
 
 from datetime import datetime
 
@@ -10,46 +10,40 @@ from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.storefront import browse_queries, queries
 from keyshop.storefront.answer import answer
-from keyshop.storefront.models import CatalogueFilter, GamePage, Sort
+from keyshop.storefront.models import CatalogueQuery, Game, GamePage
 from keyshop.storefront.rules import is_cacheable, page_count, true_until
 
 
 async def browse_catalogue(
-    db: Database,
-    cache: Cache,
-    wanted: CatalogueFilter,
-    *,
-    sort: Sort,
-    page: int,
-    page_size: int,
-    now: datetime,
+    db: Database, cache: Cache, query: CatalogueQuery, *, now: datetime
 ) -> bytes:
-    """Return one page of what matches; a page behind the last one is empty."""
+    """Return one page of the matching games; a page after the last one is empty."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            total, ids = await browse_queries.find_page(
-                reader, wanted, sort=sort, limit=page_size, offset=(page - 1) * page_size
-            )
+            total, ids = await browse_queries.find_page(reader, query)
             if not total:
                 return Loaded(None)
             games = await queries.list_games(reader, ids=ids, now=now)
-        found = GamePage(games, total, page, page_size, page_count(total, page_size))
-        return Loaded(answer(found), true_until(games))
+        return Loaded(answer(_build_page(query, games, total)), true_until(games))
 
-    key = _find_key(wanted, sort=sort, page=page, page_size=page_size)
-    shown = await cache.read(key, load, now=now)
-    # Nothing at all matches.
-    return shown or answer(GamePage([], 0, page, page_size, 0))
+    page = await cache.read(_find_key(query), load, now=now)
+    return page or answer(_build_page(query, [], 0))
 
 
-def _find_key(wanted: CatalogueFilter, *, sort: Sort, page: int, page_size: int) -> CacheKey | None:
-    """Return the key under which the page is kept, one for all spellings of a name."""
-    if not is_cacheable(wanted, page=page, page_size=page_size):
+def _build_page(query: CatalogueQuery, games: list[Game], total: int) -> GamePage:
+    pages = page_count(total, query.page_size)
+    return GamePage(games, total, query.page, query.page_size, pages)
+
+
+def _find_key(query: CatalogueQuery) -> CacheKey | None:
+    """Return the cache key of the page, the same for all spellings of a name."""
+    if not is_cacheable(query):
         return None
     names = (
-        [name.lower() for name in wanted.genres],
-        [name.lower() for name in wanted.platforms],
+        [name.lower() for name in query.filters.genres],
+        [name.lower() for name in query.filters.platforms],
     )
-    asked = msgspec.json.encode((sort, page, wanted.in_stock_only, names))
-    return CATALOG_PAGE.find_key(digest=digest(asked.decode()))
+    # The order of these values is part of the key.
+    parts = msgspec.json.encode((query.sort, query.page, query.filters.in_stock_only, names))
+    return CATALOG_PAGE.find_key(digest=digest(parts.decode()))

@@ -1,18 +1,18 @@
 """
-The catalogue's SQL: one statement made of fixed pieces.
+The SQL of the catalogue: one statement, assembled from constants.
 
-Every piece is a constant of this file; what a visitor sent goes into the statement's arguments.
+What a visitor sends is only ever an argument of the statement, never a part of its text.
 """
 
 from typing import Final
 
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
 from keyshop.storefront.queries import POPULAR, POPULAR_GAMES
-from keyshop.storefront.search_queries import DESCRIBED, GRAMS, IN_NAMES
+from keyshop.storefront.search_queries import DESCRIPTION_MATCHES, IN_NAMES, NGRAMS
 
-# The columns that an order looks at, and the order.
-_ORDERS: Final = {
+# The columns that a sort order needs, and its ORDER BY clause.
+_SORT_ORDERS: Final = {
     Sort.POPULAR: ("rating, released", POPULAR),
     Sort.NEWEST: ("released", "released DESC, game_id"),
     Sort.PRICE_ASCENDING: ("price", "price, game_id"),
@@ -20,16 +20,15 @@ _ORDERS: Final = {
     Sort.LATEST_ENTRY: ("created", "created DESC, game_id"),
 }
 
-# Counting and choosing look at the same rows. PostgreSQL reads what is named twice only once and
-# keeps it meanwhile, so it gets no column that the order does not look at; what is named once it
-# does not keep.
+# The count and the page read the same rows. PostgreSQL materialises a CTE that is referenced twice, so
+# the CTE has only the columns that the sort order needs.
 _PAGE: Final = """
     WITH matched AS (SELECT game_id, {columns} FROM keyshop.game_facets WHERE {where})
     SELECT (SELECT count(*) FROM {counted}) AS total,
         ARRAY(SELECT game_id FROM matched ORDER BY {order} LIMIT $1 OFFSET $2) AS ids
 """
 
-# The pages that visits begin with. Their orders are indexes of games, so that nothing is sorted.
+# The pages that most visits begin with. Indexes of games have these orders, so nothing is sorted.
 _PAGE_IN_STOCK: Final = """
     SELECT (SELECT count(*) FROM keyshop.game_facets WHERE in_stock AND NOT is_preorder) AS total,
         ARRAY(
@@ -37,20 +36,20 @@ _PAGE_IN_STOCK: Final = """
             ORDER BY {order} LIMIT $1 OFFSET $2
         ) AS ids
 """
-_GAMES_ORDERS: Final = {
+_INDEXED_ORDERS: Final = {
     Sort.POPULAR: POPULAR_GAMES,
     Sort.NEWEST: '"releaseDate" DESC, id',
     Sort.PRICE_ASCENDING: "price, id",
     Sort.PRICE_DESCENDING: "price DESC, id",
 }
-# Farther on, reading the wide rows on the way costs more than sorting the narrow ones; the order
-# of `popular` is in its index whole, and needs no rows on the way.
-_NEAR: Final = 5000
+# Beyond this offset, skipping the wide rows of games costs more than sorting the narrow ones of
+# game_facets. The index for `popular` covers its whole order, so skipping reads no rows.
+_MAX_INDEXED_OFFSET: Final = 5000
 
-# The first line is the index's, the second one decides.
+# The first condition uses the index and may match too much; the second one is exact.
 _SEARCHED: Final = f"""
-    (keyshop.name_grams(names) @> {GRAMS} OR game_id = ANY(ARRAY({DESCRIBED})))
-    AND ({IN_NAMES} OR game_id IN ({DESCRIBED}))
+    (keyshop.name_grams(names) @> {NGRAMS} OR game_id = ANY(ARRAY({DESCRIPTION_MATCHES})))
+    AND ({IN_NAMES} OR game_id IN ({DESCRIPTION_MATCHES}))
 """.replace("$1", "$n")
 
 _PLATFORM_LINKS: Final = """
@@ -63,49 +62,51 @@ _PLATFORM_LINKS: Final = """
 _GENRE_LINKS: Final = _PLATFORM_LINKS.replace("platforms", "genres")
 
 
-async def find_page(
-    reader: Reader, wanted: CatalogueFilter, *, sort: Sort, limit: int, offset: int
-) -> tuple[int, list[str]]:
+async def find_page(reader: Reader, query: CatalogueQuery) -> tuple[int, list[str]]:
     """Return how many games match, and the ids of those on the page."""
-    statement, args = page_statement(wanted, sort, offset=offset)
-    record = await reader.fetchrow(statement, limit, offset, *args)
+    offset = (query.page - 1) * query.page_size
+    statement, args = page_statement(query.filters, query.sort, offset=offset)
+    record = await reader.fetchrow(statement, query.page_size, offset, *args)
     if record is None:
         return 0, []
     return record["total"], record["ids"]
 
 
 def page_statement(
-    wanted: CatalogueFilter, sort: Sort, *, offset: int = 0
+    filters: CatalogueFilter, sort: Sort, *, offset: int = 0
 ) -> tuple[str, list[object]]:
-    """Return the statement for the filter and its arguments from the third on."""
-    is_near = sort is Sort.POPULAR or offset <= _NEAR
-    if is_near and sort in _GAMES_ORDERS and wanted == CatalogueFilter(in_stock_only=True):
-        return _PAGE_IN_STOCK.format(order=_GAMES_ORDERS[sort]), []
-    conditions = ["in_stock AND NOT is_preorder"] if wanted.in_stock_only else []
+    """Return the statement, and its arguments after limit and offset."""
+    if filters == CatalogueFilter(in_stock_only=True) and _has_index(sort, offset):
+        return _PAGE_IN_STOCK.format(order=_INDEXED_ORDERS[sort]), []
+    conditions = ["in_stock AND NOT is_preorder"] if filters.in_stock_only else []
     args: list[object] = []
-    for condition, value in _conditions(wanted):
+    for condition, value in _conditions(filters):
         if value is not None:
             args.append(value)
             conditions.append(condition.replace("$n", f"${len(args) + 2}"))
     where = " AND ".join(conditions) or "true"
-    # All games are counted without a look at any.
+    # Without conditions, the whole table is counted.
     counted = "matched" if conditions else "keyshop.game_facets"
-    columns, order = _ORDERS[sort]
+    columns, order = _SORT_ORDERS[sort]
     return _PAGE.format(columns=columns, where=where, counted=counted, order=order), args
 
 
-def _conditions(wanted: CatalogueFilter) -> list[tuple[str, object]]:
+def _has_index(sort: Sort, offset: int) -> bool:
+    return sort is Sort.POPULAR or (sort in _INDEXED_ORDERS and offset <= _MAX_INDEXED_OFFSET)
+
+
+def _conditions(filters: CatalogueFilter) -> list[tuple[str, object]]:
     return [
-        (_SEARCHED, wanted.search),
-        ("price >= $n", wanted.price_from),
-        ("price <= $n", wanted.price_to),
-        ("price < $n", wanted.price_below),
-        (_PLATFORM_LINKS, _lower(wanted.platforms)),
-        (_GENRE_LINKS, _lower(wanted.genres)),
-        ("activation_service = ANY($n::text[])", wanted.activation_services or None),
-        ("region = ANY($n::text[])", wanted.regions or None),
-        ("publisher = ANY($n::text[])", wanted.publishers or None),
-        ("multiplayer = $n", wanted.multiplayer),
+        (_SEARCHED, filters.search),
+        ("price >= $n", filters.price_from),
+        ("price <= $n", filters.price_to),
+        ("price < $n", filters.price_below),
+        (_PLATFORM_LINKS, _lower(filters.platforms)),
+        (_GENRE_LINKS, _lower(filters.genres)),
+        ("activation_service = ANY($n::text[])", filters.activation_services or None),
+        ("region = ANY($n::text[])", filters.regions or None),
+        ("publisher = ANY($n::text[])", filters.publishers or None),
+        ("multiplayer = $n", filters.multiplayer),
     ]
 
 

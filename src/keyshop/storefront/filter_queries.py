@@ -1,4 +1,4 @@
-"""The SQL of what the catalogue can be filtered by."""
+"""The SQL of the values that the catalogue can be filtered by."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _GENRES: Final = "SELECT name, slug FROM genres ORDER BY name"
 
 _PLATFORMS: Final = "SELECT name, slug FROM platforms ORDER BY name"
 
-# From one value to the next through the index, instead of reading every game for a few values.
+# A loose index scan: it jumps from one value to the next instead of reading every game.
 _VALUES: Final = """
     WITH RECURSIVE found AS (
         (SELECT {column} AS value FROM keyshop.game_facets
@@ -31,15 +31,13 @@ PUBLISHERS: Final = _VALUES.format(column="publisher")
 
 
 async def list_genres(reader: Reader) -> list[NamedSlug]:
-    """Return all genres by name."""
     return rows(NamedSlug, await reader.fetch(_GENRES))
 
 
 async def list_platforms(reader: Reader) -> list[NamedSlug]:
-    """Return all platforms by name."""
     return rows(NamedSlug, await reader.fetch(_PLATFORMS))
 
 
 async def list_values(reader: Reader, statement: str) -> list[str]:
-    """Return the values that one of the statements above finds."""
+    """Return the values that one of the statements above selects."""
     return [record[0] for record in await reader.fetch(statement)]

@@ -9,64 +9,70 @@ from keyshop.cache_keys import COLLECTIONS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront import queries
+from keyshop.storefront import collection_queries, queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import Collection, Game
 from keyshop.storefront.rules import true_until
 
-_OF_EACH_KIND: Final = 5
-_GAMES: Final = 40
+_COLLECTIONS_PER_KIND: Final = 5
+_GAMES_PER_COLLECTION: Final = 40
 
-_COLLECTIONS: Final = COLLECTIONS.find_key()
+_CACHE_KEY: Final = COLLECTIONS.find_key()
 
 
 async def list_collections(db: Database, cache: Cache, *, now: datetime) -> bytes:
-    """Return the five genres and the five publishers with most games in stock."""
+    """Return the five genres and the five publishers with the most games in stock."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
             return await _load(reader, now=now)
 
-    return await cache.read(_COLLECTIONS, load, now=now) or NOTHING
+    return await cache.read(_CACHE_KEY, load, now=now) or NOTHING
 
 
 async def _load(reader: Reader, *, now: datetime) -> Loaded:
-    genres = await queries.list_collections(
-        reader, queries.GENRE_COLLECTIONS, number=_OF_EACH_KIND, size=_GAMES
+    genres = await collection_queries.list_collections(
+        reader,
+        collection_queries.GENRE_COLLECTIONS,
+        number=_COLLECTIONS_PER_KIND,
+        size=_GAMES_PER_COLLECTION,
     )
-    publishers = await queries.list_collections(
-        reader, queries.PUBLISHER_COLLECTIONS, number=_OF_EACH_KIND, size=_GAMES
+    publishers = await collection_queries.list_collections(
+        reader,
+        collection_queries.PUBLISHER_COLLECTIONS,
+        number=_COLLECTIONS_PER_KIND,
+        size=_GAMES_PER_COLLECTION,
     )
-    # A game that stands in several collections is read once.
-    ids = {game_id for found in (*genres, *publishers) for game_id in found["game_ids"]}
+    # A game may be in several collections; it is read once.
+    ids = {game_id for record in (*genres, *publishers) for game_id in record["game_ids"]}
     if not ids:
         return Loaded(None)
     games = await queries.list_games(reader, ids=sorted(ids), now=now)
-    known = {game.id: game for game in games}
-    collections = [_genre(found, known) for found in genres]
-    collections += [_publisher(found, known) for found in publishers]
+    by_id = {game.id: game for game in games}
+    collections = [_genre(record, by_id) for record in genres]
+    collections += [_publisher(record, by_id) for record in publishers]
     return Loaded(answer(collections), true_until(games))
 
 
-def _genre(found: Record, known: dict[str, Game]) -> Collection:
+def _genre(record: Record, by_id: dict[str, Game]) -> Collection:
     return Collection(
-        id=f"genre-{found['slug']}",
-        title=found["name"],
+        id=f"genre-{record['slug']}",
+        title=record["name"],
         type="genre",
-        value=found["slug"],
-        games=_games(found, known),
+        value=record["slug"],
+        games=_games(record, by_id),
     )
 
 
-def _publisher(found: Record, known: dict[str, Game]) -> Collection:
+def _publisher(record: Record, by_id: dict[str, Game]) -> Collection:
     return Collection(
-        id=f"publisher-{found['name']}",
-        title=found["name"],
+        id=f"publisher-{record['name']}",
+        title=record["name"],
         type="publisher",
-        value=found["name"],
-        games=_games(found, known),
+        value=record["name"],
+        games=_games(record, by_id),
     )
 
 
-def _games(found: Record, known: dict[str, Game]) -> list[Game]:
-    return [known[game_id] for game_id in found["game_ids"] if game_id in known]
+def _games(record: Record, by_id: dict[str, Game]) -> list[Game]:
+    return [by_id[game_id] for game_id in record["game_ids"] if game_id in by_id]

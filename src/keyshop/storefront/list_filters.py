@@ -1,4 +1,4 @@
-"""What the catalogue can be filtered by."""
+"""List the values that the catalogue can be filtered by."""
 
 from datetime import datetime
 from typing import Final
@@ -21,7 +21,7 @@ _NO_OPTIONS_ANSWER: Final = answer(_NO_OPTIONS)
 
 
 async def list_genres(db: Database, cache: Cache, *, now: datetime) -> bytes:
-    """Return all genres by name."""
+    """Return all genres, sorted by name."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
@@ -31,7 +31,7 @@ async def list_genres(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
 
 async def list_platforms(db: Database, cache: Cache, *, now: datetime) -> bytes:
-    """Return all platforms by name."""
+    """Return all platforms, sorted by name."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
@@ -41,8 +41,6 @@ async def list_platforms(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
 
 async def list_filter_options(db: Database, cache: Cache, *, now: datetime) -> bytes:
-    """Return every value of every filter."""
-
     async def load() -> Loaded:
         async with db.read() as reader:
             options = FilterOptions(

@@ -1,4 +1,4 @@
-"""The lists of the home page and of the rows below a game."""
+"""List games for the home page and for the rows below a game."""
 
 from datetime import datetime
 from random import SystemRandom
@@ -18,7 +18,7 @@ from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
 from keyshop.kit.ids import new_id
-from keyshop.storefront import queries
+from keyshop.storefront import list_queries, queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.rules import DEFAULT_SIMILAR, fold, new_since, true_until
 
@@ -39,13 +39,13 @@ _shuffle: Final = SystemRandom().shuffle
 async def list_best_sellers(
     db: Database, cache: Cache, *, genre: str | None, now: datetime
 ) -> bytes:
-    """Return what sells best and is in stock, of all games or of a genre by name or slug."""
+    """Return the best sellers in stock, of all games or of a genre (a name or slug)."""
     if genre is not None:
         return await _list_best_sellers_of(db, cache, genre=fold(genre), now=now)
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await queries.list_best_sellers(reader, limit=_MAX_BEST_SELLERS)
+            ids = await list_queries.list_best_sellers(reader, limit=_MAX_BEST_SELLERS)
             return await _loaded(reader, ids, now=now)
 
     return await cache.read(_BEST_SELLERS, load, now=now) or NOTHING
@@ -54,8 +54,10 @@ async def list_best_sellers(
 async def _list_best_sellers_of(db: Database, cache: Cache, *, genre: str, now: datetime) -> bytes:
     async def load() -> Loaded:
         async with db.read() as reader:
-            links = await queries.find_genre(reader, name=genre)
-            ids = await queries.list_best_sellers_of(reader, genre=links, limit=_MAX_BEST_SELLERS)
+            links = await list_queries.find_genre(reader, name=genre)
+            ids = await list_queries.list_best_sellers_of(
+                reader, genre=links, limit=_MAX_BEST_SELLERS
+            )
             return await _loaded(reader, ids, now=now)
 
     key = HOME_BEST_SELLERS_OF_GENRE.find_key(digest=digest(genre))
@@ -63,11 +65,11 @@ async def _list_best_sellers_of(db: Database, cache: Cache, *, genre: str, now: 
 
 
 async def list_new_in_catalogue(db: Database, cache: Cache, *, now: datetime) -> bytes:
-    """Return what came out in the last days or will come out."""
+    """Return games in stock that were released lately or will be, preorders included."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await queries.list_new(
+            ids = await list_queries.list_new(
                 reader, since=new_since(now), with_preorders=True, limit=_MAX_NEW_IN_CATALOGUE
             )
             return await _loaded(reader, ids, now=now)
@@ -76,11 +78,11 @@ async def list_new_in_catalogue(db: Database, cache: Cache, *, now: datetime) ->
 
 
 async def list_new(db: Database, cache: Cache, *, now: datetime) -> bytes:
-    """Return what is new and can be played at once."""
+    """Return new games in stock, preorders excluded."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await queries.list_new(
+            ids = await list_queries.list_new(
                 reader, since=new_since(now), with_preorders=False, limit=_MAX_NEW
             )
             return await _loaded(reader, ids, now=now)
@@ -89,37 +91,37 @@ async def list_new(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
 
 async def list_preorders(db: Database, cache: Cache, *, now: datetime) -> bytes:
-    """Return what can be ordered ahead of its release."""
+    """Return games in stock that can be ordered before their release."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await queries.list_preorders(reader, limit=_MAX_PREORDERS)
+            ids = await list_queries.list_preorders(reader, limit=_MAX_PREORDERS)
             return await _loaded(reader, ids, now=now)
 
     return await cache.read(_PREORDERS, load, now=now) or NOTHING
 
 
 async def list_by_genre(db: Database, cache: Cache, *, genre: str, now: datetime) -> bytes:
-    """Return the popular games of a genre by name or slug, or best sellers when it has none."""
+    """Return the popular games of a genre (a name or slug), or best sellers when it has none."""
     name = fold(genre)
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            links = await queries.find_genre(reader, name=name)
-            ids = await queries.list_popular_of(reader, genre=links, limit=_MAX_OF_GENRE)
+            links = await list_queries.find_genre(reader, name=name)
+            ids = await list_queries.list_popular_of(reader, genre=links, limit=_MAX_OF_GENRE)
             return await _loaded(reader, ids, now=now)
 
     key = BY_GENRE.find_key(digest=digest(name))
-    of_genre = await cache.read(key, load, now=now)
-    if of_genre is None:
+    games = await cache.read(key, load, now=now)
+    if games is None:
         return await list_best_sellers(db, cache, genre=None, now=now)
-    return of_genre
+    return games
 
 
 async def list_random(db: Database, *, count: int, now: datetime) -> bytes:
-    """Return games in stock, others at every call: nothing of it is ever kept."""
+    """Return random games in stock. The answer is never cached, so every call differs."""
     async with db.read() as reader:
-        ids = await queries.list_random(reader, pivot=new_id(), limit=count)
+        ids = await list_queries.list_random(reader, pivot=new_id(), limit=count)
         _shuffle(ids)
         return answer(await queries.list_games(reader, ids=ids, now=now))
 
@@ -127,11 +129,11 @@ async def list_random(db: Database, *, count: int, now: datetime) -> bytes:
 async def list_similar(
     db: Database, cache: Cache, *, game_id: str, count: int, now: datetime
 ) -> bytes:
-    """Return games in stock that have much in common with this one; none for an unknown game."""
+    """Return games in stock that share tags or genres with this one; none for an unknown game."""
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await queries.list_similar(reader, game_id=game_id, limit=count)
+            ids = await list_queries.list_similar(reader, game_id=game_id, limit=count)
             return await _loaded(reader, ids, now=now)
 
     key = SIMILAR.find_key(id=game_id) if count == DEFAULT_SIMILAR else None
@@ -142,8 +144,8 @@ async def _loaded(reader: Reader, ids: list[str], *, now: datetime) -> Loaded:
     """
     Return the answer with these games.
 
-    An empty list is an absence, which is remembered for seconds: whoever asks for genres and games
-    that do not exist leaves nothing else behind.
+    An empty list counts as absent, which the cache keeps for seconds only: requests for genres
+    and games that do not exist cannot fill Redis.
     """
     if not ids:
         return Loaded(None)

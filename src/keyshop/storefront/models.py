@@ -1,4 +1,4 @@
-"""The shapes a visitor gets; names and order of the fields are the frontend's."""
+"""The shapes of answers; the frontend defines the names and the order of the fields."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -10,7 +10,7 @@ _Data = TypeVar("_Data")
 
 
 class Game(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A game as every list and the detail page show it."""
+    """A game as every list and the detail page show it. A field that is UNSET is left out."""
 
     id: str
     title: str
@@ -19,10 +19,8 @@ class Game(Struct, frozen=True, kw_only=True, rename="camel"):
     short_description: str | None
     price: Decimal
     original_price: Decimal | UnsetType = UNSET
-    """Absent when there is none."""
-
     discount: int | UnsetType = UNSET
-    """Per cent; absent when there is none."""
+    """Per cent."""
 
     currency: str
     image: str
@@ -31,7 +29,7 @@ class Game(Struct, frozen=True, kw_only=True, rename="camel"):
     release_date: str
     metacritic_score: int | None
     user_rating: Decimal | UnsetType = UNSET
-    """Absent as long as nobody has rated it."""
+    """Left out until the game has a rating."""
 
     age_rating: str | None
     multiplayer: bool
@@ -58,25 +56,25 @@ class GamePage(Struct, frozen=True, rename="camel"):
 
 
 class Suggestion(Struct, frozen=True, rename="camel"):
-    """A game offered while somebody is typing."""
+    """A game suggested while the visitor is typing."""
 
     id: str
     title: str
     image: str
     slug: str
     relevance_score: float
-    """From 0 to 1, best first."""
+    """From 0 to 1."""
 
 
 class NamedSlug(Struct, frozen=True, rename="camel"):
-    """A genre or a platform."""
+    """A genre or a platform, by name."""
 
     name: str
     slug: str
 
 
 class FilterOptions(Struct, frozen=True, rename="camel"):
-    """Every value the catalogue can be filtered by."""
+    """Every value that the catalogue can be filtered by."""
 
     genres: list[NamedSlug]
     platforms: list[NamedSlug]
@@ -97,22 +95,22 @@ class Collection(Struct, frozen=True, rename="camel"):
 
 
 class Sort(StrEnum):
-    """The orders of the catalogue."""
+    """How the catalogue is sorted."""
 
     POPULAR = "popular"  # best rated first, unrated last
     NEWEST = "newest"  # latest release first
     PRICE_ASCENDING = "price-asc"
     PRICE_DESCENDING = "price-desc"
-    LATEST_ENTRY = ""  # what came into the catalogue last; any name that is not above
+    LATEST_ENTRY = ""  # latest entry in the catalogue first; also for unknown names
 
 
 class CatalogueFilter(Struct, frozen=True, kw_only=True):
-    """What somebody wants to see of the catalogue; an empty list filters nothing."""
+    """The filters of the catalogue; None and an empty list filter nothing."""
 
     search: str | None = None
     price_from: Decimal | None = None
     price_to: Decimal | None = None
-    """Inclusive."""
+    """`price_from` and `price_to` are inclusive."""
 
     price_below: Decimal | None = None
     in_stock_only: bool = False
@@ -122,6 +120,15 @@ class CatalogueFilter(Struct, frozen=True, kw_only=True):
     regions: list[str] = []
     publishers: list[str] = []
     multiplayer: bool | None = None
+
+
+class CatalogueQuery(Struct, frozen=True, kw_only=True):
+    """One page of the catalogue that a visitor asks for; pages start at 1."""
+
+    filters: CatalogueFilter
+    sort: Sort
+    page: int
+    page_size: int
 
 
 class Envelope(Struct, Generic[_Data], frozen=True, kw_only=True):

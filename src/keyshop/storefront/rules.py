@@ -1,4 +1,4 @@
-"""Decisions about what is shown, without any I/O."""
+"""Decisions about what visitors see and what is cached, without any I/O."""
 
 import re
 from collections.abc import Iterable
@@ -6,28 +6,28 @@ from datetime import UTC, datetime, timedelta
 from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
-from keyshop.storefront.models import CatalogueFilter, Game
+from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Game
 
 DEFAULT_PAGE_SIZE: Final = 36
-"""Games on a page of the catalogue, when nobody asks for another number."""
+"""Games on a page of the catalogue."""
 
 DEFAULT_SIMILAR: Final = 10
-"""Similar games, when nobody asks for another number."""
+"""Similar games below a game."""
 
 DEFAULT_SUGGESTIONS: Final = 10
-"""Suggestions while somebody is typing, when nobody asks for another number."""
+"""Suggestions while the visitor is typing."""
 
-NEW_FOR: Final = timedelta(days=14)
+NEW_PERIOD: Final = timedelta(days=14)
 
-# Pages of the catalogue that are kept, of each order: in Redis some 1,600 at most in a shop of 50
-# genres and platforms, each of the size of 36 games.
-_KEPT_PAGES: Final = 10
-_KEPT_PAGES_OF_ONE_NAME: Final = 3
+# Cached pages of each sort order, of the whole catalogue and of one genre or platform. A shop with 50
+# genres and platforms has at most some 1,600 of them in Redis, each of 36 games.
+_MAX_CACHED_PAGES: Final = 10
+_MAX_CACHED_PAGES_OF_NAME: Final = 3
 
-# What everybody's typing begins with: 18,252 terms, of which few are in any title.
-_is_beginning: Final = re.compile("[a-z]{2,3}").fullmatch
+# Terms of two or three plain letters: 18,252, of which few match any title.
+_is_short_term: Final = re.compile("[a-z]{2,3}").fullmatch
 
-_LATEST_NEW: Final = datetime.max.replace(tzinfo=UTC) - NEW_FOR
+_MAX_RELEASE_DATE: Final = datetime.max.replace(tzinfo=UTC) - NEW_PERIOD
 
 _FOLD: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
@@ -38,70 +38,71 @@ AUTOCOMPLETE_DESCRIPTION: Final = 0.5
 
 
 def new_since(now: datetime) -> datetime:
-    """Return the release date from which on a game counts as new."""
-    return now - NEW_FOR
+    """Return the earliest release date of a game that counts as new."""
+    return now - NEW_PERIOD
 
 
 def is_new(released: datetime, *, now: datetime) -> bool:
-    """Test whether the game came out lately, or has yet to come out."""
+    """Test whether the game was released lately, or is not released yet."""
     return released >= new_since(now)
 
 
 def true_until(games: Iterable[Game]) -> datetime | None:
     """
-    Return the last moment at which these games are shown as they are, if nobody changes them.
+    Return the last moment at which an answer with these games is right, if no game changes.
 
-    None: for ever. Lists of new games lose their oldest one at that moment, not another one.
+    None: always. At that moment the oldest of the new games stops being new.
     """
-    # Dates of one form: what comes first in time comes first as text.
+    # Dates in this format sort as text in the order of time.
     first = min((game.release_date for game in games if game.is_new), default=None)
     if first is None:
         return None
     released = datetime.fromisoformat(first)
-    return released + NEW_FOR if released <= _LATEST_NEW else None
+    return released + NEW_PERIOD if released <= _MAX_RELEASE_DATE else None
 
 
 def fold(name: str) -> str:
     """
-    Return a genre's name, or a term, in the one spelling that is asked for, and kept.
+    Return a genre's name, or a search term, in the spelling that cache keys and queries use.
 
-    Only plain letters are made small here. What becomes of others depends on the database.
+    Only ASCII letters become lower case. For other letters, the result depends on the database.
     """
     return name.translate(_FOLD)
 
 
-def is_cacheable(wanted: CatalogueFilter, *, page: int, page_size: int) -> bool:
+def is_cacheable(query: CatalogueQuery) -> bool:
     """
-    Test whether this page of the catalogue is kept: what visits begin with, in every order.
+    Test whether this page of the catalogue is cached: the first pages, in every sort order.
 
-    Whatever anybody can make up (texts, prices, sizes, combinations) is read from the database, so
-    that strangers cannot fill Redis. A name that does not exist has an empty page, which is
-    remembered for seconds only.
+    Arbitrary values (texts, prices, sizes, combinations) are read from the database, so that
+    requests cannot fill Redis. A name that does not exist has an empty page, which is cached for
+    seconds only.
     """
-    if page_size != DEFAULT_PAGE_SIZE:
+    if query.page_size != DEFAULT_PAGE_SIZE:
         return False
-    names = len(wanted.genres) + len(wanted.platforms)
-    bounded = CatalogueFilter(
-        in_stock_only=wanted.in_stock_only, genres=wanted.genres, platforms=wanted.platforms
+    filters = query.filters
+    names = len(filters.genres) + len(filters.platforms)
+    cacheable = CatalogueFilter(
+        in_stock_only=filters.in_stock_only, genres=filters.genres, platforms=filters.platforms
     )
-    if names > 1 or wanted != bounded:
+    if names > 1 or filters != cacheable:
         return False
-    return page <= (_KEPT_PAGES_OF_ONE_NAME if names else _KEPT_PAGES)
+    return query.page <= (_MAX_CACHED_PAGES_OF_NAME if names else _MAX_CACHED_PAGES)
 
 
-def are_worth_keeping(term: str, *, limit: int) -> bool:
+def is_cacheable_term(term: str, *, limit: int) -> bool:
     """
-    Test whether the suggestions for this term are kept: for two or three plain letters.
+    Test whether the suggestions for this term are cached: those for two or three plain letters.
 
-    These are typed on the way to every longer term, and cost most: in a catalogue of 100,000 games
-    20 to 70 ms each. Longer ones are as many as anybody can make up.
+    Every longer term begins with one of these, and they cost most: 20 to 70 ms each in a catalogue
+    of 100,000 games. There are too many longer terms to cache.
     """
-    return limit == DEFAULT_SUGGESTIONS and _is_beginning(term) is not None
+    return limit == DEFAULT_SUGGESTIONS and _is_short_term(term) is not None
 
 
 def relevance(term: str, title: str, *, is_best_seller: bool, is_marked_new: bool) -> float:
     """
-    Return how well a game answers what was typed, from 0 to 1.
+    Return how well a game matches the term, from 0 to 1.
 
     A game whose title does not contain the term was found by its description.
     """
@@ -115,10 +116,10 @@ def relevance(term: str, title: str, *, is_best_seller: bool, is_marked_new: boo
     else:
         score = AUTOCOMPLETE_DESCRIPTION
     score += 0.1 * is_best_seller + 0.05 * is_marked_new
-    # Sums of tenths have digits far behind the point that nobody should see.
+    # Sums of tenths as floats have rounding errors in distant digits.
     return round(min(score, 1.0), 2)
 
 
 def page_count(total: int, page_size: int) -> int:
-    """Return how many pages the games fill; none when there are no games."""
+    """Return how many pages the games fill; 0 when there are none."""
     return -(-total // page_size)

@@ -1,4 +1,4 @@
-"""Search by text, and suggestions while somebody is typing."""
+"""Search games by text, and suggest games while the visitor is typing."""
 
 from datetime import datetime
 from typing import Final
@@ -13,18 +13,18 @@ from keyshop.storefront import queries, search_queries
 from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import Suggestion
-from keyshop.storefront.rules import are_worth_keeping, fold, relevance
+from keyshop.storefront.rules import fold, is_cacheable_term, relevance
 
 MAX_TERM: Final = 200  # characters
-_FOUND: Final = 50
+_MAX_RESULTS: Final = 50
 
 
 def clean_term(text: str) -> str:
     """
-    Return what somebody typed, without the blanks around and with single ones inside.
+    Return the text without outer blanks, and with single blanks inside.
 
     Raises:
-        BadParameter: it is too long to be meant.
+        BadParameter: the text is longer than `MAX_TERM`.
     """
     if len(text) > MAX_TERM:
         raise BadParameter(f"A search has at most {MAX_TERM} characters.")
@@ -33,19 +33,19 @@ def clean_term(text: str) -> str:
 
 async def search_games(db: Database, *, text: str, now: datetime) -> bytes:
     """
-    Return the games in stock whose title, publisher or description holds the text.
+    Return the games in stock whose title, publisher or description contains the text.
 
-    Never kept: a whole search is seldom another visitor's as well, and whatever anybody makes up
+    The answer is not cached: two visitors rarely search for the same text, and arbitrary texts
     would fill Redis.
 
     Raises:
-        BadParameter: there is nothing to look for, or far too much.
+        BadParameter: the text is empty or too long.
     """
     term = clean_term(text)
     if not term:
         raise BadParameter("Search query is required")
     async with db.read() as reader:
-        ids = await search_queries.search(reader, term=term, limit=_FOUND)
+        ids = await search_queries.search(reader, term=term, limit=_MAX_RESULTS)
         return answer(await queries.list_games(reader, ids=ids, now=now))
 
 
@@ -53,10 +53,10 @@ async def suggest_games(
     db: Database, cache: Cache, *, text: str, limit: int, now: datetime
 ) -> bytes:
     """
-    Return games that answer what was typed so far, the most relevant first.
+    Return games that match the text typed so far, the most relevant first.
 
     Raises:
-        BadParameter: fewer than two characters were typed, or far too many.
+        BadParameter: the text has fewer than two characters, or too many.
     """
     term = fold(clean_term(text))
     if len(term) < 2:
@@ -64,11 +64,12 @@ async def suggest_games(
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            found = await search_queries.suggest(reader, term=term, limit=limit)
-        return Loaded(answer([_suggestion(term, record) for record in found]) if found else None)
+            records = await search_queries.suggest(reader, term=term, limit=limit)
+        suggestions = [_suggestion(term, record) for record in records]
+        return Loaded(answer(suggestions) if suggestions else None)
 
-    is_kept = are_worth_keeping(term, limit=limit)
-    key = SUGGESTIONS.find_key(digest=digest(term)) if is_kept else None
+    is_cacheable = is_cacheable_term(term, limit=limit)
+    key = SUGGESTIONS.find_key(digest=digest(term)) if is_cacheable else None
     return await cache.read(key, load, now=now) or NOTHING
 
 

@@ -1,4 +1,4 @@
-"""One game, by id or by slug."""
+"""Show one game, by id or by slug."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from keyshop.storefront.rules import true_until
 
 async def show_game(db: Database, cache: Cache, *, game_id: str, now: datetime) -> bytes:
     """
-    Return the game of that id.
+    Return the game with this id.
 
     Raises:
         GameNotFound: there is none.
@@ -25,15 +25,15 @@ async def show_game(db: Database, cache: Cache, *, game_id: str, now: datetime) 
         async with db.read() as reader:
             return _loaded(await queries.find_game(reader, game_id=game_id, now=now))
 
-    shown = await cache.read(GAME.find_key(id=game_id), load, now=now)
-    if shown is None:
+    body = await cache.read(GAME.find_key(id=game_id), load, now=now)
+    if body is None:
         raise GameNotFound
-    return shown
+    return body
 
 
 async def show_game_by_slug(db: Database, cache: Cache, *, slug: str, now: datetime) -> bytes:
     """
-    Return the game of that slug.
+    Return the game with this slug.
 
     Raises:
         GameNotFound: there is none.
@@ -43,10 +43,10 @@ async def show_game_by_slug(db: Database, cache: Cache, *, slug: str, now: datet
         async with db.read() as reader:
             return _loaded(await queries.find_game_by_slug(reader, slug=slug, now=now))
 
-    shown = await cache.read(GAME_BY_SLUG.find_key(digest=digest(slug)), load, now=now)
-    if shown is None:
+    body = await cache.read(GAME_BY_SLUG.find_key(digest=digest(slug)), load, now=now)
+    if body is None:
         raise GameNotFound
-    return shown
+    return body
 
 
 def _loaded(game: Game | None) -> Loaded:

@@ -1,4 +1,4 @@
-"""Messages to the worker: the clock says that the supplier should be asked."""
+"""Jobs that the schedule enqueues: a sync is due."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -7,14 +7,14 @@ from keyshop.kit.jobs import Job
 
 
 class SyncFullDue(Job, frozen=True):
-    """It is time to read the supplier's whole catalogue."""
+    """A full sync of the supplier's catalogue is due."""
 
     name: ClassVar[str] = "sync.full_due"
     due_at: datetime
 
 
 class StockCheckDue(Job, frozen=True):
-    """It is time to look at the supplier's prices and stock."""
+    """A check of the supplier's prices and stock is due."""
 
     name: ClassVar[str] = "sync.stock_due"
     due_at: datetime

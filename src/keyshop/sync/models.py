@@ -1,4 +1,4 @@
-"""Rows of the sync's own tables, and what a run tells while it goes on."""
+"""Rows of the sync's own tables, and pages that could not be read."""
 
 from datetime import datetime
 
@@ -33,15 +33,15 @@ class Run(Struct, kw_only=True):
 
 
 class RunError(Struct, frozen=True):
-    """Something that went wrong in a run; without a page it concerns the run as a whole."""
+    """An error of a run; without a page it concerns the whole run."""
 
     page: int | None
     reason: str
     created_at: datetime
 
 
-class Quarantined(Struct, frozen=True):
-    """An entry of the supplier's list that was not believed; its id is empty where it had none."""
+class QuarantinedEntry(Struct, frozen=True):
+    """An entry of the supplier's list that was rejected; its id is empty where it had none."""
 
     product_id: str
     reason: str
@@ -50,8 +50,21 @@ class Quarantined(Struct, frozen=True):
     last_seen_at: datetime
 
 
-class PageLost(Struct, frozen=True):
-    """A page that could not be had, with the supplier's fault in a sentence."""
+class LostPage(Struct, frozen=True):
+    """A page that could not be read, with the supplier's error as a sentence."""
 
     number: int
     reason: str
+
+
+class RunTotals(Struct, frozen=True):
+    """The counts of all runs of one kind that ended in one state, added up."""
+
+    kind: str
+    state: str
+    runs: int
+    added: int
+    updated: int
+    products: int
+    rejected: int
+    finished_at: datetime | None

@@ -1,4 +1,4 @@
-"""Read the supplier's list: several pages under way at once, a bounded number in memory."""
+"""Read the pages of the supplier's list in parallel, with a bounded number in memory."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,71 +10,74 @@ import structlog
 from keyshop.supplier.errors import SupplierError
 from keyshop.supplier.models import ProductPage
 from keyshop.supplier.protocol import Supplier
-from keyshop.sync.models import PageLost
-from keyshop.sync.rules import pages_of
+from keyshop.sync.models import LostPage
+from keyshop.sync.rules import count_pages
 
-Answer = ProductPage | PageLost
+PageResult = ProductPage | LostPage
 
 _log = structlog.get_logger(__name__)
 
 
 async def read_pages(
-    supplier: Supplier, *, last_page: int, at_once: int
-) -> AsyncGenerator[Answer, None]:
+    supplier: Supplier, *, last_page: int, max_parallel: int
+) -> AsyncGenerator[PageResult, None]:
     """
-    Yield every page of the list, or what was lost of it, in the order of their numbers.
+    Yield every page of the list in the order of the page numbers; some may be lost.
 
-    How many there are follows from the largest `total` so far: a list that grows is read to its
-    end, and a single wrong answer cannot cut it short.
-    The pages under way are dropped when the caller stops early.
+    The largest `total` so far decides how many pages there are: a growing list is read to its end,
+    and a single wrong answer cannot cut it short. Requests in progress are cancelled when the
+    caller stops early.
     """
-    first = await _read(supplier, 1)
+    first = await _read_page(supplier, 1)
     yield first
-    if isinstance(first, PageLost):
+    if isinstance(first, LostPage):
         return
-    async with aclosing(_read_on(supplier, first.total, last_page, at_once)) as answers:
-        async for answer in answers:
-            yield answer
+    remaining = _read_remaining(supplier, first.total, last_page, max_parallel)
+    async with aclosing(remaining) as results:
+        async for result in results:
+            yield result
 
 
-async def _read_on(
-    supplier: Supplier, total: int, last_page: int, at_once: int
-) -> AsyncGenerator[Answer, None]:
-    under_way: list[asyncio.Task[Answer]] = []
+async def _read_remaining(
+    supplier: Supplier, total: int, last_page: int, max_parallel: int
+) -> AsyncGenerator[PageResult, None]:
+    requests: list[asyncio.Task[PageResult]] = []
     number = 2
     try:
         while True:
-            while number <= min(pages_of(total), last_page) and len(under_way) < at_once:
-                under_way.append(asyncio.create_task(_read(supplier, number)))
+            while number <= min(count_pages(total), last_page) and len(requests) < max_parallel:
+                requests.append(asyncio.create_task(_read_page(supplier, number)))
                 number += 1
-            if not under_way:
+            if not requests:
                 return
-            answer = await under_way.pop(0)
-            if isinstance(answer, ProductPage):
-                total = max(total, answer.total)
-            yield answer
+            result = await requests.pop(0)
+            if isinstance(result, ProductPage):
+                total = max(total, result.total)
+            yield result
     finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
 
 
-async def _read(supplier: Supplier, number: int) -> Answer:
-    began = perf_counter()
+async def _read_page(supplier: Supplier, number: int) -> PageResult:
+    started = perf_counter()
     try:
         page = await supplier.list_products(number)
     except SupplierError as error:
-        _log.warning("sync.page_lost", page=number, reason=str(error), seconds=_since(began))
-        return PageLost(number, str(error))
+        _log.warning(
+            "sync.page_lost", page=number, reason=str(error), seconds=_seconds_since(started)
+        )
+        return LostPage(number, str(error))
     _log.info(
         "sync.page_read",
         page=number,
         products=len(page.products),
         rejected=len(page.rejected),
-        seconds=_since(began),
+        seconds=_seconds_since(started),
     )
     return page
 
 
-def _since(began: float) -> float:
-    return round(perf_counter() - began, 4)
+def _seconds_since(started: float) -> float:
+    return round(perf_counter() - started, 4)

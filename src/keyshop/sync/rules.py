@@ -1,4 +1,4 @@
-"""Decisions of a sync: what a product becomes in the shop, and when a run is complete."""
+"""Decisions of a sync: how a product becomes a game, and when a run is complete."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,83 +7,84 @@ import nh3
 from msgspec import Struct
 
 from keyshop.catalog.models import Description, Offer, SupplierGame
-from keyshop.catalog.rules import HIGHEST_PRICE, PriceBasis, shop_price, supplier_price
+from keyshop.catalog.rules import MAX_PRICE, PriceBasis, shop_price, supplier_price
 from keyshop.supplier.models import Product
 from keyshop.supplier.protocol import LAST_PAGE, PAGE_SIZE
 
-BATCH: Final = 500  # products that are written in one transaction
-PAGES_AT_ONCE: Final = 6
-PAGES_LOST_IN_A_ROW: Final = 5  # then the supplier is taken to be away, and the run ends
+BATCH_SIZE: Final = 500  # products that are written in one transaction
+MAX_PARALLEL_PAGES: Final = 6
+MAX_CONSECUTIVE_LOST_PAGES: Final = 5  # then the supplier counts as unreachable, and the run ends
 
 
 class RunKind(StrEnum):
-    """What a run brings over."""
-
-    FULL = "full"  # everything the supplier says of its products; new ones become games
+    FULL = "full"  # all that the supplier says of its products; unknown products become games
     STOCK = "stock"  # price and stock of the games that the shop has
 
     @property
     def label(self) -> str:
-        """Return the kind in words."""
         return "full sync" if self is RunKind.FULL else "stock check"
 
 
-class RunState(StrEnum):
-    """How a run stands."""
+def lock_name(kind: RunKind) -> str:
+    """Return the name of the database lock that a run of this kind holds."""
+    return f"keyshop.sync.{kind}"
 
-    RUNNING = "RUNNING"  # going on, or cut off and not yet noticed
-    COMPLETE = "COMPLETE"  # every product that the supplier counts was answered and dealt with
-    INCOMPLETE = "INCOMPLETE"  # what was answered is written; something was not answered
-    FAILED = "FAILED"  # ended by a fault of the shop's own
-    INTERRUPTED = "INTERRUPTED"  # its process ended; what it wrote up to then stays
+
+class RunState(StrEnum):
+    RUNNING = "RUNNING"  # in progress, or its process ended and was not noticed yet
+    COMPLETE = "COMPLETE"  # every product that the supplier counts was read and handled
+    INCOMPLETE = "INCOMPLETE"  # what was read is written; some of the list was not read
+    FAILED = "FAILED"  # ended by an internal error
+    INTERRUPTED = "INTERRUPTED"  # its process ended; what it had written stays
 
 
 class SyncPolicy(Struct, frozen=True, kw_only=True):
-    """How the supplier's figures are read, and how far a run reads."""
+    """How to interpret the supplier's prices and quantities, and how much to read."""
 
     price_basis: PriceBasis = PriceBasis.HIGHEST
     trust_qty: bool = False
     last_page: int = LAST_PAGE
-    pages_at_once: int = PAGES_AT_ONCE
+    max_parallel_pages: int = MAX_PARALLEL_PAGES
 
 
-class Unsellable(Struct, frozen=True):
-    """A product that cannot go into the shop, and why."""
+class Rejection(Struct, frozen=True):
+    """An entry that cannot go into the shop; its id is empty where the supplier gave none."""
 
     product_id: str
     reason: str
+    page: int | None = None
 
 
-def as_game(product: Product, *, kind: RunKind, policy: SyncPolicy) -> SupplierGame | Unsellable:
-    """Return what the product becomes in the shop."""
-    asked = supplier_price(
+def as_game(product: Product, *, kind: RunKind, policy: SyncPolicy) -> SupplierGame | Rejection:
+    """Return the product as a game of the shop, or why it cannot be one."""
+    cost = supplier_price(
         min_price=product.min_price,
         retail_min_price=product.retail_min_price,
         basis=policy.price_basis,
     )
-    price = shop_price(asked) if asked is not None else None
-    if price is not None and not 0 < price <= HIGHEST_PRICE:
-        return Unsellable(product.id, "Its price is outside what the shop can ask.")
+    price = shop_price(cost) if cost is not None else None
+    if price is not None and not 0 < price <= MAX_PRICE:
+        return Rejection(product.id, "Its price is outside the range that the shop can store.")
     offer = Offer(
         product_id=product.id,
         price=price,
-        in_stock=_in_stock(product, priced=price is not None, trust_qty=policy.trust_qty),
+        in_stock=_in_stock(product, has_price=price is not None, trust_qty=policy.trust_qty),
         qty=product.qty,
         available_to_buy=product.available_to_buy,
         min_price=product.min_price,
         retail_min_price=product.retail_min_price,
         retail_min_base_price=product.retail_min_base_price,
     )
-    described = _describe(product) if kind is RunKind.FULL else None
-    return SupplierGame(offer=offer, description=described)
+    description = _describe(product) if kind is RunKind.FULL else None
+    return SupplierGame(offer=offer, description=description)
 
 
-def _in_stock(product: Product, *, priced: bool, trust_qty: bool) -> bool | None:
-    """Test whether the shop can buy it; None when the answer contradicts itself."""
+def _in_stock(product: Product, *, has_price: bool, trust_qty: bool) -> bool | None:
+    """Test whether the shop can buy a key; None when the answer contradicts itself."""
     if product.qty == 0:
         return False
-    if not priced:
-        # There are keys but no price for them: neither is believed.
+    if not has_price:
+        # Keys without a price: either value may be wrong.
         return None
     return product.available_to_buy or trust_qty
 
@@ -105,32 +106,32 @@ def _describe(product: Product) -> Description:
 
 def plain_text(html: str) -> str:
     """
-    Return the text of a piece of HTML, still escaped, so that it is safe inside a page.
+    Return the text of the HTML without tags, still escaped, so that a page may contain it.
 
-    The storefront shows descriptions as HTML; a script in the supplier's must not run in it.
+    The storefront renders descriptions as HTML, so a script in one of them would run there.
     """
     return nh3.clean(html, tags=set(), attributes={}).strip() if html else ""
 
 
-def pages_of(total: int) -> int:
+def count_pages(total: int) -> int:
     """Return how many pages a list of `total` products has."""
     return -(-total // PAGE_SIZE)
 
 
-def why_incomplete(
+def find_incomplete_reason(
     *, total: int | None, answered: int, pages: int, pages_failed: int, last_page: int
 ) -> str | None:
-    """Return in a sentence what a run did not see of the supplier's list, or None: it saw all."""
+    """Return as a sentence what a run did not read of the list, or None when it read all of it."""
     if total is None:
-        return "The supplier's list could not be read; nothing was changed."
-    listed = pages_of(total)
+        return "The supplier's list could not be read. Nothing was changed."
+    listed = count_pages(total)
     if pages_failed:
-        unasked = max(0, min(listed, last_page) - pages - pages_failed)
-        rest = f", and {unasked} were not asked for any more" if unasked else ""
+        skipped = max(0, min(listed, last_page) - pages - pages_failed)
+        rest = f", and {skipped} were not requested" if skipped else ""
         return f"{pages_failed} of {listed} pages could not be read{rest}."
     if listed > last_page:
         return (
-            f"The supplier counts {total} products, and its list shows no more than "
+            f"The supplier counts {total} products, but its list shows at most "
             f"{last_page * PAGE_SIZE} of them."
         )
     if answered < total:

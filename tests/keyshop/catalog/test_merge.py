@@ -23,7 +23,7 @@ def make_product(product_id: str, *, described: bool = True, **overrides: Any) -
         "retail_min_price": None,
         "retail_min_base_price": None,
     }
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "title": f"Game {product_id}",
         "image": None,
         "images": (),
@@ -36,7 +36,9 @@ def make_product(product_id: str, *, described: bool = True, **overrides: Any) -
     }
     return SupplierGame(
         offer=Offer(**(offer | {k: v for k, v in overrides.items() if k in offer})),
-        description=Description(**(told | {k: v for k, v in overrides.items() if k in told}))
+        description=Description(
+            **(description | {k: v for k, v in overrides.items() if k in description})
+        )
         if described
         else None,
     )

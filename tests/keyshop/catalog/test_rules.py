@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.catalog.rules import (
-    HIGHEST_PRICE,
+    MAX_PRICE,
     PriceBasis,
     choose_slug,
     loses_letters,
@@ -104,10 +104,10 @@ class TestSlug:
 
     @given(TITLES, st.integers(min_value=1, max_value=10**19).map(str))
     def test_of_any_title_is_an_address(self, title, product_id) -> None:
-        slug = choose_slug(title, apart=product_id, taken=())
+        slug = choose_slug(title, suffix=product_id, taken=())
 
         assert SLUG.fullmatch(slug)
-        assert slug == choose_slug(title, apart=product_id, taken=())
+        assert slug == choose_slug(title, suffix=product_id, taken=())
 
     @given(st.lists(st.tuples(TITLES, st.integers(1, 99).map(str)), max_size=40), st.data())
     def test_is_never_given_twice(self, games, data) -> None:
@@ -116,7 +116,7 @@ class TestSlug:
         taken = set(by_hand)
 
         for title, product_id in games:
-            slug = choose_slug(title, apart=product_id, taken=taken)
+            slug = choose_slug(title, suffix=product_id, taken=taken)
             assert SLUG.fullmatch(slug)
             assert slug not in taken
             taken.add(slug)
@@ -137,4 +137,4 @@ class TestSlug:
 
 class TestHighestPrice:
     def test_is_what_the_column_holds(self) -> None:
-        assert Decimal(10**10 - 1) / 100 == HIGHEST_PRICE
+        assert Decimal(10**10 - 1) / 100 == MAX_PRICE

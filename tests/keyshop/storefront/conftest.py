@@ -10,7 +10,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
+from tests.factories.catalogue import stock_catalogue
 from tests.servers import copied_database
 
 NO_CACHE = PassThrough()

@@ -8,7 +8,7 @@ import pytest
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
-from tests.keyshop.storefront.catalogue_of_30 import CATALOGUE, Row
+from tests.factories.catalogue import CATALOGUE, Row, make_catalogue_query
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
 from tests.shop import NOON
 
@@ -70,12 +70,9 @@ class TestAnyPage:
         dice = Random(1)
         for _ in range(100):
             wanted, page, page_size = some_filter(dice), dice.randint(1, 3), dice.randint(1, 12)
+            query = make_catalogue_query(wanted, sort=sort, page=page, page_size=page_size)
 
-            found = await data_of(
-                browse_catalogue(
-                    stocked, NO_CACHE, wanted, sort=sort, page=page, page_size=page_size, now=NOON
-                )
-            )
+            found = await data_of(browse_catalogue(stocked, NO_CACHE, query, now=NOON))
 
             everything = sorted(
                 (order_of(place, game, sort, ids[game.title]), game.title)

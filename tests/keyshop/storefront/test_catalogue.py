@@ -6,6 +6,7 @@ import pytest
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
+from tests.factories.catalogue import make_catalogue_query
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
 from tests.keyshop.storefront.test_lists import POPULAR
 from tests.shop import NOON, make_game
@@ -16,17 +17,10 @@ Ids = dict[str, str]
 async def browse(
     db: Database, sort: Sort = Sort.POPULAR, page: int = 1, page_size: int = 100, **wanted: Any
 ) -> list[str]:
-    found = await data_of(
-        browse_catalogue(
-            db,
-            NO_CACHE,
-            CatalogueFilter(**wanted),
-            sort=sort,
-            page=page,
-            page_size=page_size,
-            now=NOON,
-        )
+    query = make_catalogue_query(
+        CatalogueFilter(**wanted), sort=sort, page=page, page_size=page_size
     )
+    found = await data_of(browse_catalogue(db, NO_CACHE, query, now=NOON))
     assert found["total"] >= len(found["data"])
     return [game["title"] for game in found["data"]]
 
@@ -114,26 +108,14 @@ class TestCatalogue:
         assert [title for page in pages for title in page] == await browse(stocked)
 
     async def test_counts_pages(self, stocked: Database):
-        found = await data_of(
-            browse_catalogue(
-                stocked,
-                NO_CACHE,
-                CatalogueFilter(),
-                sort=Sort.POPULAR,
-                page=9,
-                page_size=7,
-                now=NOON,
-            )
-        )
+        query = make_catalogue_query(page=9, page_size=7)
+
+        found = await data_of(browse_catalogue(stocked, NO_CACHE, query, now=NOON))
 
         assert found == {"data": [], "total": 30, "page": 9, "pageSize": 7, "totalPages": 5}
 
     async def test_of_an_empty_shop_has_no_pages(self, db: Database):
-        found = await data_of(
-            browse_catalogue(
-                db, NO_CACHE, CatalogueFilter(), sort=Sort.POPULAR, page=1, page_size=36, now=NOON
-            )
-        )
+        found = await data_of(browse_catalogue(db, NO_CACHE, make_catalogue_query(), now=NOON))
 
         assert found == {"data": [], "total": 0, "page": 1, "pageSize": 36, "totalPages": 0}
 

@@ -1,4 +1,4 @@
-"""For how long an answer is true when nobody changes anything."""
+"""How long an answer is right when no game changes, and which answers are cached."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -22,16 +22,17 @@ from keyshop.storefront.list_games import (
     list_preorders,
     list_similar,
 )
-from keyshop.storefront.models import CatalogueFilter, Game, Sort
+from keyshop.storefront.models import CatalogueFilter, Game
 from keyshop.storefront.rules import (
-    NEW_FOR,
-    are_worth_keeping,
+    NEW_PERIOD,
     is_cacheable,
+    is_cacheable_term,
     is_new,
     new_since,
     true_until,
 )
 from keyshop.storefront.show_game import show_game, show_game_by_slug
+from tests.factories.catalogue import make_catalogue_query
 from tests.shop import NOON
 
 MOMENT = timedelta(milliseconds=1)
@@ -40,8 +41,10 @@ moments = st.integers(-30_000_000, 30_000_000).map(lambda ms: NOON + ms * 100 * 
 releases = st.lists(
     st.one_of(
         moments,
-        # At the edge, and as far away as anybody writes.
-        st.sampled_from([NOON - NEW_FOR, NOON - NEW_FOR - MOMENT, NOON - NEW_FOR + MOMENT]),
+        # At the limit, and as far away as a date can be.
+        st.sampled_from(
+            [NOON - NEW_PERIOD, NOON - NEW_PERIOD - MOMENT, NOON - NEW_PERIOD + MOMENT]
+        ),
         st.sampled_from([datetime(9999, 12, 31, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)]),
     ),
     max_size=8,
@@ -127,7 +130,7 @@ ANSWERS: dict[str, Read] = {
     "preorders": lambda db, cache, now: list_preorders(db, cache, now=now),
     "collections": lambda db, cache, now: list_collections(db, cache, now=now),
     "catalogue": lambda db, cache, now: browse_catalogue(
-        db, cache, CatalogueFilter(), sort=Sort.POPULAR, page=1, page_size=36, now=now
+        db, cache, make_catalogue_query(), now=now
     ),
 }
 
@@ -177,7 +180,7 @@ class TestPages:
         ],
     )
     def test_that_visits_begin_with_are_kept(self, wanted: CatalogueFilter, page: int):
-        assert is_cacheable(wanted, page=page, page_size=36)
+        assert is_cacheable(make_catalogue_query(wanted, page=page))
 
     @pytest.mark.parametrize(
         ("wanted", "page", "page_size"),
@@ -198,17 +201,17 @@ class TestPages:
         ],
     )
     def test_that_are_rare_are_not(self, wanted: CatalogueFilter, page: int, page_size: int):
-        assert not is_cacheable(wanted, page=page, page_size=page_size)
+        assert not is_cacheable(make_catalogue_query(wanted, page=page, page_size=page_size))
 
 
 class TestSuggestions:
     @pytest.mark.parametrize("term", ["ir", "iro"])
     def test_that_all_typing_begins_with_are_kept(self, term: str):
-        assert are_worth_keeping(term, limit=10)
+        assert is_cacheable_term(term, limit=10)
 
     @pytest.mark.parametrize(
         ("term", "limit"),
         [("iron", 10), ("ir", 11), ("i\n", 10), ("éb", 10), ("i r", 10), ("IR", 10)],
     )
     def test_that_are_rare_are_not(self, term: str, limit: int):
-        assert not are_worth_keeping(term, limit=limit)
+        assert not is_cacheable_term(term, limit=limit)

@@ -23,9 +23,10 @@ from keyshop.storefront.list_games import (
     list_preorders,
     list_random,
 )
-from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.storefront.models import CatalogueFilter
 from keyshop.storefront.search_games import search_games, suggest_games
 from tests.factories.baskets import make_guest, make_user, put, wish
+from tests.factories.catalogue import make_catalogue_query
 from tests.keyshop.storefront.conftest import NO_CACHE
 from tests.servers import copied_database
 from tests.shop import NOON
@@ -58,16 +59,13 @@ async def rows_read(db: Database) -> int:
 
 
 LISTS: list[tuple[str, Callable[[Database], Awaitable[bytes]], int, int]] = [
-    # What is asked for, how, statements, rows of games.
+    # Name, read, statements, rows of games.
     (
         "catalogue",
         lambda db: browse_catalogue(
             db,
             NO_CACHE,
-            CatalogueFilter(genres=["action"]),
-            sort=Sort.POPULAR,
-            page=1,
-            page_size=36,
+            make_catalogue_query(CatalogueFilter(genres=["action"])),
             now=NOON,
         ),
         2,

@@ -39,6 +39,7 @@ from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.search_games import suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.factories.account_services import account_services
+from tests.factories.catalogue import make_catalogue_query
 from tests.shop import NOON
 
 # What the columns of the tables that triggers keep are made from.
@@ -155,7 +156,7 @@ def listed(columns: set[str]) -> str:
 
 def _page(wanted: CatalogueFilter, sort: Sort) -> Callable[[Database, Inspector], Awaitable[bytes]]:
     return lambda db, cache: browse_catalogue(
-        db, cache, wanted, sort=sort, page=1, page_size=36, now=NOON
+        db, cache, make_catalogue_query(wanted, sort=sort), now=NOON
     )
 
 

@@ -18,7 +18,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from keyshop.supplier.models import EVERYTHING, ProductFilter, ProductPage
 from keyshop.supplier.protocol import Supplier
-from keyshop.sync import queries
+from keyshop.sync import quarantine_queries, queries
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import Report, run_sync
@@ -32,7 +32,7 @@ SANDBOX: Final = G2ACredentials(
     ),
 )
 
-TWICE: Final = Retries(attempts=2, total=5, first_wait=0.001, longest_wait=0.002, jitter=0.001)
+TWICE: Final = Retries(attempts=2, timeout=5, initial_wait=0.001, max_wait=0.002, jitter=0.001)
 
 _LINKS: Final = {
     "genres": ("game_genres", "genreId"),
@@ -162,7 +162,7 @@ async def change(db: Database, sql: str, *args: object) -> int:
 async def quarantined(db: Database) -> dict[str, str]:
     """Return the reasons of the entries that are not believed, by product id."""
     async with db.read() as reader:
-        entries = await queries.list_quarantine(reader, limit=1000)
+        entries = await quarantine_queries.list_quarantine(reader, limit=1000)
     return {entry.product_id: entry.reason for entry in entries}
 
 

@@ -64,7 +64,7 @@ class TestSupplierAway:
 
             for run in runs:
                 assert (run.state, run.products, run.updated) == (RunState.INCOMPLETE, 0, 0), fault
-                assert run.reason == "The supplier's list could not be read; nothing was changed."
+                assert run.reason == "The supplier's list could not be read. Nothing was changed."
                 assert run.unseen is None
                 assert list(await failed_pages(db, run)) == [1]
             # A run asks for one page, twice at most: nobody hammers a supplier who is away.
@@ -109,7 +109,7 @@ class TestSupplierAway:
 
         assert (run.state, run.pages, run.added) == (RunState.INCOMPLETE, 1, 20)
         assert run.pages_failed == 5
-        assert run.reason == "5 of 23 pages could not be read, and 17 were not asked for any more."
+        assert run.reason == "5 of 23 pages could not be read, and 17 were not requested."
         assert market.ledger.count("products") < 23
 
 
@@ -123,7 +123,7 @@ class TestBrokenPage:
             # One page at a time: the second one fails for good.
             market.faults.next("products", "slow", seconds=0)
             market.faults.next("products", fault, calls=1 if fault == "AUTH02" else 2)
-            run = await sync(db, supplier, kind, pages_at_once=1)
+            run = await sync(db, supplier, kind, max_parallel_pages=1)
 
             after = await read_games(db)
             assert (run.state, run.pages, run.pages_failed) == (RunState.INCOMPLETE, 2, 1), fault
@@ -149,7 +149,7 @@ class TestBrokenPage:
         market.faults.next("products", "slow", seconds=0)
         market.faults.next("products", "hang", calls=2)
 
-        run = await sync(db, impatient, pages_at_once=1)
+        run = await sync(db, impatient, max_parallel_pages=1)
 
         assert (run.state, run.updated) == (RunState.INCOMPLETE, 40)
         assert "no answer in time" in (await failed_pages(db, run))[2]
@@ -250,7 +250,7 @@ class TestCeiling:
 
         assert (run.state, run.added, run.pages) == (RunState.INCOMPLETE, 40, 2)
         assert run.reason == (
-            "The supplier counts 60 products, and its list shows no more than 40 of them."
+            "The supplier counts 60 products, but its list shows at most 40 of them."
         )
         assert market.ledger.count("products") == 2
 

@@ -23,7 +23,7 @@ BROKEN: Final = [
     ({"retail_min_price": -0.01}, "retail_min_price is negative"),
     ({"minPrice": 10**12}, "higher than any price"),
     ({"minPrice": "free"}, "minPrice is not a number"),
-    ({"minPrice": 99_999_999}, "outside what the shop can ask"),
+    ({"minPrice": 99_999_999}, "outside the range that the shop can store"),
     ({"qty": -1}, "qty is negative"),
     ({"qty": 1.5}, "qty is not a whole number"),
     ({"qty": 2**40}, "qty is more than"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshop.sync.rules import pages_of, plain_text, why_incomplete
+from keyshop.sync.rules import count_pages, find_incomplete_reason, plain_text
 
 MARKUP = st.lists(
     st.sampled_from(
@@ -21,7 +21,7 @@ def why(**overrides: Any) -> str | None:
         "pages_failed": 0,
         "last_page": 500,
     }
-    return why_incomplete(**(facts | overrides))
+    return find_incomplete_reason(**(facts | overrides))
 
 
 class TestPlainText:
@@ -52,10 +52,10 @@ class TestWhyIncomplete:
     @pytest.mark.parametrize(
         ("facts", "reason"),
         [
-            ({"total": None}, "could not be read; nothing was changed"),
+            ({"total": None}, "could not be read. Nothing was changed"),
             ({"pages": 2, "pages_failed": 1}, "1 of 3 pages could not be read."),
-            ({"total": 200, "pages_failed": 5}, "and 2 were not asked for any more"),
-            ({"total": 10_001, "answered": 10_000, "pages": 500}, "no more than 10000 of them"),
+            ({"total": 200, "pages_failed": 5}, "and 2 were not requested"),
+            ({"total": 10_001, "answered": 10_000, "pages": 500}, "at most 10000 of them"),
             ({"answered": 59}, "counts 60 products, but listed only 59"),
         ],
     )
@@ -70,4 +70,4 @@ class TestWhyIncomplete:
 
     @given(st.integers(0, 10**6))
     def test_counts_pages_of_twenty(self, total) -> None:
-        assert (pages_of(total) - 1) * 20 < total <= pages_of(total) * 20 or total == 0
+        assert (count_pages(total) - 1) * 20 < total <= count_pages(total) * 20 or total == 0

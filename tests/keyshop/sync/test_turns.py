@@ -12,9 +12,9 @@ from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.sync import queries
 from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
+from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
-from keyshop.sync.run import mark_interrupted_runs
 from tests.keyshop.sync.syncing import (
     HeldClient,
     asked_price,
@@ -81,7 +81,7 @@ class TestSecondRun:
         first = asyncio.create_task(sync(db, held, kind))
         await held.arrived.wait()
 
-        with pytest.raises(SyncAlreadyRunning, match="is running already"):
+        with pytest.raises(SyncAlreadyRunning, match="is already running"):
             await sync(elsewhere, supplier, kind)
         held.go_on.set()
 
@@ -147,7 +147,7 @@ class TestInterruptedRun:
 
         run = (await latest(db))[RunKind.FULL]
         assert run.state is RunState.INTERRUPTED
-        assert run.reason == "It was stopped; what it wrote stays."
+        assert run.reason == "The run was stopped. What it wrote stays."
         assert run.finished_at is not None
         assert held.under_way == 0
 
@@ -197,7 +197,7 @@ class TestInterruptedRun:
         before = await read_versions(elsewhere, "games")
 
         held.go_on.set()
-        with pytest.raises(RunTakenOver, match="declared interrupted"):
+        with pytest.raises(RunTakenOver, match="marked as interrupted"):
             await forgotten
 
         assert successor.state is RunState.COMPLETE

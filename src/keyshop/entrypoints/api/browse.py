@@ -5,7 +5,6 @@ from typing import Annotated, Final
 from litestar import MediaType, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
-from msgspec import Struct
 
 from keyshop.entrypoints.api.dependencies import ApiShop
 from keyshop.entrypoints.api.errors import ApiRequest, described
@@ -25,33 +24,24 @@ from keyshop.entrypoints.api.parameters import (
 from keyshop.entrypoints.api.ready import Ready
 from keyshop.kit.clock import utc_now
 from keyshop.storefront.browse_catalogue import browse_catalogue
-from keyshop.storefront.models import CatalogueFilter, Envelope, GamePage, Sort
+from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Envelope, GamePage
 from keyshop.storefront.rules import DEFAULT_PAGE_SIZE
 
 MAX_KNOWN_VALUES: Final = 1000
 MAX_KNOWN_LENGTH: Final = 200  # bytes of a query
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """Which page is meant."""
-
-    wanted: CatalogueFilter
-    sort: Sort
-    page: int
-    page_size: int
-
-
 class KnownQueries:
     """What queries mean that were good when somebody asked them lately."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Asked] = {}
+        self._known: dict[bytes, CatalogueQuery] = {}
 
-    def find(self, query: bytes) -> Asked | None:
+    def find(self, query: bytes) -> CatalogueQuery | None:
         """Return what the query means, if that is known."""
         return self._known.get(query)
 
-    def keep(self, query: bytes, asked: Asked) -> None:
+    def keep(self, query: bytes, asked: CatalogueQuery) -> None:
         """Remember it, within limits: anybody can make up queries."""
         if len(query) > MAX_KNOWN_LENGTH:
             return
@@ -64,18 +54,8 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
     """Return the handler of /api/games."""
     known = KnownQueries()
 
-    async def show(asked: Asked) -> Ready:
-        return Ready(
-            await browse_catalogue(
-                shop.db,
-                shop.cache,
-                asked.wanted,
-                sort=asked.sort,
-                page=asked.page,
-                page_size=asked.page_size,
-                now=utc_now(),
-            )
-        )
+    async def show(asked: CatalogueQuery) -> Ready:
+        return Ready(await browse_catalogue(shop.db, shop.cache, asked, now=utc_now()))
 
     # To make sense of fourteen parameters costs half as much as all the rest of a kept answer.
     async def answer_known(request: ApiRequest) -> Ready | None:
@@ -119,8 +99,8 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
             publishers=split_values(publishers),
             multiplayer=multiplayer,
         )
-        asked = Asked(
-            wanted=read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
+        asked = CatalogueQuery(
+            filters=read_prices(wanted, lowest=min_price, highest=max_price, preset=price_preset),
             sort=read_sort(sort),
             page=clamp_page(page),
             page_size=clamp_page_size(page_size),

@@ -11,7 +11,8 @@ from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
 from keyshop.kit.jobs import job_figures
-from keyshop.sync.queries import count_quarantined, list_run_figures
+from keyshop.sync.quarantine_queries import count_quarantined
+from keyshop.sync.queries import list_run_totals
 
 _TIMEOUT: Final = 2.0  # seconds
 
@@ -36,7 +37,7 @@ async def _sync_figures(reader: Reader) -> list[Metric]:
         "keyshop_sync_last_end_timestamp_seconds", "When a run last ended so.", labels=_BY_RUN
     )
     totals: dict[tuple[str, str], int] = {}
-    for found in await list_run_figures(reader):
+    for found in await list_run_totals(reader):
         runs.add_metric([found.kind, found.state], found.runs)
         if found.finished_at is not None:
             ended.add_metric([found.kind, found.state], found.finished_at.timestamp())

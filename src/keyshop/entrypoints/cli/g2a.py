@@ -9,7 +9,7 @@ import typer
 from keyshop.assembly import supplier_url
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_record
 from keyshop.entrypoints.cli.session import shop
-from keyshop.gateways.g2a.budget import BudgetView
+from keyshop.gateways.g2a.budget import BudgetStatus
 from keyshop.kit.errors import NotFound
 from keyshop.supplier.models import Product
 
@@ -67,6 +67,6 @@ async def _product(product_id: str) -> Product:
     return found
 
 
-async def _budget() -> BudgetView:
+async def _budget() -> BudgetStatus:
     async with shop() as parts:
-        return await parts.budget.look()
+        return await parts.budget.read_status()

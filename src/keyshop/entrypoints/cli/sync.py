@@ -12,10 +12,10 @@ from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, pri
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import database, shop
 from keyshop.kit.clock import utc_now
-from keyshop.sync import queries
-from keyshop.sync.models import Quarantined, Run, RunError
+from keyshop.sync import quarantine_queries, queries
+from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
+from keyshop.sync.models import QuarantinedEntry, Run, RunError
 from keyshop.sync.rules import RunKind, RunState
-from keyshop.sync.run import mark_interrupted_runs
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -102,7 +102,7 @@ async def _status() -> tuple[list[Run], dict[str, list[RunError]], int]:
         async with db.read() as reader:
             found = await queries.list_latest_runs(reader)
             errors = {run.id: await queries.list_errors(reader, run.id, limit=50) for run in found}
-            return found, errors, await queries.count_quarantined(reader)
+            return found, errors, await quarantine_queries.count_quarantined(reader)
 
 
 async def _runs(limit: int) -> list[Run]:
@@ -110,9 +110,9 @@ async def _runs(limit: int) -> list[Run]:
         return await queries.list_runs(reader, limit=limit)
 
 
-async def _quarantine(limit: int) -> list[Quarantined]:
+async def _quarantine(limit: int) -> list[QuarantinedEntry]:
     async with database() as db, db.read() as reader:
-        return await queries.list_quarantine(reader, limit=limit)
+        return await quarantine_queries.list_quarantine(reader, limit=limit)
 
 
 def _finish(run: Run, *, as_json: bool) -> None:

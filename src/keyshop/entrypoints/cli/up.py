@@ -39,8 +39,8 @@ from keyshop.kit.metrics import delete_ended_metrics
 from keyshop.schema import migrate
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
+from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
 from keyshop.sync.rules import RunKind
-from keyshop.sync.run import mark_interrupted_runs
 
 app = typer.Typer()
 _log = structlog.get_logger(__name__)
@@ -162,7 +162,7 @@ async def _synchronise(shop: Shop) -> None:
 async def _was_filled(db: Database) -> bool:
     """Test whether a full sync ever came to its end; what it missed is the schedule's to bring."""
     async with db.read() as reader:
-        return await queries.was_ever_read(reader, RunKind.FULL)
+        return await queries.has_finished_run(reader, RunKind.FULL)
 
 
 def _wait_for(url: str, *, what: str, children: Children) -> None:

@@ -10,7 +10,7 @@ from keyshop.entrypoints.cli.session import shop
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.entrypoints.worker.schedule import SCHEDULES
 from keyshop.kit.clock import utc_now
-from keyshop.sync.run import mark_interrupted_runs
+from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
 
 app = typer.Typer()
 _log = structlog.get_logger(__name__)

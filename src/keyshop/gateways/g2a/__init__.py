@@ -1,1 +1,1 @@
-"""The G2A buyer API behind the protocol of `supplier`: the only place that knows its shapes."""
+"""The buyer API of G2A behind the protocol of `supplier`; nothing else knows its shapes."""

@@ -1,10 +1,10 @@
 """
 The supplier's rate limit, shared by every process through one row in PostgreSQL.
 
-The generic cell rate algorithm: the row holds the moment at which the budget would be unused
-again, each grant moves it on by one interval, and a call may run ahead of it by a burst. At most
-`burst + window / interval` grants fall into any window, and the interval is chosen so that this
-is the limit. The clock is PostgreSQL's, so the machines need not agree on the time.
+The generic cell rate algorithm (GCRA): the row holds the moment at which the budget would be unused
+again. Each grant moves that moment on by one interval, and a call may be ahead of it by a burst. Any
+window has at most `burst + window / interval` grants, and the interval is chosen so that this is
+the limit. The clock is PostgreSQL's, so the clocks of the machines do not matter.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from keyshop.supplier.errors import SupplierUnavailable
 
 _NAME: Final = "g2a"
 
-_BURST_SHARE: Final = 20  # one call in 20 may come without waiting its turn: 30 of 600
-# Two calls that were granted a minute apart arrive closer together when the first is slow on its
-# way. A window is counted as if it were this much longer.
+_BURST_DIVISOR: Final = 20  # one call in 20 may be made without waiting: 30 of 600
+# Two calls that were granted a minute apart arrive closer together when the network delays the first.
+# The budget therefore counts with a window that is this much longer.
 _JITTER_SECONDS: Final = 2.0
 
-_UNTOLD_PAUSE_SECONDS: Final = 10.0  # after a 429 that does not say how long to wait
+_DEFAULT_PAUSE_SECONDS: Final = 10.0  # after a 429 without Retry-After
 _MAX_PAUSE_SECONDS: Final = 300.0
 
-# A reservation further ahead than any pause can only come from a clock that was set back; obeyed,
-# it would stop the shop until the clock catches up.
+# A reservation further ahead than any pause means that the clock was set back. It is ignored;
+# otherwise no call could be made until the clock catches up.
 _RESERVE: Final = """
     INSERT INTO keyshop.supplier_budget AS b (supplier, unused_at, pauses)
     VALUES ($1, clock_timestamp() + make_interval(secs => $2), 0)
@@ -50,19 +50,19 @@ _PAUSE: Final = """
         unused_at = greatest(b.unused_at, excluded.unused_at), pauses = b.pauses + 1
 """
 
-_LOOK: Final = """
+_READ_STATUS: Final = """
     SELECT pauses, greatest(0, extract(epoch FROM
         unused_at - make_interval(secs => $2) - clock_timestamp()))::float8 AS wait
     FROM keyshop.supplier_budget WHERE supplier = $1
 """
 
 
-class BudgetSpent(SupplierUnavailable):
-    """The call would have to wait longer for its turn than the caller will."""
+class BudgetExhausted(SupplierUnavailable):
+    """The call would have to wait longer than the longest allowed wait."""
 
 
-class BudgetView(Struct, frozen=True, kw_only=True):
-    """The state of the budget; `wait_seconds` is how long a call would wait now."""
+class BudgetStatus(Struct, frozen=True, kw_only=True):
+    """The state of the budget; a call would wait `wait_seconds` now."""
 
     limit: int
     window_seconds: float
@@ -83,26 +83,26 @@ class Budget:
         max_wait_seconds: float = 60,
     ) -> None:
         """
-        Work out the pace; `db` should be a pool of the budget's own, of one connection.
+        Limit calls; `db` should be a pool of one connection that only the budget uses.
 
-        On a shared pool a call to the supplier would wait for a connection behind the shop's
-        own work, or the other way round.
+        On a shared pool, calls to the supplier and the shop's own work would wait for each
+        other's connections.
         """
-        burst = max(1, limit // _BURST_SHARE)
+        burst = max(1, limit // _BURST_DIVISOR)
         self._db = db
         self._limit = limit
         self._window_seconds = window_seconds
         self._max_wait_seconds = max_wait_seconds
         self._interval = (window_seconds + jitter_seconds) / max(1, limit - burst)
-        self._ahead = (burst - 1) * self._interval
+        self._burst_seconds = (burst - 1) * self._interval
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """
         Wait until one call may be made.
 
         Raises:
-            BudgetSpent: its turn would come later than the longest wait.
-            SupplierUnavailable: the budget cannot be asked.
+            BudgetExhausted: the call would have to wait longer than the longest wait.
+            SupplierUnavailable: the budget cannot be read.
         """
         started = time.monotonic()
         while True:
@@ -111,54 +111,55 @@ class Budget:
             if wait <= 0:
                 break
             await asyncio.sleep(wait)
-            # Whoever was told to slow down meanwhile spoke for all who were waiting.
-            if (await self.look()).pauses == pauses:
+            # A pause that began meanwhile applies to all calls that were waiting.
+            if (await self.read_status()).pauses == pauses:
                 break
         BUDGET_WAIT_SECONDS.observe(time.monotonic() - started)
 
     async def pause(self, seconds: float | None = None) -> None:
         """
-        Let nobody call for so long, five minutes at most; without a figure, ten seconds.
+        Allow no calls for `seconds`, at most five minutes; ten seconds by default.
 
         Raises:
-            SupplierUnavailable: the budget cannot be asked.
+            SupplierUnavailable: the budget cannot be read.
         """
-        length = _UNTOLD_PAUSE_SECONDS if seconds is None else seconds
-        length = min(max(length, 0.0), _MAX_PAUSE_SECONDS)
-        await self._run(_PAUSE, _NAME, length, self._ahead)
+        seconds = _DEFAULT_PAUSE_SECONDS if seconds is None else seconds
+        seconds = min(max(seconds, 0.0), _MAX_PAUSE_SECONDS)
+        await self._run(_PAUSE, _NAME, seconds, self._burst_seconds)
 
-    async def look(self) -> BudgetView:
+    async def read_status(self) -> BudgetStatus:
         """
-        Return how things stand, without taking anything.
+        Return the state of the budget without reserving a call.
 
         Raises:
-            SupplierUnavailable: the budget cannot be asked.
+            SupplierUnavailable: the budget cannot be read.
         """
-        found = await self._run(_LOOK, _NAME, self._ahead)
-        return BudgetView(
+        record = await self._run(_READ_STATUS, _NAME, self._burst_seconds)
+        return BudgetStatus(
             limit=self._limit,
             window_seconds=self._window_seconds,
-            wait_seconds=found["wait"] if found else 0.0,
-            pauses=found["pauses"] if found else 0,
+            wait_seconds=record["wait"] if record else 0.0,
+            pauses=record["pauses"] if record else 0,
         )
 
-    async def _reserve(self, longest: float) -> tuple[float, int]:
-        granted = await self._run(_RESERVE, _NAME, self._interval, self._ahead, max(longest, 0.0))
+    async def _reserve(self, max_wait: float) -> tuple[float, int]:
+        max_wait = max(max_wait, 0.0)
+        granted = await self._run(_RESERVE, _NAME, self._interval, self._burst_seconds, max_wait)
         if granted is None:
-            raise BudgetSpent(
-                f"G2A allows {self._limit} calls in {self._window_seconds:g} s, and the next turn"
-                f" is more than {max(longest, 0.0):.0f} s away. Try again later."
+            raise BudgetExhausted(
+                f"G2A allows {self._limit} calls in {self._window_seconds:g} s, and the next call"
+                f" can be made in more than {max_wait:.0f} s. Try again later."
             )
         return granted["wait"], granted["pauses"]
 
     async def _run(self, sql: str, *args: object) -> asyncpg.Record | None:
         try:
-            # Outside a transaction each statement commits by itself, so the row is locked for
-            # as long as the statement runs and nobody waits for somebody else's round trips.
+            # Outside a transaction each statement commits by itself: the row is locked only while
+            # the statement runs, and no process waits for the network of another.
             async with self._db.read() as connection:
                 return await connection.fetchrow(sql, *args)
         except (Unavailable, asyncpg.PostgresError) as error:
             raise SupplierUnavailable(
-                "The budget of supplier calls cannot be asked: the database is away, or behind"
-                " this version of the shop."
+                "The budget of supplier calls cannot be read: the database cannot be reached, or"
+                " its schema is older than this version of the shop."
             ) from error

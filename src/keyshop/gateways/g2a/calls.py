@@ -1,4 +1,4 @@
-"""The calls of the buyer API: method, deadline, and whether a lost answer may hide a deed."""
+"""The calls of the buyer API: method, timeout, and whether a lost answer may hide an effect."""
 
 from typing import Final
 
@@ -6,18 +6,17 @@ from msgspec import Struct
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One kind of call; `seconds` bounds it from the first byte sent to the last one read."""
+    """One kind of call; `timeout` bounds it in seconds, from connecting to the last byte read."""
 
     endpoint: str
     method: str
-    seconds: float
-    # Whether G2A does something that a lost answer would hide: reserve, charge, hand out a key.
-    changes: bool
+    timeout: float
+    has_effect: bool  # G2A reserves, charges or hands out a key
 
 
-PRODUCTS: Final = Call(endpoint="products", method="GET", seconds=10, changes=False)
-ORDER: Final = Call(endpoint="order", method="POST", seconds=10, changes=True)
-PAY: Final = Call(endpoint="pay", method="PUT", seconds=30, changes=True)
-DETAILS: Final = Call(endpoint="details", method="GET", seconds=10, changes=False)
-# A GET in name only: the key is handed out once, whether or not the answer arrives.
-KEY: Final = Call(endpoint="key", method="GET", seconds=90, changes=True)
+PRODUCTS: Final = Call(endpoint="products", method="GET", timeout=10, has_effect=False)
+ORDER: Final = Call(endpoint="order", method="POST", timeout=10, has_effect=True)
+PAY: Final = Call(endpoint="pay", method="PUT", timeout=30, has_effect=True)
+DETAILS: Final = Call(endpoint="details", method="GET", timeout=10, has_effect=False)
+# A GET with an effect: the key is handed out once, whether or not the answer arrives.
+KEY: Final = Call(endpoint="key", method="GET", timeout=90, has_effect=True)

@@ -1,4 +1,4 @@
-"""Connections to G2A: what the assembly asks for."""
+"""Open and close the connections to G2A and to the budget."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,10 +26,10 @@ async def connect_g2a(
     retries: Retries = DEFAULT_RETRIES,
 ) -> AsyncIterator[G2AClient]:
     """
-    Lend a client whose connections end with the block.
+    Yield a client, and close its connections at the end of the block.
 
     Raises:
-        Invalid: the address is none.
+        Invalid: the address is not valid.
     """
     root = api_root(base_url)
     async with httpx2.AsyncClient(
@@ -46,7 +46,7 @@ async def open_budget(
     dsn: str, *, requests_per_minute: int, max_wait_seconds: float = 60
 ) -> AsyncIterator[Budget]:
     """
-    Lend the budget that all processes share, on a connection of its own.
+    Yield the budget that all processes share, on a connection of its own.
 
     Raises:
         DatabaseUnavailable: the database does not answer.

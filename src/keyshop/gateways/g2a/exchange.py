@@ -1,42 +1,34 @@
-"""One call to G2A over HTTP: sent once, timed, counted, and sorted into the families of errors."""
+"""One call to G2A over HTTP: sent once, observed, with every failure as a supplier error."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
 
 import httpx2
-import structlog
-from msgspec import Struct
 
 from keyshop.gateways.g2a.address import api_root
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.calls import Call
 from keyshop.gateways.g2a.credentials import G2ACredentials
-from keyshop.gateways.g2a.error_codes import broken, refusal, unreachable
-from keyshop.gateways.g2a.metrics import CALL_SECONDS, CALLS
-from keyshop.gateways.g2a.wire import Unreadable
-from keyshop.kit.clock import utc_now
-from keyshop.supplier.errors import (
-    OutcomeUnknown,
-    SupplierError,
-    SupplierRefused,
-    SupplierUnavailable,
+from keyshop.gateways.g2a.error_codes import (
+    lost_answer_error,
+    response_error,
+    unreachable_error,
 )
+from keyshop.gateways.g2a.observe_call import observe_call
+from keyshop.gateways.g2a.wire import MalformedResponse
+from keyshop.kit.clock import utc_now
 
 _Answer = TypeVar("_Answer")
 
-_log = structlog.get_logger(__name__)
-
-# Names a program, as G2A's firewall likes callers to do.
+# G2A's firewall may refuse requests that do not name a program.
 _USER_AGENT: Final = "keyshop (G2A buyer API client)"
-_CONNECT_SECONDS: Final = 5.0
-_MAX_BODY: Final = 16 * 1024 * 1024  # bytes; a page is about 40 kB
+_CONNECT_TIMEOUT_SECONDS: Final = 5.0
+_MAX_BODY_BYTES: Final = 16 * 1024 * 1024  # a page is about 40 kB
 
-# The request was still here when these happened.
-_NEVER_LEFT: Final = (
+# These happen before the request is sent.
+_UNSENT: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
     httpx2.PoolTimeout,
@@ -44,19 +36,9 @@ _NEVER_LEFT: Final = (
     httpx2.UnsupportedProtocol,
 )
 
-_OUTCOMES: Final = {
-    SupplierUnavailable: "unavailable",
-    SupplierRefused: "refused",
-    OutcomeUnknown: "unknown",
-}
-
-
-class _Seen(Struct):
-    status: int | None = None
-
 
 class Exchange:
-    """The way to one G2A account; it repeats nothing by itself."""
+    """Calls to one G2A account. It never repeats a call."""
 
     def __init__(
         self,
@@ -67,10 +49,10 @@ class Exchange:
         budget: Budget | None,
     ) -> None:
         """
-        Remember the way; without a budget, calls are made as fast as they come.
+        Use the account at `base_url`; without a budget, calls are not limited.
 
         Raises:
-            Invalid: the address is none.
+            Invalid: the address is not valid.
         """
         self._http = http
         self._root = api_root(base_url)
@@ -87,32 +69,34 @@ class Exchange:
         body: bytes | None = None,
     ) -> _Answer:
         """
-        Make the call and return what `read` makes of its answer.
+        Make the call, and return its answer as `read` decodes it.
 
         Raises:
             SupplierUnavailable: nothing happened.
-            SupplierRefused: nothing happened, and never will.
+            SupplierRefused: nothing happened, and trying again will not help.
             OutcomeUnknown: something may have happened.
         """
         if self._budget is not None:
-            await self._budget.take()
-        with _observed(call) as seen:
+            await self._budget.acquire()
+        with observe_call(call) as record:
             response, content = await self._send(call, path, body)
-            seen.status = response.status_code
+            record.status = response.status_code
             if response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
-                await self._slow_down(response)
+                await self._pause_budget(response)
             if not response.is_success:
-                raise refusal(call, response.status_code, content, credentials=self._credentials)
+                raise response_error(
+                    call, response.status_code, content, credentials=self._credentials
+                )
             try:
                 return read(content)
-            except Unreadable as reason:
-                raise broken(call, str(reason).rstrip(".")) from reason
+            except MalformedResponse as reason:
+                raise lost_answer_error(call, str(reason).rstrip(".")) from reason
 
     async def _send(
         self, call: Call, path: str, body: bytes | None
     ) -> tuple[httpx2.Response, bytes]:
         try:
-            async with asyncio.timeout(call.seconds):
+            async with asyncio.timeout(call.timeout):
                 response = await self._http.send(
                     self._request(call, path, body), stream=True, follow_redirects=False
                 )
@@ -120,15 +104,15 @@ class Exchange:
                     return response, await _read_body(call, response)
                 finally:
                     await response.aclose()
-        # The library's errors can quote the request, so they are told and not chained.
-        except _NEVER_LEFT as error:
-            raise unreachable(call, self._describe(error)) from None
+        # The library's errors may quote the request with its credentials, so they are not chained.
+        except _UNSENT as error:
+            raise unreachable_error(call, self._describe(error)) from None
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise broken(call, self._describe(error)) from None
+            raise lost_answer_error(call, self._describe(error)) from None
 
     def _describe(self, error: Exception) -> str:
         if isinstance(error, TimeoutError | httpx2.TimeoutException):
-            return "no answer in time"
+            return "the answer timed out"
         kind, text = type(error).__name__, str(error)
         return f"{kind}, {text}" if text and not self._credentials.appear_in(text) else kind
 
@@ -142,16 +126,16 @@ class Exchange:
             headers["Content-Type"] = "application/json"
         elif call.method != "GET":
             headers["Content-Length"] = "0"
-        connect = min(_CONNECT_SECONDS, call.seconds)
+        connect = min(_CONNECT_TIMEOUT_SECONDS, call.timeout)
         return self._http.build_request(
             call.method,
             self._root + path,
             headers=headers,
             content=body,
-            timeout=httpx2.Timeout(call.seconds, connect=connect, pool=connect),
+            timeout=httpx2.Timeout(call.timeout, connect=connect, pool=connect),
         )
 
-    async def _slow_down(self, response: httpx2.Response) -> None:
+    async def _pause_budget(self, response: httpx2.Response) -> None:
         if self._budget is not None:
             await self._budget.pause(_read_retry_after(response.headers.get("retry-after")))
 
@@ -160,13 +144,13 @@ async def _read_body(call: Call, response: httpx2.Response) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > _MAX_BODY:
-            raise broken(call, "its body has no end")
+        if len(body) > _MAX_BODY_BYTES:
+            raise lost_answer_error(call, "its body is too long")
     return bytes(body)
 
 
 def _read_retry_after(value: str | None) -> float | None:
-    """Return the seconds that the header asks for, given as a number or as a date."""
+    """Return the seconds that the header names, as a number or as a date."""
     if value is None:
         return None
     if value.strip().isdecimal() and len(value) < 20:
@@ -175,47 +159,3 @@ def _read_retry_after(value: str | None) -> float | None:
         return (parsedate_to_datetime(value) - utc_now()).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-@contextmanager
-def _observed(call: Call) -> Iterator[_Seen]:
-    """Count, time and log what happens inside."""
-    seen = _Seen()
-    started = time.perf_counter()
-    try:
-        yield seen
-    except SupplierError as error:
-        outcome = _OUTCOMES[_family(error)]
-        _record(call, seen, outcome, started)
-        _log.warning(
-            "supplier.call_failed",
-            endpoint=call.endpoint,
-            outcome=outcome,
-            status=seen.status,
-            code=error.code,
-            reason=str(error),
-            ms=_milliseconds(started),
-        )
-        raise
-    _record(call, seen, "ok", started)
-
-
-def _record(call: Call, seen: _Seen, outcome: str, started: float) -> None:
-    CALLS.labels(call.endpoint, outcome).inc()
-    CALL_SECONDS.labels(call.endpoint).observe(time.perf_counter() - started)
-    if outcome == "ok":
-        _log.debug(
-            "supplier.call",
-            endpoint=call.endpoint,
-            outcome=outcome,
-            status=seen.status,
-            ms=_milliseconds(started),
-        )
-
-
-def _family(error: SupplierError) -> type[SupplierError]:
-    return next(kind for kind in _OUTCOMES if isinstance(error, kind))
-
-
-def _milliseconds(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,4 +1,4 @@
-"""What is counted of the calls to G2A."""
+"""The metrics of calls to G2A."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Reading one value of theirs: a number, a text, a moment; what cannot be meant is refused."""
+"""Decode one value of an answer: a number, a text, a time; an invalid value is an error."""
 
 import re
 from collections.abc import Iterator
@@ -6,45 +6,47 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from keyshop.gateways.g2a.wire import Unreadable
+from keyshop.gateways.g2a.wire import MalformedResponse
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 
-_HIGHEST_PRICE: Final = Decimal("99999999.99")  # what DECIMAL(10, 2) holds
-_LOWEST_PRICE: Final = Decimal("0.005")  # anything less would be rounded to a price of 0
-_FINEST: Final = -20  # decimal places, as an exponent
-_HIGHEST_QTY: Final = 2**31 - 1  # what INTEGER holds
+_MAX_PRICE: Final = Decimal("99999999.99")  # what DECIMAL(10, 2) holds
+_MIN_PRICE: Final = Decimal("0.005")  # anything less would be rounded to a price of 0
+_MIN_EXPONENT: Final = -20  # 20 decimal places
+_MAX_QTY: Final = 2**31 - 1  # what INTEGER holds
 
-_YES_OR_NO: Final = {"true": True, "1": True, "false": False, "0": False}
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 def read_price(field: str, value: object) -> Decimal | None:
     """
-    Return the price exactly as it was written; nothing, an empty text and 0 are no price.
+    Return the price exactly as it was written. null, an empty text and 0 are no price.
 
     Raises:
-        Unreadable: it cannot be a price.
+        MalformedResponse: it is not a valid price.
     """
     amount = read_number(field, value)
     if amount is None or amount == 0:
         return None
     if amount < 0:
-        raise Unreadable(f"{field} is negative: {show(value)}.")
-    if amount > _HIGHEST_PRICE:
-        raise Unreadable(f"{field} is higher than any price can be: {show(value)}.")
+        raise MalformedResponse(f"{field} is negative: {format_value(value)}.")
+    if amount > _MAX_PRICE:
+        raise MalformedResponse(
+            f"{field} is higher than the shop can store: {format_value(value)}."
+        )
     exponent = amount.as_tuple().exponent
-    if amount < _LOWEST_PRICE or (isinstance(exponent, int) and exponent < _FINEST):
-        raise Unreadable(f"{field} is a fraction of a cent: {show(value)}.")
+    if amount < _MIN_PRICE or (isinstance(exponent, int) and exponent < _MIN_EXPONENT):
+        raise MalformedResponse(f"{field} is a fraction of a cent: {format_value(value)}.")
     return amount
 
 
 def read_number(field: str, value: object) -> Decimal | None:
     """
-    Return the number, or None where the answer gave none.
+    Return the number, or None for null and an empty text.
 
     Raises:
-        Unreadable: it is no number.
+        MalformedResponse: it is not a number.
     """
     if value is None:
         return None
@@ -58,28 +60,28 @@ def read_number(field: str, value: object) -> Decimal | None:
             return None
         if _NUMBER.fullmatch(text):
             return Decimal(text)
-    raise Unreadable(f"{field} is not a number: {show(value)}.")
+    raise MalformedResponse(f"{field} is not a number: {format_value(value)}.")
 
 
 def read_count(field: str, value: object) -> int:
     """
-    Return a whole number from 0 up.
+    Return a whole number, 0 or more.
 
     Raises:
-        Unreadable: it is none, or more than the shop can store.
+        MalformedResponse: it is not a whole number, or more than the shop can store.
     """
     count = _whole(value)
     if count is None:
-        raise Unreadable(f"{field} is not a whole number: {show(value)}.")
+        raise MalformedResponse(f"{field} is not a whole number: {format_value(value)}.")
     if count < 0:
-        raise Unreadable(f"{field} is negative: {show(value)}.")
-    if count > _HIGHEST_QTY:
-        raise Unreadable(f"{field} is more than the shop can store: {show(value)}.")
+        raise MalformedResponse(f"{field} is negative: {format_value(value)}.")
+    if count > _MAX_QTY:
+        raise MalformedResponse(f"{field} is more than the shop can store: {format_value(value)}.")
     return count
 
 
 def find_digits(value: object) -> str | None:
-    """Return an id, which is made of digits alone, or None where this is none."""
+    """Return the value as an id of digits only, or None when it is not one."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -90,27 +92,27 @@ def find_digits(value: object) -> str | None:
 
 def read_flag(field: str, value: object, *, absent: bool) -> bool:
     """
-    Return the yes or no; `absent` stands for an answer that says neither.
+    Return the boolean; `absent` is returned for null and an empty text.
 
     Raises:
-        Unreadable: it is neither yes nor no.
+        MalformedResponse: it is neither true nor false.
     """
     if isinstance(value, bool):
         return value
     if value is None or value == "":
         return absent
-    answer = _YES_OR_NO.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+    answer = _FLAGS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
     if answer is None:
-        raise Unreadable(f"{field} is neither true nor false: {show(value)}.")
+        raise MalformedResponse(f"{field} is neither true nor false: {format_value(value)}.")
     return answer
 
 
 def clean_text(value: object, *, limit: int) -> str:
-    """Return the text trimmed, bounded and fit for PostgreSQL; what is no text is empty."""
+    """Return the text trimmed, cut and safe for PostgreSQL; a value that is no text is empty."""
     if not isinstance(value, str):
         return ""
     if not value.isascii():
-        # Half an emoji (a surrogate without its partner) cannot be written as UTF-8.
+        # A lone surrogate, half of an emoji, cannot be encoded as UTF-8.
         value = value.encode("utf-8", "replace").decode()
     if "\0" in value:
         value = value.replace("\0", "")
@@ -118,7 +120,7 @@ def clean_text(value: object, *, limit: int) -> str:
 
 
 def clean_texts(values: object, *, limit: int) -> Iterator[str]:
-    """Yield the texts of a list that are not empty."""
+    """Yield the non-empty texts of a list."""
     if isinstance(values, list):
         for value in values:
             if text := clean_text(value, limit=limit):
@@ -126,7 +128,7 @@ def clean_texts(values: object, *, limit: int) -> Iterator[str]:
 
 
 def read_moment(value: object) -> datetime | None:
-    """Return the time, read as UTC where it names no zone; None where it is none."""
+    """Return the time, in UTC when it names no zone, or None when it is not a time."""
     if not isinstance(value, str) or not value:
         return None
     try:
@@ -136,8 +138,8 @@ def read_moment(value: object) -> datetime | None:
         return None
 
 
-def show(value: object) -> str:
-    """Return the value as a person may read it in a report: short, and on one line."""
+def format_value(value: object) -> str:
+    """Return the value for an error message: short, and on one line."""
     if isinstance(value, dict | list):
         return "a JSON object" if isinstance(value, dict) else "a list"
     text = repr(value) if isinstance(value, str) else str(value)

@@ -1,9 +1,8 @@
 """
-G2A's shapes, as they arrive.
+The shapes of G2A's answers, before they are validated.
 
-Fields that differ between answers (a price is an int, a float or a text, at random) are objects
-here; `translation` decides what they mean. Numbers with a fraction arrive as Decimal, digit for
-digit, never by way of a float.
+A field whose type differs between answers is an object here: a price may be an int, a float or a
+text. `values` decodes it. Numbers with a fraction become Decimal digit for digit, never float.
 """
 
 import json
@@ -15,13 +14,13 @@ from msgspec import UNSET, Struct, field
 
 _Wire = TypeVar("_Wire", bound=Struct)
 
-# What the decoders raise for bytes that are not the JSON they look for; a number such as
-# 1e-99999999999999999999 is beyond Decimal, 5,000 open brackets are beyond the stack.
-_UNREADABLE: Final = (ValueError, RecursionError, ArithmeticError)
+# Raised for bytes that are not the expected JSON. The number 1e-99999999999999999999 is beyond
+# Decimal, and 5,000 open brackets are beyond the stack.
+_DECODE_ERRORS: Final = (ValueError, RecursionError, ArithmeticError)
 
 
-class Unreadable(Exception):
-    """An answer does not have the shape that it should have; the sentence says what is wrong."""
+class MalformedResponse(Exception):
+    """An answer does not have the expected shape; the message says what is wrong."""
 
 
 class ProductWire(Struct):
@@ -47,7 +46,7 @@ class ProductWire(Struct):
 
 
 class PageWire(Struct):
-    """The envelope of the list; an entry that is no JSON object is None."""
+    """A page of the list; an entry that is not a JSON object is None."""
 
     docs: list[ProductWire | None]
     total: object = None
@@ -55,37 +54,29 @@ class PageWire(Struct):
 
 
 class OrderWire(Struct):
-    """The answer to an order."""
-
     order_id: object = None
     price: object = None
     currency: object = None
 
 
 class PaymentWire(Struct):
-    """The answer to a payment."""
-
     status: object = None
     transaction_id: object = None
 
 
 class DetailsWire(Struct):
-    """The answer to a question about an order."""
-
     status: object = None
     price: object = None
     currency: object = None
 
 
 class KeyWire(Struct):
-    """The answer that carries the key."""
-
     key: object = None
     is_file: object = field(name="isFile", default=None)
 
 
 class ErrorWire(Struct):
-    """The body of a refusal."""
+    """The body of an error."""
 
     code: object = None
     message: object = None
@@ -102,36 +93,36 @@ _PAGE: Final = msgspec.json.Decoder(PageWire, float_hook=Decimal)
 
 def decode_page(body: bytes) -> PageWire:
     """
-    Read a page of the list, fast when all of it is sound.
+    Decode a page of the list; the fast path needs every entry to be valid.
 
     Raises:
-        Unreadable: the body is no JSON, or no page.
+        MalformedResponse: the body is not JSON, or not a page.
     """
     try:
         return _PAGE.decode(body)
-    except _UNREADABLE:
-        # One bad entry must not cost its nineteen neighbours.
+    except _DECODE_ERRORS:
+        # One bad entry must not cost the nineteen others.
         return _decode_loose_page(body)
 
 
 def decode(kind: type[_Wire], body: bytes) -> _Wire:
     """
-    Read a JSON object of the kind.
+    Decode a JSON object of this type.
 
     Raises:
-        Unreadable: the body is no JSON object.
+        MalformedResponse: the body is not a JSON object.
     """
     try:
         return msgspec.convert(_parse_leniently(body), kind)
     except msgspec.ValidationError as error:
-        raise Unreadable("The answer is not a JSON object.") from error
+        raise MalformedResponse("The answer is not a JSON object.") from error
 
 
 def _decode_loose_page(body: bytes) -> PageWire:
     try:
         page = msgspec.convert(_parse_leniently(body), _LoosePage)
     except msgspec.ValidationError as error:
-        raise Unreadable("The answer is not a page of products.") from error
+        raise MalformedResponse("The answer is not a page of products.") from error
     docs = [
         msgspec.convert(doc, ProductWire) if isinstance(doc, dict) else None for doc in page.docs
     ]
@@ -139,7 +130,7 @@ def _decode_loose_page(body: bytes) -> PageWire:
 
 
 def _parse_leniently(body: bytes) -> object:
-    """Parse JSON as far as it has any meaning: broken UTF-8, half an emoji, NaN, huge numbers."""
+    """Parse JSON that may have broken UTF-8, lone surrogates, NaN or huge numbers."""
     try:
         value: object = json.loads(
             body.decode("utf-8", "replace"),
@@ -147,8 +138,8 @@ def _parse_leniently(body: bytes) -> object:
             parse_int=_read_number,
             parse_constant=str,
         )
-    except _UNREADABLE as error:
-        raise Unreadable("The answer is not JSON.") from error
+    except _DECODE_ERRORS as error:
+        raise MalformedResponse("The answer is not JSON.") from error
     return value
 
 

@@ -22,7 +22,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from tests.factories.account_services import account_services
 from tests.factories.browsers import Person, open_browser
-from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
+from tests.factories.catalogue import stock_catalogue
 from tests.servers import copied_database
 from tests.shop import make_game
 

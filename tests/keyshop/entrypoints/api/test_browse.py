@@ -3,8 +3,8 @@
 import pytest
 from httpx2 import AsyncClient
 
-from keyshop.entrypoints.api.browse import MAX_KNOWN_LENGTH, MAX_KNOWN_VALUES, Asked, KnownQueries
-from keyshop.storefront.models import CatalogueFilter, Sort
+from keyshop.entrypoints.api.browse import MAX_KNOWN_LENGTH, MAX_KNOWN_VALUES, KnownQueries
+from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
 
 QUERIES = [
     "",
@@ -27,8 +27,8 @@ QUERIES = [
 ]
 
 
-def page(number: int) -> Asked:
-    return Asked(wanted=CatalogueFilter(), sort=Sort.POPULAR, page=number, page_size=36)
+def page(number: int) -> CatalogueQuery:
+    return CatalogueQuery(filters=CatalogueFilter(), sort=Sort.POPULAR, page=number, page_size=36)
 
 
 class TestQueryThatWasAskedBefore:

@@ -12,13 +12,13 @@ from redis import Redis
 
 from keyshop.kit.clock import utc_now
 from tests.factories.cached_shop import until
+from tests.factories.catalogue import stock_catalogue
 from tests.factories.observed_api import (
     ObservedApi,
     games_in,
     open_api_without_cache,
     open_observed_api,
 )
-from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.shop import make_game
 
 # Everything that is kept and shows games; "Fresh Iron" stands on all of it.

@@ -21,7 +21,7 @@ SANDBOX = G2ACredentials(
     ),
 )
 
-BRISK = Retries(attempts=3, total=5, first_wait=0.001, longest_wait=0.002, jitter=0.001)
+BRISK = Retries(attempts=3, timeout=5, initial_wait=0.001, max_wait=0.002, jitter=0.001)
 
 Answer = httpx2.Response | Exception
 

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import pytest_asyncio
 
-from g2a_simulator.ledger import Call
+from g2a_simulator.ledger import LedgerEntry
 from g2a_simulator.market import Market
 from g2a_simulator.server import serve
-from keyshop.gateways.g2a.budget import Budget, BudgetSpent
+from keyshop.gateways.g2a.budget import Budget, BudgetExhausted
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
@@ -42,21 +42,21 @@ async def unlimited_market() -> AsyncIterator[tuple[Market, str]]:
 async def take(budget: Budget, calls: int) -> float:
     started = time.monotonic()
     for _ in range(calls):
-        await budget.take()
+        await budget.acquire()
     return time.monotonic() - started
 
 
-def most_in(calls: list[Call], seconds: float) -> int:
+def most_in(calls: list[LedgerEntry], seconds: float) -> int:
     window = timedelta(seconds=seconds)
     return max(sum(1 for c in calls if start.at <= c.at < start.at + window) for start in calls)
 
 
-def page_of(call: Call) -> str:
+def page_of(call: LedgerEntry) -> str:
     return parse_qs(urlsplit(call.target).query)["page"][0]
 
 
 async def is_taken_ahead(budget: Budget) -> bool:
-    return (await budget.look()).wait_seconds > 0.04
+    return (await budget.read_status()).wait_seconds > 0.04
 
 
 async def has_heard_all(market: Market) -> bool:
@@ -84,24 +84,24 @@ class TestBudget:
 
     async def test_refuses_rather_than_wait_longer_than_told(self, db) -> None:
         budget = Budget(db, limit=20, max_wait_seconds=0.5)
-        await budget.take()
+        await budget.acquire()
 
         started = time.monotonic()
-        with pytest.raises(BudgetSpent, match="20 calls in 60 s"):
-            await budget.take()
+        with pytest.raises(BudgetExhausted, match="20 calls in 60 s"):
+            await budget.acquire()
 
         assert time.monotonic() - started < 0.5
 
     async def test_takes_nothing_when_it_refuses(self, db) -> None:
         budget = Budget(db, limit=20, max_wait_seconds=0.5)
-        await budget.take()
-        before = await budget.look()
+        await budget.acquire()
+        before = await budget.read_status()
 
         for _ in range(3):
-            with pytest.raises(BudgetSpent):
-                await budget.take()
+            with pytest.raises(BudgetExhausted):
+                await budget.acquire()
 
-        assert (await budget.look()).wait_seconds <= before.wait_seconds
+        assert (await budget.read_status()).wait_seconds <= before.wait_seconds
 
     async def test_makes_those_wait_who_had_their_turn_before_a_pause(self, db, budget) -> None:
         await take(budget, 20)
@@ -125,7 +125,7 @@ class TestBudget:
     async def test_pauses_for_a_bounded_time(self, budget, asked, granted) -> None:
         await budget.pause(asked)
 
-        view = await budget.look()
+        view = await budget.read_status()
         assert granted - 1 <= view.wait_seconds <= granted
         assert view.pauses == 1
 
@@ -133,10 +133,10 @@ class TestBudget:
         await budget.pause(100)
         await budget.pause(1)
 
-        assert (await budget.look()).wait_seconds > 98
+        assert (await budget.read_status()).wait_seconds > 98
 
     async def test_recovers_from_a_clock_that_was_set_back(self, db, budget) -> None:
-        await budget.take()
+        await budget.acquire()
         async with db.transaction() as tx:
             await tx.execute(
                 "UPDATE keyshop.supplier_budget SET unused_at = unused_at + interval '1 hour'"
@@ -145,22 +145,22 @@ class TestBudget:
         assert await take(budget, 2) < 1
 
     async def test_is_unused_before_the_first_call(self, budget) -> None:
-        view = await budget.look()
+        view = await budget.read_status()
 
         assert (view.limit, view.wait_seconds, view.pauses) == (400, 0, 0)
 
     async def test_is_unavailable_without_its_database(self, database_url) -> None:
         async with open_budget(database_url, requests_per_minute=600) as budget:
-            await budget.take()
+            await budget.acquire()
         with pytest.raises(SupplierUnavailable, match="database"):
-            await budget.take()
+            await budget.acquire()
 
     async def test_is_unavailable_without_its_table(self, db, budget) -> None:
         async with db.transaction() as tx:
             await tx.execute("DROP TABLE keyshop.supplier_budget")
 
         with pytest.raises(SupplierUnavailable, match="database"):
-            await budget.take()
+            await budget.acquire()
 
 
 class TestProcesses:
@@ -232,7 +232,7 @@ class TestClient:
         )
 
         async with connected as client:
-            with pytest.raises(BudgetSpent):
+            with pytest.raises(BudgetExhausted):
                 await client.list_products(1)
 
         assert market.ledger.count("products") == 1

@@ -1,7 +1,7 @@
 import pytest
 
 from keyshop.gateways.g2a.calls import DETAILS, KEY, ORDER, PAY, PRODUCTS
-from keyshop.gateways.g2a.error_codes import refusal
+from keyshop.gateways.g2a.error_codes import response_error
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
 from tests.keyshop.gateways.g2a.canned import SANDBOX
 
@@ -12,7 +12,7 @@ _REFUSED_EVERYWHERE += ["ORD01", "ORD02", "ORD04", "ORD112", "ORD113", "ORD114",
 
 def judge(call, status, code="", message="No."):
     body = b'{"status": "ERROR", "message": "%b", "code": "%b"}' % (message.encode(), code.encode())
-    return refusal(call, status, body, credentials=SANDBOX)
+    return response_error(call, status, body, credentials=SANDBOX)
 
 
 class TestRefusal:
@@ -73,7 +73,7 @@ class TestRefusal:
         ],
     )
     def test_without_a_code_goes_by_its_status(self, call, status, family, code, body) -> None:
-        error = refusal(call, status, body, credentials=SANDBOX)
+        error = response_error(call, status, body, credentials=SANDBOX)
 
         assert type(error) is family
         assert error.code == code

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshop.gateways.g2a.translation import read_key, read_page, read_payment, read_placed_order
-from keyshop.gateways.g2a.wire import Unreadable
+from keyshop.gateways.g2a.read_orders import read_key, read_payment, read_placed_order
+from keyshop.gateways.g2a.read_products import read_page
+from keyshop.gateways.g2a.wire import MalformedResponse
 from keyshop.supplier.models import Product, ProductPage, RejectedProduct
 from tests.keyshop.gateways.g2a.canned import make_doc, make_page
 
@@ -237,7 +238,7 @@ class TestReadPage:
         ],
     )
     def test_refuses_a_page_whose_envelope_is_broken(self, body) -> None:
-        with pytest.raises(Unreadable):
+        with pytest.raises(MalformedResponse):
             read_page(body, number=1)
 
 
@@ -288,7 +289,7 @@ class TestAnyAnswer:
             lambda: read_payment(body),
             lambda: read_key(body),
         ):
-            with suppress(Unreadable):
+            with suppress(MalformedResponse):
                 read_answer()
 
 

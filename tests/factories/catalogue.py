@@ -1,7 +1,7 @@
 """
-Thirty games, each there for a reason, as seen on 15 June 2026 at noon.
+A catalogue of thirty games, as seen on 15 June 2026 at noon, and queries of it.
 
-Days are counted from that noon: -14 is the last day on which a game is new.
+`day` counts from that noon: a game of day -14 is new for the last moment.
 """
 
 from datetime import timedelta
@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from keyshop.kit.database.pool import Database
+from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
 from tests.shop import NOON, add_game
 
 
 class Row(NamedTuple):
-    """One game, in the words of this page."""
+    """One game of the catalogue."""
 
     title: str
     rating: str | None
@@ -27,7 +28,7 @@ class Row(NamedTuple):
 
 
 CATALOGUE = [
-    # Action: six in stock, one unrated, one sold out, one to be ordered ahead.
+    # Action: six in stock, one unrated, one sold out, one preorder.
     Row("Iron Dawn", "4.90", -900, "Action", "robots", "Northwind", price="59.99"),
     Row("Iron Dusk", "4.10", -300, "Action,RPG", "robots,story", "Northwind", "best", "39.99"),
     Row("Ironclad", "3.00", -100, "Action", "ships", "Northwind", price="9.99"),
@@ -35,7 +36,7 @@ CATALOGUE = [
     Row("Rust", None, -50, "Action", "", "Northwind", price="24.99"),
     Row("Gone Iron", "5.00", -60, "Action", "robots", "Northwind", "sold"),
     Row("Iron Next", "4.00", 30, "Action", "robots", "Northwind", "preorder", "69.99"),
-    # RPG: five in stock, most of them from one publisher whose name holds a comma.
+    # RPG: five in stock, most of them from a publisher with a comma in its name.
     Row("Dragon Oath", "4.80", -700, "RPG", "dragons,story", "Foo, Inc.", "best", "49.99"),
     Row("Dragon Song", "4.70", -650, "RPG", "dragons", "Foo, Inc."),
     Row("Old Dragon", "2.10", -3000, "RPG", "dragons", "Foo, Inc.", price="4.99"),
@@ -47,14 +48,14 @@ CATALOGUE = [
     Row("Rain", "4.20", -500, "Noir", "story,city", "Lamp"),
     Row("Smoke", "4.30", -5, "Noir", "city", "Lamp", "best,new"),
     Row("Ash", None, -15, "Noir", "city", "Lamp"),
-    # Racing: three in stock, one of them new to the hour.
+    # Racing: three in stock, one of them new until this very moment.
     Row("Apex", "3.90", -14, "Racing", "cars", "Pit Lane"),
     Row("Apex 2", "3.80", -13, "Racing", "cars", "Pit Lane", "new"),
     Row("Apex Zero", "1.00", -4000, "Racing", "cars", "Pit Lane", price="0.99"),
     # Puzzle: two in stock, too few for a collection.
     Row("Blocks", "4.40", -1000, "Puzzle", "", "Solo"),
     Row("Knots", "4.45", -1100, "Puzzle", "", "Solo"),
-    # Of no genre, or of no publisher.
+    # Without a genre or a publisher.
     Row("Drift", "2.00", 5, "", "", None, "preorder", description="Cars in a city of rain."),
     Row("Quiet", None, 1, "", "", None, "", description="An iron will."),
     Row("Later", None, 90, "", "", None, "preorder"),
@@ -67,8 +68,20 @@ CATALOGUE = [
 ]
 
 
+def make_catalogue_query(
+    filters: CatalogueFilter | None = None,
+    *,
+    sort: Sort = Sort.POPULAR,
+    page: int = 1,
+    page_size: int = 36,
+) -> CatalogueQuery:
+    return CatalogueQuery(
+        filters=filters or CatalogueFilter(), sort=sort, page=page, page_size=page_size
+    )
+
+
 async def stock_catalogue(db: Database) -> dict[str, str]:
-    """Store the games and return their ids by title."""
+    """Insert the games, and return their ids by title."""
     async with db.transaction() as tx:
         return {
             row.title: await add_game(tx, **_game(row, place))
