@@ -1,1 +1,1 @@
-"""The way to Redis, which may forget everything."""
+"""The guarded cache: answers in Redis that are never older than an acknowledged write."""
