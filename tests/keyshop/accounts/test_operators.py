@@ -1,4 +1,4 @@
-"""What operators do with accounts: make them, change what they may do, hand out and erase data."""
+"""What operators do with accounts: create and unlock them, change roles, export and erase data."""
 
 import asyncio
 from contextvars import Context, copy_context
@@ -52,7 +52,7 @@ KEY_TEXT = "AAAAA-BBBBB-CCCCC"
 
 
 async def add_full_life(db: Database, parts: AccountServices) -> Account:
-    """Give Alice something in every table that can hold something of hers."""
+    """Give Alice a row in every table that can refer to her."""
     game_id = await make_game(db, title="Witch Hunt")
     session_id = await guest_with(db, game_id, 2)
     alice = (
@@ -117,27 +117,27 @@ async def exported(db: Database, user_id: str) -> tuple[str, dict[str, Any]]:
     return text, msgspec.json.decode(text)
 
 
-class TestMadeAccount:
+class TestCreatedAccount:
     async def test_counts_as_verified_and_signs_in(self, db, parts) -> None:
-        made = await create(db, parts, "J.Doe@Gmail.com", role=Role.ADMIN)
+        created = await create(db, parts, "J.Doe@Gmail.com", role=Role.ADMIN)
 
         entered = await enter(db, parts, email="jdoe@gmail.com")
 
-        assert (made.email, made.role, made.nickname) == (
+        assert (created.email, created.role, created.nickname) == (
             "jdoe@gmail.com",
             Role.ADMIN,
             "Newbie Guy",
         )
-        assert entered.account == made
-        assert made.email_verified
+        assert entered.account == created
+        assert created.email_verified
 
-    async def test_needs_an_address_of_its_own(self, db, parts) -> None:
+    async def test_needs_an_unused_address(self, db, parts) -> None:
         await add_alice(db, parts)
 
         with pytest.raises(EmailTaken):
             await create(db, parts, ALICE)
         with pytest.raises(AccountInvalid):
-            await create(db, parts, "nobody")
+            await create(db, parts, "unknown")
 
 
 class TestRole:
@@ -152,7 +152,7 @@ class TestRole:
         assert not await is_signed_in(db, parts, alice.tokens.token)
         assert (await enter(db, parts)).account.role is Role.ADMIN
 
-    async def test_that_changes_ends_the_links_that_were_mailed(self, db, parts) -> None:
+    async def test_that_changes_invalidates_mailed_links(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         await request_reset(db, ALICE, caller(), now=NOON)
 
@@ -172,10 +172,10 @@ class TestRole:
 
         assert await is_signed_in(db, parts, alice.tokens.token)
 
-    async def test_of_nobody_cannot_be_changed(self, db) -> None:
+    async def test_of_an_unknown_user_cannot_be_changed(self, db) -> None:
         async with db.transaction() as tx:
             with pytest.raises(UserNotFound):
-                await set_role(tx, user_id="nobody", role=Role.ADMIN, by="olga", now=NOON)
+                await set_role(tx, user_id="unknown", role=Role.ADMIN, by="olga", now=NOON)
 
 
 class TestUnlocking:
@@ -245,7 +245,7 @@ class TestLookingUp:
         async with db.read() as reader:
             assert await find_account(reader, normalise(" ALICE@example.com")) == alice
             assert await find_account_by_id(reader, alice.id) == alice
-            assert await find_account(reader, normalise("nobody@example.com")) is None
+            assert await find_account(reader, normalise("unknown@example.com")) is None
             families = await list_families(reader, alice.id)
             attempt, registering = await list_sign_ins(reader, alice.id)
 
@@ -279,7 +279,7 @@ class TestExport:
         assert document["wrongPasswords"]["inARow"] == 1
         assert [entry["action"] for entry in document["journal"]] == ["user.created"]
 
-    async def test_has_all_parts_of_whoever_has_nothing(self, db, parts) -> None:
+    async def test_of_a_customer_without_orders_has_every_part(self, db, parts) -> None:
         bob = (await add_alice(db, parts, email="bob@example.com")).account
         await add_full_life(db, parts)
 
@@ -290,9 +290,9 @@ class TestExport:
         assert [sign_in["success"] for sign_in in document["signIns"]] == [True]
         assert document["wrongPasswords"] is document["openingBalance"] is None
 
-    async def test_of_nobody_is_refused(self, db) -> None:
+    async def test_of_an_unknown_user_is_refused(self, db) -> None:
         with pytest.raises(UserNotFound):
-            await exported(db, "nobody")
+            await exported(db, "unknown")
 
 
 class TestErasing:
@@ -335,7 +335,7 @@ class TestErasing:
         assert not [row["name"] for row in counted if not row["name"].endswith("per_client")]
         assert await count(db, "keyshop.sign_in_failures") == 0
 
-    async def test_ends_every_sign_in_and_lets_nobody_in_again(self, db, parts) -> None:
+    async def test_signs_out_all_devices_and_prevents_signing_in(self, db, parts) -> None:
         alice = await add_alice(db, parts)
 
         await erase(db, alice.account.id)
@@ -347,7 +347,7 @@ class TestErasing:
                 with pytest.raises((WrongCredentials, AccountInvalid)):
                     await enter(db, parts, email=email, password=password)
 
-    async def test_frees_the_address_and_stops_mails_under_way(self, db, parts) -> None:
+    async def test_frees_the_address_and_stops_pending_mails(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         await request_reset(db, ALICE, caller(), now=NOON)
         assert len(await mailed(db, parts)) == 2
@@ -358,7 +358,7 @@ class TestErasing:
         again = await add_alice(db, parts, now=NOON + timedelta(days=1))
         assert again.account.id != alice.account.id
 
-    async def test_leaves_no_link_to_whoever_asked_for_one_meanwhile(self, db, parts) -> None:
+    async def test_leaves_no_link_that_was_requested_meanwhile(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         elsewhere = copy_context()
 
@@ -372,7 +372,7 @@ class TestErasing:
 
         assert await count(db, "keyshop.email_tokens") == 0
 
-    async def test_lets_nothing_back_in_that_was_under_way(self, db, parts) -> None:
+    async def test_refuses_a_change_that_waited_for_it(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         changes = ProfileChanges(nickname="Alice again", first_name="Alice")
 
@@ -397,6 +397,6 @@ class TestErasing:
 
         assert len({row["email"] for row in await ask(db, "SELECT email FROM users")}) == 2
 
-    async def test_of_nobody_is_refused(self, db) -> None:
+    async def test_of_an_unknown_user_is_refused(self, db) -> None:
         with pytest.raises(UserNotFound):
-            await erase(db, "nobody")
+            await erase(db, "unknown")
