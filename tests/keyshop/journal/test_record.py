@@ -68,6 +68,6 @@ class TestJournal:
 
 
 async def _record_and_fail(tx: Transaction) -> None:
-    async with tx.savepoint():
+    async with tx.raw.transaction():
         await record(tx, actor="olga", action="users.erase", subject=ALICE, now=NOON)
         await tx.fetchval("SELECT 1 / 0")
