@@ -102,7 +102,7 @@ def counted_as(stored: NormalAddress) -> str:
     return stored if stored.rpartition("@")[2] in _YAHOO else normalise(stored)
 
 
-def asked(address: str) -> NormalAddress:
+def parse_sign_in_email(address: str) -> NormalAddress:
     """
     Return the normal form of an address that somebody signs in with.
 
@@ -115,7 +115,7 @@ def asked(address: str) -> NormalAddress:
     return normalise(trimmed)
 
 
-def registered(address: str) -> NormalAddress:
+def parse_new_email(address: str) -> NormalAddress:
     """
     Return the normal form of an address that is to become an account's.
 

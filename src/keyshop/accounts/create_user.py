@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import registered
+from keyshop.accounts.addresses import parse_new_email
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.rules import DEFAULT_NICKNAME, checked_nickname
@@ -28,7 +28,7 @@ async def create_user(
         AccountInvalid: address or nickname cannot be taken.
         EmailTaken: the address has an account.
     """
-    address = registered(email)
+    address = parse_new_email(email)
     if await queries.find_account_as_written(tx, email) is not None:
         raise EmailTaken
     account = await queries.add_account(

@@ -6,7 +6,7 @@ import structlog
 from msgspec import Struct
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import NormalAddress, registered
+from keyshop.accounts.addresses import NormalAddress, parse_new_email
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailTaken
@@ -86,7 +86,7 @@ async def register(
 def _checked(registration: Registration) -> _Wanted:
     check_password(registration.password)
     return _Wanted(
-        email=registered(registration.email),
+        email=parse_new_email(registration.email),
         password=registration.password,
         nickname=checked_nickname(registration.nickname or DEFAULT_NICKNAME),
         first_name=checked_name(registration.first_name or "", "firstName"),

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import asked
+from keyshop.accounts.addresses import parse_sign_in_email
 from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailRequired
 from keyshop.accounts.jobs import MailReset
@@ -29,7 +29,7 @@ async def request_reset(db: Database, email: str, caller: ClientInfo, *, now: da
     """
     if not email.strip():
         raise EmailRequired
-    address = asked(email)
+    address = parse_sign_in_email(email)
     await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
     await take(db, RESET_MAIL_TO_ADDRESS, address, now=now)
     async with db.transaction() as tx:

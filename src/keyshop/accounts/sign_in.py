@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries
-from keyshop.accounts.addresses import asked
+from keyshop.accounts.addresses import parse_sign_in_email
 from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.lockout import queries as sign_in_queries
@@ -56,7 +56,7 @@ async def sign_in(
             another is being looked at, and locks the address if it is wrong.
         PasswordsBusy: too many people are signing in.
     """
-    email = asked(credentials.email)
+    email = parse_sign_in_email(credentials.email)
     if not credentials.password:
         raise AccountInvalid("password must not be empty.")
     client = client_key(caller.address)

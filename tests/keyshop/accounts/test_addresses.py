@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyshop.accounts.addresses import asked, normalise, registered
+from keyshop.accounts.addresses import normalise, parse_new_email, parse_sign_in_email
 from keyshop.accounts.errors import AccountInvalid
 
 DOMAINS = [
@@ -74,13 +74,13 @@ class TestNewAddress:
     @given(addresses)
     def test_is_in_plain_letters_and_normal_or_refused(self, text: str) -> None:
         try:
-            taken = registered(text)
+            taken = parse_new_email(text)
         except AccountInvalid:
             return
 
         assert text.isascii()
         assert taken == normalise(text)
-        assert asked(text) == taken
+        assert parse_sign_in_email(text) == taken
 
     @pytest.mark.parametrize(
         "text",
@@ -113,18 +113,18 @@ class TestNewAddress:
     )
     def test_is_refused_when_it_is_none_or_looks_like_anothers(self, text: str) -> None:
         with pytest.raises(AccountInvalid, match="Validation failed: email must be"):
-            registered(text)
+            parse_new_email(text)
 
     @pytest.mark.parametrize("text", ["a@b.co", "o'hara+x@xn--bcher-kva.example", "x@a.xn--p1ai"])
     def test_is_taken_with_whatever_plain_letters_allow(self, text: str) -> None:
-        assert registered(text) == text
+        assert parse_new_email(text) == text
 
 
 class TestAskedAddress:
     @given(addresses)
     def test_is_normal_and_storable_or_refused(self, text: str) -> None:
         try:
-            found = asked(text)
+            found = parse_sign_in_email(text)
         except AccountInvalid:
             return
 
@@ -133,4 +133,4 @@ class TestAskedAddress:
         assert found.encode().decode() == found
 
     def test_may_be_one_of_another_alphabet_as_before(self) -> None:
-        assert asked("Алиса@Пример.рф") == "алиса@пример.рф"
+        assert parse_sign_in_email("Алиса@Пример.рф") == "алиса@пример.рф"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyshop.accounts.addresses import asked, registered
+from keyshop.accounts.addresses import parse_new_email, parse_sign_in_email
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.failures import find_lock, forget_failures
@@ -27,8 +27,8 @@ class TestTwoCustomersOfYahoo:
         assert (await enter(db, parts, email=WRITTEN)).account.id == smith.account.id
         assert (await enter(db, parts, email="john-news@yahoo.com")).account.id == john.account.id
         async with db.read() as reader:
-            assert await find_account(reader, registered(WRITTEN)) == smith.account
-            assert await find_account(reader, asked(JOHN)) == john.account
+            assert await find_account(reader, parse_new_email(WRITTEN)) == smith.account
+            assert await find_account(reader, parse_sign_in_email(JOHN)) == john.account
 
     async def test_nobody_signs_in_with_what_is_left_of_a_sub_address(self, db, parts) -> None:
         await add_alice(db, parts, email=JOHN)
@@ -56,8 +56,8 @@ class TestTwoCustomersOfYahoo:
         with pytest.raises(WrongCredentials):
             await enter(db, parts, email=WRITTEN)
         async with db.read() as reader:
-            assert await find_lock(reader, asked(WRITTEN)) is not None
-            assert await find_lock(reader, asked(JOHN)) is None
+            assert await find_lock(reader, parse_sign_in_email(WRITTEN)) is not None
+            assert await find_lock(reader, parse_sign_in_email(JOHN)) is None
 
 
 class TestAccountOfYahooAsItWasWritten:

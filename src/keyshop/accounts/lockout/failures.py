@@ -15,7 +15,13 @@ from typing import Final
 
 import structlog
 
-from keyshop.accounts.addresses import NormalAddress, asked, counted_as, normalise, spellings
+from keyshop.accounts.addresses import (
+    NormalAddress,
+    counted_as,
+    normalise,
+    parse_sign_in_email,
+    spellings,
+)
 from keyshop.accounts.errors import PasswordInvalid, WrongCredentials
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.lockout import queries
@@ -75,7 +81,7 @@ async def find_counter(
     reader: Reader, written: str, caller: ClientInfo, *, now: datetime
 ) -> FailureCounter:
     """Return what counts the caller's wrong passwords for an address: with all strangers, or apart."""
-    address, client = digest_of(asked(written)), client_key(caller.address)
+    address, client = digest_of(parse_sign_in_email(written)), client_key(caller.address)
     known = await queries.list_clients(reader, spellings(written), since=now - CLIENTS_REMEMBERED)
     if client in map(client_key, known):
         return FailureCounter(address, _digest_of_client(client))

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.addresses import registered
+from keyshop.accounts.addresses import parse_new_email
 from keyshop.accounts.create_user import create_user
 from keyshop.accounts.models import Role
 from keyshop.accounts.queries import find_account
@@ -82,7 +82,7 @@ async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
         async with shop.db.transaction() as tx:
             for account in DEMO_ACCOUNTS:
                 # Somebody may have registered with it while there was no demo data.
-                if await find_account(tx, registered(account.email)) is None:
+                if await find_account(tx, parse_new_email(account.email)) is None:
                     await _make(tx, account, hashed, now=now)
             await record(
                 tx,
