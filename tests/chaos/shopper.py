@@ -18,7 +18,8 @@ from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
 from keyshop.baskets.migrate import migrate_part
-from keyshop.baskets.models import BOTH, BasketLimits, Migration, Visitor
+from keyshop.baskets.models import Migration, Part, Visitor
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -27,6 +28,7 @@ from keyshop.kit.secrets import Secret
 
 # Nothing is ever capped, so that every key can be counted.
 _LIMITS = BasketLimits(max_quantity=1_000_000, max_lines=1_000, max_wishes=1_000_000)
+_BASKETS = BasketSettings(limits=_LIMITS, session_secret=Secret("s" * 32))
 _PASSWORD = "Sesame-Open-1"
 
 
@@ -51,20 +53,19 @@ async def _shop(url: str, games: list[str], seed: int, news: Connection) -> None
     random = Random(seed)
     db = Database(url, guard=GuardedCommit(None))
     await db.open()
-    parts = _parts()
+    services = _services()
     while True:
-        shopper = _Shopper(db, parts, games, random, news, f"{seed}-{new_id()}@example.com")
+        shopper = _Shopper(db, services, games, random, news, f"{seed}-{new_id()}@example.com")
         for _ in range(25):
             await shopper.act()
 
 
-def _parts() -> AccountServices:
+def _services() -> AccountServices:
     secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
     return AccountServices(
         tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=1)),
         passwords=PasswordPool(threads=1, cost=4),
         proof_keys=EmailTokenKeys(secrets.access),
-        basket_limits=_LIMITS,
     )
 
 
@@ -74,14 +75,14 @@ class _Shopper:
     def __init__(
         self,
         db: Database,
-        parts: AccountServices,
+        services: AccountServices,
         games: list[str],
         random: Random,
         news: Connection,
         email: str,
     ) -> None:
         self._db = db
-        self._parts = parts
+        self._services = services
         self._random = random
         self._news = news
         self._games = games
@@ -128,24 +129,28 @@ class _Shopper:
 
     async def _register(self) -> SignInResult:
         wanted = Registration(email=self._email, password=_PASSWORD)
-        return await register(self._db, self._parts, wanted, self._caller(), now=utc_now())
+        return await register(
+            self._db, self._services, _BASKETS, wanted, self._caller(), now=utc_now()
+        )
 
     async def _sign_in(self) -> SignInResult:
         said = Credentials(email=self._email, password=_PASSWORD)
-        return await sign_in(self._db, self._parts, said, self._caller(), now=utc_now())
+        return await sign_in(
+            self._db, self._services, _BASKETS, said, self._caller(), now=utc_now()
+        )
 
     def _caller(self) -> ClientInfo:
         return ClientInfo(address=self._address, session_id=self._cookie)
 
     async def _migrate(self) -> None:
         assert self._user_id is not None
-        for part in BOTH:
+        for part in Part:
             migration = await migrate_part(
                 self._db,
+                _BASKETS,
                 part,
                 user_id=self._user_id,
                 session_id=self._cookie,
-                limits=_LIMITS,
                 now=utc_now(),
             )
             self._follow(migration)
@@ -153,4 +158,4 @@ class _Shopper:
     def _follow(self, migration: Migration | None) -> None:
         """Do as a browser does with the cookie."""
         if migration is not None:
-            self._cookie = migration.session_id
+            self._cookie = migration.remaining_session_id

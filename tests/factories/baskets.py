@@ -8,17 +8,20 @@ import msgspec
 
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
+from keyshop.kit.secrets import Secret
 from tests.shop import NOON
 
 NO_CACHE = PassThrough()
 LIMITS = BasketLimits()
+BASKETS = BasketSettings(session_secret=Secret("s" * 32))
 STRANGER = Visitor()
 
 # Of every table that a visit could leave something in.

@@ -16,9 +16,11 @@ from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
+from tests.factories.baskets import BASKETS
 from tests.factories.sessions import make_tokens
 from tests.shop import NOON
 
@@ -47,16 +49,16 @@ def registration(**overrides: Any) -> Registration:
 
 
 async def add_alice(
-    db: Database, parts: AccountServices, *, now=NOON, session_id=None, **overrides: Any
+    db: Database, services: AccountServices, *, now=NOON, session_id=None, **overrides: Any
 ) -> SignInResult:
     """Register Alice, or whom the overrides say, on another network than `enter` is on."""
     there = caller(address=HOME, session_id=session_id)
-    return await register(db, parts, registration(**overrides), there, now=now)
+    return await register(db, services, BASKETS, registration(**overrides), there, now=now)
 
 
 async def enter(
     db: Database,
-    parts: AccountServices,
+    services: AccountServices,
     *,
     email=ALICE,
     password=PASSWORD,
@@ -65,7 +67,12 @@ async def enter(
 ) -> SignInResult:
     """Sign Alice in, from another device each time it is called."""
     return await sign_in(
-        db, parts, Credentials(email=email, password=password), caller(**of_caller), now=now
+        db,
+        services,
+        BASKETS,
+        Credentials(email=email, password=password),
+        caller(**of_caller),
+        now=now,
     )
 
 

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from keyshop.baskets import queries
 from keyshop.baskets.errors import NotInCart
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_or_begin, lock_owner
 from keyshop.baskets.remove_from_cart import remove_from_cart
 from keyshop.baskets.rules import check_addition, check_change, check_quantity, may_be_game_id
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.storefront.errors import GameNotFound

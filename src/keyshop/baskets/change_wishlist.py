@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from keyshop.baskets import queries
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_or_begin, lock_owner
 from keyshop.baskets.rules import check_wish, may_be_game_id
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.storefront.errors import GameNotFound

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -17,19 +16,6 @@ class Visitor(Struct, frozen=True, kw_only=True):
     """What the cookie says, whatever that is; it names a guest's session and never a user."""
 
 
-class BasketLimits(Struct, frozen=True, kw_only=True):
-    """How much a cart and a wishlist hold."""
-
-    max_quantity: int = 99
-    """Keys of one game."""
-
-    max_lines: int = 100
-    """Games in a cart."""
-
-    max_wishes: int = 1000
-    """Games on a wishlist."""
-
-
 class Owner(Struct, frozen=True, kw_only=True):
     """Whose basket it is: a user, or a session that exists and has not expired."""
 
@@ -42,9 +28,6 @@ class Part(StrEnum):
 
     CART = "cart"
     WISHLIST = "wishlist"
-
-
-BOTH: Final = (Part.CART, Part.WISHLIST)
 
 
 class BasketGame(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -129,8 +112,8 @@ class Migration(Struct, frozen=True, kw_only=True):
     """A guest's baskets have become a user's."""
 
     report: MigrationReport
-    session_id: str | None
+    remaining_session_id: str | None
     """
-    Under which id lines stay behind, for the cookie; None when nothing stays, and the cookie can
-    go. It belongs into no answer's body, where scripts could read it.
+    The session of the lines that stay with the guest, for the cookie; None: no line stays, and the
+    cookie can go. It must not stand in an answer's body, where scripts could read it.
     """

@@ -10,9 +10,9 @@ from keyshop.baskets import queries
 from keyshop.baskets.errors import AccountGone
 from keyshop.baskets.models import Owner, Visitor
 from keyshop.baskets.rules import SESSION_LIFE, is_session_id
+from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
-from keyshop.kit.secrets import Secret
 
 _SESSION_BYTES: Final = 24
 
@@ -70,17 +70,18 @@ def new_session_id() -> str:
     return secrets.token_urlsafe(_SESSION_BYTES)
 
 
-def successor_id(secret: Secret, *, session_id: str, user_id: str) -> str:
+def next_session_id(settings: BasketSettings, *, session_id: str, user_id: str) -> str:
     """
-    Return the id under which goes on what a guest leaves behind who becomes this user.
+    Return the id that a guest's session gets when the guest has become this user and lines remain.
 
-    Nobody can guess it who has not the secret, and the same sign-in finds it again when its answer
-    was lost.
+    It cannot be guessed without the secret, and is computed so that a second sign-in finds the
+    session again when the answer to the first was lost.
     """
     # A key of its own: what signs tokens must never sign what a visitor can choose.
-    key = hmac.digest(secret.reveal().encode(), b"keyshop baskets left behind", "sha256")
-    told = f"{user_id}:{session_id}".encode(errors="surrogatepass")
-    digest = hmac.digest(key, told, "sha256")
+    secret = settings.session_secret.reveal().encode()
+    key = hmac.digest(secret, b"keyshop baskets left behind", "sha256")
+    old = f"{user_id}:{session_id}".encode(errors="surrogatepass")
+    digest = hmac.digest(key, old, "sha256")
     return urlsafe_b64encode(digest[:_SESSION_BYTES]).decode()
 
 

@@ -8,12 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.baskets.errors import BadQuantity, BasketFull, GameOutOfStock, NotInCart
-from keyshop.baskets.models import (
-    BasketLimits,
-    MigratedLine,
-    MigrationCounts,
-    MigrationOutcome,
-)
+from keyshop.baskets.models import MigratedLine, MigrationCounts, MigrationOutcome
+from keyshop.baskets.settings import BasketLimits
 
 SESSION_LIFE: Final = timedelta(hours=24)
 """How long a guest's session lasts after the last write."""

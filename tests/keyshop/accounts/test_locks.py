@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import WrongCredentials
+from keyshop.accounts.lockout.errors import AttemptInProgress
 from keyshop.accounts.lockout.failures import (
-    AttemptInProgress,
-    attempt,
     delete_old_failures,
     digest_of,
     find_lock,
     forget_failures,
 )
+from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.lockout.queries import FailureCounter, Lock
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.rules import MAX_LOCK, SIGN_IN_OF_ADDRESS, lock_after
@@ -34,6 +34,7 @@ from tests.factories.customers import (
     SECOND,
     add_alice,
     ask,
+    caller,
     count,
     enter,
     jobs,
@@ -362,7 +363,13 @@ class TestGuessing:
     ) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
-        crashed = attempt(db, FailureCounter(digest_of(normalise(ALICE))), now=NOON)
+        attempt = PasswordAttempt(
+            client_info=caller(),
+            counter=FailureCounter(digest_of(normalise(ALICE))),
+            limit=SIGN_IN_OF_ADDRESS,
+            limit_key=ALICE,
+        )
+        crashed = attempt_under_lockout(db, attempt, now=NOON)
         await crashed.__aenter__()
 
         with pytest.raises(AttemptInProgress):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyshop.accounts.change_password import change_password
+from keyshop.accounts.change_password import PasswordPair, change_password
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.errors import (
     AccountInvalid,
@@ -16,7 +16,8 @@ from keyshop.accounts.errors import (
     UserNotFound,
     WrongCredentials,
 )
-from keyshop.accounts.lockout.failures import Locked
+from keyshop.accounts.lockout.errors import Locked
+from keyshop.accounts.models import Role, SignedIn
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
@@ -55,11 +56,14 @@ async def change(
     await change_password(
         db,
         parts,
-        user_id=device.account.id,
-        family_id=family_of(parts.tokens, device.tokens, now=NOON),
-        current=current,
-        new=new,
-        caller=caller(**who),
+        SignedIn(
+            user_id=device.account.id,
+            email=device.account.email,
+            role=device.account.role,
+            family_id=family_of(parts.tokens, device.tokens, now=NOON),
+        ),
+        PasswordPair(current, new),
+        caller(**who),
         now=NOON,
     )
 
@@ -114,11 +118,9 @@ class TestChange:
             await change_password(
                 no_db,
                 parts,
-                user_id="x",
-                family_id="x",
-                current=current,
-                new=new,
-                caller=caller(),
+                SignedIn(user_id="x", email="x", role=Role.USER, family_id="x"),
+                PasswordPair(current, new),
+                caller(),
                 now=NOON,
             )
 

@@ -16,6 +16,7 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database, in_transaction
 from keyshop.kit.errors import TooMany
+from tests.factories.baskets import BASKETS
 from tests.factories.customers import (
     ALICE,
     MINUTE,
@@ -99,7 +100,7 @@ class TestRegistering:
 
         assert await carts(db) == {new.account.id: {game_id: 2}}
         assert new.migration is not None
-        assert new.migration.session_id is None
+        assert new.migration.remaining_session_id is None
 
     @pytest.mark.parametrize("table", WRITTEN)
     async def test_leaves_nothing_when_a_part_of_it_fails(self, db, parts, table) -> None:
@@ -146,7 +147,9 @@ class TestRegistering:
     async def test_lets_one_of_fifty_at_a_time_have_the_address(self, db, parts) -> None:
         async def attempt(number: int) -> SignInResult:
             wanted = registration(email="J.Doe" + "+x" * (number % 3) + "@gmail.com")
-            return await register(db, parts, wanted, caller(address=f"192.0.2.{number}"), now=NOON)
+            return await register(
+                db, parts, BASKETS, wanted, caller(address=f"192.0.2.{number}"), now=NOON
+            )
 
         outcomes = await asyncio.gather(*map(attempt, range(50)), return_exceptions=True)
 
@@ -158,7 +161,7 @@ class TestRegistering:
 
     async def test_is_limited_for_each_client(self, db, parts) -> None:
         async def attempt(address: str) -> None:
-            await register(db, parts, registration(), caller(address=address), now=NOON)
+            await register(db, parts, BASKETS, registration(), caller(address=address), now=NOON)
 
         outcomes = await asyncio.gather(
             *(attempt(f"2001:db8:0:1::{number:x}") for number in range(102)),

@@ -216,7 +216,7 @@ class TestKeptBaskets:
         assert migration is not None
         nothing = await shop.read_truth(STRANGER, game)
         assert await shop.read_all(guest, game) == nothing
-        for visitor in (alice, Visitor(session_id=migration.session_id)):
+        for visitor in (alice, Visitor(session_id=migration.remaining_session_id)):
             assert await shop.read_all(visitor, game) == await shop.read_truth(visitor, game)
             assert await shop.read_all(visitor, game) != nothing
 

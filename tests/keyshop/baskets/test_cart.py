@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from keyshop.accounts.erase_user import erase_user
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
@@ -15,13 +16,15 @@ from keyshop.baskets.errors import (
     NotInCart,
 )
 from keyshop.baskets.migrate import migrate_part
-from keyshop.baskets.models import BasketLimits, Part, Visitor
+from keyshop.baskets.models import Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.settings import BasketLimits
 from keyshop.baskets.show_cart import show_cart
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.storefront.errors import GameNotFound
 from tests.factories.baskets import (
+    BASKETS,
     LIMITS,
     NO_CACHE,
     STRANGER,
@@ -246,10 +249,10 @@ class TestAddToCart:
         assert alice.user_id is not None
         await migrate_part(
             db,
+            replace(BASKETS, limits=limits),
             Part.CART,
             user_id=alice.user_id,
             session_id=guest.session_id,
-            limits=limits,
             now=NOON,
         )
 

@@ -10,17 +10,19 @@ import pytest
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.migrate import migrate_baskets, migrate_part
-from keyshop.baskets.models import BasketLimits, Migration, MigrationOutcome, Part, Visitor
-from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.models import Migration, MigrationOutcome, Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
+from keyshop.kit.secrets import Secret
 from tests.factories.baskets import NO_CACHE, change_game, data_of, make_user
 from tests.shop import NOON, make_game
 
 LIMITS = BasketLimits(max_quantity=6, max_lines=4, max_wishes=4)
+BASKETS = BasketSettings(limits=LIMITS, session_secret=Secret("s" * 32))
 
 
 class Baskets:
@@ -196,17 +198,16 @@ class Play:
         async with self.db.transaction() as tx:
             migration = await migrate_baskets(
                 tx,
+                BASKETS,
                 user_id=user_id,
                 session_id=cookie,
-                limits=LIMITS,
                 now=self.now,
-                successor=new_session_id(),
             )
         assert (migration is not None) == something
         if migration is not None:
             assert kept_of(migration) == kept
-            assert migration.session_id != cookie
-            self.cookies[number] = migration.session_id
+            assert migration.remaining_session_id != cookie
+            self.cookies[number] = migration.remaining_session_id
 
     async def migrate_part(self) -> None:
         user_id, number = self.random.choice(list(self.users)), self.random.randrange(2)
@@ -217,16 +218,16 @@ class Play:
         wishes = set() if of_cart else user.take_wishes(guest)
         migration = await migrate_part(
             self.db,
+            BASKETS,
             Part.CART if of_cart else Part.WISHLIST,
             user_id=user_id,
             session_id=self.cookies[number],
-            limits=LIMITS,
             now=self.now,
         )
         assert (migration is not None) == something
         if migration is not None:
             assert kept_of(migration) == (cart, wishes)
-            self.cookies[number] = migration.session_id
+            self.cookies[number] = migration.remaining_session_id
 
     async def compare(self) -> None:
         """Check that everybody has what the dictionaries say, in their order."""

@@ -13,12 +13,14 @@ from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.errors import BadQuantity, BasketFull
 from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.migrate import migrate_part
-from keyshop.baskets.models import BOTH, BasketLimits, Visitor
+from keyshop.baskets.models import Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import ShopError
 from tests.factories.baskets import (
+    BASKETS,
     LIMITS,
     STRANGER,
     cart_of,
@@ -134,13 +136,13 @@ class World:
             partial(
                 migrate_part,
                 self.db,
+                BASKETS,
                 part,
                 user_id=user.user_id,
                 session_id=guest.session_id,
-                limits=LIMITS,
                 now=NOON,
             )
-            for part in BOTH
+            for part in Part
         ]
         return [
             *parts,

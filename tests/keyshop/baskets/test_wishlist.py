@@ -7,7 +7,8 @@ import pytest
 
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.errors import AccountGone, BasketFull
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
+from keyshop.baskets.settings import BasketLimits
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id

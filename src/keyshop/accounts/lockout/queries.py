@@ -167,7 +167,7 @@ async def record_failure(
     counter: FailureCounter,
     *,
     user_id: str | None,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     locks: Sequence[timedelta | None],
     since: datetime,
     now: datetime,
@@ -186,8 +186,8 @@ async def record_failure(
         locks,
         since,
         new_id(),
-        storable(caller.address),
-        storable(caller.user_agent),
+        storable(client_info.address),
+        storable(client_info.user_agent),
         user_id,
     )
     return failures
@@ -211,7 +211,7 @@ async def confirm_reserved(
     counter: FailureCounter,
     *,
     user_id: str | None,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     now: datetime,
 ) -> None:
     """Let one that was counted in advance stay, and add it to the history of a user who exists."""
@@ -220,8 +220,8 @@ async def confirm_reserved(
         counter.address,
         counter.client,
         new_id(),
-        storable(caller.address),
-        storable(caller.user_agent),
+        storable(client_info.address),
+        storable(client_info.user_agent),
         now,
         user_id,
     )
@@ -233,11 +233,11 @@ async def claim_notice(tx: Transaction, counter: FailureCounter) -> bool:
 
 
 async def record_sign_in(
-    tx: Transaction, user_id: str, *, caller: ClientInfo, now: datetime
+    tx: Transaction, user_id: str, *, client_info: ClientInfo, now: datetime
 ) -> None:
     """Add a sign-in to the user's history."""
-    agent = storable(caller.user_agent)
-    await tx.execute(_RECORD_SIGN_IN, new_id(), user_id, storable(caller.address), agent, now)
+    agent = storable(client_info.user_agent)
+    await tx.execute(_RECORD_SIGN_IN, new_id(), user_id, storable(client_info.address), agent, now)
 
 
 async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None:
