@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import cache
 from multiprocessing.connection import Connection
 from random import Random
+from typing import Any
 
 from msgspec import Struct
 
@@ -28,7 +30,7 @@ from keyshop.kit.secrets import Secret
 
 # Nothing is ever capped, so that every key can be counted.
 _LIMITS = BasketLimits(max_quantity=1_000_000, max_lines=1_000, max_wishes=1_000_000)
-_BASKETS = BasketSettings(limits=_LIMITS, session_secret=Secret("s" * 32))
+BASKETS = BasketSettings(limits=_LIMITS, session_secret=Secret("s" * 32))
 _PASSWORD = "Sesame-Open-1"
 
 
@@ -53,13 +55,56 @@ async def _shop(url: str, games: list[str], seed: int, news: Connection) -> None
     random = Random(seed)
     db = Database(url, guard=GuardedCommit(None))
     await db.open()
-    services = _services()
     while True:
-        shopper = _Shopper(db, services, games, random, news, f"{seed}-{new_id()}@example.com")
+        shopper = _Shopper(db, games, random, news, f"{seed}-{new_id()}@example.com")
         for _ in range(25):
             await shopper.act()
 
 
+class Committed(Struct, frozen=True):
+    """A sign-in or a registration is committed, and no basket has been moved."""
+
+
+def enter_and_stop(url: str, verb: str, email: str, session_id: str, news: Connection) -> None:
+    """Register or sign in, and stop between the commit of it and the migration of the basket."""
+    asyncio.run(_enter_and_stop(url, verb, email, session_id, news))
+
+
+async def _enter_and_stop(
+    url: str, verb: str, email: str, session_id: str, news: Connection
+) -> None:
+    db = _StopsAfterCommit(url, guard=GuardedCommit(None))
+    db.news = news
+    await db.open()
+    client_info = ClientInfo(address="192.0.2.1", session_id=session_id)
+    if verb == "register":
+        await register_at(db, email, client_info)
+    else:
+        await sign_in_at(db, email, client_info)
+
+
+class _StopsAfterCommit(Database):
+    news: Connection
+
+    async def run(self, *args: Any, **options: Any) -> Any:
+        await super().run(*args, **options)
+        self.news.send(Committed())
+        await asyncio.Event().wait()
+
+
+async def register_at(db: Database, email: str, client_info: ClientInfo) -> SignInResult:
+    """Open an account with the password of all shoppers."""
+    fields = Registration(email=email, password=_PASSWORD)
+    return await register(db, _services(), BASKETS, fields, client_info, now=utc_now())
+
+
+async def sign_in_at(db: Database, email: str, client_info: ClientInfo) -> SignInResult:
+    """Sign in with the password of all shoppers."""
+    credentials = Credentials(email=email, password=_PASSWORD)
+    return await sign_in(db, _services(), BASKETS, credentials, client_info, now=utc_now())
+
+
+@cache
 def _services() -> AccountServices:
     secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
     return AccountServices(
@@ -75,14 +120,12 @@ class _Shopper:
     def __init__(
         self,
         db: Database,
-        services: AccountServices,
         games: list[str],
         random: Random,
         news: Connection,
         email: str,
     ) -> None:
         self._db = db
-        self._services = services
         self._random = random
         self._news = news
         self._games = games
@@ -123,23 +166,12 @@ class _Shopper:
         self._news.send(Done())
 
     async def _enter(self) -> None:
-        entered = await (self._register() if self._user_id is None else self._sign_in())
+        verb = register_at if self._user_id is None else sign_in_at
+        entered = await verb(self._db, self._email, self._client_info())
         self._user_id = entered.account.id
         self._follow(entered.migration)
 
-    async def _register(self) -> SignInResult:
-        wanted = Registration(email=self._email, password=_PASSWORD)
-        return await register(
-            self._db, self._services, _BASKETS, wanted, self._caller(), now=utc_now()
-        )
-
-    async def _sign_in(self) -> SignInResult:
-        said = Credentials(email=self._email, password=_PASSWORD)
-        return await sign_in(
-            self._db, self._services, _BASKETS, said, self._caller(), now=utc_now()
-        )
-
-    def _caller(self) -> ClientInfo:
+    def _client_info(self) -> ClientInfo:
         return ClientInfo(address=self._address, session_id=self._cookie)
 
     async def _migrate(self) -> None:
@@ -147,7 +179,7 @@ class _Shopper:
         for part in Part:
             migration = await migrate_part(
                 self._db,
-                _BASKETS,
+                BASKETS,
                 part,
                 user_id=self._user_id,
                 session_id=self._cookie,

@@ -1,9 +1,10 @@
 """Customers who register and sign in, and what the database then holds."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from asyncpg import Record
@@ -18,10 +19,13 @@ from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.settings import BasketLimits
+from keyshop.embedded.ports import pick_free
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from tests.factories.baskets import BASKETS
 from tests.factories.sessions import make_tokens
+from tests.keyshop.kit.cache.network import Network, network_to
 from tests.shop import NOON
 
 ALICE = "alice@example.com"
@@ -113,6 +117,39 @@ async def jobs(db: Database) -> list[tuple[str, dict[str, str]]]:
     return [
         (job["entrypoint"], msgspec.json.decode(job["payload"]))
         for job in await ask(db, "SELECT entrypoint, payload FROM keyshop.pgqueuer ORDER BY id")
+    ]
+
+
+class _LostAfterCommit(Database):
+    network: Network
+
+    async def run(self, *args: Any, **options: Any) -> Any:
+        result = await super().run(*args, **options)
+        self.network.behind = pick_free()
+        self.network.cut()
+        return result
+
+
+@asynccontextmanager
+async def lost_after_commit(url: str) -> AsyncIterator[Database]:
+    """Lend a database that cannot be reached any more once `run` has committed."""
+    port = urlsplit(url).port
+    assert port is not None
+    async with network_to(port) as network:
+        through = url.replace(f":{port}/", f":{network.port}/")
+        db = _LostAfterCommit(through, guard=GuardedCommit(None))
+        db.network = network
+        await db.open()
+        yield db
+        await db.close()
+
+
+def failed_migrations(logs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """Return level and reason of each basket that could not be moved."""
+    return [
+        (entry["log_level"], entry.get("reason"))
+        for entry in logs
+        if entry["event"] == "baskets.migration_failed"
     ]
 
 

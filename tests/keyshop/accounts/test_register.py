@@ -4,6 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import AccountInvalid, EmailTaken
@@ -26,8 +27,10 @@ from tests.factories.customers import (
     caller,
     carts,
     count,
+    failed_migrations,
     guest_with,
     jobs,
+    lost_after_commit,
     make_account_services,
     refused_inserts,
     registration,
@@ -124,6 +127,21 @@ class TestRegistering:
         assert new.migration is None
         assert await carts(db) == before
         assert await count(db, "users") == 1
+
+    async def test_goes_on_without_a_cart_when_the_database_is_lost_after_its_commit(
+        self, db, shared_url, parts
+    ) -> None:
+        session_id = await guest_with(db, await make_game(db))
+        before = await carts(db)
+
+        with capture_logs() as logs:
+            async with lost_after_commit(shared_url) as leaving:
+                new = await add_alice(leaving, parts, session_id=session_id)
+
+        assert new.migration is None
+        assert failed_migrations(logs) == [("warning", "DatabaseUnavailable")]
+        assert await carts(db) == before
+        assert [await count(db, written) for written in WRITTEN] == [1] * len(WRITTEN)
 
     async def test_hashes_before_its_transaction(self, db) -> None:
         passwords = WatchedPool()

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import bcrypt
 import pytest
+from structlog.testing import capture_logs
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.check_access import check_access
@@ -32,7 +33,9 @@ from tests.factories.customers import (
     carts,
     count,
     enter,
+    failed_migrations,
     guest_with,
+    lost_after_commit,
     make_account_services,
     refused_inserts,
 )
@@ -143,10 +146,29 @@ class TestGuestsCart:
         session_id = await guest_with(db, await make_game(db), 3)
         before = await carts(db)
 
-        async with refused_inserts(db, "cart_items"):
-            entered = await enter(db, parts, session_id=session_id)
+        with capture_logs() as logs:
+            async with refused_inserts(db, "cart_items"):
+                entered = await enter(db, parts, session_id=session_id)
 
         assert entered.migration is None
+        assert failed_migrations(logs) == [("error", None)]
+        assert await is_signed_in(db, parts, entered.tokens.token)
+        assert await carts(db) == before
+        assert (await enter(db, parts, session_id=session_id)).migration is not None
+
+    async def test_stays_with_the_guest_when_the_database_is_lost_after_the_commit(
+        self, db, shared_url, parts
+    ) -> None:
+        await add_alice(db, parts)
+        session_id = await guest_with(db, await make_game(db), 3)
+        before = await carts(db)
+
+        with capture_logs() as logs:
+            async with lost_after_commit(shared_url) as leaving:
+                entered = await enter(leaving, parts, session_id=session_id)
+
+        assert entered.migration is None
+        assert failed_migrations(logs) == [("warning", "DatabaseUnavailable")]
         assert await is_signed_in(db, parts, entered.tokens.token)
         assert await carts(db) == before
         assert (await enter(db, parts, session_id=session_id)).migration is not None
@@ -169,10 +191,12 @@ class TestGuestsCart:
         session_id = await guest_with(db, await make_game(db), 3)
         before = await carts(db)
 
-        async with refused_inserts(db, "cart_items", sqlstate=DEADLOCK):
-            entered = await enter(db, parts, session_id=session_id)
+        with capture_logs() as logs:
+            async with refused_inserts(db, "cart_items", sqlstate=DEADLOCK):
+                entered = await enter(db, parts, session_id=session_id)
 
         assert entered.migration is None
+        assert failed_migrations(logs) == [("warning", "DeadlockDetectedError")]
         assert await is_signed_in(db, parts, entered.tokens.token)
         assert await carts(db) == before
 
