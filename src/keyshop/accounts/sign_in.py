@@ -1,5 +1,6 @@
 """A customer signs in."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
@@ -54,7 +55,9 @@ async def sign_in(
     attempt = await _describe_attempt(db, services, credentials, client_info, now=now)
     try:
         async with attempt_under_lockout(db, attempt, now=now) as count_failure:
-            result = await _authenticate(db, services, credentials, attempt, count_failure, now=now)
+            result = await _retry_when_changed(
+                lambda: _authenticate(db, services, credentials, attempt, count_failure, now=now)
+            )
     except Locked:
         # The right password too: a lock that lets it pass would confirm a guess.
         raise WrongCredentials from None
@@ -94,22 +97,34 @@ async def _authenticate(
     *,
     now: datetime,
 ) -> SignInResult:
+    async with db.read() as reader:
+        account = await queries.find_account_as_written(reader, credentials.email)
+    # Also without an account, which would show by the time that the answer takes.
+    stored = None if account is None else account.password_hash.reveal()
+    is_right = await services.passwords.verify(
+        credentials.password, stored, limit_key=attempt.client
+    )
+    if account is None or not is_right:
+        await count_failure(None if account is None else account.id)
+        raise WrongCredentials
+    new_hash = await _rehash(services.passwords, account, credentials.password, attempt.client)
+
+    async def begin_session(tx: Transaction) -> SignInResult:
+        present = account if new_hash is None else await _store(tx, account, new_hash, now=now)
+        tokens = await begin_family(tx, services.tokens, present, now=now)
+        await record_sign_in(tx, account.id, client_info=attempt.client_info, now=now)
+        await reset_counter(tx, attempt.counter)
+        return SignInResult(account=present, tokens=tokens, migration=None)
+
+    return await db.run(begin_session, attempts=_MAX_ATTEMPTS)
+
+
+async def _retry_when_changed(work: Callable[[], Awaitable[SignInResult]]) -> SignInResult:
     for attempts_left in reversed(range(_MAX_ATTEMPTS)):
-        async with db.read() as reader:
-            account = await queries.find_account_as_written(reader, credentials.email)
-        # Also without an account, which would be noticed by the time it takes.
-        stored = None if account is None else account.password_hash.reveal()
-        is_right = await services.passwords.verify(
-            credentials.password, stored, limit_key=attempt.client
-        )
-        if account is None or not is_right:
-            await count_failure(None if account is None else account.id)
-            raise WrongCredentials
-        new_hash = await _rehash(services.passwords, account, credentials.password, attempt.client)
         try:
-            return await _begin_session(db, services, account, new_hash, attempt, now=now)
+            return await work()
         except AccountChanged:
-            # Another device's sign-in has just changed it: the password is verified again.
+            # Another device's sign-in has just stored a new hash: the password is verified again.
             if not attempts_left:
                 raise
     raise AssertionError
@@ -128,30 +143,7 @@ async def _rehash(
         return None
 
 
-async def _begin_session(
-    db: Database,
-    services: AccountServices,
-    account: Account,
-    new_hash: Secret | None,
-    attempt: PasswordAttempt,
-    *,
-    now: datetime,
-) -> SignInResult:
-    async def begin(tx: Transaction) -> SignInResult:
-        present = account
-        if new_hash is not None:
-            present = await _store_hash(tx, account, new_hash, now=now)
-        tokens = await begin_family(tx, services.tokens, present, now=now)
-        await record_sign_in(tx, account.id, client_info=attempt.client_info, now=now)
-        await reset_counter(tx, attempt.counter)
-        return SignInResult(account=present, tokens=tokens, migration=None)
-
-    return await db.run(begin, attempts=_MAX_ATTEMPTS)
-
-
-async def _store_hash(
-    tx: Transaction, account: Account, new_hash: Secret, *, now: datetime
-) -> Account:
+async def _store(tx: Transaction, account: Account, new_hash: Secret, *, now: datetime) -> Account:
     """Store another hash of the same password; no device is signed out."""
     present = await queries.lock_account(tx, account.id)
     if present is None or present.password_hash != account.password_hash:
