@@ -19,7 +19,7 @@ from keyshop.accounts.lockout.failures import (
     forget_failures,
 )
 from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
-from keyshop.accounts.lockout.queries import FailureCounter, Lock
+from keyshop.accounts.lockout.models import FailureCounter, Lock
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.rules import MAX_LOCK, SIGN_IN_OF_ADDRESS, lock_after
 from keyshop.accounts.services import AccountServices, SignInResult

@@ -19,7 +19,7 @@ from keyshop.accounts.addresses import (
     spellings,
 )
 from keyshop.accounts.lockout import queries
-from keyshop.accounts.lockout.queries import FailureCounter, Lock
+from keyshop.accounts.lockout.models import FailureCounter, Lock
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import CLIENTS_REMEMBERED, SIGN_IN_OF_ADDRESS, client_key
 from keyshop.kit.database.transaction import Reader, Transaction
@@ -61,7 +61,7 @@ def address_limit_key(email: str, counter_client: str) -> str:
 
 
 async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:
-    """Return the longest row of wrong passwords of all counters; None: there is none."""
+    """Return the most consecutive failures and the latest lock of all counters; None: no failures."""
     return await queries.find_failures(reader, _digests_of(email))
 
 

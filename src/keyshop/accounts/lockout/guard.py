@@ -11,7 +11,7 @@ from msgspec import Struct
 from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.lockout import queries
 from keyshop.accounts.lockout.errors import AttemptInProgress, Locked
-from keyshop.accounts.lockout.queries import FailureCounter, LockoutState
+from keyshop.accounts.lockout.models import FailureCounter, LockoutState
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
