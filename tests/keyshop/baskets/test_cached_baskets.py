@@ -12,7 +12,7 @@ from redis import Redis
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
-from keyshop.baskets.forget_sessions import delete_expired_sessions
+from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart

@@ -9,8 +9,8 @@ import pytest
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
+from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.baskets.errors import NotInCart
-from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart

@@ -10,8 +10,8 @@ import pytest
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
+from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.baskets.errors import BadQuantity, BasketFull
-from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
