@@ -1,4 +1,4 @@
-"""Forget guests who have not come back."""
+"""Guests' sessions that have expired go, with their lines."""
 
 from datetime import datetime
 from typing import Final
@@ -6,14 +6,17 @@ from typing import Final
 from keyshop.baskets import queries
 from keyshop.kit.database.transaction import Transaction
 
-# Few enough for their carts and wishlists to be thrown away by key, and not all that there are.
-_BATCH: Final = 200
+# Few enough sessions that the cache invalidates their carts and wishlists by key. With more, it
+# invalidates all baskets.
+_BATCH_SIZE: Final = 200
 
 
-async def delete_expired_sessions(tx: Transaction, *, now: datetime, limit: int = _BATCH) -> int:
+async def delete_expired_sessions(
+    tx: Transaction, *, now: datetime, limit: int = _BATCH_SIZE
+) -> int:
     """
-    Delete sessions that have expired, with their lines, the oldest first.
+    Delete up to `limit` expired sessions with their lines, the oldest first.
 
-    Returns how many; as many as `limit` means that there may be more.
+    Returns their number; when it is `limit`, there may be more.
     """
-    return await queries.forget_sessions(tx, before=now, limit=limit)
+    return await queries.delete_expired_sessions(tx, before=now, limit=limit)

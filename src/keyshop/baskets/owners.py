@@ -1,4 +1,4 @@
-"""Whose basket is read or written: a cookie is a guest's session or nothing, never a user."""
+"""The owner of a basket that is written; a cookie names a guest's session, and never a user."""
 
 import hmac
 import secrets
@@ -18,18 +18,18 @@ _SESSION_BYTES: Final = 24
 
 ATTEMPTS: Final = 5
 """
-How often a write is tried when it collides with others.
+Attempts at a write that collides with other transactions.
 
-Owners are locked before their lines, so writers of baskets never do; whoever deletes several games
-takes lines of many owners in an order of its own.
+Writers of baskets do not collide with each other, because they lock the owner before its lines. A
+transaction that deletes several games locks lines of many owners in another order.
 """
 
 
 async def lock_owner(tx: Transaction, visitor: Visitor, *, now: datetime) -> Owner | None:
     """
-    Return who the visitor is, alone with their lines until the transaction ends.
+    Return the visitor as an owner, locked until the transaction ends; a guest's session is renewed.
 
-    None: a guest without a live session, which this renews when there is one.
+    None: a guest without a live session.
 
     Raises:
         AccountGone: the user was deleted.
@@ -49,7 +49,7 @@ async def lock_owner(tx: Transaction, visitor: Visitor, *, now: datetime) -> Own
 
 async def lock_or_begin(tx: Transaction, visitor: Visitor, *, now: datetime) -> Owner:
     """
-    As `lock_owner`, and give a guest without a live session a new one.
+    Do as `lock_owner`, and begin a session for a guest without a live one.
 
     Raises:
         AccountGone: the user was deleted.
@@ -66,7 +66,7 @@ async def _begin(tx: Transaction, *, now: datetime) -> Owner:
 
 
 def new_session_id() -> str:
-    """Return an id that nobody can guess."""
+    """Return a random id of 192 bits."""
     return secrets.token_urlsafe(_SESSION_BYTES)
 
 
@@ -86,5 +86,5 @@ def next_session_id(settings: BasketSettings, *, session_id: str, user_id: str) 
 
 
 def cookie_of(owner: Owner | None) -> str | None:
-    """Return what the visitor's cookie has to say from now on; None: leave it as it is."""
+    """Return the new value of the visitor's cookie; None: leave the cookie as it is."""
     return owner.id if owner is not None and owner.is_guest else None

@@ -200,7 +200,7 @@ class TestAddToCart:
         await put(db, visitor, games[0], quantity=98)
 
         with pytest.raises(
-            BadQuantity, match=r"at most 99 keys of one game\. 98 are in it already"
+            BadQuantity, match=r"at most 99 keys of one game\. Yours already has 98"
         ):
             await put(db, visitor, games[0], quantity=2)
 

@@ -164,7 +164,7 @@ class TestMigration:
 
         assert migration is not None
         assert outcomes(migration.report.wishlist) == {
-            games[1]: (MigrationOutcome.MERGED, 1, "This game was on the wishlist already."),
+            games[1]: (MigrationOutcome.MERGED, 1, "This game was already on the wishlist."),
             games[2]: (MigrationOutcome.MERGED, 1, None),
         }
         assert set(await wishes_of(db, alice)) == set(games[:3])
