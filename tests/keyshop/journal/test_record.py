@@ -66,7 +66,7 @@ class TestJournal:
 
 
 async def _record_and_fail(tx: Transaction) -> None:
-    async with tx.savepoint():
+    async with tx.raw.transaction():
         await record(
             tx,
             actor="olga",

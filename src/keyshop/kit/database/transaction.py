@@ -1,7 +1,7 @@
 """Statements on one connection; each separates a lost connection from a failure of its own."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -65,12 +65,6 @@ class Transaction(Reader):
         )
         await translate_errors(self._connection, copy)
 
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """Undo what happens inside when it fails, and only that."""
-        async with _savepoint(self._connection):
-            yield
-
     @property
     def raw(self) -> Connection:
         """
@@ -79,19 +73,6 @@ class Transaction(Reader):
         For libraries that enqueue on the caller's connection; never for statements of ours.
         """
         return self._connection
-
-
-@asynccontextmanager
-async def _savepoint(connection: Connection) -> AsyncIterator[None]:
-    """Open a transaction, or a savepoint inside one; commit at the end, roll back a failure."""
-    block = connection.transaction()
-    await translate_errors(connection, block.start)
-    try:
-        yield
-    except BaseException:
-        await roll_back(connection, block)
-        raise
-    await translate_errors(connection, block.commit)
 
 
 async def roll_back(connection: Connection, block: asyncpg.transaction.Transaction) -> None:
