@@ -28,7 +28,7 @@ from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import Limit, refund, take
 
-# Up to the longest one.
+# `_LOCKS[n - 1]` follows the nth failure; the last one is the longest.
 _LOCKS: Final = [lock_after(failures) for failures in range(1, MAX_FAILURES + 5)]
 
 _MAX_ATTEMPT: Final = timedelta(seconds=30)
@@ -65,9 +65,9 @@ async def attempt_under_lockout(
     """
     Let the block verify a password, unless a limit or a lock refuses it.
 
-    The block is given what it calls when the password is wrong. Where one failure more locks, that
-    failure is reserved before the block runs, or all attempts that come meanwhile would be verified
-    too. However the block ends without a failure, the reservation is released.
+    The block gets a function, which it calls when the password is wrong. When the next failure locks,
+    it is reserved before the block runs; otherwise parallel attempts would all be verified. When the
+    block ends without a failure, in whatever way, the reservation is released.
 
     Raises:
         TooMany: a limit is reached.
@@ -84,7 +84,7 @@ async def attempt_under_lockout(
         await _refund(db, SIGN_IN_OF_CLIENT, attempt.client)
         await _refund(db, attempt.limit, attempt.limit_key)
         raise
-    # Not the client's limit: each of its passwords has cost as much as a wrong one.
+    # The client's limit stays taken: the right password has cost as much time as a wrong one.
     await _refund(db, attempt.limit, attempt.limit_key)
 
 
@@ -156,7 +156,7 @@ async def _count(
         )
     if failures is None or failures < MAX_FAILURES:
         return
-    # Once for all failures in a row, however many locks they make.
+    # One notice for consecutive failures, however many locks they cause.
     if await queries.claim_notice(tx, attempt.counter) and user_id is not None:
         await enqueue(tx, MailLockNotice(user_id, new_id()))
         _log.warning("account.locked", user_id=user_id)
@@ -183,6 +183,6 @@ async def _release(db: Database, counter: FailureCounter, reserved: int) -> None
 
 
 async def _refund(db: Database, limit: Limit, limit_key: str) -> None:
-    # A customer with the right password is not refused because a limit could not be refunded.
+    # A lost refund must not refuse a customer who has the right password.
     with suppress(DatabaseUnavailable):
         await refund(db, limit, limit_key)
