@@ -1,4 +1,4 @@
-"""A process of the shop in which somebody shops without end, and tells what was acknowledged."""
+"""Processes of the shop in which customers shop until they are killed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ _PASSWORD = "Sesame-Open-1"
 
 
 class Begun(Struct, frozen=True):
-    """So many keys of a game are about to be put into a cart, or a game on a wishlist."""
+    """`number` keys of a game will be added to a cart, or a game to a wishlist."""
 
     kind: str
     game: str
@@ -43,11 +43,11 @@ class Begun(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What was begun last has been acknowledged."""
+    """The latest act was acknowledged."""
 
 
 def shop_without_end(url: str, games: list[str], seed: int, news: Connection) -> None:
-    """Shop until somebody kills this process; addresses begin with the seed."""
+    """Shop until this process is killed; addresses begin with the seed."""
     asyncio.run(_shop(url, games, seed, news))
 
 
@@ -66,7 +66,7 @@ class Committed(Struct, frozen=True):
 
 
 def enter_and_stop(url: str, verb: str, email: str, session_id: str, news: Connection) -> None:
-    """Register or sign in, and stop between the commit of it and the migration of the basket."""
+    """Register or sign in, and stop between that commit and the migration of the basket."""
     asyncio.run(_enter_and_stop(url, verb, email, session_id, news))
 
 
@@ -115,7 +115,7 @@ def _services() -> AccountServices:
 
 
 class _Shopper:
-    """Somebody at a browser, who has an account sooner or later."""
+    """A visitor with a browser, who registers sooner or later."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class _Shopper:
         self._random = random
         self._news = news
         self._games = games
-        # A game is wished once by each, so that wishes can be counted like keys.
+        # Each visitor wishes a game once, so that wishes can be counted like keys.
         self._to_wish = random.sample(games, len(games))
         self._email = email
         self._address = f"2001:db8:{random.randrange(65536):x}:{random.randrange(65536):x}::1"

@@ -74,7 +74,7 @@ class Ledger:
         self.begun: Begun | None = None
 
     def note(self, news: object) -> None:
-        """Take down what a shopper said."""
+        """Record a message of a shopper."""
         if isinstance(news, Begun):
             self.begun = news
         elif isinstance(news, Done) and self.begun is not None:
@@ -90,14 +90,14 @@ class Ledger:
 
 
 def kill_a_shopper(url: str, games: list[str], seed: int, ledger: Ledger) -> None:
-    """Let somebody shop for a random while, kill the process, and hear the last of it."""
+    """Kill a shopping process after a random time, and read its last messages."""
     random = Random(seed)
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     shopper = _CONTEXT.Process(target=shop_without_end, args=(url, games, seed, theirs))
     shopper.start()
     theirs.close()
     for _ in range(random.randint(1, 60)):
-        assert ours.poll(30), "The shopper does nothing."
+        assert ours.poll(30), "The shopper is idle."
         ledger.note(ours.recv())
     # Somewhere in the next act, or the one after.
     shopper.join(random.uniform(0, 0.02))

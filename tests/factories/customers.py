@@ -55,7 +55,7 @@ def registration(**overrides: Any) -> Registration:
 async def add_alice(
     db: Database, services: AccountServices, *, now=NOON, session_id=None, **overrides: Any
 ) -> SignInResult:
-    """Register Alice, or whom the overrides say, on another network than `enter` is on."""
+    """Register Alice, with overrides, from another network than that of `enter`."""
     there = caller(address=HOME, session_id=session_id)
     return await register(db, services, BASKETS, registration(**overrides), there, now=now)
 
@@ -69,7 +69,7 @@ async def enter(
     now=NOON,
     **of_caller: Any,
 ) -> SignInResult:
-    """Sign Alice in, from another device each time it is called."""
+    """Sign Alice in; each call is a new device."""
     return await sign_in(
         db,
         services,
@@ -81,7 +81,7 @@ async def enter(
 
 
 async def guest_with(db: Database, game_id: str, quantity: int = 1) -> str:
-    """Put a game into the cart of a new guest and return the guest's session."""
+    """Add a game to the cart of a new guest, and return the id of the session."""
     session_id = await add_to_cart(
         db, Visitor(), game_id, quantity, limits=BasketLimits(), now=NOON
     )
@@ -113,7 +113,7 @@ async def carts(db: Database) -> dict[str, dict[str, int]]:
 
 
 async def jobs(db: Database) -> list[tuple[str, dict[str, str]]]:
-    """Return names and fields of the jobs that wait, the oldest first."""
+    """Return names and fields of the waiting jobs, the oldest first."""
     return [
         (job["entrypoint"], msgspec.json.decode(job["payload"]))
         for job in await ask(db, "SELECT entrypoint, payload FROM keyshop.pgqueuer ORDER BY id")
@@ -157,9 +157,9 @@ def failed_migrations(logs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str 
 async def refused_inserts(
     db: Database, table: str, *, times: int = 1_000_000, sqlstate: str = "P0001"
 ) -> AsyncIterator[None]:
-    """Make the database refuse so many new rows of the table for the length of a block."""
+    """Make the database refuse the next `times` inserts into the table while the block runs."""
     async with db.transaction() as tx:
-        # A sequence goes on counting when what it was asked in is undone.
+        # A sequence is not rolled back with the transaction.
         await tx.execute("CREATE SEQUENCE public.refused")
         await tx.execute(
             f"""CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -1,4 +1,4 @@
-"""Another password: for who knows the present one, and for who reads the mails."""
+"""A new password, for a customer who knows the present one or who receives a reset mail."""
 
 import asyncio
 from contextlib import suppress
@@ -109,7 +109,7 @@ class TestChange:
             ((PASSWORD, "Passw0rd" + "x" * 65), "New password must be at most 72 bytes"),
         ],
     )
-    async def test_is_refused_before_all_when_one_is_missing_or_unfit(
+    async def test_is_refused_first_when_a_password_is_missing_or_unfit(
         self, no_db, parts, passwords, sentence
     ) -> None:
         current, new = passwords
@@ -169,7 +169,7 @@ class TestChange:
 
         assert await is_signed_in(db, parts, alice.tokens.token)
 
-    async def test_that_found_no_time_for_a_check_counts_for_nothing(self, db, parts) -> None:
+    async def test_that_was_not_verified_counts_for_nothing(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         busy = PasswordPool(threads=1, queue=-1, cost=4)
         try:
@@ -271,7 +271,7 @@ class TestAskingForAReset:
 
         assert 0 < refused.value.retry_after <= 3600
 
-    async def test_brings_one_mail_an_hour_to_whoever_did_not_ask(self, db, parts) -> None:
+    async def test_brings_one_mail_an_hour_when_a_stranger_asks(self, db, parts) -> None:
         await add_alice(db, parts)
         sent = 0
         for quarter in range(24 * 4):
@@ -392,7 +392,7 @@ class TestReset:
             await reset(db, parts, token)
 
     @pytest.mark.parametrize("token", ["", ".", "x.y", "\x00.\ud800", "é.ü", "." * 5000])
-    async def test_with_a_link_of_ones_own_is_refused_without_a_look(
+    async def test_with_a_made_up_link_is_refused_without_the_database(
         self, no_db, parts, token
     ) -> None:
         with pytest.raises(EmailTokenRefused):

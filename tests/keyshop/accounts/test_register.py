@@ -1,4 +1,4 @@
-"""A visitor becomes a customer, wholly or not at all."""
+"""A visitor becomes a customer, completely or not at all."""
 
 import asyncio
 
@@ -83,7 +83,7 @@ class TestRegistering:
         assert PASSWORD not in repr(await ask(db, "SELECT * FROM users"))
         assert PASSWORD not in repr(registration())
 
-    async def test_gives_a_nickname_to_whoever_chooses_none(self, db, parts) -> None:
+    async def test_gives_a_default_nickname(self, db, parts) -> None:
         new = await add_alice(db, parts, nickname=None)
 
         assert new.account.nickname == "Newbie Guy"
@@ -117,7 +117,7 @@ class TestRegistering:
         assert [await count(db, written) for written in WRITTEN] == [0] * len(WRITTEN)
         assert await carts(db) == before
 
-    async def test_goes_on_without_a_cart_that_cannot_come(self, db, parts) -> None:
+    async def test_succeeds_without_a_cart_that_cannot_be_moved(self, db, parts) -> None:
         session_id = await guest_with(db, await make_game(db))
         before = await carts(db)
 
@@ -128,7 +128,7 @@ class TestRegistering:
         assert await carts(db) == before
         assert await count(db, "users") == 1
 
-    async def test_goes_on_without_a_cart_when_the_database_is_lost_after_its_commit(
+    async def test_succeeds_without_the_cart_when_the_database_is_lost_after_the_commit(
         self, db, shared_url, parts
     ) -> None:
         session_id = await guest_with(db, await make_game(db))
@@ -227,7 +227,7 @@ class TestRegistrationForm:
         with pytest.raises(AccountInvalid, match=f"^Validation failed: {sentence}"):
             await add_alice(no_db, make_account_services(closed), **wrong)
 
-    async def test_is_not_counted_when_too_many_people_come_at_once(self, db, parts) -> None:
+    async def test_is_not_counted_when_the_password_queue_is_full(self, db, parts) -> None:
         busy = PasswordPool(threads=1, queue=0, cost=12)
         for number in range(5):
             under_way = asyncio.create_task(busy.hash("x"))

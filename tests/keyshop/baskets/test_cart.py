@@ -132,7 +132,7 @@ class TestCart:
 
         assert await cart_of(db, visitor) == {games[1]: 1}
 
-    async def test_does_not_show_lines_of_none_that_somebody_else_wrote(
+    async def test_does_not_show_lines_of_quantity_0_that_another_program_wrote(
         self, db: Database, alice: Visitor, games: list[str]
     ):
         await put(db, alice, *games[:2])
@@ -143,9 +143,9 @@ class TestCart:
         await put(db, alice, games[0], quantity=2)
         assert (await cart_of(db, alice))[games[0]] == 2
 
-    async def test_of_whoever_has_nothing_is_empty(self, db: Database, visitor: Visitor):
-        for nobody in (visitor, STRANGER):
-            cart = await data_of(show_cart(db, NO_CACHE, nobody, now=NOON))
+    async def test_of_a_visitor_without_basket_is_empty(self, db: Database, visitor: Visitor):
+        for empty in (visitor, STRANGER):
+            cart = await data_of(show_cart(db, NO_CACHE, empty, now=NOON))
 
             assert cart == {"items": [], "total": 0}
 
@@ -230,13 +230,13 @@ class TestAddToCart:
         async with db.transaction() as tx:
             await erase_user(tx, user_id=alice.user_id, now=NOON)
 
-        # As of a request whose token was looked at a moment before.
+        # As for a request whose token was checked just before.
         with pytest.raises(AccountGone):
             await put(db, alice, games[0])
 
         assert (await count_rows(db))["cart_items"] == 0
 
-    async def test_counts_no_lines_of_none_that_somebody_else_wrote(
+    async def test_counts_no_lines_of_quantity_0_that_another_program_wrote(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         limits = BasketLimits(max_lines=2)

@@ -1,4 +1,4 @@
-"""A guest's cart and wishlist become a user's: each line once, whatever happens in between."""
+"""A guest's cart and wishlist become a user's, each line once, whatever happens in between."""
 
 import asyncio
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ async def sign_in(
         )
 
 
-async def somebody_waits(tx: Transaction) -> bool:
+async def is_waiting_for_a_lock(tx: Transaction) -> bool:
     """Test whether some statement waits for a lock."""
     # Within a transaction PostgreSQL would show the same activity for ever.
     await tx.fetchval("SELECT pg_stat_clear_snapshot()")
@@ -128,7 +128,7 @@ class TestMigration:
         assert await cart_of(db, alice) == {games[0]: 99, games[1]: 99}
         assert migration.remaining_session_id is None
 
-    async def test_takes_nothing_from_whoever_had_more_than_is_allowed_now(
+    async def test_takes_nothing_from_a_user_above_the_present_limit(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, alice, games[0], quantity=50)
@@ -140,7 +140,7 @@ class TestMigration:
         assert migration.report.counts.capped == 2
         assert await cart_of(db, alice) == {games[0]: 50, games[1]: 10}
 
-    async def test_goes_on_beside_a_number_that_another_application_made_up(
+    async def test_works_beside_a_quantity_that_another_program_wrote(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, alice, games[0])
@@ -232,7 +232,7 @@ class TestMigration:
             games[:2]
         )
 
-    async def test_at_several_tabs_at_once_tells_each_where_the_rest_is(
+    async def test_in_several_tabs_at_once_gives_each_the_remaining_session(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, *games)
@@ -244,7 +244,7 @@ class TestMigration:
         assert None not in done
         assert await cart_of(db, Visitor(session_id=left)) == {games[0]: 1}
 
-    async def test_of_what_stayed_behind_goes_on_when_it_is_in_stock_again(
+    async def test_moves_the_rest_when_it_is_in_stock_again(
         self, db: Database, alice: Visitor, guest: Visitor
     ):
         game = await make_game(db)
@@ -451,7 +451,7 @@ class TestParallelMigrations:
 
 
 class TestDeletedGames:
-    async def test_are_waited_for_and_reported_as_moved_by_nobody(
+    async def test_are_waited_for_and_never_reported_as_moved(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         low, between, high = sorted(games[:3])
@@ -460,7 +460,7 @@ class TestDeletedGames:
         async with db.transaction() as deleting:
             await deleting.execute("DELETE FROM games WHERE id = $1", low)
             migrating = asyncio.create_task(sign_in(db, alice, guest), context=Context())
-            await until(lambda: somebody_waits(deleting))
+            await until(lambda: is_waiting_for_a_lock(deleting))
             # In the order of their ids: the migration must not hold this one yet.
             await deleting.execute("DELETE FROM games WHERE id = $1", high)
 

@@ -26,7 +26,7 @@ BASKETS = BasketSettings(limits=LIMITS, session_secret=Secret("s" * 32))
 
 
 class Baskets:
-    """What somebody has; of each thing, since when."""
+    """A visitor's games, and since when each is there."""
 
     def __init__(self) -> None:
         self.cart: dict[str, tuple[int, datetime]] = {}
@@ -98,8 +98,8 @@ class Play:
         act = self.random.choice([*often, *seldom, self.migrate_part])
         await act()
 
-    def somebody(self) -> tuple[Visitor, Baskets, int | None]:
-        """Return one of the visitors, what they have, and which guest it is."""
+    def pick_visitor(self) -> tuple[Visitor, Baskets, int | None]:
+        """Return a random visitor, their baskets, and the guest's number."""
         if self.random.random() < 0.3:
             user_id = self.random.choice(list(self.users))
             return Visitor(user_id=user_id), self.users[user_id], None
@@ -122,7 +122,7 @@ class Play:
             assert not when
 
     async def add(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game, quantity = self.random.choice(self.games), self.random.randint(0, 4)
         had, since = has.cart.get(game, (0, self.now))
         bad = (
@@ -139,7 +139,7 @@ class Play:
             has.cart[game] = (had + quantity, since)
 
     async def set(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game, quantity = self.random.choice(self.games), self.random.randint(-1, 7)
         had, since = has.cart.get(game, (0, self.now))
         bad = quantity > 0 and (
@@ -155,7 +155,7 @@ class Play:
                 del has.cart[game]
 
     async def remove(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game = self.random.choice(self.games)
         self.keep(number, await remove_from_cart(self.db, visitor, game, now=self.now))
         has.cart.pop(game, None)
@@ -163,12 +163,12 @@ class Play:
     async def clear(self) -> None:
         if self.random.random() < 0.7:
             return
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         self.keep(number, await clear_cart(self.db, visitor, now=self.now))
         has.cart.clear()
 
     async def wish(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game = self.random.choice(self.games)
         bad = game not in has.wishes and len(has.wishes) >= 4
         async with self.refused(when=bad):
@@ -177,7 +177,7 @@ class Play:
             has.wishes.setdefault(game, self.now)
 
     async def unwish(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game = self.random.choice(self.games)
         self.keep(number, await remove_wish(self.db, visitor, game, now=self.now))
         has.wishes.pop(game, None)

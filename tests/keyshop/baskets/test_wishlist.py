@@ -88,10 +88,10 @@ class TestWishlist:
 
         assert await wishes_of(db, visitor) == games[:0:-1]
 
-    async def test_of_whoever_has_nothing_is_empty(self, db: Database, visitor: Visitor):
-        for nobody in (visitor, STRANGER):
-            assert await data_of(show_wishlist(db, NO_CACHE, nobody, now=NOON)) == {"items": []}
-            assert await data_of(show_user_wishlist(db, NO_CACHE, nobody, now=NOON)) == []
+    async def test_of_a_visitor_without_basket_is_empty(self, db: Database, visitor: Visitor):
+        for empty in (visitor, STRANGER):
+            assert await data_of(show_wishlist(db, NO_CACHE, empty, now=NOON)) == {"items": []}
+            assert await data_of(show_user_wishlist(db, NO_CACHE, empty, now=NOON)) == []
 
 
 class TestIsWished:
