@@ -28,7 +28,7 @@ class TestStatements:
             await tx.execute(CREATE_STAGED_NEW)
             for name, sql in statements.items():
                 try:
-                    async with tx.savepoint():
+                    async with tx.raw.transaction():
                         await tx.raw.prepare(sql)
                 except asyncpg.PostgresError as error:
                     refused[name] = str(error)

@@ -16,7 +16,7 @@ from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.passwords import PasswordPool, count_cores
 from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
-from keyshop.baskets.models import BasketLimits
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.embedded.generated_secrets import generate_secrets
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.shared_server import SharedServer
@@ -66,6 +66,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     supplier: Supplier
     budget: Budget
     accounts: AccountServices
+    baskets: BasketSettings
     mailer: Mailer
 
     @property
@@ -136,6 +137,7 @@ async def open_shop(
             supplier=supplier,
             budget=budget,
             accounts=accounts,
+            baskets=basket_settings(settings),
             mailer=open_mailer(
                 smtp_url=_secret(settings.smtp_url),
                 mail_from=settings.mail_from,
@@ -237,12 +239,24 @@ def account_services(settings: Settings) -> Iterator[AccountServices]:
             ),
             passwords=passwords,
             email_token_keys=EmailTokenKeys(secrets.access, secrets.previous_access),
-            basket_limits=BasketLimits(
-                max_quantity=settings.cart_max_quantity, max_lines=settings.cart_max_lines
-            ),
         )
     finally:
         passwords.close()
+
+
+def basket_settings(settings: Settings) -> BasketSettings:
+    """
+    Return the settings of carts and wishlists.
+
+    Raises:
+        SecretsRefused: the home's secrets cannot be read.
+    """
+    return BasketSettings(
+        limits=BasketLimits(
+            max_quantity=settings.cart_max_quantity, max_lines=settings.cart_max_lines
+        ),
+        session_secret=_token_secrets(settings).access,
+    )
 
 
 def _token_secrets(settings: Settings) -> TokenSecrets:

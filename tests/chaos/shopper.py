@@ -1,10 +1,12 @@
-"""A process of the shop in which somebody shops without end, and tells what was acknowledged."""
+"""Processes of the shop in which customers shop until they are killed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import cache
 from multiprocessing.connection import Connection
 from random import Random
+from typing import Any
 
 from msgspec import Struct
 
@@ -18,7 +20,8 @@ from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
 from keyshop.baskets.migrate import migrate_part
-from keyshop.baskets.models import BOTH, BasketLimits, Migration, Visitor
+from keyshop.baskets.models import Migration, Part, Visitor
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -27,11 +30,12 @@ from keyshop.kit.secrets import Secret
 
 # Nothing is ever capped, so that every key can be counted.
 _LIMITS = BasketLimits(max_quantity=1_000_000, max_lines=1_000, max_wishes=1_000_000)
+BASKETS = BasketSettings(limits=_LIMITS, session_secret=Secret("s" * 32))
 _PASSWORD = "Sesame-Open-1"
 
 
 class Begun(Struct, frozen=True):
-    """So many keys of a game are about to be put into a cart, or a game on a wishlist."""
+    """`number` keys of a game will be added to a cart, or a game to a wishlist."""
 
     kind: str
     game: str
@@ -39,11 +43,11 @@ class Begun(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What was begun last has been acknowledged."""
+    """The latest act was acknowledged."""
 
 
 def shop_without_end(url: str, games: list[str], seed: int, news: Connection) -> None:
-    """Shop until somebody kills this process; addresses begin with the seed."""
+    """Shop until this process is killed; addresses begin with the seed."""
     asyncio.run(_shop(url, games, seed, news))
 
 
@@ -51,14 +55,57 @@ async def _shop(url: str, games: list[str], seed: int, news: Connection) -> None
     random = Random(seed)
     db = Database(url, guard=GuardedCommit(None))
     await db.open()
-    parts = _parts()
     while True:
-        shopper = _Shopper(db, parts, games, random, news, f"{seed}-{new_id()}@example.com")
+        shopper = _Shopper(db, games, random, news, f"{seed}-{new_id()}@example.com")
         for _ in range(25):
             await shopper.act()
 
 
-def _parts() -> AccountServices:
+class Committed(Struct, frozen=True):
+    """A sign-in or a registration is committed, and no basket has been moved."""
+
+
+def enter_and_stop(url: str, verb: str, email: str, session_id: str, news: Connection) -> None:
+    """Register or sign in, and stop between that commit and the migration of the basket."""
+    asyncio.run(_enter_and_stop(url, verb, email, session_id, news))
+
+
+async def _enter_and_stop(
+    url: str, verb: str, email: str, session_id: str, news: Connection
+) -> None:
+    db = _StopsAfterCommit(url, guard=GuardedCommit(None))
+    db.news = news
+    await db.open()
+    client_info = ClientInfo(address="192.0.2.1", session_id=session_id)
+    if verb == "register":
+        await register_at(db, email, client_info)
+    else:
+        await sign_in_at(db, email, client_info)
+
+
+class _StopsAfterCommit(Database):
+    news: Connection
+
+    async def run(self, *args: Any, **options: Any) -> Any:
+        await super().run(*args, **options)
+        self.news.send(Committed())
+        await asyncio.Event().wait()
+
+
+async def register_at(db: Database, email: str, client_info: ClientInfo) -> SignInResult:
+    """Open an account with the password of all shoppers."""
+    fields = Registration(email=email, password=_PASSWORD)
+    return await register(db, _services(), BASKETS, fields, client_info, now=utc_now())
+
+
+async def sign_in_at(db: Database, email: str, client_info: ClientInfo) -> SignInResult:
+    """Sign in with the password of all shoppers."""
+    credentials = Credentials(email=email, password=_PASSWORD)
+    return await sign_in(db, _services(), BASKETS, credentials, client_info, now=utc_now())
+
+
+@cache
+def _services() -> AccountServices:
     secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
     return AccountServices(
         tokens=Tokens(
@@ -66,28 +113,25 @@ def _parts() -> AccountServices:
         ),
         passwords=PasswordPool(threads=1, cost=4),
         email_token_keys=EmailTokenKeys(secrets.access),
-        basket_limits=_LIMITS,
     )
 
 
 class _Shopper:
-    """Somebody at a browser, who has an account sooner or later."""
+    """A visitor with a browser, who registers sooner or later."""
 
     def __init__(
         self,
         db: Database,
-        parts: AccountServices,
         games: list[str],
         random: Random,
         news: Connection,
         email: str,
     ) -> None:
         self._db = db
-        self._parts = parts
         self._random = random
         self._news = news
         self._games = games
-        # A game is wished once by each, so that wishes can be counted like keys.
+        # Each visitor wishes a game once, so that wishes can be counted like keys.
         self._to_wish = random.sample(games, len(games))
         self._email = email
         self._address = f"2001:db8:{random.randrange(65536):x}:{random.randrange(65536):x}::1"
@@ -124,30 +168,23 @@ class _Shopper:
         self._news.send(Done())
 
     async def _enter(self) -> None:
-        entered = await (self._register() if self._user_id is None else self._sign_in())
+        verb = register_at if self._user_id is None else sign_in_at
+        entered = await verb(self._db, self._email, self._client_info())
         self._user_id = entered.account.id
         self._follow(entered.migration)
 
-    async def _register(self) -> SignInResult:
-        wanted = Registration(email=self._email, password=_PASSWORD)
-        return await register(self._db, self._parts, wanted, self._caller(), now=utc_now())
-
-    async def _sign_in(self) -> SignInResult:
-        said = Credentials(email=self._email, password=_PASSWORD)
-        return await sign_in(self._db, self._parts, said, self._caller(), now=utc_now())
-
-    def _caller(self) -> ClientInfo:
+    def _client_info(self) -> ClientInfo:
         return ClientInfo(address=self._address, session_id=self._cookie)
 
     async def _migrate(self) -> None:
         assert self._user_id is not None
-        for part in BOTH:
+        for part in Part:
             migration = await migrate_part(
                 self._db,
+                BASKETS,
                 part,
                 user_id=self._user_id,
                 session_id=self._cookie,
-                limits=_LIMITS,
                 now=utc_now(),
             )
             self._follow(migration)
@@ -155,4 +192,4 @@ class _Shopper:
     def _follow(self, migration: Migration | None) -> None:
         """Do as a browser does with the cookie."""
         if migration is not None:
-            self._cookie = migration.session_id
+            self._cookie = migration.remaining_session_id

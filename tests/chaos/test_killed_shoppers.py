@@ -1,5 +1,6 @@
 """Whenever the shop's process is killed, no line of a basket is lost, doubled, or another's."""
 
+import asyncio
 import multiprocessing
 from collections import Counter
 from multiprocessing.connection import Connection
@@ -8,9 +9,25 @@ from random import Random
 import asyncpg
 import pytest
 
+from keyshop.accounts.errors import EmailTaken
+from keyshop.accounts.models import ClientInfo
+from keyshop.baskets.change_cart import add_to_cart
+from keyshop.baskets.models import Visitor
+from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from tests.chaos.shopper import Begun, Done, shop_without_end
+from keyshop.kit.ids import new_id
+from tests.chaos.shopper import (
+    BASKETS,
+    Begun,
+    Committed,
+    Done,
+    enter_and_stop,
+    register_at,
+    shop_without_end,
+    sign_in_at,
+)
 from tests.factories.cached_shop import until
+from tests.factories.customers import carts
 from tests.shop import make_game
 
 # Forked from a process that has everything imported and no threads.
@@ -57,7 +74,7 @@ class Ledger:
         self.begun: Begun | None = None
 
     def note(self, news: object) -> None:
-        """Take down what a shopper said."""
+        """Record a message of a shopper."""
         if isinstance(news, Begun):
             self.begun = news
         elif isinstance(news, Done) and self.begun is not None:
@@ -73,14 +90,14 @@ class Ledger:
 
 
 def kill_a_shopper(url: str, games: list[str], seed: int, ledger: Ledger) -> None:
-    """Let somebody shop for a random while, kill the process, and hear the last of it."""
+    """Kill a shopping process after a random time, and read its last messages."""
     random = Random(seed)
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     shopper = _CONTEXT.Process(target=shop_without_end, args=(url, games, seed, theirs))
     shopper.start()
     theirs.close()
     for _ in range(random.randint(1, 60)):
-        assert ours.poll(30), "The shopper does nothing."
+        assert ours.poll(30), "The shopper is idle."
         ledger.note(ours.recv())
     # Somewhere in the next act, or the one after.
     shopper.join(random.uniform(0, 0.02))
@@ -109,6 +126,47 @@ async def look(connection: "asyncpg.Connection[asyncpg.Record]") -> Count:
     return Counter(
         {(row["kind"], row["game"]): int(row["number"]) for row in await connection.fetch(_STORED)}
     )
+
+
+def kill_after_commit(url: str, verb: str, email: str, session_id: str) -> None:
+    """Kill a process that has committed a registration or a sign-in, and moved no basket."""
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=enter_and_stop, args=(url, verb, email, session_id, theirs))
+    process.start()
+    theirs.close()
+    assert ours.poll(30), "Nothing was committed."
+    assert isinstance(ours.recv(), Committed)
+    process.kill()
+    process.join()
+    ours.close()
+
+
+class TestKillBetweenTheCommits:
+    @pytest.mark.parametrize("verb", ["register", "sign in"])
+    async def test_leaves_the_basket_to_the_next_sign_in_which_moves_it_once(
+        self, db: Database, database_url: str, verb: str
+    ):
+        email = f"{new_id()}@example.com"
+        if verb == "sign in":
+            await register_at(db, email, ClientInfo(address="192.0.2.2"))
+        game_id = await make_game(db)
+        session_id = await add_to_cart(
+            db, Visitor(), game_id, 3, limits=BASKETS.limits, now=utc_now()
+        )
+        assert session_id is not None
+        client_info = ClientInfo(address="192.0.2.1", session_id=session_id)
+
+        await asyncio.to_thread(kill_after_commit, database_url, verb, email, session_id)
+
+        assert await carts(db) == {session_id: {game_id: 3}}
+        with pytest.raises(EmailTaken):
+            await register_at(db, email, client_info)
+        assert await carts(db) == {session_id: {game_id: 3}}
+
+        again = await sign_in_at(db, email, client_info)
+        assert again.migration is not None
+        assert (await sign_in_at(db, email, client_info)).migration is None
+        assert await carts(db) == {again.account.id: {game_id: 3}}
 
 
 class TestKilledShop:

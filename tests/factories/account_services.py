@@ -1,4 +1,4 @@
-"""The services of accounts in a test: secrets of its own, and hashes at the lowest cost."""
+"""Services of accounts and settings of baskets for tests: own secrets, hashes at the lowest cost."""
 
 from datetime import timedelta
 from functools import cache
@@ -7,10 +7,13 @@ from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
+from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.secrets import Secret
 
 ACCESS_SECRET = "access-" + "a" * 32
 REFRESH_SECRET = "refresh-" + "r" * 32
+
+BASKETS = BasketSettings(session_secret=Secret(ACCESS_SECRET))
 
 
 @cache

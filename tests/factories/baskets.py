@@ -8,20 +8,23 @@ import msgspec
 
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
+from keyshop.kit.secrets import Secret
 from tests.shop import NOON
 
 NO_CACHE = PassThrough()
 LIMITS = BasketLimits()
+BASKETS = BasketSettings(session_secret=Secret("s" * 32))
 STRANGER = Visitor()
 
-# Of every table that a visit could leave something in.
+# Every table in which a visit could leave a row.
 _ROWS = """
     SELECT (SELECT count(*) FROM users) AS users,
         (SELECT count(*) FROM sessions) AS sessions,
@@ -48,7 +51,7 @@ async def make_user(db: Database, user_id: str | None = None) -> Visitor:
 
 
 async def make_guest(db: Database, *, life: timedelta = timedelta(hours=24)) -> Visitor:
-    """Store the session of somebody who has nothing yet."""
+    """Store a guest's session without lines."""
     session_id = new_session_id()
     async with db.transaction() as tx:
         await tx.execute(
@@ -67,40 +70,40 @@ async def make_visitor(db: Database, kind: str) -> Visitor:
 
 
 async def put(db: Database, visitor: Visitor, *games: str, quantity: int = 1) -> None:
-    """Put so many of each game into the cart, a second apart."""
+    """Add `quantity` keys of each game to the cart, a second apart."""
     for second, game in enumerate(games):
         moment = NOON + timedelta(seconds=second)
         await add_to_cart(db, visitor, game, quantity, limits=LIMITS, now=moment)
 
 
 async def wish(db: Database, visitor: Visitor, *games: str) -> None:
-    """Put the games on the wishlist, a second apart."""
+    """Add the games to the wishlist, a second apart."""
     for second, game in enumerate(games):
         moment = NOON + timedelta(seconds=second)
         await add_wish(db, visitor, game, limits=LIMITS, now=moment)
 
 
 async def data_of(answer: Awaitable[bytes]) -> Any:
-    """Return what an answer is about."""
+    """Return the data of an answer."""
     envelope = msgspec.json.decode(await answer)
     assert envelope["success"] is True
     return envelope["data"]
 
 
 async def cart_of(db: Database, visitor: Visitor) -> dict[str, int]:
-    """Return how many of which game are in the cart, as it is shown."""
+    """Return the quantities in the cart, in the order in which it is shown."""
     cart = await data_of(show_cart(db, NO_CACHE, visitor, now=NOON))
     return {line["gameId"]: line["quantity"] for line in cart["items"]}
 
 
 async def wishes_of(db: Database, visitor: Visitor) -> list[str]:
-    """Return the games of the wishlist, as it is shown."""
+    """Return the games of the wishlist, in the order in which it is shown."""
     wishlist = await data_of(show_wishlist(db, NO_CACHE, visitor, now=NOON))
     return [wish["gameId"] for wish in wishlist["items"]]
 
 
 async def count_rows(db: Database) -> dict[str, Any]:
-    """Return how many rows there are of what a visit could leave behind."""
+    """Count the rows that a visit could leave behind."""
     async with db.read() as reader:
         record = await reader.fetchrow(_ROWS)
     assert record is not None

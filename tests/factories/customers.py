@@ -1,9 +1,10 @@
 """Customers who register and sign in, and what the database then holds."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from asyncpg import Record
@@ -16,10 +17,15 @@ from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
+from keyshop.baskets.settings import BasketLimits
+from keyshop.embedded.ports import pick_free
+from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
+from tests.factories.baskets import BASKETS
 from tests.factories.sessions import make_tokens
+from tests.keyshop.kit.cache.network import Network, network_to
 from tests.shop import NOON
 
 ALICE = "alice@example.com"
@@ -47,30 +53,35 @@ def registration(**overrides: Any) -> Registration:
 
 
 async def add_alice(
-    db: Database, parts: AccountServices, *, now=NOON, session_id=None, **overrides: Any
+    db: Database, services: AccountServices, *, now=NOON, session_id=None, **overrides: Any
 ) -> SignInResult:
-    """Register Alice, or whom the overrides say, on another network than `enter` is on."""
+    """Register Alice, with overrides, from another network than that of `enter`."""
     there = caller(address=HOME, session_id=session_id)
-    return await register(db, parts, registration(**overrides), there, now=now)
+    return await register(db, services, BASKETS, registration(**overrides), there, now=now)
 
 
 async def enter(
     db: Database,
-    parts: AccountServices,
+    services: AccountServices,
     *,
     email=ALICE,
     password=PASSWORD,
     now=NOON,
     **of_caller: Any,
 ) -> SignInResult:
-    """Sign Alice in, from another device each time it is called."""
+    """Sign Alice in; each call is a new device."""
     return await sign_in(
-        db, parts, Credentials(email=email, password=password), caller(**of_caller), now=now
+        db,
+        services,
+        BASKETS,
+        Credentials(email=email, password=password),
+        caller(**of_caller),
+        now=now,
     )
 
 
 async def guest_with(db: Database, game_id: str, quantity: int = 1) -> str:
-    """Put a game into the cart of a new guest and return the guest's session."""
+    """Add a game to the cart of a new guest, and return the id of the session."""
     session_id = await add_to_cart(
         db, Visitor(), game_id, quantity, limits=BasketLimits(), now=NOON
     )
@@ -102,10 +113,43 @@ async def carts(db: Database) -> dict[str, dict[str, int]]:
 
 
 async def jobs(db: Database) -> list[tuple[str, dict[str, str]]]:
-    """Return names and fields of the jobs that wait, the oldest first."""
+    """Return names and fields of the waiting jobs, the oldest first."""
     return [
         (job["entrypoint"], msgspec.json.decode(job["payload"]))
         for job in await ask(db, "SELECT entrypoint, payload FROM keyshop.pgqueuer ORDER BY id")
+    ]
+
+
+class _LostAfterCommit(Database):
+    network: Network
+
+    async def run(self, *args: Any, **options: Any) -> Any:
+        result = await super().run(*args, **options)
+        self.network.behind = pick_free()
+        self.network.cut()
+        return result
+
+
+@asynccontextmanager
+async def lost_after_commit(url: str) -> AsyncIterator[Database]:
+    """Lend a database that cannot be reached any more once `run` has committed."""
+    port = urlsplit(url).port
+    assert port is not None
+    async with network_to(port) as network:
+        through = url.replace(f":{port}/", f":{network.port}/")
+        db = _LostAfterCommit(through, guard=GuardedCommit(None))
+        db.network = network
+        await db.open()
+        yield db
+        await db.close()
+
+
+def failed_migrations(logs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None]]:
+    """Return level and reason of each basket that could not be moved."""
+    return [
+        (entry["log_level"], entry.get("reason"))
+        for entry in logs
+        if entry["event"] == "baskets.migration_failed"
     ]
 
 
@@ -113,9 +157,9 @@ async def jobs(db: Database) -> list[tuple[str, dict[str, str]]]:
 async def refused_inserts(
     db: Database, table: str, *, times: int = 1_000_000, sqlstate: str = "P0001"
 ) -> AsyncIterator[None]:
-    """Make the database refuse so many new rows of the table for the length of a block."""
+    """Make the database refuse the next `times` inserts into the table while the block runs."""
     async with db.transaction() as tx:
-        # A sequence goes on counting when what it was asked in is undone.
+        # A sequence is not rolled back with the transaction.
         await tx.execute("CREATE SEQUENCE public.refused")
         await tx.execute(
             f"""CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -16,7 +16,7 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.commit import CommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.factories.cached_shop import until
 from tests.keyshop.entrypoints.api.conftest import client_of
 
@@ -106,7 +106,9 @@ async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = await _database(parts, database_url, opened.guard)
         await parts.enter_async_context(run_outbox_cleanup(opened.guard, db))
-        app = create_app(db=db, accounts=account_services(), cache=opened.cache, checks={})
+        app = create_app(
+            db=db, accounts=account_services(), baskets=BASKETS, cache=opened.cache, checks={}
+        )
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))
         api = ObservedApi(visitor, db, redis)
@@ -122,7 +124,9 @@ async def open_api_without_cache(database_url: str) -> AsyncIterator[AsyncClient
         opened = await parts.enter_async_context(open_cache(database_url, None))
         assert isinstance(opened.cache, PassThrough)
         db = await _database(parts, database_url, opened.guard)
-        app = create_app(db=db, accounts=account_services(), cache=opened.cache, checks={})
+        app = create_app(
+            db=db, accounts=account_services(), baskets=BASKETS, cache=opened.cache, checks={}
+        )
         yield await parts.enter_async_context(client_of(app))
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.sync.rules import RunKind
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.keyshop.entrypoints.api.conftest import client_of
 from tests.keyshop.sync.syncing import sync
 
@@ -22,7 +22,9 @@ async def shopper(db, database_url, valkey_url):
         run_relay(database_url, valkey_url),
         open_cache(database_url, valkey_url) as opened,
         client_of(
-            create_app(accounts=account_services(), cache=opened.cache, db=db, checks={})
+            create_app(
+                accounts=account_services(), baskets=BASKETS, cache=opened.cache, db=db, checks={}
+            )
         ) as caller,
     ):
         yield caller

@@ -12,6 +12,7 @@ from keyshop.accounts.models import Account, Role
 from keyshop.assembly import (
     Servers,
     account_services,
+    basket_settings,
     cache_server,
     database_server,
     embedded_servers,
@@ -119,6 +120,9 @@ class TestTokenSecrets:
         with account_services(load_from(tmp_path, **PRODUCTION)) as parts:
             assert PRODUCTION["JWT_SECRET"] not in repr(parts)
             assert PRODUCTION["JWT_REFRESH_SECRET"] not in repr(parts)
+        assert PRODUCTION["JWT_SECRET"] not in repr(
+            basket_settings(load_from(tmp_path, **PRODUCTION))
+        )
 
 
 class TestAccountParts:
@@ -128,8 +132,9 @@ class TestAccountParts:
             JWT_EXPIRES_IN="15m", JWT_REFRESH_EXPIRES_IN="7d",
         )  # fmt: skip
 
+        limits = basket_settings(settings).limits
         with account_services(settings) as parts:
-            assert (parts.basket_limits.max_quantity, parts.basket_limits.max_lines) == (5, 7)
+            assert (limits.max_quantity, limits.max_lines) == (5, 7)
             assert parts.tokens.access_lifetime == timedelta(minutes=15)
             assert parts.tokens.refresh_lifetime == timedelta(days=7)
 

@@ -1,81 +1,49 @@
-"""What a guest has gathered comes along when the guest becomes a customer."""
+"""A guest's baskets follow into the account after a sign-in."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
-from msgspec.structs import replace
 
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.baskets.migrate import migrate_baskets
 from keyshop.baskets.models import Migration
-from keyshop.baskets.owners import successor_id
-from keyshop.kit.database.errors import RETRYABLE, DatabaseBusy, DatabaseUnavailable
+from keyshop.baskets.owners import ATTEMPTS
+from keyshop.baskets.settings import BasketSettings
+from keyshop.kit.database.errors import RETRYABLE, DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 
-Entering: TypeAlias = Callable[[Transaction, ClientInfo], Awaitable[SignInResult]]
-
-_ATTEMPTS: Final = 3
-
-
-_WAIT_A_MOMENT: Final = "SET LOCAL lock_timeout = '2s'"
-_WAIT: Final = "SET LOCAL lock_timeout = DEFAULT"
+# A sign-in waits no longer than this for other transactions on the same basket.
+_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '2s'"
 
 _log = structlog.get_logger(__name__)
 
 
-async def enter_with_baskets(db: Database, enter: Entering, caller: ClientInfo) -> SignInResult:
-    """
-    Sign somebody in, again when that collides with others, and at last without the baskets.
-
-    `enter` does so in one transaction, for a caller who may come with a guest's session.
-    """
-    try:
-        return await db.run(lambda tx: enter(tx, caller), attempts=_ATTEMPTS)
-    except RETRYABLE:
-        _log.warning("baskets.migration_collided")
-    alone = replace(caller, session_id=None)
-    return await db.run(lambda tx: enter(tx, alone), attempts=_ATTEMPTS)
-
-
-async def bring_baskets(
-    tx: Transaction, parts: AccountServices, user_id: str, caller: ClientInfo, *, now: datetime
+async def migrate_after_sign_in(
+    db: Database, baskets: BasketSettings, user_id: str, client_info: ClientInfo, *, now: datetime
 ) -> Migration | None:
     """
-    Move the guest's cart and wishlist to the user; a failure leaves them with the guest.
+    Move the guest's cart and wishlist to the user, in a transaction of its own.
 
-    Nobody is kept from signing in by a basket: whatever goes wrong is undone, and written down; so is
-    another who holds one of its rows for longer than two seconds.
+    Call it after the commit of the sign-in: a basket never blocks a sign-in. A failure of any kind is
+    logged and leaves everything with the guest, whose cookie stays. The next sign-in, or the next
+    page that asks for it, migrates.
 
-    Raises:
-        DatabaseUnavailable: the connection is gone, and the transaction with it.
-        asyncpg.PostgresError: it collided with others; begin the transaction anew.
+    Returns None when nothing was moved.
     """
-    session_id = caller.session_id
+    session_id = client_info.session_id
     if session_id is None:
         return None
-    secret = parts.email_token_keys.current
+
+    async def migrate(tx: Transaction) -> Migration | None:
+        await tx.execute(_LOCK_TIMEOUT)
+        return await migrate_baskets(tx, baskets, user_id=user_id, session_id=session_id, now=now)
+
     try:
-        async with tx.savepoint():
-            await tx.execute(_WAIT_A_MOMENT)
-            migration = await migrate_baskets(
-                tx,
-                user_id=user_id,
-                session_id=session_id,
-                limits=parts.basket_limits,
-                now=now,
-                successor=successor_id(secret, session_id=session_id, user_id=user_id),
-            )
-            await tx.execute(_WAIT)
-            return migration
-    except DatabaseBusy:
-        _log.warning("baskets.migration_gave_way", user_id=user_id)
-        return None
-    except (DatabaseUnavailable, *RETRYABLE):
-        raise
-    except Exception:  # noqa: BLE001 - told in the log, whatever it is
+        return await db.run(migrate, attempts=ATTEMPTS)
+    except (DatabaseUnavailable, *RETRYABLE) as error:
+        _log.warning("baskets.migration_failed", user_id=user_id, reason=type(error).__name__)
+    except Exception:  # noqa: BLE001 - logged with its traceback, whatever it is
         _log.exception("baskets.migration_failed", user_id=user_id)
-        return None
+    return None

@@ -1,17 +1,19 @@
 """A visitor becomes a customer."""
 
 from datetime import datetime
+from typing import Final
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import NormalAddress, parse_new_email
-from keyshop.accounts.bring_baskets import bring_baskets, enter_with_baskets
+from keyshop.accounts.bring_baskets import migrate_after_sign_in
 from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.jobs import MailWelcome
-from keyshop.accounts.lockout import queries as sign_in_queries
+from keyshop.accounts.lockout.queries import record_sign_in
 from keyshop.accounts.models import ClientInfo, Registration
 from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
@@ -24,70 +26,70 @@ from keyshop.accounts.rules import (
 )
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family
+from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import refund, take
 
+_MAX_ATTEMPTS: Final = 3
+
 _log = structlog.get_logger(__name__)
 
 
-class _Wanted(Struct, frozen=True, kw_only=True):
-    """The account that is to be made; no field of it is looked at again."""
+class _CheckedFields(Struct, frozen=True, kw_only=True):
+    """The fields of a registration as they are stored."""
 
     email: NormalAddress
-    password: str
     nickname: str
     first_name: str | None
     last_name: str | None
 
-    def __repr__(self) -> str:
-        return "_Wanted(...)"
-
 
 async def register(
     db: Database,
-    parts: AccountServices,
+    services: AccountServices,
+    baskets: BasketSettings,
     registration: Registration,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     *,
     now: datetime,
 ) -> SignInResult:
     """
-    Make an account, sign it in, let a mail welcome it, and bring the guest's baskets along.
+    Create an account, sign it in and enqueue its welcome mail, then move the guest's baskets to it.
 
-    All of it or nothing, but for the baskets, which stay with the guest when they cannot come.
+    The account, its session and its mail are one transaction; the baskets follow in another.
 
     Raises:
-        AccountInvalid: a field cannot be taken.
+        AccountInvalid: a field is not valid.
         EmailTaken: the address, in any of its spellings, has an account.
-        TooMany: too many accounts were made from there, or too many at once.
-        PasswordsBusy: too many people are signing in.
+        TooMany: the client has created too many accounts, or has too many passwords waiting.
+        PasswordsBusy: the queue of passwords is full.
     """
-    wanted = _checked(registration)
-    client = client_key(caller.address)
+    fields = _checked(registration)
+    client = client_key(client_info.address)
     await take(db, REGISTRATIONS_PER_CLIENT, client, now=now)
     await _refuse_taken(db, registration.email)
     # Before the transaction, which would hold its connection for as long as that takes.
     try:
-        hashed = await parts.passwords.hash(wanted.password, limit_key=client)
+        hashed = await services.passwords.hash(registration.password, limit_key=client)
     except (PasswordsBusy, TooManyPasswords):
         await refund(db, REGISTRATIONS_PER_CLIENT, client)
         raise
 
-    async def add(tx: Transaction, bringing: ClientInfo) -> SignInResult:
-        return await _add(tx, parts, wanted, hashed, bringing, now=now)
+    async def add(tx: Transaction) -> SignInResult:
+        return await _add(tx, services, fields, hashed, client_info, now=now)
 
-    signed_up = await enter_with_baskets(db, add, caller)
-    _log.info("account.registered", user_id=signed_up.account.id)
-    return signed_up
+    result = await db.run(add, attempts=_MAX_ATTEMPTS)
+    _log.info("account.registered", user_id=result.account.id)
+    migration = await migrate_after_sign_in(db, baskets, result.account.id, client_info, now=now)
+    return replace(result, migration=migration)
 
 
-def _checked(registration: Registration) -> _Wanted:
+def _checked(registration: Registration) -> _CheckedFields:
     check_password(registration.password)
-    return _Wanted(
+    return _CheckedFields(
         email=parse_new_email(registration.email),
-        password=registration.password,
         nickname=parse_nickname(registration.nickname or DEFAULT_NICKNAME),
         first_name=parse_name(registration.first_name or "", "firstName"),
         last_name=parse_name(registration.last_name or "", "lastName"),
@@ -95,7 +97,7 @@ def _checked(registration: Registration) -> _Wanted:
 
 
 async def _refuse_taken(db: Database, email: str) -> None:
-    """Refuse what would be refused anyway before work is put into it."""
+    # Before a hash is computed for a registration that would be refused anyway.
     async with db.read() as reader:
         if await queries.find_account_by_spellings(reader, email) is not None:
             raise EmailTaken
@@ -103,28 +105,27 @@ async def _refuse_taken(db: Database, email: str) -> None:
 
 async def _add(
     tx: Transaction,
-    parts: AccountServices,
-    wanted: _Wanted,
+    services: AccountServices,
+    fields: _CheckedFields,
     hashed: str,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     *,
     now: datetime,
 ) -> SignInResult:
     account = await queries.add_account(
         tx,
-        email=wanted.email,
+        email=fields.email,
         password_hash=hashed,
-        nickname=wanted.nickname,
-        first_name=wanted.first_name,
-        last_name=wanted.last_name,
+        nickname=fields.nickname,
+        first_name=fields.first_name,
+        last_name=fields.last_name,
         now=now,
     )
     if account is None:
         raise EmailTaken
-    tokens = await begin_family(tx, parts.tokens, account, now=now)
-    # The network on which somebody becomes a customer is theirs, as after any other sign-in.
-    await sign_in_queries.record_sign_in(tx, account.id, caller=caller, now=now)
-    email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
-    await enqueue(tx, MailWelcome(account.id, email_token_id))
-    migration = await bring_baskets(tx, parts, account.id, caller, now=now)
-    return SignInResult(account=account, tokens=tokens, migration=migration)
+    tokens = await begin_family(tx, services.tokens, account, now=now)
+    # The network of the registration is the customer's own, as after any other sign-in.
+    await record_sign_in(tx, account.id, client_info=client_info, now=now)
+    proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
+    await enqueue(tx, MailWelcome(account.id, proof_id))
+    return SignInResult(account=account, tokens=tokens, migration=None)

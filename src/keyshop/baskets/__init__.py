@@ -1,1 +1,1 @@
-"""Carts and wishlists, of customers and of guests, and how the one becomes the other."""
+"""Carts and wishlists of customers and guests, and how a guest's become a customer's."""

@@ -1,13 +1,14 @@
-"""Put games into a cart, and say how many."""
+"""Add games to a cart, and set their quantities."""
 
 from datetime import datetime
 
 from keyshop.baskets import queries
 from keyshop.baskets.errors import NotInCart
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_or_begin, lock_owner
 from keyshop.baskets.remove_from_cart import remove_from_cart
 from keyshop.baskets.rules import check_addition, check_change, check_quantity, may_be_game_id
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.storefront.errors import GameNotFound
@@ -23,16 +24,16 @@ async def add_to_cart(
     now: datetime,
 ) -> str | None:
     """
-    Add so many keys of a game; parallel additions add up.
+    Add `quantity` keys of a game; parallel additions add up.
 
-    Returns the id of the guest's session for the cookie, which was made where there was none; each
-    of several first writes at once makes its own. None for users.
+    Returns the id of the guest's session for the cookie; None for users. A guest without a session
+    gets a new one; of several first writes at once, each makes its own.
 
     Raises:
-        BadQuantity: these are too many, or not any.
+        BadQuantity: the quantity is too large, or below 1.
         GameNotFound: there is no such game.
-        GameOutOfStock: it cannot be bought at the moment.
-        BasketFull: the cart holds as many other games as it can.
+        GameOutOfStock: the game cannot be bought at the moment.
+        BasketFull: the cart already holds the maximum of other games.
         AccountGone: the user was deleted.
     """
     check_quantity(quantity, limits)
@@ -61,14 +62,14 @@ async def set_quantity(
     now: datetime,
 ) -> str | None:
     """
-    Say how many keys of a game are wanted; 0 or less removes the line, whether or not it is there.
+    Set the quantity of a game; 0 or less removes the line, if there is one.
 
-    Returns what `add_to_cart` does, but makes no session.
+    Returns the id of the guest's session for the cookie; None for users. It makes no session.
 
     Raises:
-        BadQuantity: these are too many.
-        NotInCart: there is no line of that game.
-        GameOutOfStock: it cannot be bought at the moment, and more of it are wanted than before.
+        BadQuantity: the quantity is too large.
+        NotInCart: the cart has no line of this game.
+        GameOutOfStock: the game cannot be bought at the moment, and the quantity would grow.
         AccountGone: the user was deleted.
     """
     if quantity <= 0:
@@ -77,7 +78,7 @@ async def set_quantity(
     if not may_be_game_id(game_id):
         raise NotInCart
 
-    async def set_to(tx: Transaction) -> str | None:
+    async def set_line(tx: Transaction) -> str | None:
         owner = await lock_owner(tx, visitor, now=now)
         if owner is None:
             raise NotInCart
@@ -88,4 +89,4 @@ async def set_quantity(
         await queries.set_line(tx, owner, game_id=game_id, quantity=quantity)
         return cookie_of(owner)
 
-    return await db.run(set_to, attempts=ATTEMPTS)
+    return await db.run(set_line, attempts=ATTEMPTS)

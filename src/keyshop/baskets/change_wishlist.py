@@ -1,11 +1,12 @@
-"""Put games on a wishlist, and take them off."""
+"""Add games to a wishlist, and remove them."""
 
 from datetime import datetime
 
 from keyshop.baskets import queries
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_or_begin, lock_owner
 from keyshop.baskets.rules import check_wish, may_be_game_id
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.storefront.errors import GameNotFound
@@ -15,14 +16,14 @@ async def add_wish(
     db: Database, visitor: Visitor, game_id: str, *, limits: BasketLimits, now: datetime
 ) -> str | None:
     """
-    Put a game on the wishlist, in stock or not; one that is there already stays where it is.
+    Add a game to the wishlist, in stock or not; a game that is on it keeps its place.
 
-    Returns the id of the guest's session for the cookie, which was made where there was none; None
-    for users.
+    Returns the id of the guest's session for the cookie; None for users. A guest without a session
+    gets a new one.
 
     Raises:
         GameNotFound: there is no such game.
-        BasketFull: the wishlist holds as many games as it can.
+        BasketFull: the wishlist already holds the maximum of games.
         AccountGone: the user was deleted.
     """
     if not may_be_game_id(game_id):
@@ -42,7 +43,7 @@ async def add_wish(
 
 async def remove_wish(db: Database, visitor: Visitor, game_id: str, *, now: datetime) -> str | None:
     """
-    Take a game off the wishlist; one that is not there is no error.
+    Remove a game from the wishlist, if it is there.
 
     Returns the id of the guest's session for the cookie; None for users, and without a session.
 

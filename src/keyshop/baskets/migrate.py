@@ -1,6 +1,5 @@
 """A guest's cart and wishlist become a user's."""
 
-from collections.abc import Collection
 from datetime import datetime
 
 import structlog
@@ -8,15 +7,13 @@ import structlog
 from keyshop.baskets import migration_queries as queries
 from keyshop.baskets.errors import AccountGone
 from keyshop.baskets.models import (
-    BOTH,
-    BasketLimits,
     MigratedLine,
     Migration,
     MigrationOutcome,
     MigrationReport,
     Part,
 )
-from keyshop.baskets.owners import ATTEMPTS
+from keyshop.baskets.owners import ATTEMPTS, next_session_id
 from keyshop.baskets.queries import lock_user
 from keyshop.baskets.rules import (
     SESSION_LIFE,
@@ -25,6 +22,7 @@ from keyshop.baskets.rules import (
     migrate_lines,
     migrate_wishes,
 )
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 
@@ -33,31 +31,36 @@ _log = structlog.get_logger(__name__)
 
 async def migrate_baskets(
     tx: Transaction,
+    settings: BasketSettings,
     *,
     user_id: str,
     session_id: str | None,
-    limits: BasketLimits,
     now: datetime,
-    parts: Collection[Part] = BOTH,
-    successor: str | None = None,
-    rename: bool = True,
+    part: Part | None = None,
 ) -> Migration | None:
     """
-    Move what a guest has to a user, each line once, whoever else tries it at the same time.
+    Move a guest's lines to a user, each line once, however many calls run at the same time.
 
-    Games out of stock, and those beyond what a cart or wishlist holds, stay with the guest; their
-    session goes on under the id `successor`, if there is one and unless `rename` is false. There
-    they are looked for in any case, since the answer that told the new id may have been lost, or a
-    later one may have told the old id again. A session with nothing left is deleted.
-    None: there is no such live session, or nothing of these parts in it.
+    Games out of stock, and those beyond what a cart or wishlist holds, stay with the guest. Their
+    session gets the id that `next_session_id` computes. It is looked up under that id as well: the
+    answer with the new id may have been lost, or a later answer may have brought the old id back. A
+    session without lines is deleted.
 
-    The user's row is locked first and the session's after it; whoever holds a lock on either
-    before must do so in this order.
+    With `part`, only the cart or only the wishlist moves, and the session keeps its id: pages
+    migrate both at once, with one cookie.
+
+    Returns None when there is no live session, or nothing of that part in it.
+
+    The user's row is locked first and the session's second. Code that locks either of them before
+    must lock in this order.
 
     Raises:
         AccountGone: the user was deleted.
     """
-    ids = [each for each in (session_id, successor) if each and is_session_id(each)]
+    if not session_id:
+        return None
+    next_id = next_session_id(settings, session_id=session_id, user_id=user_id)
+    ids = [each for each in (session_id, next_id) if is_session_id(each)]
     # Signed-in pages ask for this each time they load, nearly always for nothing.
     if not await queries.has_live(tx, session_ids=ids, now=now):
         return None
@@ -68,30 +71,25 @@ async def migrate_baskets(
         return None
     await queries.lock_games_for_reference(tx, session_id=found)
 
-    report = await _move(tx, user_id, found, limits=limits, parts=parts)
-    goes_on = (successor if rename else None) or found
-    left_as = await _leave(tx, found, successor=goes_on, now=now)
+    report = await _move(tx, user_id, found, limits=settings.limits, part=part)
+    remaining = await _end_or_rename(tx, found, new_id=next_id if part is None else found, now=now)
     if not report.cart and not report.wishlist:
         return None
-    _record(report)
-    return Migration(report=report, session_id=left_as)
+    _log_counts(report)
+    return Migration(report=report, remaining_session_id=remaining)
 
 
 async def migrate_part(
     db: Database,
+    settings: BasketSettings,
     part: Part,
     *,
     user_id: str,
     session_id: str | None,
-    limits: BasketLimits,
     now: datetime,
-    successor: str | None = None,
 ) -> Migration | None:
     """
     Move what stayed behind in a guest's cart or wishlist, as far as it can be moved now.
-
-    The session is looked for as `migrate_baskets` does and keeps its id: pages ask for cart and
-    wishlist at once, with one cookie.
 
     Raises:
         AccountGone: the user was deleted.
@@ -99,14 +97,7 @@ async def migrate_part(
 
     async def migrate(tx: Transaction) -> Migration | None:
         return await migrate_baskets(
-            tx,
-            user_id=user_id,
-            session_id=session_id,
-            limits=limits,
-            now=now,
-            parts=(part,),
-            successor=successor,
-            rename=False,
+            tx, settings, user_id=user_id, session_id=session_id, now=now, part=part
         )
 
     return await db.run(migrate, attempts=ATTEMPTS)
@@ -118,10 +109,13 @@ async def _move(
     session_id: str,
     *,
     limits: BasketLimits,
-    parts: Collection[Part],
+    part: Part | None,
 ) -> MigrationReport:
-    cart = await _move_cart(tx, user_id, session_id, limits) if Part.CART in parts else []
-    wishes = await _move_wishes(tx, user_id, session_id, limits) if Part.WISHLIST in parts else []
+    cart, wishes = [], []
+    if part is not Part.WISHLIST:
+        cart = await _move_cart(tx, user_id, session_id, limits)
+    if part is not Part.CART:
+        wishes = await _move_wishes(tx, user_id, session_id, limits)
     return MigrationReport(cart=cart, wishlist=wishes, counts=count_outcomes([*cart, *wishes]))
 
 
@@ -163,19 +157,21 @@ def _moved(lines: list[MigratedLine]) -> list[str]:
     return [line.game_id for line in lines if line.outcome is not MigrationOutcome.KEPT]
 
 
-async def _leave(tx: Transaction, session_id: str, *, successor: str, now: datetime) -> str | None:
-    """Return the id under which the guest's session goes on; None: it has ended."""
+async def _end_or_rename(
+    tx: Transaction, session_id: str, *, new_id: str, now: datetime
+) -> str | None:
+    """Return the id under which the guest's session remains; None: it has ended."""
     if not await queries.has_lines(tx, session_id=session_id):
         await queries.delete_session(tx, session_id=session_id)
         return None
-    # Another id: whoever gave the visitor this one before the sign-in must not read what is left.
+    # Session fixation: a person who planted the old id in the browser must not read this.
     await queries.rename_session(
-        tx, session_id=session_id, new_id=successor, expires=now + SESSION_LIFE
+        tx, session_id=session_id, new_id=new_id, expires=now + SESSION_LIFE
     )
-    return successor
+    return new_id
 
 
-def _record(report: MigrationReport) -> None:
+def _log_counts(report: MigrationReport) -> None:
     _log.info(
         "baskets.migrated",
         lines=len(report.cart),

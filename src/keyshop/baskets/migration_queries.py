@@ -1,4 +1,4 @@
-"""All SQL by which a guest's lines become a user's."""
+"""All SQL of the migration of a guest's lines to a user."""
 
 from datetime import datetime
 from typing import Final
@@ -15,9 +15,9 @@ _LOCK_LIVE: Final = """
     SELECT "sessionId" FROM sessions WHERE "sessionId" = ANY($1) AND "expiresAt" >= $2 FOR UPDATE
 """
 
-# Held, so that none is deleted before a line of the user's refers to it; all at once and in the
-# order of their ids, so as to wait for nobody who holds some of them and waits for others.
-_HOLD_GAMES: Final = """
+# Locked, so that no game is deleted before a line of the user's refers to it. All at once and in the
+# order of their ids, which avoids a deadlock with other transactions that lock games.
+_LOCK_GAMES: Final = """
     SELECT FROM games WHERE id IN (
         SELECT game_id FROM keyshop.guest_cart_items WHERE session_id = $1
         UNION ALL SELECT game_id FROM keyshop.guest_wishlist_items WHERE session_id = $1
@@ -25,12 +25,12 @@ _HOLD_GAMES: Final = """
 """
 
 _LIST_LINES: Final = """
-    SELECT theirs.game_id, g.title, g."inStock" AS in_stock, theirs.quantity,
-        mine.quantity AS had, theirs.added_at
-    FROM keyshop.guest_cart_items AS theirs JOIN games AS g ON g.id = theirs.game_id
-    LEFT JOIN cart_items AS mine
-        ON mine."userId" = $2 AND mine."gameId" = theirs.game_id AND mine.quantity > 0
-    WHERE theirs.session_id = $1
+    SELECT guest_line.game_id, g.title, g."inStock" AS in_stock, guest_line.quantity,
+        user_line.quantity AS had, guest_line.added_at
+    FROM keyshop.guest_cart_items AS guest_line JOIN games AS g ON g.id = guest_line.game_id
+    LEFT JOIN cart_items AS user_line
+        ON user_line."userId" = $2 AND user_line."gameId" = guest_line.game_id AND user_line.quantity > 0
+    WHERE guest_line.session_id = $1
 """
 
 _COUNT_LINES: Final = 'SELECT count(*) FROM cart_items WHERE "userId" = $1 AND quantity > 0'
@@ -41,21 +41,22 @@ _MOVE_LINES: Final = """
         DELETE FROM keyshop.guest_cart_items WHERE session_id = $1 AND game_id = ANY($3)
         RETURNING game_id, quantity, added_at
     )
-    INSERT INTO cart_items AS mine ("userId", "gameId", quantity, "addedAt")
+    INSERT INTO cart_items AS user_line ("userId", "gameId", quantity, "addedAt")
     SELECT $2, game_id, least(quantity, $4::integer), added_at FROM moved
     ON CONFLICT ("userId", "gameId") DO UPDATE SET
         quantity = greatest(
             -- Another application may have stored any number.
-            mine.quantity, least($4::bigint, greatest(mine.quantity, 0)::bigint + excluded.quantity)
+            user_line.quantity,
+            least($4::bigint, greatest(user_line.quantity, 0)::bigint + excluded.quantity)
         ),
-        "addedAt" = greatest(mine."addedAt", excluded."addedAt")
+        "addedAt" = greatest(user_line."addedAt", excluded."addedAt")
 """
 
 _LIST_WISHES: Final = """
-    SELECT theirs.game_id, g.title, mine."gameId" IS NOT NULL AS had, theirs.added_at
-    FROM keyshop.guest_wishlist_items AS theirs JOIN games AS g ON g.id = theirs.game_id
-    LEFT JOIN wishlist AS mine ON mine."userId" = $2 AND mine."gameId" = theirs.game_id
-    WHERE theirs.session_id = $1
+    SELECT guest_wish.game_id, g.title, user_wish."gameId" IS NOT NULL AS had, guest_wish.added_at
+    FROM keyshop.guest_wishlist_items AS guest_wish JOIN games AS g ON g.id = guest_wish.game_id
+    LEFT JOIN wishlist AS user_wish ON user_wish."userId" = $2 AND user_wish."gameId" = guest_wish.game_id
+    WHERE guest_wish.session_id = $1
 """
 
 _COUNT_WISHES: Final = 'SELECT count(*) FROM wishlist WHERE "userId" = $1'
@@ -75,8 +76,8 @@ _HAS_LINES: Final = """
         OR EXISTS (SELECT FROM keyshop.guest_wishlist_items WHERE session_id = $1)
 """
 
-# The lines follow their session's id.
-_RENEW_AS: Final = """
+# Foreign keys update the lines (ON UPDATE CASCADE).
+_RENAME_SESSION: Final = """
     UPDATE sessions SET "sessionId" = $2, "expiresAt" = $3 WHERE "sessionId" = $1
 """
 
@@ -84,67 +85,63 @@ _DELETE_SESSION: Final = 'DELETE FROM sessions WHERE "sessionId" = $1'
 
 
 async def has_live(tx: Transaction, *, session_ids: list[str], now: datetime) -> bool:
-    """Test whether one of these sessions is live, without waiting for anybody."""
+    """Test whether one of these sessions is live, without waiting for a lock."""
     return bool(await tx.fetchval(_HAS_LIVE, session_ids, now))
 
 
 async def lock_live(tx: Transaction, *, session_ids: list[str], now: datetime) -> str | None:
-    """Return which of these sessions is live; nobody else changes it until the end."""
+    """Return the one of these sessions that is live, locked until the transaction ends."""
     found: str | None = await tx.fetchval(_LOCK_LIVE, session_ids, now)
     return found
 
 
 async def lock_games_for_reference(tx: Transaction, *, session_id: str) -> None:
-    """Keep all games of the guest's from being deleted until the end."""
-    await tx.fetch(_HOLD_GAMES, session_id)
+    """Keep the guest's games from being deleted until the transaction ends."""
+    await tx.fetch(_LOCK_GAMES, session_id)
 
 
 async def list_lines(tx: Transaction, *, session_id: str, user_id: str) -> list[GuestLine]:
-    """Return the guest's cart beside what the user has of the same games."""
+    """Return the guest's lines, each with the user's quantity of the same game."""
     return rows(GuestLine, await tx.fetch(_LIST_LINES, session_id, user_id))
 
 
 async def count_lines(tx: Transaction, *, user_id: str) -> int:
-    """Return how many games are in the user's cart."""
     return int(await tx.fetchval(_COUNT_LINES, user_id))
 
 
 async def move_lines(
     tx: Transaction, *, session_id: str, user_id: str, game_ids: list[str], max_quantity: int
 ) -> None:
-    """Make these lines the user's, each added to what the user has, up to the most of one game."""
+    """Add these lines to the user's, each up to `max_quantity`, and remove them from the guest."""
     await tx.execute(_MOVE_LINES, session_id, user_id, game_ids, max_quantity)
 
 
 async def list_wishes(tx: Transaction, *, session_id: str, user_id: str) -> list[GuestWish]:
-    """Return the guest's wishlist beside the user's."""
+    """Return the guest's wishes, each with whether the user has it too."""
     return rows(GuestWish, await tx.fetch(_LIST_WISHES, session_id, user_id))
 
 
 async def count_wishes(tx: Transaction, *, user_id: str) -> int:
-    """Return how many games are on the user's wishlist."""
     return int(await tx.fetchval(_COUNT_WISHES, user_id))
 
 
 async def move_wishes(
     tx: Transaction, *, session_id: str, user_id: str, game_ids: list[str]
 ) -> None:
-    """Make these wishes the user's; those that are already are only taken from the guest."""
+    """Add these wishes to the user's, unless they are there, and remove them from the guest."""
     await tx.execute(_MOVE_WISHES, session_id, user_id, game_ids)
 
 
 async def has_lines(tx: Transaction, *, session_id: str) -> bool:
-    """Test whether the guest has anything left."""
     return bool(await tx.fetchval(_HAS_LINES, session_id))
 
 
 async def rename_session(
     tx: Transaction, *, session_id: str, new_id: str, expires: datetime
 ) -> None:
-    """Let the session and its lines go on for longer, perhaps under another id."""
-    await tx.execute(_RENEW_AS, session_id, new_id, expires)
+    """Extend the session with its lines, perhaps under another id."""
+    await tx.execute(_RENAME_SESSION, session_id, new_id, expires)
 
 
 async def delete_session(tx: Transaction, *, session_id: str) -> None:
-    """Delete the session."""
     await tx.execute(_DELETE_SESSION, session_id)

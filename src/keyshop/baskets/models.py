@@ -1,54 +1,37 @@
-"""What carts and wishlists are made of; names and order of the shown fields are the frontend's."""
+"""Carts and wishlists; names and order of the fields in answers are the frontend's."""
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 
 
 class Visitor(Struct, frozen=True, kw_only=True):
-    """Whoever asks: a customer who has shown who they are, or a guest with a cookie."""
+    """The sender of a request: a signed-in customer, or a guest with or without a cookie."""
 
     user_id: str | None = None
-    """Of the account whose token was checked; the cookie counts for nothing then."""
+    """From a token that was checked; the cookie is then ignored."""
 
     session_id: str | None = None
-    """What the cookie says, whatever that is; it names a guest's session and never a user."""
-
-
-class BasketLimits(Struct, frozen=True, kw_only=True):
-    """How much a cart and a wishlist hold."""
-
-    max_quantity: int = 99
-    """Keys of one game."""
-
-    max_lines: int = 100
-    """Games in a cart."""
-
-    max_wishes: int = 1000
-    """Games on a wishlist."""
+    """The cookie's value, unchecked; it can name a guest's session and never a user."""
 
 
 class Owner(Struct, frozen=True, kw_only=True):
-    """Whose basket it is: a user, or a session that exists and has not expired."""
+    """The owner of a basket: a user, or a session that exists and has not expired."""
 
     id: str
     is_guest: bool
 
 
 class Part(StrEnum):
-    """What a visitor has."""
+    """The two baskets of a visitor."""
 
     CART = "cart"
     WISHLIST = "wishlist"
 
 
-BOTH: Final = (Part.CART, Part.WISHLIST)
-
-
 class BasketGame(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A game as carts and wishlists show it, with its present price."""
+    """A game in a cart or on a wishlist, with its current price."""
 
     id: str
     title: str
@@ -61,27 +44,25 @@ class BasketGame(Struct, frozen=True, kw_only=True, rename="camel"):
 
     currency: str
     platforms: list[str]
-    """Their names in the order of the alphabet."""
+    """Their names, sorted."""
 
 
 class CartLine(Struct, frozen=True, rename="camel"):
-    """A game in a cart."""
-
     game_id: str
     quantity: int
     game: BasketGame
 
 
 class Cart(Struct, frozen=True):
-    """A cart, what was added last first."""
-
     items: list[CartLine]
+    """The line added last comes first."""
+
     total: Decimal
-    """Of all lines that are shown, those that went out of stock included."""
+    """Of all items, including those that are out of stock."""
 
 
 class Wish(BasketGame, frozen=True, kw_only=True, rename="camel"):
-    """A game on a wishlist: flat for the profile's page, with the game inside for the others."""
+    """A game on a wishlist: the profile page reads the flat fields, the other pages read `game`."""
 
     game_id: str
     game: BasketGame
@@ -91,34 +72,30 @@ class Wish(BasketGame, frozen=True, kw_only=True, rename="camel"):
 class MigrationOutcome(StrEnum):
     """What became of a guest's line."""
 
-    MERGED = "merged"  # it is the user's now, or was already
-    CAPPED = "capped"  # it is the user's now, with as many keys as a line may have
+    MERGED = "merged"  # it is the user's now, or was before
+    CAPPED = "capped"  # it is the user's now, at the maximum of keys of one game
     KEPT = "kept"  # it stays with the guest
 
 
 class MigratedLine(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What became of one line of a guest's."""
-
     game_id: str
     title: str
     quantity: int
-    """How many are in the user's line now; of a kept line, how many stay in the guest's."""
+    """In the user's line now; of a kept line, in the guest's."""
 
     outcome: MigrationOutcome
     reason: str | None = None
-    """A sentence for the customer; absent where there is nothing to explain."""
+    """A sentence for the customer; absent when there is nothing to explain."""
 
 
 class MigrationCounts(Struct, frozen=True, kw_only=True):
-    """How many lines had which outcome."""
-
     merged: int = 0
     capped: int = 0
     kept: int = 0
 
 
 class MigrationReport(Struct, frozen=True, kw_only=True):
-    """What the customer is told; it goes into the answer as it is."""
+    """The part of a migration that goes into the answer."""
 
     cart: list[MigratedLine] = []
     wishlist: list[MigratedLine] = []
@@ -129,8 +106,8 @@ class Migration(Struct, frozen=True, kw_only=True):
     """A guest's baskets have become a user's."""
 
     report: MigrationReport
-    session_id: str | None
+    remaining_session_id: str | None
     """
-    Under which id lines stay behind, for the cookie; None when nothing stays, and the cookie can
-    go. It belongs into no answer's body, where scripts could read it.
+    The session of the lines that stay with the guest, for the cookie; None: no line stays, and the
+    cookie can go. It must not stand in an answer's body, where scripts could read it.
     """

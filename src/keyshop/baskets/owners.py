@@ -1,4 +1,4 @@
-"""Whose basket is read or written: a cookie is a guest's session or nothing, never a user."""
+"""The owner of a basket that is written; a cookie names a guest's session, and never a user."""
 
 import hmac
 import secrets
@@ -10,26 +10,26 @@ from keyshop.baskets import queries
 from keyshop.baskets.errors import AccountGone
 from keyshop.baskets.models import Owner, Visitor
 from keyshop.baskets.rules import SESSION_LIFE, is_session_id
+from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
-from keyshop.kit.secrets import Secret
 
 _SESSION_BYTES: Final = 24
 
 ATTEMPTS: Final = 5
 """
-How often a write is tried when it collides with others.
+Attempts at a write that collides with other transactions.
 
-Owners are locked before their lines, so writers of baskets never do; whoever deletes several games
-takes lines of many owners in an order of its own.
+Writers of baskets do not collide with each other, because they lock the owner before its lines. A
+transaction that deletes several games locks lines of many owners in another order.
 """
 
 
 async def lock_owner(tx: Transaction, visitor: Visitor, *, now: datetime) -> Owner | None:
     """
-    Return who the visitor is, alone with their lines until the transaction ends.
+    Return the visitor as an owner, locked until the transaction ends; a guest's session is renewed.
 
-    None: a guest without a live session, which this renews when there is one.
+    None: a guest without a live session.
 
     Raises:
         AccountGone: the user was deleted.
@@ -49,7 +49,7 @@ async def lock_owner(tx: Transaction, visitor: Visitor, *, now: datetime) -> Own
 
 async def lock_or_begin(tx: Transaction, visitor: Visitor, *, now: datetime) -> Owner:
     """
-    As `lock_owner`, and give a guest without a live session a new one.
+    Do as `lock_owner`, and begin a session for a guest without a live one.
 
     Raises:
         AccountGone: the user was deleted.
@@ -66,24 +66,25 @@ async def _begin(tx: Transaction, *, now: datetime) -> Owner:
 
 
 def new_session_id() -> str:
-    """Return an id that nobody can guess."""
+    """Return a random id of 192 bits."""
     return secrets.token_urlsafe(_SESSION_BYTES)
 
 
-def successor_id(secret: Secret, *, session_id: str, user_id: str) -> str:
+def next_session_id(settings: BasketSettings, *, session_id: str, user_id: str) -> str:
     """
-    Return the id under which goes on what a guest leaves behind who becomes this user.
+    Return the id that a guest's session gets when the guest has become this user and lines remain.
 
-    Nobody can guess it who has not the secret, and the same sign-in finds it again when its answer
-    was lost.
+    It cannot be guessed without the secret, and is computed so that a second sign-in finds the
+    session again when the answer to the first was lost.
     """
     # A key of its own: what signs tokens must never sign what a visitor can choose.
-    key = hmac.digest(secret.reveal().encode(), b"keyshop baskets left behind", "sha256")
-    told = f"{user_id}:{session_id}".encode(errors="surrogatepass")
-    digest = hmac.digest(key, told, "sha256")
+    secret = settings.session_secret.reveal().encode()
+    key = hmac.digest(secret, b"keyshop baskets left behind", "sha256")
+    old = f"{user_id}:{session_id}".encode(errors="surrogatepass")
+    digest = hmac.digest(key, old, "sha256")
     return urlsafe_b64encode(digest[:_SESSION_BYTES]).decode()
 
 
 def cookie_of(owner: Owner | None) -> str | None:
-    """Return what the visitor's cookie has to say from now on; None: leave it as it is."""
+    """Return the new value of the visitor's cookie; None: leave the cookie as it is."""
     return owner.id if owner is not None and owner.is_guest else None

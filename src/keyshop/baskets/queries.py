@@ -1,9 +1,9 @@
 """
-All SQL of carts and wishlists but that of their migration.
+All SQL of carts and wishlists, except their migration.
 
-Users' lines stand in Prisma's tables, guests' in their own: the same statements with other names.
+Users' lines are in Prisma's tables, guests' in tables of keyshop: the same statements with other names.
 """
-# ruff: noqa: S608 - statements are put together from constants of this file alone
+# ruff: noqa: S608 - statements are composed of constants of this file only
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Final
 
 from asyncpg import Record
 from msgspec import UNSET, Struct
+from msgspec.structs import asdict
 
 from keyshop.baskets.models import BasketGame, Cart, CartLine, Owner, Wish
 from keyshop.baskets.rules import CartState
@@ -19,9 +20,9 @@ from keyshop.storefront.answer import iso
 
 _NOTHING: Final = Decimal("0.00")
 
-# Whoever holds the owner's row is alone with the owner's lines. NO KEY: sign-ins and orders of the
-# same user, whose rows refer to this one, do not wait. An erased account keeps its row, and this
-# placeholder of an address; what is written into it would be the customer's again.
+# The lock on the owner's row covers the owner's lines. NO KEY: sign-ins and orders of the same user,
+# whose rows refer to this one, do not wait. An erased account keeps its row with this placeholder as
+# address, and must not get new data of the customer.
 _LOCK_USER: Final = """
     SELECT id FROM users WHERE id = $1 AND email NOT LIKE 'erased-%@erased.invalid'
     FOR NO KEY UPDATE
@@ -40,7 +41,7 @@ _FIND_SESSION: Final = """
     SELECT "expiresAt" FROM sessions WHERE "sessionId" = $1 AND "expiresAt" >= $2
 """
 
-_FORGET_SESSIONS: Final = """
+_DELETE_EXPIRED_SESSIONS: Final = """
     DELETE FROM sessions WHERE id = ANY(ARRAY(
         SELECT id FROM sessions WHERE "expiresAt" < $1
         ORDER BY "expiresAt" LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -55,7 +56,7 @@ _GAME_COLUMNS: Final = """
 
 
 class Names(Struct, frozen=True):
-    """How the tables of one kind of owner and their columns are called."""
+    """Names of the tables and columns of one kind of owner."""
 
     cart: str
     wishlist: str
@@ -65,7 +66,7 @@ class Names(Struct, frozen=True):
 
 
 class Statements(Struct, frozen=True, kw_only=True):
-    """What can be done with the lines of one kind of owner."""
+    """The statements for the lines of one kind of owner."""
 
     list_lines: str
     cart_state: str
@@ -88,13 +89,13 @@ def _statements(names: Names) -> Statements:
         names.added,
     )
     return Statements(
-        # Other writers may leave a line of none: nobody sees it, so it counts for nothing.
+        # Other programs may leave lines with quantity 0: they are neither shown nor counted.
         list_lines=f"""
             SELECT i.quantity, {_GAME_COLUMNS}
             FROM {cart} AS i JOIN games AS g ON g.id = i.{game}
             WHERE i.{owner} = $1 AND i.quantity > 0 ORDER BY i.{added} DESC, i.{game}
         """,
-        # The game is held, so that it is not deleted before there is a line that refers to it.
+        # The game is locked, so that it is not deleted before a line refers to it.
         cart_state=f"""
             SELECT g."inStock" AS in_stock,
                 (SELECT quantity FROM {cart}
@@ -103,10 +104,10 @@ def _statements(names: Names) -> Statements:
             FROM games AS g WHERE g.id = $2 FOR KEY SHARE OF g
         """,
         add_line=f"""
-            INSERT INTO {cart} AS mine ({owner}, {game}, quantity, {added})
+            INSERT INTO {cart} AS line ({owner}, {game}, quantity, {added})
             VALUES ($1, $2, $3, $4)
             ON CONFLICT ({owner}, {game})
-            DO UPDATE SET quantity = greatest(mine.quantity, 0) + excluded.quantity
+            DO UPDATE SET quantity = greatest(line.quantity, 0) + excluded.quantity
         """,
         set_line=f"UPDATE {cart} SET quantity = $3 WHERE {owner} = $1 AND {game} = $2",
         remove_line=f"DELETE FROM {cart} WHERE {owner} = $1 AND {game} = $2",
@@ -142,48 +143,42 @@ OF_GUESTS: Final = _statements(
 
 
 async def lock_user(tx: Transaction, *, user_id: str) -> bool:
-    """
-    Return whether there is such a user, not an erased one.
-
-    Nobody else changes their lines until the end.
-    """
+    """Test whether the user exists and is not erased, and lock it until the transaction ends."""
     return await tx.fetchrow(_LOCK_USER, user_id) is not None
 
 
 async def renew_session(
     tx: Transaction, *, session_id: str, now: datetime, expires: datetime
 ) -> bool:
-    """Return whether there is such a live session; nobody else changes it until the end."""
+    """Test whether the session is live, extend it, and lock it until the transaction ends."""
     return await tx.execute(_RENEW_SESSION, session_id, now, expires) > 0
 
 
 async def begin_session(
     tx: Transaction, *, row_id: str, session_id: str, now: datetime, expires: datetime
 ) -> None:
-    """Make the session of a guest."""
     await tx.execute(_BEGIN_SESSION, row_id, session_id, expires, now)
 
 
 async def find_expiry(reader: Reader, *, session_id: str, now: datetime) -> datetime | None:
-    """Return until when the session lives; None: it does not."""
+    """Return when the session expires; None: there is no live session."""
     expires: datetime | None = await reader.fetchval(_FIND_SESSION, session_id, now)
     return expires
 
 
-async def forget_sessions(tx: Transaction, *, before: datetime, limit: int) -> int:
-    """Delete sessions that expired, with their lines; return how many."""
-    return await tx.execute(_FORGET_SESSIONS, before, limit)
+async def delete_expired_sessions(tx: Transaction, *, before: datetime, limit: int) -> int:
+    """Delete sessions that have expired, with their lines; return how many there were."""
+    return await tx.execute(_DELETE_EXPIRED_SESSIONS, before, limit)
 
 
 async def list_lines(reader: Reader, owner: Owner) -> Cart:
-    """Return the cart with the games as they are now."""
     records = await reader.fetch(_of(owner).list_lines, owner.id)
     lines = [CartLine(record["id"], record["quantity"], _game(record)) for record in records]
     return Cart(lines, sum((line.quantity * line.game.price for line in lines), start=_NOTHING))
 
 
 async def find_state(tx: Transaction, owner: Owner, *, game_id: str) -> CartState | None:
-    """Return what decides whether the game may be added; None: there is no such game."""
+    """Return what a change of the game's line depends on; None: there is no such game."""
     record = await tx.fetchrow(_of(owner).cart_state, owner.id, game_id)
     return None if record is None else CartState(**record)
 
@@ -191,43 +186,37 @@ async def find_state(tx: Transaction, owner: Owner, *, game_id: str) -> CartStat
 async def add_line(
     tx: Transaction, owner: Owner, *, game_id: str, quantity: int, now: datetime
 ) -> None:
-    """Add so many keys to the line, which is made where there is none."""
+    """Add keys to the line, or add the line."""
     await tx.execute(_of(owner).add_line, owner.id, game_id, quantity, now)
 
 
 async def set_line(tx: Transaction, owner: Owner, *, game_id: str, quantity: int) -> None:
-    """Give the line that many keys."""
     await tx.execute(_of(owner).set_line, owner.id, game_id, quantity)
 
 
 async def remove_line(tx: Transaction, owner: Owner, *, game_id: str) -> None:
-    """Remove the line, if there is one."""
     await tx.execute(_of(owner).remove_line, owner.id, game_id)
 
 
 async def clear_lines(tx: Transaction, owner: Owner) -> None:
-    """Remove all lines of the cart."""
     await tx.execute(_of(owner).clear_lines, owner.id)
 
 
 async def list_wishes(reader: Reader, owner: Owner) -> list[Wish]:
-    """Return the wishlist with the games as they are now."""
     return [_wish(record) for record in await reader.fetch(_of(owner).list_wishes, owner.id)]
 
 
 async def count_other_wishes(tx: Transaction, owner: Owner, *, game_id: str) -> int | None:
-    """Return how many other games are wished; None: there is no such game."""
+    """Return how many other games are on the wishlist; None: there is no such game."""
     count: int | None = await tx.fetchval(_of(owner).count_wishes, owner.id, game_id)
     return count
 
 
 async def add_wish(tx: Transaction, owner: Owner, *, game_id: str, now: datetime) -> None:
-    """Put the game on the wishlist, if it is not there."""
     await tx.execute(_of(owner).add_wish, owner.id, game_id, now)
 
 
 async def remove_wish(tx: Transaction, owner: Owner, *, game_id: str) -> None:
-    """Take the game off the wishlist, if it is there."""
     await tx.execute(_of(owner).remove_wish, owner.id, game_id)
 
 
@@ -251,17 +240,4 @@ def _game(record: Record) -> BasketGame:
 
 def _wish(record: Record) -> Wish:
     game = _game(record)
-    return Wish(
-        id=game.id,
-        title=game.title,
-        slug=game.slug,
-        image=game.image,
-        price=game.price,
-        in_stock=game.in_stock,
-        original_price=game.original_price,
-        currency=game.currency,
-        platforms=game.platforms,
-        game_id=game.id,
-        game=game,
-        added_at=iso(record["added_at"]),
-    )
+    return Wish(**asdict(game), game_id=game.id, game=game, added_at=iso(record["added_at"]))

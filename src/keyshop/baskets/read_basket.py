@@ -1,4 +1,4 @@
-"""How carts and wishlists are read: a customer's or a guest's, kept or from their rows."""
+"""Reads carts and wishlists through the cache, of customers and of guests."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -15,45 +15,45 @@ from keyshop.kit.database.transaction import Reader
 
 
 class BasketView(Struct, frozen=True, kw_only=True):
-    """One kind of basket."""
+    """How one kind of basket is read."""
 
     of_users: Family
     of_guests: Family
     load: Callable[[Reader, Owner], Awaitable[bytes]]
     empty: bytes
-    """What whoever has none is shown."""
+    """The answer to a guest without a session."""
 
 
 async def read_basket(
-    db: Database, cache: Cache, visitor: Visitor, kept: BasketView, *, now: datetime
+    db: Database, cache: Cache, visitor: Visitor, view: BasketView, *, now: datetime
 ) -> bytes:
-    """Return the visitor's basket as it is kept; this writes nothing."""
+    """Return the visitor's basket in the form that the cache stores; this writes nothing."""
     if visitor.user_id is not None:
-        return await _read_users(db, cache, visitor.user_id, kept, now=now)
+        return await _read_users(db, cache, visitor.user_id, view, now=now)
     if visitor.session_id is None or not is_session_id(visitor.session_id):
-        return kept.empty
-    return await _read_guests(db, cache, visitor.session_id, kept, now=now)
+        return view.empty
+    return await _read_guests(db, cache, visitor.session_id, view, now=now)
 
 
 async def _read_users(
-    db: Database, cache: Cache, user_id: str, kept: BasketView, *, now: datetime
+    db: Database, cache: Cache, user_id: str, view: BasketView, *, now: datetime
 ) -> bytes:
     async def load() -> Loaded:
         async with db.read() as reader:
-            return Loaded(await kept.load(reader, Owner(id=user_id, is_guest=False)))
+            return Loaded(await view.load(reader, Owner(id=user_id, is_guest=False)))
 
-    return await cache.read(kept.of_users.find_key(user=user_id), load, now=now) or kept.empty
+    return await cache.read(view.of_users.find_key(user=user_id), load, now=now) or view.empty
 
 
 async def _read_guests(
-    db: Database, cache: Cache, session_id: str, kept: BasketView, *, now: datetime
+    db: Database, cache: Cache, session_id: str, view: BasketView, *, now: datetime
 ) -> bytes:
     async def load() -> Loaded:
         async with db.read() as reader:
             expires = await queries.find_expiry(reader, session_id=session_id, now=now)
             if expires is None:
                 return Loaded(None)
-            return Loaded(await kept.load(reader, Owner(id=session_id, is_guest=True)), expires)
+            return Loaded(await view.load(reader, Owner(id=session_id, is_guest=True)), expires)
 
-    key = kept.of_guests.find_key(digest=digest(session_id))
-    return await cache.read(key, load, now=now) or kept.empty
+    key = view.of_guests.find_key(digest=digest(session_id))
+    return await cache.read(key, load, now=now) or view.empty

@@ -1,4 +1,4 @@
-"""Take games out of a cart; what is not there is no error."""
+"""Remove games from a cart; a game that is not in it is no error."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ async def remove_from_cart(
     db: Database, visitor: Visitor, game_id: str, *, now: datetime
 ) -> str | None:
     """
-    Remove a game's line.
+    Remove the line of a game.
 
     Returns the id of the guest's session for the cookie; None for users, and without a session.
 
@@ -33,7 +33,9 @@ async def remove_from_cart(
 
 async def clear_cart(db: Database, visitor: Visitor, *, now: datetime) -> str | None:
     """
-    Remove all lines; returns what `remove_from_cart` does.
+    Remove all lines.
+
+    Returns the id of the guest's session for the cookie; None for users, and without a session.
 
     Raises:
         AccountGone: the user was deleted.

@@ -8,38 +8,34 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.baskets.errors import BadQuantity, BasketFull, GameOutOfStock, NotInCart
-from keyshop.baskets.models import (
-    BasketLimits,
-    MigratedLine,
-    MigrationCounts,
-    MigrationOutcome,
-)
+from keyshop.baskets.models import MigratedLine, MigrationCounts, MigrationOutcome
+from keyshop.baskets.settings import BasketLimits
 
 SESSION_LIFE: Final = timedelta(hours=24)
 """How long a guest's session lasts after the last write."""
 
-# Shorter ones can be guessed; longer ones, and other characters, have never been given out.
+# A shorter id can be guessed. Longer ones, and other characters, are not the shop's.
 _is_session_id: Final = re.compile("[A-Za-z0-9_-]{22,64}").fullmatch
 
 _MAX_GAME_ID: Final = 200  # characters
 
 _OUT_OF_STOCK: Final = "This game is out of stock."
-_ON_WISHLIST: Final = "This game was on the wishlist already."
+_ON_WISHLIST: Final = "This game was already on the wishlist."
 
 
 class CartState(Struct, frozen=True, kw_only=True):
-    """What decides whether a game may be put into a cart."""
+    """What a change of a game's line depends on."""
 
     in_stock: bool
     quantity: int | None
-    """In the cart's line of this game; None: there is no line."""
+    """Of this game; None: there is no line."""
 
     lines: int
     """Of all games."""
 
 
 class GuestLine(Struct, frozen=True, kw_only=True):
-    """A line of a guest's cart, and what the user has of the same game."""
+    """A line of a guest's cart, and the user's quantity `had` of the same game."""
 
     game_id: str
     title: str
@@ -50,7 +46,7 @@ class GuestLine(Struct, frozen=True, kw_only=True):
 
 
 class GuestWish(Struct, frozen=True, kw_only=True):
-    """A game on a guest's wishlist, and whether it is on the user's."""
+    """A game on a guest's wishlist, and whether the user `had` it too."""
 
     game_id: str
     title: str
@@ -64,7 +60,7 @@ def is_session_id(text: str) -> bool:
 
 
 def may_be_game_id(text: str) -> bool:
-    """Test whether PostgreSQL can be asked for a game of that id."""
+    """Test whether a query for this id can succeed in PostgreSQL."""
     return len(text) <= _MAX_GAME_ID and "\0" not in text and not _has_half_character(text)
 
 
@@ -74,10 +70,10 @@ def _has_half_character(text: str) -> bool:
 
 def check_quantity(quantity: int, limits: BasketLimits) -> None:
     """
-    Check that somebody can want that many keys of a game.
+    Check that a cart may hold that many keys of a game.
 
     Raises:
-        BadQuantity: they cannot.
+        BadQuantity: it may not.
     """
     if quantity < 1:
         raise BadQuantity("Quantity must be greater than 0")
@@ -87,28 +83,28 @@ def check_quantity(quantity: int, limits: BasketLimits) -> None:
 
 def check_addition(state: CartState, quantity: int, limits: BasketLimits) -> None:
     """
-    Check that so many more keys of a game may be put into the cart.
+    Check that `quantity` more keys of a game may be added to the cart.
 
     Raises:
-        GameOutOfStock: it cannot be bought.
-        BadQuantity: they would be more than a line may have.
-        BasketFull: the cart holds as many other games as it can.
+        GameOutOfStock: the game cannot be bought.
+        BadQuantity: the line would have too many keys.
+        BasketFull: the cart already holds the maximum of other games.
     """
     if not state.in_stock:
         raise GameOutOfStock
     if state.quantity is None and state.lines >= limits.max_lines:
         raise BasketFull(f"{_full_cart(limits)} Please remove one first.")
     if (state.quantity or 0) + quantity > limits.max_quantity:
-        raise BadQuantity(f"{_too_many(limits)} {state.quantity} are in it already.")
+        raise BadQuantity(f"{_too_many(limits)} Yours already has {state.quantity}.")
 
 
 def check_change(state: CartState, quantity: int) -> None:
     """
-    Check that the line of a game may have that many keys instead.
+    Check that the quantity of a line may be set.
 
     Raises:
         NotInCart: there is no line.
-        GameOutOfStock: these are more than before, and it cannot be bought.
+        GameOutOfStock: the quantity would grow, and the game cannot be bought.
     """
     if state.quantity is None:
         raise NotInCart
@@ -117,14 +113,14 @@ def check_change(state: CartState, quantity: int) -> None:
 
 
 def migrate_line(line: GuestLine, *, room: int, limits: BasketLimits) -> MigratedLine:
-    """Decide what becomes of a guest's line when the user's cart has room for so many games."""
+    """Decide what becomes of a guest's line; `room` is how many more games the user's cart holds."""
     if not line.in_stock:
         return _kept(line, _OUT_OF_STOCK)
     if line.had is None and room <= 0:
         return _kept(line, _full_cart(limits))
     had = max(0, line.had or 0)
     wanted = had + line.quantity
-    # Whoever has more than is allowed now, got it when more was allowed.
+    # A user may have more keys than is allowed now, from a time with another limit.
     quantity = min(wanted, max(had, limits.max_quantity))
     return MigratedLine(
         game_id=line.game_id,
@@ -138,7 +134,7 @@ def migrate_line(line: GuestLine, *, room: int, limits: BasketLimits) -> Migrate
 def migrate_lines(
     lines: Iterable[GuestLine], *, user_lines: int, limits: BasketLimits
 ) -> list[MigratedLine]:
-    """Decide what becomes of a guest's cart; what was added last has precedence."""
+    """Decide what becomes of a guest's cart; the line added last moves first."""
     migrated = []
     room = limits.max_lines - user_lines
     for line in sorted(lines, key=lambda line: (line.added_at, line.game_id), reverse=True):
@@ -150,7 +146,7 @@ def migrate_lines(
 def migrate_wishes(
     wishes: Iterable[GuestWish], *, user_wishes: int, limits: BasketLimits
 ) -> list[MigratedLine]:
-    """Decide what becomes of a guest's wishlist; what was added last has precedence."""
+    """Decide what becomes of a guest's wishlist; the game added last moves first."""
     migrated = []
     room = limits.max_wishes - user_wishes
     for wish in sorted(wishes, key=lambda wish: (wish.added_at, wish.game_id), reverse=True):
@@ -170,17 +166,16 @@ def migrate_wishes(
 
 def check_wish(wishes: int, limits: BasketLimits) -> None:
     """
-    Check that one more game may be wished.
+    Check that one more game fits on the wishlist.
 
     Raises:
-        BasketFull: the wishlist holds as many as it can.
+        BasketFull: it already holds the maximum of games.
     """
     if wishes >= limits.max_wishes:
         raise BasketFull(f"{_full_wishlist(limits)} Please remove one first.")
 
 
 def count_outcomes(lines: Iterable[MigratedLine]) -> MigrationCounts:
-    """Return how many lines had which outcome."""
     outcomes = [line.outcome for line in lines]
     return MigrationCounts(
         merged=outcomes.count(MigrationOutcome.MERGED),

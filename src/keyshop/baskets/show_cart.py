@@ -1,4 +1,4 @@
-"""A visitor's cart, with the games as they are now."""
+"""A visitor's cart, with the current data of its games."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from keyshop.storefront.answer import answer
 
 
 async def show_cart(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:
-    """Return the cart, games that went out of stock included; this writes nothing."""
+    """Return the cart, including games that are out of stock; this writes nothing."""
     return await read_basket(db, cache, visitor, _CARTS, now=now)
 
 

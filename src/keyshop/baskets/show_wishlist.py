@@ -1,4 +1,4 @@
-"""A visitor's wishlist, in the shapes that the pages want; one kept answer serves them all."""
+"""A visitor's wishlist in the shapes that the pages need, from one cached array."""
 
 from datetime import datetime
 from typing import Final
@@ -25,7 +25,7 @@ _WISHED: Final = json.Decoder(list[_Wished])
 
 
 async def show_wishlist(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:
-    """Return the wishlist as `{items}`, what was added last first; this writes nothing."""
+    """Return the wishlist as `{items}`, the game added last first; this writes nothing."""
     return b'{"success":true,"data":{"items":%b}}' % await _read(db, cache, visitor, now=now)
 
 
@@ -45,7 +45,7 @@ async def is_wished(
 
 
 async def _read(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:
-    """Return the array of wishes, which is what is kept."""
+    """Return the array of wishes, which is what the cache stores."""
     return await read_basket(db, cache, visitor, _WISHLISTS, now=now)
 
 

@@ -3,11 +3,12 @@
 from typing import Final
 
 from keyshop.baskets.migrate import migrate_baskets
-from keyshop.baskets.models import BasketLimits
 from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
+from keyshop.kit.secrets import Secret
 from tests.consistency.contents import (
     TITLED_GAME,
     count_of_lines,
@@ -123,15 +124,15 @@ class GuestWriter:
             await tx.execute(_EMPTY_WISHLIST, user_of(owner))
             moved = await migrate_baskets(
                 tx,
+                # Another secret, and so another next session id, for each move.
+                BasketSettings(session_secret=Secret(new_session_id())),
                 user_id=user_of(owner),
                 session_id=session_of(owner),
-                limits=BasketLimits(),
                 now=utc_now(),
-                successor=new_session_id(),
             )
             assert moved is not None
-            if moved.session_id is not None:
-                left_behind.append(moved.session_id)
+            if moved.remaining_session_id is not None:
+                left_behind.append(moved.remaining_session_id)
 
         await write_in_transaction(self._writing, self._db, choose=choose, change=change)
         async with self._db.transaction() as tx:

@@ -8,8 +8,9 @@ from keyshop.accounts.models import ProfileChanges
 from keyshop.accounts.sessions.families import revoke_all, revoke_family
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
 from keyshop.baskets.remove_from_cart import remove_from_cart
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction

@@ -1,4 +1,4 @@
-"""Nobody learns from the time an answer takes whether an address has an account."""
+"""The time of an answer does not show whether an address has an account."""
 
 import time
 from collections import defaultdict
@@ -21,7 +21,7 @@ from tests.shop import NOON
 
 ROUNDS = 30
 # Of the median of what a wrong password takes: wide enough for a machine that is busy with other
-# things, and far from the four fifths and more that a password nobody looks at would save.
+# things, and far below the four fifths that a skipped verification would save.
 BOUND = 0.3
 CHEAP_ROUNDS = 100
 CHEAP_BOUND = 0.2

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.errors import WrongCredentials
+from keyshop.accounts.lockout.errors import AttemptInProgress
 from keyshop.accounts.lockout.failures import (
-    AttemptInProgress,
-    attempt,
     delete_old_failures,
     digest_of,
     find_lock,
     forget_failures,
 )
-from keyshop.accounts.lockout.queries import FailureCounter, Lock
+from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
+from keyshop.accounts.lockout.models import FailureCounter, Lock
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.rules import MAX_LOCK, SIGN_INS_PER_ADDRESS, lock_duration
 from keyshop.accounts.services import AccountServices, SignInResult
@@ -34,6 +34,7 @@ from tests.factories.customers import (
     SECOND,
     add_alice,
     ask,
+    caller,
     count,
     enter,
     jobs,
@@ -53,7 +54,7 @@ async def fail(
     now: datetime = NOON,
     email: str = ALICE,
 ) -> None:
-    """Give a wrong password so many times, from a client of its own each time."""
+    """Give a wrong password, each time from another client."""
     for number in range(times):
         address = f"2001:db8:{number:x}::1"
         with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
@@ -97,7 +98,7 @@ class TestLock:
         await add_alice(db, parts)
         await enter(db, parts, address="2001:db8:a:b::1")
 
-        # One of them every half a minute takes whatever the address may do.
+        # One attempt every half a minute uses up the limit of the address.
         for number in range(SIGN_INS_PER_ADDRESS.burst + 10):
             with pytest.raises((WrongCredentials, TooMany)):
                 await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
@@ -115,9 +116,7 @@ class TestLock:
 
         await enter(db, parts, address=HOME)
 
-    async def test_holds_for_a_client_that_was_there_before_if_it_guesses_itself(
-        self, db, parts
-    ) -> None:
+    async def test_locks_a_known_client_that_guesses_itself(self, db, parts) -> None:
         await add_alice(db, parts)
         await enter(db, parts)
         for _ in range(5):
@@ -127,7 +126,7 @@ class TestLock:
         with pytest.raises(WrongCredentials):
             await enter(db, parts, now=NOON + 59 * SECOND)
         assert await notices(db) == 1
-        # Nor does it take anything from others.
+        # Other clients are not affected.
         await enter(db, parts, address="192.0.2.8")
 
     async def test_is_forgotten_after_the_right_password(self, db, parts) -> None:
@@ -159,11 +158,11 @@ class TestLock:
         await fail(db, parts, 10, now=NOON + 30 * SECOND)
 
         await enter(db, parts, now=NOON + 60 * SECOND)
-        # Attempts that nobody looked at are in no history, which they would fill.
+        # Attempts that were not verified are not in the history, which they would fill.
         history = await ask(db, "SELECT success FROM login_history")
         assert [row["success"] for row in history].count(False) == 5
 
-    async def test_is_told_of_once_until_the_owner_signs_in_again(self, db, parts) -> None:
+    async def test_sends_one_notice_until_the_owner_signs_in_again(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         await fail(db, parts, 5)
         assert await notices(db) == 1
@@ -175,9 +174,9 @@ class TestLock:
         await enter(db, parts, now=NOON + 30 * MINUTE)
         await fail(db, parts, 5, now=NOON + 40 * MINUTE)
         assert await notices(db) == 2
-        told = [job for name, job in await jobs(db) if name == "mail_lock_notice"]
-        assert {job["user_id"] for job in told} == {alice.account.id}
-        assert told[0]["notice_id"] != told[1]["notice_id"]
+        sent = [job for name, job in await jobs(db) if name == "mail_lock_notice"]
+        assert {job["user_id"] for job in sent} == {alice.account.id}
+        assert sent[0]["notice_id"] != sent[1]["notice_id"]
 
     async def test_concerns_no_other_address(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -187,7 +186,7 @@ class TestLock:
 
         await enter(db, parts, email=BOB)
 
-    async def test_is_kept_for_an_address_without_account_and_nobody_is_told(
+    async def test_is_stored_for_an_address_without_account_and_sends_no_notice(
         self, db, parts
     ) -> None:
         await fail(db, parts, 5)
@@ -248,13 +247,13 @@ class CountingPool(PasswordPool):
 
 
 class TestGuessing:
-    async def test_from_hundreds_of_clients_at_once_is_hardly_looked_at(self, db) -> None:
+    async def test_from_hundreds_of_clients_at_once_is_hardly_verified(self, db) -> None:
         passwords = CountingPool()
         parts = make_account_services(passwords)
         await add_alice(db, parts)
 
         async def guess(number: int) -> type[Exception] | None:
-            # The right one is among them, but comes late.
+            # The right password is among them, but late.
             password = PASSWORD if number >= 200 else f"Passw0rd-{number}"
             try:
                 await enter(db, parts, password=password, address=f"2001:db8:{number:x}::1")
@@ -301,7 +300,7 @@ class TestGuessing:
         assert await count(db, "keyshop.sign_in_failures") == 0
         assert await notices(db) == 0
 
-    async def test_that_nobody_had_time_for_locks_nothing(self, db, parts) -> None:
+    async def test_that_was_not_verified_locks_nothing(self, db, parts) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
         busy = PasswordPool(threads=1, queue=0, cost=12)
@@ -328,7 +327,7 @@ class TestGuessing:
 
         await enter(db, parts)
 
-    async def test_that_is_given_up_locks_nothing(self, db, parts) -> None:
+    async def test_that_is_cancelled_locks_nothing(self, db, parts) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
         busy = PasswordPool(threads=1, cost=12)
@@ -342,7 +341,7 @@ class TestGuessing:
         busy.close()
         await enter(db, parts)
 
-    async def test_at_the_end_of_a_lock_in_three_tabs_is_never_told_to_be_wrong(
+    async def test_at_the_end_of_a_lock_in_three_tabs_is_never_called_wrong(
         self, db, parts
     ) -> None:
         await add_alice(db, parts)
@@ -357,17 +356,23 @@ class TestGuessing:
         assert await notices(db) == 0
         await enter(db, parts)
 
-    async def test_that_was_cut_off_by_a_crash_is_told_of_with_the_next_wrong_one(
+    async def test_that_was_cut_off_by_a_crash_sends_a_notice_with_the_next_wrong_one(
         self, db, parts
     ) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
-        crashed = attempt(db, FailureCounter(digest_of(normalise(ALICE))), now=NOON)
+        attempt = PasswordAttempt(
+            client_info=caller(),
+            counter=FailureCounter(digest_of(normalise(ALICE))),
+            limit=SIGN_INS_PER_ADDRESS,
+            limit_key=ALICE,
+        )
+        crashed = attempt_under_lockout(db, attempt, now=NOON)
         await crashed.__aenter__()
 
         with pytest.raises(AttemptInProgress):
             await enter(db, parts, now=NOON + 5 * SECOND)
-        # Nobody is looking any more: it is a lock like any other, and is answered like one.
+        # The attempt has crashed: its reservation is a lock like any other, and answered like one.
         with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
             await enter(db, parts, now=NOON + 30 * SECOND)
         await fail(db, parts, now=NOON + MINUTE)

@@ -1,4 +1,4 @@
-"""Addresses of Yahoo with several hyphens, of which another look would make somebody else's."""
+"""Yahoo addresses with several hyphens, which a second normalisation would make another's."""
 
 import pytest
 
@@ -30,13 +30,13 @@ class TestTwoCustomersOfYahoo:
             assert await find_account(reader, parse_new_email(WRITTEN)) == smith.account
             assert await find_account(reader, parse_sign_in_email(JOHN)) == john.account
 
-    async def test_nobody_signs_in_with_what_is_left_of_a_sub_address(self, db, parts) -> None:
+    async def test_a_shortened_sub_address_signs_in_to_no_account(self, db, parts) -> None:
         await add_alice(db, parts, email=JOHN)
 
         with pytest.raises(WrongCredentials):
             await enter(db, parts, email=WRITTEN)
 
-    async def test_a_forgotten_password_is_mailed_to_who_asked(self, db, parts) -> None:
+    async def test_a_forgotten_password_is_mailed_to_its_owner(self, db, parts) -> None:
         await add_alice(db, parts, email=JOHN)
         await add_alice(db, parts, email=WRITTEN)
 

@@ -1,4 +1,4 @@
-"""Passwords and their hashes, and that nobody waits for them but who asked."""
+"""Hashes of passwords, and a queue in which only their own request waits for them."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from keyshop.accounts.passwords import (
 )
 
 CHEAP = 4
-# As slow as the machine makes it, and still some hundred of them in a test.
+# As slow as the machine makes it, and a test can still run some hundred.
 MIDDLING = 7
 ALMOST_HASHES = st.from_regex(r"\A\$2[abxy]\$0[3-6]\$[./0-9A-Za-z]{52,54}\Z")
 
@@ -152,7 +152,7 @@ class TestQueue:
         assert await pool.verify("Password 0", str(answers[0]))
         pool.close()
 
-    async def test_refuses_pretenders_as_well(self):
+    async def test_refuses_dummies_as_well(self):
         pool = PasswordPool(threads=1, queue=2, cost=MIDDLING)
         await pool.verify("", None)
         waiting = [asyncio.create_task(pool.verify("", None, limit_key=f"{n}")) for n in range(3)]
@@ -174,7 +174,7 @@ class TestQueue:
         await asyncio.gather(*waiting, return_exceptions=True)
 
         async with asyncio.timeout(10):
-            # The thread ends what it began; whoever only waited is out at once.
+            # The thread finishes its password; those that only waited leave at once.
             assert await asyncio.gather(*(pool.hash("y", limit_key=f"{n}") for n in range(4, 7)))
         pool.close()
 
@@ -239,7 +239,7 @@ class TestThreads:
         pool.close()
 
 
-class TestTimeOfANo:
+class TestTimeOfARefusal:
     async def test_is_the_same_whatever_was_stored(self):
         pool = PasswordPool(threads=1, cost=8)
         stored = {
@@ -261,7 +261,7 @@ class TestTimeOfANo:
         assert max(least.values()) < 1.3 * min(least.values()), least
         pool.close()
 
-    async def test_is_pretended_well(self):
+    async def test_is_matched_by_a_dummy(self):
         pool = PasswordPool(threads=1, cost=8)
         real = [await seconds_of(pool.verify("wrong", None)) for _ in range(15)]
 
@@ -270,7 +270,7 @@ class TestTimeOfANo:
         assert 0.4 < statistics.median(pretended) / statistics.median(real) < 2.5
         pool.close()
 
-    async def test_is_pretended_with_the_queue_that_there_is(self):
+    async def test_is_matched_by_a_dummy_behind_a_queue(self):
         pool = PasswordPool(threads=1, cost=8)
         for _ in range(3):
             await pool.verify("wrong", None)
@@ -285,7 +285,7 @@ class TestTimeOfANo:
         assert 0.3 < pretended / real < 3
         pool.close()
 
-    async def test_takes_no_processor_while_it_is_pretended(self):
+    async def test_takes_no_processor_for_a_dummy(self):
         pool = PasswordPool(threads=1, cost=9)
         real = await cpu_seconds_of(pool.verify("wrong", None))
 
@@ -294,7 +294,7 @@ class TestTimeOfANo:
         assert pretended < 4 * real
         pool.close()
 
-    async def test_is_real_where_none_has_been_measured_yet(self):
+    async def test_is_computed_where_none_has_been_measured_yet(self):
         pool = PasswordPool(threads=1, cost=9)
         first = await cpu_seconds_of(pool.dummy_verify())
 

@@ -1,4 +1,4 @@
-"""Another password: for who knows the present one, and for who reads the mails."""
+"""A new password, for a customer who knows the present one or who receives a reset mail."""
 
 import asyncio
 from contextlib import suppress
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyshop.accounts.change_password import change_password
+from keyshop.accounts.change_password import PasswordPair, change_password
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.errors import (
     AccountInvalid,
@@ -16,7 +16,8 @@ from keyshop.accounts.errors import (
     UserNotFound,
     WrongCredentials,
 )
-from keyshop.accounts.lockout.failures import Locked
+from keyshop.accounts.lockout.errors import Locked
+from keyshop.accounts.models import Role, SignedIn
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
@@ -55,11 +56,14 @@ async def change(
     await change_password(
         db,
         parts,
-        user_id=device.account.id,
-        family_id=family_of(parts.tokens, device.tokens, now=NOON),
-        current=current,
-        new=new,
-        caller=caller(**who),
+        SignedIn(
+            user_id=device.account.id,
+            email=device.account.email,
+            role=device.account.role,
+            family_id=family_of(parts.tokens, device.tokens, now=NOON),
+        ),
+        PasswordPair(current, new),
+        caller(**who),
         now=NOON,
     )
 
@@ -105,7 +109,7 @@ class TestChange:
             ((PASSWORD, "Passw0rd" + "x" * 65), "New password must be at most 72 bytes"),
         ],
     )
-    async def test_is_refused_before_all_when_one_is_missing_or_unfit(
+    async def test_is_refused_first_when_a_password_is_missing_or_unfit(
         self, no_db, parts, passwords, sentence
     ) -> None:
         current, new = passwords
@@ -114,11 +118,9 @@ class TestChange:
             await change_password(
                 no_db,
                 parts,
-                user_id="x",
-                family_id="x",
-                current=current,
-                new=new,
-                caller=caller(),
+                SignedIn(user_id="x", email="x", role=Role.USER, family_id="x"),
+                PasswordPair(current, new),
+                caller(),
                 now=NOON,
             )
 
@@ -167,7 +169,7 @@ class TestChange:
 
         assert await is_signed_in(db, parts, alice.tokens.token)
 
-    async def test_that_found_no_time_for_a_check_counts_for_nothing(self, db, parts) -> None:
+    async def test_that_was_not_verified_counts_for_nothing(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         busy = PasswordPool(threads=1, queue=-1, cost=4)
         try:
@@ -269,7 +271,7 @@ class TestAskingForAReset:
 
         assert 0 < refused.value.retry_after <= 3600
 
-    async def test_brings_one_mail_an_hour_to_whoever_did_not_ask(self, db, parts) -> None:
+    async def test_brings_one_mail_an_hour_when_a_stranger_asks(self, db, parts) -> None:
         await add_alice(db, parts)
         sent = 0
         for quarter in range(24 * 4):
@@ -390,7 +392,7 @@ class TestReset:
             await reset(db, parts, token)
 
     @pytest.mark.parametrize("token", ["", ".", "x.y", "\x00.\ud800", "é.ü", "." * 5000])
-    async def test_with_a_link_of_ones_own_is_refused_without_a_look(
+    async def test_with_a_made_up_link_is_refused_without_the_database(
         self, no_db, parts, token
     ) -> None:
         with pytest.raises(EmailTokenRefused):

@@ -1,9 +1,10 @@
-"""A visitor becomes a customer, wholly or not at all."""
+"""A visitor becomes a customer, completely or not at all."""
 
 import asyncio
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import AccountInvalid, EmailTaken
@@ -16,6 +17,7 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database, in_transaction
 from keyshop.kit.errors import TooMany
+from tests.factories.baskets import BASKETS
 from tests.factories.customers import (
     ALICE,
     MINUTE,
@@ -25,8 +27,10 @@ from tests.factories.customers import (
     caller,
     carts,
     count,
+    failed_migrations,
     guest_with,
     jobs,
+    lost_after_commit,
     make_account_services,
     refused_inserts,
     registration,
@@ -79,7 +83,7 @@ class TestRegistering:
         assert PASSWORD not in repr(await ask(db, "SELECT * FROM users"))
         assert PASSWORD not in repr(registration())
 
-    async def test_gives_a_nickname_to_whoever_chooses_none(self, db, parts) -> None:
+    async def test_gives_a_default_nickname(self, db, parts) -> None:
         new = await add_alice(db, parts, nickname=None)
 
         assert new.account.nickname == "Newbie Guy"
@@ -99,7 +103,7 @@ class TestRegistering:
 
         assert await carts(db) == {new.account.id: {game_id: 2}}
         assert new.migration is not None
-        assert new.migration.session_id is None
+        assert new.migration.remaining_session_id is None
 
     @pytest.mark.parametrize("table", WRITTEN)
     async def test_leaves_nothing_when_a_part_of_it_fails(self, db, parts, table) -> None:
@@ -113,7 +117,7 @@ class TestRegistering:
         assert [await count(db, written) for written in WRITTEN] == [0] * len(WRITTEN)
         assert await carts(db) == before
 
-    async def test_goes_on_without_a_cart_that_cannot_come(self, db, parts) -> None:
+    async def test_succeeds_without_a_cart_that_cannot_be_moved(self, db, parts) -> None:
         session_id = await guest_with(db, await make_game(db))
         before = await carts(db)
 
@@ -123,6 +127,21 @@ class TestRegistering:
         assert new.migration is None
         assert await carts(db) == before
         assert await count(db, "users") == 1
+
+    async def test_succeeds_without_the_cart_when_the_database_is_lost_after_the_commit(
+        self, db, shared_url, parts
+    ) -> None:
+        session_id = await guest_with(db, await make_game(db))
+        before = await carts(db)
+
+        with capture_logs() as logs:
+            async with lost_after_commit(shared_url) as leaving:
+                new = await add_alice(leaving, parts, session_id=session_id)
+
+        assert new.migration is None
+        assert failed_migrations(logs) == [("warning", "DatabaseUnavailable")]
+        assert await carts(db) == before
+        assert [await count(db, written) for written in WRITTEN] == [1] * len(WRITTEN)
 
     async def test_hashes_before_its_transaction(self, db) -> None:
         passwords = WatchedPool()
@@ -146,7 +165,9 @@ class TestRegistering:
     async def test_lets_one_of_fifty_at_a_time_have_the_address(self, db, parts) -> None:
         async def attempt(number: int) -> SignInResult:
             wanted = registration(email="J.Doe" + "+x" * (number % 3) + "@gmail.com")
-            return await register(db, parts, wanted, caller(address=f"192.0.2.{number}"), now=NOON)
+            return await register(
+                db, parts, BASKETS, wanted, caller(address=f"192.0.2.{number}"), now=NOON
+            )
 
         outcomes = await asyncio.gather(*map(attempt, range(50)), return_exceptions=True)
 
@@ -158,7 +179,7 @@ class TestRegistering:
 
     async def test_is_limited_for_each_client(self, db, parts) -> None:
         async def attempt(address: str) -> None:
-            await register(db, parts, registration(), caller(address=address), now=NOON)
+            await register(db, parts, BASKETS, registration(), caller(address=address), now=NOON)
 
         outcomes = await asyncio.gather(
             *(attempt(f"2001:db8:0:1::{number:x}") for number in range(102)),
@@ -206,7 +227,7 @@ class TestRegistrationForm:
         with pytest.raises(AccountInvalid, match=f"^Validation failed: {sentence}"):
             await add_alice(no_db, make_account_services(closed), **wrong)
 
-    async def test_is_not_counted_when_too_many_people_come_at_once(self, db, parts) -> None:
+    async def test_is_not_counted_when_the_password_queue_is_full(self, db, parts) -> None:
         busy = PasswordPool(threads=1, queue=0, cost=12)
         for number in range(5):
             under_way = asyncio.create_task(busy.hash("x"))

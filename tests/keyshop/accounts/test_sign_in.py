@@ -1,4 +1,4 @@
-"""A customer shows who they are, and everybody else learns nothing."""
+"""A customer signs in, and a stranger learns nothing."""
 
 import asyncio
 from contextvars import Context
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import bcrypt
 import pytest
+from structlog.testing import capture_logs
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.check_access import check_access
@@ -32,7 +33,9 @@ from tests.factories.customers import (
     carts,
     count,
     enter,
+    failed_migrations,
     guest_with,
+    lost_after_commit,
     make_account_services,
     refused_inserts,
 )
@@ -90,7 +93,7 @@ class TestSigningIn:
         assert [row["userAgent"] for row in history] == ["x" * 512, "AB", None, "A browser"]
         assert history[0]["ipAddress"] == "198.51.100.9"
 
-    async def test_of_somebody_who_has_no_account_is_in_no_history(self, db, parts) -> None:
+    async def test_to_an_address_without_account_is_in_no_history(self, db, parts) -> None:
         with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
             await enter(db, parts)
 
@@ -108,7 +111,7 @@ class TestSigningIn:
             ({"password": ""}, "password must not be empty"),
         ],
     )
-    async def test_without_address_or_password_is_refused_before_all(
+    async def test_without_address_or_password_is_refused_first(
         self, no_db, parts, credentials, sentence
     ) -> None:
         with pytest.raises(AccountInvalid, match=f"^Validation failed: {sentence}"):
@@ -143,17 +146,34 @@ class TestGuestsCart:
         session_id = await guest_with(db, await make_game(db), 3)
         before = await carts(db)
 
-        async with refused_inserts(db, "cart_items"):
-            entered = await enter(db, parts, session_id=session_id)
+        with capture_logs() as logs:
+            async with refused_inserts(db, "cart_items"):
+                entered = await enter(db, parts, session_id=session_id)
 
         assert entered.migration is None
+        assert failed_migrations(logs) == [("error", None)]
         assert await is_signed_in(db, parts, entered.tokens.token)
         assert await carts(db) == before
         assert (await enter(db, parts, session_id=session_id)).migration is not None
 
-    async def test_comes_along_in_another_attempt_when_others_are_at_its_rows(
-        self, db, parts
+    async def test_stays_with_the_guest_when_the_database_is_lost_after_the_commit(
+        self, db, shared_url, parts
     ) -> None:
+        await add_alice(db, parts)
+        session_id = await guest_with(db, await make_game(db), 3)
+        before = await carts(db)
+
+        with capture_logs() as logs:
+            async with lost_after_commit(shared_url) as leaving:
+                entered = await enter(leaving, parts, session_id=session_id)
+
+        assert entered.migration is None
+        assert failed_migrations(logs) == [("warning", "DatabaseUnavailable")]
+        assert await is_signed_in(db, parts, entered.tokens.token)
+        assert await carts(db) == before
+        assert (await enter(db, parts, session_id=session_id)).migration is not None
+
+    async def test_comes_along_in_another_attempt_after_a_collision(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         game_id = await make_game(db)
         session_id = await guest_with(db, game_id, 3)
@@ -164,21 +184,21 @@ class TestGuestsCart:
         assert entered.migration is not None
         assert await carts(db) == {alice.account.id: {game_id: 3}}
 
-    async def test_keeps_nobody_from_signing_in_however_often_it_collides(self, db, parts) -> None:
+    async def test_never_blocks_the_sign_in_however_often_it_collides(self, db, parts) -> None:
         await add_alice(db, parts)
         session_id = await guest_with(db, await make_game(db), 3)
         before = await carts(db)
 
-        async with refused_inserts(db, "cart_items", sqlstate=DEADLOCK):
-            entered = await enter(db, parts, session_id=session_id)
+        with capture_logs() as logs:
+            async with refused_inserts(db, "cart_items", sqlstate=DEADLOCK):
+                entered = await enter(db, parts, session_id=session_id)
 
         assert entered.migration is None
+        assert failed_migrations(logs) == [("warning", "DeadlockDetectedError")]
         assert await is_signed_in(db, parts, entered.tokens.token)
         assert await carts(db) == before
 
-    async def test_keeps_nobody_from_signing_in_while_another_holds_its_rows(
-        self, db, parts
-    ) -> None:
+    async def test_never_blocks_the_sign_in_while_its_rows_are_locked(self, db, parts) -> None:
         await add_alice(db, parts)
         session_id = await guest_with(db, await make_game(db), 3)
 
@@ -198,7 +218,7 @@ class TestGuestsCart:
 
         assert (await enter(db, parts, session_id=session_id)).migration is None
 
-    async def test_of_another_user_is_not_to_be_had_by_the_users_id(self, db, parts) -> None:
+    async def test_of_another_user_cannot_be_taken_with_the_users_id(self, db, parts) -> None:
         bob = await add_alice(db, parts, email="bob@example.com")
         game_id = await make_game(db)
         await enter(db, parts, email="bob@example.com", session_id=await guest_with(db, game_id))
@@ -266,7 +286,7 @@ class TestTooManyAttempts:
         outcomes = await asyncio.gather(*map(attempt, range(40)))
         turned_away = [each for each in outcomes if isinstance(each, TooMany)]
 
-        # And those who came while the fifth wrong one was being looked at.
+        # And those that came while the fifth wrong password was in progress.
         assert len(turned_away) >= 40 - SIGN_INS_PER_ADDRESS.burst
         assert all(0 < each.retry_after <= 30 for each in turned_away)
 
@@ -285,7 +305,7 @@ class TestTooManyAttempts:
             assert answer == await attempt("nobody@example.com", second)
         assert answer.startswith("Too many attempts.")
 
-        # Whoever unlocks the address for its owner opens it there too.
+        # Unlocking the address resets the limit of the known client too.
         async with db.transaction() as tx:
             await forget_failures(tx, normalise(ALICE))
         await enter(db, parts, address=HOME, now=NOON + MINUTE // 2)
@@ -318,7 +338,7 @@ class TestTooManyAttempts:
         await enter(db, parts, now=NOON + SIGN_INS_PER_CLIENT.per)
         await enter(db, parts, address="192.0.2.8")
 
-    async def test_are_not_counted_when_nobody_looked_at_the_password(self, db, parts) -> None:
+    async def test_are_not_counted_when_the_password_was_not_verified(self, db, parts) -> None:
         await add_alice(db, parts)
         busy = PasswordPool(threads=1, queue=0, cost=14)
         under_way = asyncio.create_task(busy.hash("x"))

@@ -1,4 +1,4 @@
-"""Baskets that Redis keeps: nothing old, nobody else's, and no dearer for those that many have."""
+"""Baskets in Redis are never stale, never another visitor's, and no dearer for popular games."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +12,7 @@ from redis import Redis
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
-from keyshop.baskets.forget_sessions import delete_expired_sessions
+from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
@@ -43,7 +43,7 @@ MANY = 50_000
 
 
 class CountingDatabase(Database):
-    """A database that counts how often somebody reads it."""
+    """A database that counts its reads."""
 
     reads = 0
 
@@ -55,7 +55,7 @@ class CountingDatabase(Database):
 
 
 class Notes:
-    """A cache that keeps nothing, and remembers the last answer it would have kept."""
+    """A cache that stores nothing, and remembers the last answer that it would have stored."""
 
     last: Loaded | None = None
 
@@ -216,7 +216,7 @@ class TestKeptBaskets:
         assert migration is not None
         nothing = await shop.read_truth(STRANGER, game)
         assert await shop.read_all(guest, game) == nothing
-        for visitor in (alice, Visitor(session_id=migration.session_id)):
+        for visitor in (alice, Visitor(session_id=migration.remaining_session_id)):
             assert await shop.read_all(visitor, game) == await shop.read_truth(visitor, game)
             assert await shop.read_all(visitor, game) != nothing
 
@@ -230,7 +230,7 @@ class TestKeptBaskets:
 
         assert await shop.read_all(guest, game) == await shop.read_truth(STRANGER, game)
 
-    async def test_are_kept_no_longer_than_their_session(self, shop: Shop, game: str):
+    async def test_are_cached_no_longer_than_their_session(self, shop: Shop, game: str):
         alice, guest = await make_user(shop.db), await make_guest(shop.db)
         await put(shop.db, guest, game)
         notes = Notes()
@@ -256,7 +256,7 @@ class TestKeptBaskets:
         assert [name for name in names if kept in name] != []
         assert [name for name in names if guest.session_id in name] == []
 
-    async def test_are_nobody_elses(self, shop: Shop, game: str):
+    async def test_are_never_shown_to_another_visitor(self, shop: Shop, game: str):
         alice, bob, guest = [
             await make_user(shop.db),
             await make_user(shop.db),
@@ -270,7 +270,7 @@ class TestKeptBaskets:
             await shop.warm(other, game)
             assert await shop.read_all(other, game) == nothing
 
-    async def test_need_no_database_for_whoever_has_no_session(self, shop: Shop, game: str):
+    async def test_need_no_database_without_a_session(self, shop: Shop, game: str):
         before = shop.db.reads
 
         for cookie in (None, "", "\0", "short", "x" * 1000):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from keyshop.accounts.erase_user import erase_user
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
@@ -15,13 +16,15 @@ from keyshop.baskets.errors import (
     NotInCart,
 )
 from keyshop.baskets.migrate import migrate_part
-from keyshop.baskets.models import BasketLimits, Part, Visitor
+from keyshop.baskets.models import Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.settings import BasketLimits
 from keyshop.baskets.show_cart import show_cart
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.storefront.errors import GameNotFound
 from tests.factories.baskets import (
+    BASKETS,
     LIMITS,
     NO_CACHE,
     STRANGER,
@@ -129,7 +132,7 @@ class TestCart:
 
         assert await cart_of(db, visitor) == {games[1]: 1}
 
-    async def test_does_not_show_lines_of_none_that_somebody_else_wrote(
+    async def test_does_not_show_lines_of_quantity_0_that_another_program_wrote(
         self, db: Database, alice: Visitor, games: list[str]
     ):
         await put(db, alice, *games[:2])
@@ -140,9 +143,9 @@ class TestCart:
         await put(db, alice, games[0], quantity=2)
         assert (await cart_of(db, alice))[games[0]] == 2
 
-    async def test_of_whoever_has_nothing_is_empty(self, db: Database, visitor: Visitor):
-        for nobody in (visitor, STRANGER):
-            cart = await data_of(show_cart(db, NO_CACHE, nobody, now=NOON))
+    async def test_of_a_visitor_without_basket_is_empty(self, db: Database, visitor: Visitor):
+        for empty in (visitor, STRANGER):
+            cart = await data_of(show_cart(db, NO_CACHE, empty, now=NOON))
 
             assert cart == {"items": [], "total": 0}
 
@@ -197,7 +200,7 @@ class TestAddToCart:
         await put(db, visitor, games[0], quantity=98)
 
         with pytest.raises(
-            BadQuantity, match=r"at most 99 keys of one game\. 98 are in it already"
+            BadQuantity, match=r"at most 99 keys of one game\. Yours already has 98"
         ):
             await put(db, visitor, games[0], quantity=2)
 
@@ -227,13 +230,13 @@ class TestAddToCart:
         async with db.transaction() as tx:
             await erase_user(tx, user_id=alice.user_id, by="olga", now=NOON)
 
-        # As of a request whose token was looked at a moment before.
+        # As for a request whose token was checked just before.
         with pytest.raises(AccountGone):
             await put(db, alice, games[0])
 
         assert (await count_rows(db))["cart_items"] == 0
 
-    async def test_counts_no_lines_of_none_that_somebody_else_wrote(
+    async def test_counts_no_lines_of_quantity_0_that_another_program_wrote(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         limits = BasketLimits(max_lines=2)
@@ -246,10 +249,10 @@ class TestAddToCart:
         assert alice.user_id is not None
         await migrate_part(
             db,
+            replace(BASKETS, limits=limits),
             Part.CART,
             user_id=alice.user_id,
             session_id=guest.session_id,
-            limits=limits,
             now=NOON,
         )
 

@@ -9,8 +9,8 @@ import pytest
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
+from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.baskets.errors import NotInCart
-from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
@@ -72,7 +72,7 @@ async def strangers(db: Database) -> list[Visitor]:
     return [
         STRANGER,
         expired,
-        # Another user's id, and an id that nobody was given.
+        # Another user's id, and an id that was never given out.
         Visitor(session_id=alice.user_id),
         Visitor(session_id=new_session_id()),
         *(Visitor(session_id=cookie) for cookie in MALFORMED),
@@ -80,7 +80,7 @@ async def strangers(db: Database) -> list[Visitor]:
 
 
 class TestRead:
-    async def test_writes_nothing_whoever_asks(self, db: Database, games: list[str]):
+    async def test_writes_nothing_for_any_visitor(self, db: Database, games: list[str]):
         guest, alice = await make_guest(db), await make_user(db)
         await put(db, guest, games[0])
         visitors = [guest, alice, *await strangers(db)]
@@ -123,7 +123,7 @@ class TestRead:
 
 class TestFirstWrite:
     @pytest.mark.parametrize("write", FIRST_WRITES.values(), ids=FIRST_WRITES.keys())
-    async def test_gives_whoever_has_no_live_session_a_new_one(
+    async def test_gives_a_visitor_without_live_session_a_new_one(
         self, db: Database, games: list[str], write: Write
     ):
         for visitor in await strangers(db):
@@ -264,19 +264,19 @@ class TestForgetExpiredSessions:
         assert rows["guest_wishlist_items"] == 2
         assert await cart_of(db, stayed) == {games[0]: 1}
 
-    async def test_waits_for_nobody_who_is_just_coming_back(self, db: Database, games: list[str]):
+    async def test_skips_guests_who_are_just_coming_back(self, db: Database, games: list[str]):
         guest = await make_guest(db)
         await put(db, guest, games[0])
 
-        async def forget() -> int:
+        async def delete() -> int:
             async with db.transaction() as tx:
                 return await delete_expired_sessions(tx, now=NOON + 2 * DAY)
 
         # A context of its own: this one has a transaction open.
         async with db.transaction() as tx:
             await tx.execute('UPDATE sessions SET "expiresAt" = $1', NOON + 3 * DAY)
-            task = asyncio.create_task(forget(), context=Context())
-            forgotten = await asyncio.wait_for(task, timeout=5)
+            task = asyncio.create_task(delete(), context=Context())
+            deleted = await asyncio.wait_for(task, timeout=5)
 
-        assert forgotten == 0
+        assert deleted == 0
         assert await cart_of(db, guest) == {games[0]: 1}

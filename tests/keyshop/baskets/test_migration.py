@@ -1,4 +1,4 @@
-"""A guest's cart and wishlist become a user's: each line once, whatever happens in between."""
+"""A guest's cart and wishlist become a user's, each line once, whatever happens in between."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,27 +7,21 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.errors import AccountGone
 from keyshop.baskets.migrate import migrate_baskets, migrate_part
-from keyshop.baskets.models import (
-    BOTH,
-    BasketLimits,
-    MigratedLine,
-    Migration,
-    MigrationOutcome,
-    Part,
-    Visitor,
-)
-from keyshop.baskets.owners import new_session_id, successor_id
+from keyshop.baskets.models import MigratedLine, Migration, MigrationOutcome, Part, Visitor
+from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
-from keyshop.kit.secrets import Secret
 from tests.factories.baskets import (
+    BASKETS,
     LIMITS,
     cart_of,
     count_rows,
@@ -41,7 +35,6 @@ from tests.factories.baskets import (
 from tests.factories.cached_shop import until
 from tests.shop import NOON, make_game
 
-SECRET = Secret("s" * 32)
 OUT_OF_STOCK = "This game is out of stock."
 
 
@@ -51,19 +44,17 @@ async def sign_in(
     """Migrate both baskets, as a sign-in does."""
     assert user.user_id is not None
     assert guest.session_id is not None
-    successor = successor_id(SECRET, session_id=guest.session_id, user_id=user.user_id)
-    async with db.transaction() as tx, tx.savepoint():
+    async with db.transaction() as tx:
         return await migrate_baskets(
             tx,
+            replace(BASKETS, limits=limits),
             user_id=user.user_id,
             session_id=guest.session_id,
-            limits=limits,
             now=NOON,
-            successor=successor,
         )
 
 
-async def somebody_waits(tx: Transaction) -> bool:
+async def is_waiting_for_a_lock(tx: Transaction) -> bool:
     """Test whether some statement waits for a lock."""
     # Within a transaction PostgreSQL would show the same activity for ever.
     await tx.fetchval("SELECT pg_stat_clear_snapshot()")
@@ -90,7 +81,7 @@ class TestMigration:
         migration = await sign_in(db, alice, guest)
 
         assert migration is not None
-        assert migration.session_id is None
+        assert migration.remaining_session_id is None
         assert outcomes(migration.report.cart) == dict.fromkeys(
             games[:3], (MigrationOutcome.MERGED, 2, None)
         )
@@ -135,9 +126,9 @@ class TestMigration:
         }
         assert (migration.report.counts.capped, migration.report.counts.merged) == (1, 1)
         assert await cart_of(db, alice) == {games[0]: 99, games[1]: 99}
-        assert migration.session_id is None
+        assert migration.remaining_session_id is None
 
-    async def test_takes_nothing_from_whoever_had_more_than_is_allowed_now(
+    async def test_takes_nothing_from_a_user_above_the_present_limit(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, alice, games[0], quantity=50)
@@ -149,7 +140,7 @@ class TestMigration:
         assert migration.report.counts.capped == 2
         assert await cart_of(db, alice) == {games[0]: 50, games[1]: 10}
 
-    async def test_goes_on_beside_a_number_that_another_application_made_up(
+    async def test_works_beside_a_quantity_that_another_program_wrote(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, alice, games[0])
@@ -173,11 +164,11 @@ class TestMigration:
 
         assert migration is not None
         assert outcomes(migration.report.wishlist) == {
-            games[1]: (MigrationOutcome.MERGED, 1, "This game was on the wishlist already."),
+            games[1]: (MigrationOutcome.MERGED, 1, "This game was already on the wishlist."),
             games[2]: (MigrationOutcome.MERGED, 1, None),
         }
         assert set(await wishes_of(db, alice)) == set(games[:3])
-        assert migration.session_id is None
+        assert migration.remaining_session_id is None
 
     async def test_leaves_what_is_out_of_stock_with_the_guest_under_another_id(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
@@ -191,8 +182,10 @@ class TestMigration:
         assert migration is not None
         assert outcomes(migration.report.cart)[games[0]] == (MigrationOutcome.KEPT, 4, OUT_OF_STOCK)
         assert migration.report.counts.kept == 1
-        assert migration.session_id not in {None, guest.session_id}
-        assert await cart_of(db, Visitor(session_id=migration.session_id)) == {games[0]: 4}
+        assert migration.remaining_session_id not in {None, guest.session_id}
+        assert await cart_of(db, Visitor(session_id=migration.remaining_session_id)) == {
+            games[0]: 4
+        }
         assert await cart_of(db, guest) == {}
         assert await cart_of(db, alice) == {games[1]: 4}
         # What cannot be bought now can be wished all the same.
@@ -217,7 +210,7 @@ class TestMigration:
         assert outcomes(migration.report.cart)[games[1]] == (MigrationOutcome.KEPT, 1, full)
         assert outcomes(migration.report.wishlist)[games[1]][0] is MigrationOutcome.KEPT
         assert migration.report.counts.kept == 4
-        left = Visitor(session_id=migration.session_id)
+        left = Visitor(session_id=migration.remaining_session_id)
         assert set(await cart_of(db, left)) == set(await wishes_of(db, left)) == set(games[1:3])
 
     async def test_whose_answer_was_lost_is_found_again_by_the_same_user_alone(
@@ -233,11 +226,13 @@ class TestMigration:
         assert by_another is None
         assert lost is not None
         assert again is not None
-        assert again.session_id == lost.session_id
+        assert again.remaining_session_id == lost.remaining_session_id
         assert again.report == lost.report
-        assert set(await cart_of(db, Visitor(session_id=again.session_id))) == set(games[:2])
+        assert set(await cart_of(db, Visitor(session_id=again.remaining_session_id))) == set(
+            games[:2]
+        )
 
-    async def test_at_several_tabs_at_once_tells_each_where_the_rest_is(
+    async def test_in_several_tabs_at_once_gives_each_the_remaining_session(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, *games)
@@ -245,11 +240,11 @@ class TestMigration:
 
         done = await asyncio.gather(*(sign_in(db, alice, guest) for _ in range(5)))
 
-        (left,) = {migration.session_id for migration in done if migration is not None}
+        (left,) = {migration.remaining_session_id for migration in done if migration is not None}
         assert None not in done
         assert await cart_of(db, Visitor(session_id=left)) == {games[0]: 1}
 
-    async def test_of_what_stayed_behind_goes_on_when_it_is_in_stock_again(
+    async def test_moves_the_rest_when_it_is_in_stock_again(
         self, db: Database, alice: Visitor, guest: Visitor
     ):
         game = await make_game(db)
@@ -260,10 +255,10 @@ class TestMigration:
 
         async with db.transaction() as tx:
             await tx.execute('UPDATE games SET "inStock" = true')
-        second = await sign_in(db, alice, Visitor(session_id=first.session_id))
+        second = await sign_in(db, alice, Visitor(session_id=first.remaining_session_id))
 
         assert second is not None
-        assert second.session_id is None
+        assert second.remaining_session_id is None
         assert await cart_of(db, alice) == {game: 1}
 
     async def test_may_be_repeated(
@@ -349,18 +344,18 @@ class TestOnePart:
         assert guest.session_id is not None
         whose = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        of_cart = await migrate_part(db, Part.CART, **whose, limits=LIMITS, now=NOON)
+        of_cart = await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON)
 
         assert of_cart is not None
-        assert of_cart.session_id == guest.session_id
+        assert of_cart.remaining_session_id == guest.session_id
         assert await cart_of(db, alice) == {games[0]: 1}
         assert await wishes_of(db, guest) == [games[1]]
-        assert await migrate_part(db, Part.CART, **whose, limits=LIMITS, now=NOON) is None
+        assert await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON) is None
 
-        of_wishlist = await migrate_part(db, Part.WISHLIST, **whose, limits=LIMITS, now=NOON)
+        of_wishlist = await migrate_part(db, BASKETS, Part.WISHLIST, **whose, now=NOON)
 
         assert of_wishlist is not None
-        assert of_wishlist.session_id is None
+        assert of_wishlist.remaining_session_id is None
         assert await wishes_of(db, alice) == [games[1]]
         assert (await count_rows(db))["sessions"] == 0
 
@@ -374,13 +369,11 @@ class TestOnePart:
         await sell_out(db, games[0])
         whose = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        await migrate_part(db, Part.CART, **whose, limits=LIMITS, now=NOON)
-        later = await migrate_part(
-            db, Part.CART, **whose, limits=LIMITS, now=NOON + timedelta(hours=23)
-        )
+        await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON)
+        later = await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON + timedelta(hours=23))
 
         assert later is not None
-        assert later.session_id == guest.session_id
+        assert later.remaining_session_id == guest.session_id
 
     async def test_at_once_with_the_other_moves_both(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
@@ -394,14 +387,14 @@ class TestOnePart:
             *(
                 migrate_part(
                     db,
+                    BASKETS,
                     part,
                     user_id=alice.user_id,
                     session_id=guest.session_id,
-                    limits=LIMITS,
                     now=NOON,
                 )
                 for _ in range(5)
-                for part in BOTH
+                for part in Part
             )
         )
 
@@ -440,7 +433,7 @@ class TestParallelMigrations:
         assert carts == [dict.fromkeys(games[:0:-1], 3)]
         wishlists = [wishes for user in users if (wishes := await wishes_of(db, user))]
         assert wishlists == [games[::-1]]
-        assert await cart_of(db, Visitor(session_id=done[0].session_id)) == {games[0]: 3}
+        assert await cart_of(db, Visitor(session_id=done[0].remaining_session_id)) == {games[0]: 3}
 
     async def test_and_additions_of_the_guest_leave_each_behind_the_cookie_that_is_answered(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
@@ -458,7 +451,7 @@ class TestParallelMigrations:
 
 
 class TestDeletedGames:
-    async def test_are_waited_for_and_reported_as_moved_by_nobody(
+    async def test_are_waited_for_and_never_reported_as_moved(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         low, between, high = sorted(games[:3])
@@ -467,7 +460,7 @@ class TestDeletedGames:
         async with db.transaction() as deleting:
             await deleting.execute("DELETE FROM games WHERE id = $1", low)
             migrating = asyncio.create_task(sign_in(db, alice, guest), context=Context())
-            await until(lambda: somebody_waits(deleting))
+            await until(lambda: is_waiting_for_a_lock(deleting))
             # In the order of their ids: the migration must not hold this one yet.
             await deleting.execute("DELETE FROM games WHERE id = $1", high)
 
@@ -490,9 +483,9 @@ class TestInterruptedMigration:
             assert alice.user_id is not None
             await migrate_baskets(
                 tx,
+                BASKETS,
                 user_id=alice.user_id,
                 session_id=guest.session_id,
-                limits=LIMITS,
                 now=NOON,
             )
             await tx.fetchval("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -503,27 +496,20 @@ class TestInterruptedMigration:
         assert await count_rows(db) == before
         assert len(await cart_of(db, guest)) == len(await wishes_of(db, guest)) == len(games)
 
-    async def test_that_a_savepoint_undoes_leaves_everything_with_the_guest(
+    async def test_that_fails_after_its_last_statement_leaves_everything_with_the_guest(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, *games)
 
-        async def sign_in_all_the_same(tx: Transaction) -> None:
-            try:
-                async with tx.savepoint():
-                    assert alice.user_id is not None
-                    await migrate_baskets(
-                        tx,
-                        user_id=alice.user_id,
-                        session_id=guest.session_id,
-                        limits=LIMITS,
-                        now=NOON,
-                    )
-                    await tx.execute("SELECT 1 / 0")
-            except asyncpg.DivisionByZeroError:
-                await tx.execute("UPDATE users SET nickname = 'Here' WHERE id = $1", alice.user_id)
+        async def migrate_and_fail(tx: Transaction) -> None:
+            assert alice.user_id is not None
+            await migrate_baskets(
+                tx, BASKETS, user_id=alice.user_id, session_id=guest.session_id, now=NOON
+            )
+            await tx.execute("SELECT 1 / 0")
 
-        await db.run(sign_in_all_the_same, attempts=1)
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await db.run(migrate_and_fail, attempts=1)
 
         assert await cart_of(db, guest) == dict.fromkeys(games[::-1], 1)
         assert await cart_of(db, alice) == {}
@@ -540,9 +526,9 @@ class TestInterruptedMigration:
         async with db.transaction() as tx:
             await migrate_baskets(
                 tx,
+                BASKETS,
                 user_id=alice.user_id,
                 session_id=guest.session_id,
-                limits=LIMITS,
                 now=NOON,
             )
             # A context of its own: this one has a transaction open.

@@ -10,21 +10,23 @@ import pytest
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.migrate import migrate_baskets, migrate_part
-from keyshop.baskets.models import BasketLimits, Migration, MigrationOutcome, Part, Visitor
-from keyshop.baskets.owners import new_session_id
+from keyshop.baskets.models import Migration, MigrationOutcome, Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
+from keyshop.kit.secrets import Secret
 from tests.factories.baskets import NO_CACHE, change_game, data_of, make_user
 from tests.shop import NOON, make_game
 
 LIMITS = BasketLimits(max_quantity=6, max_lines=4, max_wishes=4)
+BASKETS = BasketSettings(limits=LIMITS, session_secret=Secret("s" * 32))
 
 
 class Baskets:
-    """What somebody has; of each thing, since when."""
+    """A visitor's games, and since when each is there."""
 
     def __init__(self) -> None:
         self.cart: dict[str, tuple[int, datetime]] = {}
@@ -96,8 +98,8 @@ class Play:
         act = self.random.choice([*often, *seldom, self.migrate_part])
         await act()
 
-    def somebody(self) -> tuple[Visitor, Baskets, int | None]:
-        """Return one of the visitors, what they have, and which guest it is."""
+    def pick_visitor(self) -> tuple[Visitor, Baskets, int | None]:
+        """Return a random visitor, their baskets, and the guest's number."""
         if self.random.random() < 0.3:
             user_id = self.random.choice(list(self.users))
             return Visitor(user_id=user_id), self.users[user_id], None
@@ -120,7 +122,7 @@ class Play:
             assert not when
 
     async def add(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game, quantity = self.random.choice(self.games), self.random.randint(0, 4)
         had, since = has.cart.get(game, (0, self.now))
         bad = (
@@ -137,7 +139,7 @@ class Play:
             has.cart[game] = (had + quantity, since)
 
     async def set(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game, quantity = self.random.choice(self.games), self.random.randint(-1, 7)
         had, since = has.cart.get(game, (0, self.now))
         bad = quantity > 0 and (
@@ -153,7 +155,7 @@ class Play:
                 del has.cart[game]
 
     async def remove(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game = self.random.choice(self.games)
         self.keep(number, await remove_from_cart(self.db, visitor, game, now=self.now))
         has.cart.pop(game, None)
@@ -161,12 +163,12 @@ class Play:
     async def clear(self) -> None:
         if self.random.random() < 0.7:
             return
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         self.keep(number, await clear_cart(self.db, visitor, now=self.now))
         has.cart.clear()
 
     async def wish(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game = self.random.choice(self.games)
         bad = game not in has.wishes and len(has.wishes) >= 4
         async with self.refused(when=bad):
@@ -175,7 +177,7 @@ class Play:
             has.wishes.setdefault(game, self.now)
 
     async def unwish(self) -> None:
-        visitor, has, number = self.somebody()
+        visitor, has, number = self.pick_visitor()
         game = self.random.choice(self.games)
         self.keep(number, await remove_wish(self.db, visitor, game, now=self.now))
         has.wishes.pop(game, None)
@@ -196,17 +198,16 @@ class Play:
         async with self.db.transaction() as tx:
             migration = await migrate_baskets(
                 tx,
+                BASKETS,
                 user_id=user_id,
                 session_id=cookie,
-                limits=LIMITS,
                 now=self.now,
-                successor=new_session_id(),
             )
         assert (migration is not None) == something
         if migration is not None:
             assert kept_of(migration) == kept
-            assert migration.session_id != cookie
-            self.cookies[number] = migration.session_id
+            assert migration.remaining_session_id != cookie
+            self.cookies[number] = migration.remaining_session_id
 
     async def migrate_part(self) -> None:
         user_id, number = self.random.choice(list(self.users)), self.random.randrange(2)
@@ -217,16 +218,16 @@ class Play:
         wishes = set() if of_cart else user.take_wishes(guest)
         migration = await migrate_part(
             self.db,
+            BASKETS,
             Part.CART if of_cart else Part.WISHLIST,
             user_id=user_id,
             session_id=self.cookies[number],
-            limits=LIMITS,
             now=self.now,
         )
         assert (migration is not None) == something
         if migration is not None:
             assert kept_of(migration) == (cart, wishes)
-            self.cookies[number] = migration.session_id
+            self.cookies[number] = migration.remaining_session_id
 
     async def compare(self) -> None:
         """Check that everybody has what the dictionaries say, in their order."""

@@ -1,4 +1,4 @@
-"""Many at once: nothing is lost, no cap is overrun, and nobody waits for somebody who waits."""
+"""Parallel writes lose nothing, exceed no limit and never deadlock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,15 +10,17 @@ import pytest
 
 from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
+from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.baskets.errors import BadQuantity, BasketFull
-from keyshop.baskets.forget_sessions import delete_expired_sessions
 from keyshop.baskets.migrate import migrate_part
-from keyshop.baskets.models import BOTH, BasketLimits, Visitor
+from keyshop.baskets.models import Part, Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import ShopError
 from tests.factories.baskets import (
+    BASKETS,
     LIMITS,
     STRANGER,
     cart_of,
@@ -83,7 +85,7 @@ class TestParallelAdditions:
         assert len(await wishes_of(db, visitor)) == 4
 
     async def test_of_a_guest_without_a_session_make_one_each(self, db: Database, games: list[str]):
-        # They do not know of each other; the browser goes on with the last cookie.
+        # None of them sees another; the browser keeps the last cookie.
         cookies = await asyncio.gather(
             *(add_to_cart(db, STRANGER, games[0], 1, limits=LIMITS, now=NOON) for _ in range(20))
         )
@@ -94,7 +96,7 @@ class TestParallelAdditions:
 
 
 class World:
-    """Visitors and games, and what anybody may do at any time."""
+    """Visitors and games, and everything that may happen at any time."""
 
     def __init__(
         self, db: Database, random: Random, users: list[Visitor], guests: list[Visitor]
@@ -134,13 +136,13 @@ class World:
             partial(
                 migrate_part,
                 self.db,
+                BASKETS,
                 part,
                 user_id=user.user_id,
                 session_id=guest.session_id,
-                limits=LIMITS,
                 now=NOON,
             )
-            for part in BOTH
+            for part in Part
         ]
         return [
             *parts,
@@ -180,7 +182,7 @@ class World:
             await tx.execute("UPDATE users SET balance = balance + 1 WHERE id = $1", user_id)
 
     async def forget(self) -> None:
-        """Forget two guests, as if nobody had come back for two days."""
+        """Delete two guests' sessions, as if they had been away for two days."""
         later = NOON + timedelta(days=2)
         self.forgotten += await self.db.run(
             lambda tx: delete_expired_sessions(tx, now=later, limit=2), attempts=5

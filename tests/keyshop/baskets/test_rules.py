@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshop.baskets.models import BasketLimits, MigrationOutcome
+from keyshop.baskets.models import MigrationOutcome
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.rules import (
     GuestLine,
@@ -16,6 +16,7 @@ from keyshop.baskets.rules import (
     migrate_lines,
     migrate_wishes,
 )
+from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.ids import new_id
 from tests.shop import NOON
 

@@ -7,7 +7,8 @@ import pytest
 
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.errors import AccountGone, BasketFull
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
+from keyshop.baskets.settings import BasketLimits
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
@@ -87,10 +88,10 @@ class TestWishlist:
 
         assert await wishes_of(db, visitor) == games[:0:-1]
 
-    async def test_of_whoever_has_nothing_is_empty(self, db: Database, visitor: Visitor):
-        for nobody in (visitor, STRANGER):
-            assert await data_of(show_wishlist(db, NO_CACHE, nobody, now=NOON)) == {"items": []}
-            assert await data_of(show_user_wishlist(db, NO_CACHE, nobody, now=NOON)) == []
+    async def test_of_a_visitor_without_basket_is_empty(self, db: Database, visitor: Visitor):
+        for empty in (visitor, STRANGER):
+            assert await data_of(show_wishlist(db, NO_CACHE, empty, now=NOON)) == {"items": []}
+            assert await data_of(show_user_wishlist(db, NO_CACHE, empty, now=NOON)) == []
 
 
 class TestIsWished:

@@ -123,20 +123,6 @@ class TestTransaction:
         # The refusal holds no longer than the outer one.
         await add(notes, "after")
 
-    async def test_goes_on_after_a_savepoint_that_failed(self, notes):
-        async def fail(tx: Transaction) -> None:
-            async with tx.savepoint():
-                await tx.execute("INSERT INTO notes (id) VALUES ('lost')")
-                await tx.execute("INSERT INTO notes (id) VALUES ('one')")
-
-        async with notes.transaction() as tx:
-            await tx.execute("INSERT INTO notes (id) VALUES ('one')")
-            with pytest.raises(asyncpg.UniqueViolationError):
-                await fail(tx)
-            await tx.execute("INSERT INTO notes (id) VALUES ('two')")
-
-        assert await ids(notes) == ["one", "two"]
-
     async def test_that_is_cancelled_leaves_no_open_transaction(self, notes, database_url):
         written = asyncio.Event()
 
@@ -359,16 +345,6 @@ class TestLostServer:
                 own = await tx.fetchval("SELECT pg_backend_pid()")
                 await other.fetchval("SELECT pg_terminate_backend($1, 5000)", own)
                 await until(lambda: was_taken_back(tx))
-                await tx.fetchval("SELECT 2")
-
-        with pytest.raises(DatabaseUnavailable):
-            await work()
-
-    async def test_is_reported_by_a_savepoint(self, fragile, own_server):
-        async def work() -> None:
-            async with fragile.transaction() as tx, tx.savepoint():
-                await tx.fetchval("SELECT 1")
-                kill_server(own_server)
                 await tx.fetchval("SELECT 2")
 
         with pytest.raises(DatabaseUnavailable):

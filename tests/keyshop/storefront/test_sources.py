@@ -16,7 +16,8 @@ from keyshop.accounts.services import SignInResult
 from keyshop.accounts.show_profile import show_profile
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish
-from keyshop.baskets.models import BasketLimits, Visitor
+from keyshop.baskets.models import Visitor
+from keyshop.baskets.settings import BasketLimits
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.cache_keys import DERIVED, GAME, SOURCES, Source
@@ -38,7 +39,7 @@ from keyshop.storefront.list_games import (
 from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.search_games import suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.factories.catalogue import make_catalogue_query
 from tests.shop import NOON
 
@@ -193,7 +194,7 @@ async def make_people(db: Database, *, game_id: str) -> tuple[Visitor, Visitor, 
     guest = Visitor(session_id=session_id)
     registration = Registration(email="alice@example.com", password="Correct-horse-1")
     caller = ClientInfo(address="192.0.2.1")
-    signed_up = await register(db, account_services(), registration, caller, now=NOON)
+    signed_up = await register(db, account_services(), BASKETS, registration, caller, now=NOON)
     customer = Visitor(user_id=signed_up.account.id)
     await add_to_cart(db, customer, game_id, 2, limits=limits, now=NOON)
     for visitor in (customer, guest):

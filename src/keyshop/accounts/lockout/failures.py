@@ -1,19 +1,15 @@
 """
-Addresses for which too many wrong passwords were given, whether or not they have an account.
+Counters of wrong passwords for an address, whether or not it has an account.
 
-Those of strangers are counted together, from wherever they come. A client from which the account was
-signed in to before has a series of its own: strangers cannot lock the owner out there, and nobody can
-guess faster for it.
+All strangers share one counter, wherever they come from. A client from which the account was signed
+in to before has a counter of its own: strangers cannot lock the owner out there, and no client gets
+more guesses from it.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import product
 from typing import Final
-
-import structlog
 
 from keyshop.accounts.addresses import (
     NormalAddress,
@@ -22,185 +18,79 @@ from keyshop.accounts.addresses import (
     parse_sign_in_email,
     spellings,
 )
-from keyshop.accounts.errors import PasswordInvalid, WrongCredentials
-from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.lockout import queries
-from keyshop.accounts.lockout.queries import FailureCounter, Lock, LockoutState
+from keyshop.accounts.lockout.models import FailureCounter, Lock
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import (
-    FAILURE_TTL,
-    KNOWN_CLIENT_TTL,
-    MAX_FAILURES,
-    SIGN_INS_PER_ADDRESS,
-    client_key,
-    lock_duration,
-)
-from keyshop.kit.database.errors import DatabaseUnavailable
-from keyshop.kit.database.pool import Database
+from keyshop.accounts.rules import KNOWN_CLIENT_TTL, SIGN_INS_PER_ADDRESS, client_key
 from keyshop.kit.database.transaction import Reader, Transaction
-from keyshop.kit.errors import TooMany
-from keyshop.kit.ids import new_id
-from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import delete_limits
 
-# Until the longest one is reached.
-_LOCKS: Final = [lock_duration(failures) for failures in range(1, MAX_FAILURES + 5)]
-
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_AT_ONCE: Final = 10_000  # rows that one transaction forgets
-_A_LOOK: Final = 1.0  # seconds until a password that is being looked at should be known
-_MAX_LOOK: Final = timedelta(seconds=30)  # after it, whoever looked has crashed
-
-_log = structlog.get_logger(__name__)
-
-
-class Locked(TooMany):
-    """There were too many wrong passwords in a row."""
-
-    def __init__(self, *, seconds: float) -> None:
-        super().__init__(
-            "Too many wrong passwords. Please wait and try again.", retry_after=max(seconds, 1.0)
-        )
-
-
-class AttemptInProgress(TooMany):
-    """Another password for the same is being looked at, and whether it locks hangs on that."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many attempts at once. Please wait a moment and try again.", retry_after=_A_LOOK
-        )
+_BATCH_SIZE: Final = 10_000  # rows that one transaction deletes
 
 
 def digest_of(email: NormalAddress) -> str:
-    """Return what stands for the address, as it was asked with or as it is stored."""
+    """Return what stands for the address in a counter, for an address as typed or as stored."""
     return _digest(counted_as(email))
 
 
 async def find_counter(
-    reader: Reader, written: str, caller: ClientInfo, *, now: datetime
+    reader: Reader, written: str, client_info: ClientInfo, *, now: datetime
 ) -> FailureCounter:
-    """Return what counts the caller's wrong passwords for an address: with all strangers, or apart."""
-    address, client = digest_of(parse_sign_in_email(written)), client_key(caller.address)
+    """Return the counter of this client for an address: its own, or that of all strangers."""
+    address, client = digest_of(parse_sign_in_email(written)), client_key(client_info.address)
     known = await queries.list_clients(reader, spellings(written), since=now - KNOWN_CLIENT_TTL)
     if client in map(client_key, known):
         return FailureCounter(address, _digest_of_client(client))
     return FailureCounter(address)
 
 
-def limited_as(email: str, client: str) -> str:
-    """Return for whom SIGN_INS_PER_ADDRESS counts: all strangers, or a series' client."""
-    return f"{email} {client}" if client else email
-
-
-def counter_of_device(email: NormalAddress, family_id: str) -> FailureCounter:
-    """Return what counts the wrong passwords of somebody who is signed in on this device."""
+def device_counter(email: NormalAddress, family_id: str) -> FailureCounter:
+    """Return the counter of a device on which the account is signed in."""
     return FailureCounter(digest_of(email), _digest(f"device {family_id}"))
 
 
-@asynccontextmanager
-async def attempt(
-    db: Database, counter: FailureCounter, *, now: datetime
-) -> AsyncIterator[int | None]:
+def address_limit_key(email: str, counter_client: str) -> str:
     """
-    Let a password be looked at inside the block, which counts it when it is wrong.
+    Return the key of SIGN_INS_PER_ADDRESS for a counter's client, or for all strangers.
 
-    Where a wrong one locks, it is counted before it is looked at, or all who come meanwhile would
-    have an attempt of their own: the block is given the how manieth it is. However else the block
-    ends, that is taken back.
-
-    Raises:
-        Locked: there were too many wrong ones.
-        AttemptInProgress: another one has been counted in advance.
+    Strangers could use up a limit that the owner shares. Both limits are of one size, or a person on
+    a customer's network would see who has signed in there.
     """
-    async with db.read() as reader:
-        state = await _find_lockout_state(reader, counter, now=now)
-    if state.is_reserved:
-        raise AttemptInProgress
-    if state.locked_until is not None:
-        raise Locked(seconds=(state.locked_until - now).total_seconds())
-    reserved = None
-    if state.locks_next:
-        async with db.transaction() as tx:
-            reserved = await queries.reserve_failure(tx, counter, locks=_LOCKS, now=now)
-        if reserved is None:
-            raise AttemptInProgress
-    try:
-        yield reserved
-    except (WrongCredentials, PasswordInvalid):
-        raise
-    except BaseException:
-        if reserved is not None:
-            await _release(db, counter, reserved)
-        raise
+    return f"{email} {counter_client}" if counter_client else email
 
 
-async def _find_lockout_state(
-    reader: Reader, counter: FailureCounter, *, now: datetime
-) -> LockoutState:
-    return await queries.find_lockout_state(
-        reader,
-        counter,
-        harmless=MAX_FAILURES - 1,
-        since=now - FAILURE_TTL,
-        reserved_since=now - _MAX_LOOK,
-        now=now,
-    )
+async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:
+    """Return the most consecutive failures and the latest lock of all counters; None: no failures."""
+    return await queries.find_failures(reader, _digests_of(email))
 
 
-async def _release(db: Database, counter: FailureCounter, failures: int) -> None:
-    with suppress(DatabaseUnavailable):
-        async with db.transaction() as tx:
-            await queries.release_failure(tx, counter, failures=failures)
+async def reset_counter(tx: Transaction, counter: FailureCounter) -> None:
+    """Begin to count anew: the password was right."""
+    await queries.delete_counter(tx, counter)
 
 
-async def count_failure(
-    tx: Transaction,
-    counter: FailureCounter,
-    *,
-    user_id: str | None,
-    reserved: int | None,
-    caller: ClientInfo,
-    now: datetime,
-) -> None:
-    """
-    Count a wrong password, which may lock, and tell the account's owner once of a series that does.
-
-    One that was counted in advance (`reserved`: the how manieth) is only written down.
-    """
-    failures = reserved
-    if reserved is not None:
-        await queries.confirm_reserved(tx, counter, user_id=user_id, caller=caller, now=now)
-    else:
-        failures = await _count(tx, counter, user_id=user_id, caller=caller, now=now)
-    if failures is None or failures < MAX_FAILURES:
-        return
-    if await queries.claim_notice(tx, counter) and user_id is not None:
-        await enqueue(tx, MailLockNotice(user_id, new_id()))
-        _log.warning("account.locked", user_id=user_id)
+async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
+    """Unlock the address for all clients; False: there were no failures."""
+    # A full limit would still keep the owner out of an address that strangers have locked.
+    known = await queries.list_clients(tx, [email], since=_EVER)
+    clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
+    for name, client in product(_names(email), clients):
+        await delete_limits(tx, address_limit_key(name, client), SIGN_INS_PER_ADDRESS)
+    return await queries.delete_failures(tx, _digests_of(email))
 
 
-async def _count(
-    tx: Transaction,
-    counter: FailureCounter,
-    *,
-    user_id: str | None,
-    caller: ClientInfo,
-    now: datetime,
-) -> int | None:
-    return await queries.record_failure(
-        tx,
-        counter,
-        user_id=user_id,
-        caller=caller,
-        locks=_LOCKS,
-        since=now - FAILURE_TTL,
-        now=now,
-    )
+async def delete_old_failures(tx: Transaction, before: datetime) -> int:
+    """Delete counters whose last failure is older, up to 10,000; return how many there were."""
+    return await queries.delete_old_failures(tx, before=before, limit=_BATCH_SIZE)
+
+
+def _digests_of(email: NormalAddress) -> list[str]:
+    return [_digest(name) for name in _names(email)]
 
 
 def _names(stored: NormalAddress) -> set[str]:
-    """Return under what attempts at an account may be counted: its form may be normal, or typed."""
+    """Return the names under which an account's failures may be counted: normal, and as typed."""
     return {counted_as(stored), normalise(stored)}
 
 
@@ -210,28 +100,3 @@ def _digest_of_client(client: str) -> str:
 
 def _digest(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:
-    """Return the longest series of wrong passwords; None: there is none."""
-    return await queries.find_failures(reader, [_digest(name) for name in _names(email)])
-
-
-async def reset_counter(tx: Transaction, counter: FailureCounter) -> None:
-    """Begin to count anew: the password was right."""
-    await queries.delete_counter(tx, counter)
-
-
-async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
-    """Let everybody try again at the address; False: there were no failures."""
-    # With their limits left, whoever has locked the address would still keep its owner out.
-    known = await queries.list_clients(tx, [email], since=_EVER)
-    clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
-    for name, client in product(_names(email), clients):
-        await delete_limits(tx, limited_as(name, client), SIGN_INS_PER_ADDRESS)
-    return await queries.delete_failures(tx, [_digest(name) for name in _names(email)])
-
-
-async def delete_old_failures(tx: Transaction, before: datetime) -> int:
-    """Delete rows of failures that ended before then, up to 10,000; return how many there were."""
-    return await queries.delete_old_failures(tx, before=before, limit=_AT_ONCE)

@@ -1,20 +1,19 @@
-"""The SQL of signing in: attempts that failed, and the history of those that did not."""
-# ruff: noqa: S608 - statements are put together from constants of the shop alone
+"""SQL of failure counters and of the sign-in history."""
+# ruff: noqa: S608 - statements are composed of constants only
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
-
 from keyshop.accounts.columns import NOT_ERASED
+from keyshop.accounts.lockout.models import FailureCounter, Lock, LockoutState
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import to_storable
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
 
-# Of the newest alone: a history may be of any length.
+# Of the newest rows only: a history may be of any length.
 _CLIENTS: Final = """
     SELECT newest.address FROM users AS u CROSS JOIN LATERAL (
         SELECT "ipAddress" AS address FROM login_history
@@ -24,14 +23,14 @@ _CLIENTS: Final = """
     WHERE u.email = ANY($1)
 """
 
-_FIND_GATE: Final = """
+_FIND_STATE: Final = """
     SELECT max(locked_until) FILTER (WHERE locked_until > $3) AS locked_until,
         coalesce(bool_or(is_reserved AND locked_until > $3 AND last_failed_at > $6), false) AS is_reserved,
         coalesce(bool_or(failures >= $4 AND last_failed_at >= $5), false) AS locks_next
     FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2
 """
 
-# Of several at a time, one finds the address unlocked: the others see what that one has set.
+# Of several attempts at once, one finds the counter unlocked; the others see what that one has set.
 _RESERVE: Final = """
     UPDATE keyshop.sign_in_failures SET failures = failures + 1, last_failed_at = $3::timestamp,
         locked_until =
@@ -48,7 +47,7 @@ _RELEASE: Final = """
 """
 
 _CONFIRM_RESERVED: Final = f"""
-    WITH looked_at AS (
+    WITH confirmed AS (
         UPDATE keyshop.sign_in_failures SET is_reserved = false WHERE address = $1 AND client = $2
     )
     INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
@@ -56,8 +55,9 @@ _CONFIRM_RESERVED: Final = f"""
     WHERE id = $7 AND {NOT_ERASED} FOR KEY SHARE
 """
 
-# The same statement whether or not there is such a user. What fails while the lock holds (it was
-# under way when it began) lengthens nothing, and is in no history. $4 is for how long so many failures lock.
+# The same statement whether or not there is such a user, so that both take the same time. An attempt
+# that was in progress when the lock began, and fails, neither extends it nor enters the history.
+# $4[n] is how long the nth failure locks.
 _RECORD_FAILURE: Final = f"""
     WITH failed AS (
         INSERT INTO keyshop.sign_in_failures AS f (address, client, failures, last_failed_at)
@@ -72,7 +72,7 @@ _RECORD_FAILURE: Final = f"""
             is_notified = f.is_notified AND f.last_failed_at >= $5
         WHERE f.locked_until IS NULL OR f.locked_until <= $3::timestamp
         RETURNING failures
-    ), noted AS (
+    ), recorded AS (
         INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
         SELECT $6, id, $7, $8, false, $3::timestamp FROM users, failed
         WHERE id = $9 AND {NOT_ERASED} FOR KEY SHARE OF users
@@ -97,9 +97,9 @@ _FIND_LOCK: Final = """
 
 _DELETE_COUNTER: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2"
 
-_FORGET_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = ANY($1)"
+_DELETE_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = ANY($1)"
 
-_FORGET_OLD_FAILURES: Final = """
+_DELETE_OLD_FAILURES: Final = """
     WITH old AS MATERIALIZED (
         SELECT address, client FROM keyshop.sign_in_failures WHERE last_failed_at < $1
         ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -109,36 +109,8 @@ _FORGET_OLD_FAILURES: Final = """
 """
 
 
-class FailureCounter(Struct, frozen=True):
-    """Wrong passwords that are counted together, by digests of who they are counted for."""
-
-    address: str
-    client: str = ""
-    """Empty: of all who have a series of their own nowhere."""
-
-
-class LockoutState(Struct, frozen=True, kw_only=True):
-    """Whether somebody may try a password."""
-
-    locked_until: datetime | None
-    """None: not locked now."""
-
-    is_reserved: bool
-    """Whether it stays locked hangs on a password that is being looked at."""
-
-    locks_next: bool
-    """The next wrong password locks."""
-
-
-class Lock(Struct, frozen=True):
-    """Wrong passwords in a row."""
-
-    failures: int
-    locked_until: datetime | None
-
-
 async def list_clients(reader: Reader, emails: Sequence[str], *, since: datetime) -> set[str]:
-    """Return the network addresses from which any of the accounts was signed in to since then."""
+    """Return the network addresses of sign-ins to any of these accounts since then."""
     return {record["address"] for record in await reader.fetch(_CLIENTS, emails, since)}
 
 
@@ -152,13 +124,13 @@ async def find_lockout_state(
     now: datetime,
 ) -> LockoutState:
     """
-    Return whether the series has locked, or will by one failure more.
+    Return whether the counter has locked, and whether the next failure locks.
 
-    `harmless` is how many failures in a row lock nothing; a row that ended before `since` is over.
-    What was counted in advance before `reserved_since` is not being looked at any more.
+    `harmless` is how many consecutive failures lock nothing; failures before `since` are over. A
+    reservation before `reserved_since` was left by an attempt that has crashed.
     """
     (record,) = await reader.fetch(
-        _FIND_GATE, counter.address, counter.client, now, harmless, since, reserved_since
+        _FIND_STATE, counter.address, counter.client, now, harmless, since, reserved_since
     )
     return row(LockoutState, record)
 
@@ -168,16 +140,16 @@ async def record_failure(
     counter: FailureCounter,
     *,
     user_id: str | None,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     locks: Sequence[timedelta | None],
     since: datetime,
     now: datetime,
 ) -> int | None:
     """
-    Count a wrong password and return the how manieth it is; None: the series has locked already.
+    Count a wrong password and return the number of this failure; None: the counter is locked.
 
-    `locks[n - 1]` is for how long the nth locks. A row of failures that ended before `since` is
-    over. The history of a user who exists shows an attempt that counts.
+    `locks[n - 1]` is how long the nth failure locks. Failures before `since` are over. An attempt
+    that counts enters the history of the user, if there is one.
     """
     failures: int | None = await tx.fetchval(
         _RECORD_FAILURE,
@@ -187,8 +159,8 @@ async def record_failure(
         locks,
         since,
         new_id(),
-        to_storable(caller.address),
-        to_storable(caller.user_agent),
+        to_storable(client_info.address),
+        to_storable(client_info.user_agent),
         user_id,
     )
     return failures
@@ -197,13 +169,13 @@ async def record_failure(
 async def reserve_failure(
     tx: Transaction, counter: FailureCounter, *, locks: Sequence[timedelta | None], now: datetime
 ) -> int | None:
-    """Count a wrong password in advance, which locks; None: it is locked already."""
+    """Count the failure that locks before the password is verified; None: already locked."""
     failures: int | None = await tx.fetchval(_RESERVE, counter.address, counter.client, now, locks)
     return failures
 
 
 async def release_failure(tx: Transaction, counter: FailureCounter, *, failures: int) -> None:
-    """Take the last one that was counted in advance back, unless more happened since."""
+    """Take a reserved failure back, unless the counter has changed since."""
     await tx.execute(_RELEASE, counter.address, counter.client, failures)
 
 
@@ -212,51 +184,51 @@ async def confirm_reserved(
     counter: FailureCounter,
     *,
     user_id: str | None,
-    caller: ClientInfo,
+    client_info: ClientInfo,
     now: datetime,
 ) -> None:
-    """Let one that was counted in advance stay, and add it to the history of a user who exists."""
+    """Turn a reservation into a failure, which enters the history of the user, if there is one."""
     await tx.execute(
         _CONFIRM_RESERVED,
         counter.address,
         counter.client,
         new_id(),
-        to_storable(caller.address),
-        to_storable(caller.user_agent),
+        to_storable(client_info.address),
+        to_storable(client_info.user_agent),
         now,
         user_id,
     )
 
 
 async def claim_notice(tx: Transaction, counter: FailureCounter) -> bool:
-    """Note that the account's owner is told of the lock; False: that was done before."""
+    """Record that the lock notice is sent; False: it was sent before."""
     return bool(await tx.fetchval(_CLAIM_NOTICE, counter.address, counter.client))
 
 
 async def record_sign_in(
-    tx: Transaction, user_id: str, *, caller: ClientInfo, now: datetime
+    tx: Transaction, user_id: str, *, client_info: ClientInfo, now: datetime
 ) -> None:
-    """Add a sign-in to the user's history."""
-    agent = to_storable(caller.user_agent)
-    await tx.execute(_RECORD_SIGN_IN, new_id(), user_id, to_storable(caller.address), agent, now)
+    agent = to_storable(client_info.user_agent)
+    await tx.execute(
+        _RECORD_SIGN_IN, new_id(), user_id, to_storable(client_info.address), agent, now
+    )
 
 
 async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None:
-    """Return the longest series of the addresses of those digests; None: there is none."""
+    """Return the most consecutive failures and the latest lock; None: there are no failures."""
     record = await reader.fetchrow(_FIND_LOCK, addresses)
     return None if record is None else row(Lock, record)
 
 
 async def delete_counter(tx: Transaction, counter: FailureCounter) -> None:
-    """Forget the wrong passwords of one series."""
     await tx.execute(_DELETE_COUNTER, counter.address, counter.client)
 
 
 async def delete_failures(tx: Transaction, addresses: Sequence[str]) -> bool:
-    """Forget the wrong passwords of the addresses of those digests; False: there were none."""
-    return bool(await tx.execute(_FORGET_FAILURES, addresses))
+    """Delete all counters of these address digests; False: there were none."""
+    return bool(await tx.execute(_DELETE_FAILURES, addresses))
 
 
 async def delete_old_failures(tx: Transaction, *, before: datetime, limit: int) -> int:
-    """Forget rows of failures that ended before then; return how many there were."""
-    return await tx.execute(_FORGET_OLD_FAILURES, before, limit)
+    """Delete counters whose last failure is older; return how many there were."""
+    return await tx.execute(_DELETE_OLD_FAILURES, before, limit)

@@ -11,6 +11,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from keyshop.accounts.services import AccountServices
+from keyshop.baskets.settings import BasketSettings
 from keyshop.entrypoints.api.auth import auth_router
 from keyshop.entrypoints.api.browse import browse_handler
 from keyshop.entrypoints.api.cart import cart_router
@@ -41,6 +42,7 @@ def create_app(
     db: Database,
     cache: Cache,
     accounts: AccountServices,
+    baskets: BasketSettings,
     checks: Checks,
     trusted_proxies: Sequence[Network] = (),
     secure_cookies: bool = False,
@@ -58,6 +60,7 @@ def create_app(
         db: An open database; whoever opened it closes it.
         cache: What answers are read through.
         accounts: What signs tokens and looks at passwords.
+        baskets: Limits of carts and wishlists, and the secret of their sessions.
         checks: What /health asks, by name; "database" is added.
         trusted_proxies: Whose word counts about where a request came from.
         secure_cookies: Whether visitors reach the shop over TLS alone.
@@ -72,6 +75,7 @@ def create_app(
         db=db,
         cache=cache,
         accounts=accounts,
+        baskets=baskets,
         proxies=Proxies(trusted_proxies),
         secure_cookies=secure_cookies,
     )

@@ -93,7 +93,7 @@ async def register(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
         first_name=wanted.first_name,
         last_name=wanted.last_name,
     )
-    known = await sign_up(shop.db, shop.accounts, registration, caller, now=utc_now())
+    known = await sign_up(shop.db, shop.accounts, shop.baskets, registration, caller, now=utc_now())
     return show(
         _session(known, absent=None),
         status=201,
@@ -112,7 +112,7 @@ async def login(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     """Sign in; the cart and wishlist of the guest follow into the account."""
     credentials = await read_body(request, Credentials, otherwise=_INVALID)
     caller = find_caller(request, shop, session_id=find_session_at_sign_in(request.scope))
-    known = await sign_in(shop.db, shop.accounts, credentials, caller, now=utc_now())
+    known = await sign_in(shop.db, shop.accounts, shop.baskets, credentials, caller, now=utc_now())
     return show(
         _session(known, absent=UNSET), cookies=basket_cookies(request, shop, known.migration)
     )

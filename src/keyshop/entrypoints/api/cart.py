@@ -50,7 +50,7 @@ async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     )
     if not line.game_id:
         raise BadBody(NO_GAME)
-    limits = shop.accounts.basket_limits
+    limits = shop.baskets.limits
     session_id = await add_to_cart(
         shop.db, visitor, line.game_id, line.quantity, limits=limits, now=now
     )
@@ -69,7 +69,7 @@ async def change(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> R
     now = utc_now()
     visitor = await find_visitor(request, shop, now=now)
     wanted = await read_body(request, Quantity, otherwise=NO_QUANTITY)
-    limits = shop.accounts.basket_limits
+    limits = shop.baskets.limits
     session_id = await set_quantity(
         shop.db, visitor, game_id, wanted.quantity, limits=limits, now=now
     )

@@ -7,6 +7,7 @@ from litestar.params import SkipValidation
 from msgspec import Struct
 
 from keyshop.accounts.services import AccountServices
+from keyshop.baskets.settings import BasketSettings
 from keyshop.entrypoints.api.client_address import Proxies
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
@@ -18,6 +19,7 @@ class ApiShop(Struct, frozen=True, kw_only=True):
     db: Database
     cache: Cache
     accounts: AccountServices
+    baskets: BasketSettings
     proxies: Proxies
     secure_cookies: bool
     """Whether visitors reach the shop over TLS, whatever the last stretch is."""

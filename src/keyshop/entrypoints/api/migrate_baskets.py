@@ -8,7 +8,6 @@ from msgspec import Struct, json
 
 from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import Migration, MigrationReport, Part
-from keyshop.baskets.owners import successor_id
 from keyshop.entrypoints.api.cookies import find_session, forgotten_session, session_cookie
 from keyshop.entrypoints.api.dependencies import ApiShop
 from keyshop.entrypoints.api.errors import ApiRequest
@@ -61,14 +60,11 @@ async def migrate_here(
     migration = (
         await migrate_part(
             shop.db,
+            shop.baskets,
             part,
             user_id=known.user_id,
             session_id=session_id,
-            limits=shop.accounts.basket_limits,
             now=now,
-            successor=successor_id(
-                shop.accounts.email_token_keys.current, session_id=session_id, user_id=known.user_id
-            ),
         )
         if session_id
         else None
@@ -86,9 +82,9 @@ def basket_cookies(request: ApiRequest, shop: ApiShop, migration: Migration | No
     if migration is None:
         return []
     secure = is_secure(request, shop)
-    if migration.session_id is None:
+    if migration.remaining_session_id is None:
         return [forgotten_session(secure=secure)]
-    return [session_cookie(migration.session_id, secure=secure)]
+    return [session_cookie(migration.remaining_session_id, secure=secure)]
 
 
 def _migrated(message: str, migration: Migration | None, cookies: list[Cookie]) -> Response[bytes]:

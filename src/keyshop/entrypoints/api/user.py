@@ -4,6 +4,7 @@ from typing import Final
 
 from litestar import MediaType, Response, Router, get, put
 
+from keyshop.accounts.change_password import PasswordPair
 from keyshop.accounts.change_password import change_password as set_password
 from keyshop.accounts.edit_profile import edit_profile as change_profile
 from keyshop.accounts.models import Balance, Profile, ProfileChanges, Statistics
@@ -64,11 +65,9 @@ async def change_password(shop: CurrentShop, request: ApiRequest) -> Response[by
     await set_password(
         shop.db,
         shop.accounts,
-        user_id=known.user_id,
-        family_id=known.family_id,
-        current=given.current_password,
-        new=given.new_password,
-        caller=find_caller(request, shop),
+        known,
+        PasswordPair(given.current_password, given.new_password),
+        find_caller(request, shop),
         now=now,
     )
     return say("Password changed successfully")

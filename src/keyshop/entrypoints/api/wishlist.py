@@ -68,7 +68,7 @@ async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     wish = await read_body(request, NewWish, otherwise=NO_GAME)
     if not wish.game_id:
         raise BadBody(NO_GAME)
-    limits = shop.accounts.basket_limits
+    limits = shop.baskets.limits
     session_id = await add_wish(shop.db, visitor, wish.game_id, limits=limits, now=now)
     return say(_ADDED, status=201, cookies=keep_basket(request, shop, session_id))
 
@@ -139,7 +139,7 @@ async def add_own(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> 
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
     visitor = Visitor(user_id=known.user_id)
-    await add_wish(shop.db, visitor, game_id, limits=shop.accounts.basket_limits, now=now)
+    await add_wish(shop.db, visitor, game_id, limits=shop.baskets.limits, now=now)
     return say(_ADDED)
 
 

@@ -86,6 +86,7 @@ async def _answer(settings: Settings, servers: Servers, listening: socket.socket
             db=shop.db,
             cache=shop.cache,
             accounts=shop.accounts,
+            baskets=shop.baskets,
             checks={"redis": lambda: ping_redis(servers.redis_url), "g2a": supplier},
             trusted_proxies=settings.trusted_proxies,
             secure_cookies=settings.shop_url.startswith("https://"),

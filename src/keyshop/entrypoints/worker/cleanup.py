@@ -9,7 +9,7 @@ import structlog
 from keyshop.accounts.email_tokens.tokens import delete_expired_email_tokens
 from keyshop.accounts.lockout.failures import delete_old_failures
 from keyshop.accounts.sessions.families import delete_expired_families
-from keyshop.baskets.forget_sessions import delete_expired_sessions
+from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.entrypoints.worker.handlers import Handler, handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.transaction import Transaction

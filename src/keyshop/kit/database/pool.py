@@ -149,7 +149,7 @@ class Database:
         """
         if _in_transaction.get():
             # The inner one would commit on its own connection even if the outer one fails.
-            raise RuntimeError("A transaction is open already: pass it on, or use a savepoint.")
+            raise RuntimeError("A transaction is open already: pass it on.")
         token = _in_transaction.set(True)
         try:
             async with self._acquire() as connection:

@@ -1,7 +1,7 @@
 """Statements on one connection; a lost connection and a failed statement raise different errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -63,12 +63,6 @@ class Transaction(Reader):
         )
         await translate_errors(self._connection, copy)
 
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """Undo only this block if it raises."""
-        async with _savepoint(self._connection):
-            yield
-
     @property
     def raw(self) -> Connection:
         """
@@ -77,18 +71,6 @@ class Transaction(Reader):
         The shop's own statements use the methods above.
         """
         return self._connection
-
-
-@asynccontextmanager
-async def _savepoint(connection: Connection) -> AsyncIterator[None]:
-    block = connection.transaction()
-    await translate_errors(connection, block.start)
-    try:
-        yield
-    except BaseException:
-        await roll_back(connection, block)
-        raise
-    await translate_errors(connection, block.commit)
 
 
 async def roll_back(connection: Connection, block: asyncpg.transaction.Transaction) -> None:

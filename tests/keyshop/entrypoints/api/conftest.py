@@ -20,7 +20,7 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.factories.browsers import Person, open_browser
 from tests.factories.catalogue import stock_catalogue
 from tests.servers import copied_database
@@ -79,6 +79,7 @@ async def app(stocked: Database) -> ASGIApp:
     """The API of that shop."""
     return create_app(
         accounts=account_services(),
+        baskets=BASKETS,
         cache=PassThrough(),
         db=stocked,
         checks={},

@@ -10,7 +10,7 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
 
 
@@ -89,6 +89,7 @@ class TestErrors:
     async def test_say_when_the_database_is_away(self):
         app = create_app(
             accounts=account_services(),
+            baskets=BASKETS,
             cache=PassThrough(),
             db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
             checks={},
@@ -178,7 +179,11 @@ class TestHealth:
             raise ConnectionError("secret-of-the-house")
 
         app = create_app(
-            accounts=account_services(), cache=PassThrough(), db=stocked, checks={"g2a": is_away}
+            accounts=account_services(),
+            baskets=BASKETS,
+            cache=PassThrough(),
+            db=stocked,
+            checks={"g2a": is_away},
         )
         async with client_of(app) as client:
             response = await client.get("/health")
@@ -193,6 +198,7 @@ class TestHealth:
 
         app = create_app(
             accounts=account_services(),
+            baskets=BASKETS,
             cache=PassThrough(),
             db=stocked,
             checks={"redis": is_not_wanted},
@@ -206,6 +212,7 @@ class TestHealth:
     async def test_is_bad_without_the_database(self):
         app = create_app(
             accounts=account_services(),
+            baskets=BASKETS,
             cache=PassThrough(),
             db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
             checks={},

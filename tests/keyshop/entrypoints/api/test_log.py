@@ -16,11 +16,11 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 
 async def main():
     app = create_app(
-        accounts=account_services(), cache=PassThrough(), db=Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), checks={}, metrics_folder=Path(sys.argv[1])
+        accounts=account_services(), baskets=BASKETS, cache=PassThrough(), db=Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), checks={}, metrics_folder=Path(sys.argv[1])
     )
     async with client_of(app) as client:
         for _ in range(3):

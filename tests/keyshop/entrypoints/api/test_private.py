@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.factories.browsers import Person, new_email, open_browser
 
 PERSONAL = [
@@ -38,6 +38,7 @@ async def public_app(stocked: Database) -> ASGIApp:
         db=stocked,
         cache=PassThrough(),
         accounts=account_services(),
+        baskets=BASKETS,
         checks={},
         trusted_proxies=[IPv4Network("10.0.0.0/8")],
         secure_cookies=True,
@@ -73,6 +74,7 @@ class TestEncryptedShop:
             db=stocked,
             cache=PassThrough(),
             accounts=account_services(),
+            baskets=BASKETS,
             checks={},
             trusted_proxies=[IPv4Network("10.0.0.0/8")],
         )

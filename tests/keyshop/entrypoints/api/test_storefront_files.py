@@ -11,7 +11,7 @@ from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.keyshop.entrypoints.api.conftest import client_of
 
 _INDEX = "<!doctype html><title>The storefront</title>"
@@ -39,6 +39,7 @@ async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(
         create_app(
             accounts=account_services(),
+            baskets=BASKETS,
             cache=PassThrough(),
             db=db,
             checks={},

@@ -11,7 +11,7 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.account_services import BASKETS, account_services
 from tests.factories.browsers import PASSWORD, message_of, new_email, open_browser
 from tests.keyshop.kit.test_commit import Forsaken
 from tests.shop import make_game
@@ -61,7 +61,9 @@ class TestDatabaseThatIsAway:
     @pytest.mark.parametrize(("method", "path", "given"), REQUESTS)
     async def test_is_told_with_the_time_to_wait(self, method: str, path: str, given):
         db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
-        app = create_app(db=db, cache=PassThrough(), accounts=account_services(), checks={})
+        app = create_app(
+            db=db, cache=PassThrough(), accounts=account_services(), baskets=BASKETS, checks={}
+        )
 
         async with open_browser(app) as guest:
             answer = await guest.ask(method, path, json=given)
@@ -77,7 +79,9 @@ class TestDatabaseThatLeavesAtTheCommit:
         game = await make_game(db)
         leaving = Database(database_url, guard=Forsaken(DatabaseUnavailable))
         await leaving.open()
-        app = create_app(db=leaving, cache=PassThrough(), accounts=account_services(), checks={})
+        app = create_app(
+            db=leaving, cache=PassThrough(), accounts=account_services(), baskets=BASKETS, checks={}
+        )
 
         async with open_browser(app) as guest:
             answer = await guest.ask("POST", "/api/cart", json={"gameId": game})
@@ -95,6 +99,7 @@ class TestCrowd:
             db=stocked,
             cache=PassThrough(),
             accounts=replace(account_services(), passwords=passwords),
+            baskets=BASKETS,
             checks={},
         )
 

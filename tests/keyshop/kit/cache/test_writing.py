@@ -122,7 +122,7 @@ class TestCommit:
 
 
 async def undo(tx, game: str) -> None:
-    async with tx.savepoint():
+    async with tx.raw.transaction():
         await tx.execute("UPDATE games SET price = 66 WHERE id = $1", game)
         raise ZeroDivisionError
 

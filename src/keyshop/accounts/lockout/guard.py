@@ -1,0 +1,188 @@
+"""The one guard of every password check: limits, the lock, and the count of failures."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+import structlog
+from msgspec import Struct
+
+from keyshop.accounts.jobs import MailLockNotice
+from keyshop.accounts.lockout import queries
+from keyshop.accounts.lockout.errors import AttemptInProgress, Locked
+from keyshop.accounts.lockout.models import FailureCounter, LockoutState
+from keyshop.accounts.models import ClientInfo
+from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
+from keyshop.accounts.rules import (
+    FAILURE_TTL,
+    MAX_FAILURES,
+    SIGN_INS_PER_CLIENT,
+    client_key,
+    lock_duration,
+)
+from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.pool import Database
+from keyshop.kit.database.transaction import Transaction
+from keyshop.kit.ids import new_id
+from keyshop.kit.jobs import enqueue
+from keyshop.kit.limits import Limit, refund, take
+
+# `_LOCKS[n - 1]` follows the nth failure; the last one is the longest.
+_LOCKS: Final = [lock_duration(failures) for failures in range(1, MAX_FAILURES + 5)]
+
+_MAX_ATTEMPT: Final = timedelta(seconds=30)
+"""A reservation that is older belongs to a process that has crashed."""
+
+CountFailure: TypeAlias = Callable[[str | None], Awaitable[None]]
+"""Counts the wrong password of the account with this id; None: there is no such account."""
+
+_log = structlog.get_logger(__name__)
+
+
+class PasswordAttempt(Struct, frozen=True, kw_only=True):
+    """An attempt at a password, and what limits and counts it."""
+
+    client_info: ClientInfo
+    counter: FailureCounter
+    limit: Limit
+    """Taken besides the client's; a right password gets it back."""
+
+    limit_key: str
+    hide_lock_in: PasswordPool | None = None
+    """Where a locked attempt waits as long as for a wrong password; None: a lock may be seen."""
+
+    @property
+    def client(self) -> str:
+        """The key of the client in limits and in the queue of passwords."""
+        return client_key(self.client_info.address)
+
+
+@asynccontextmanager
+async def attempt_under_lockout(
+    db: Database, attempt: PasswordAttempt, *, now: datetime
+) -> AsyncIterator[CountFailure]:
+    """
+    Let the block verify a password, unless a limit or a lock refuses it.
+
+    The block gets a function, which it calls when the password is wrong. When the next failure locks,
+    it is reserved before the block runs; otherwise parallel attempts would all be verified. When the
+    block ends without a failure, in whatever way, the reservation is released.
+
+    Raises:
+        TooMany: a limit is reached.
+        Locked: there were too many wrong passwords in a row.
+        AttemptInProgress: another attempt has reserved the failure that locks.
+    """
+    await take(db, SIGN_INS_PER_CLIENT, attempt.client, now=now)
+    await take(db, attempt.limit, attempt.limit_key, now=now)
+    try:
+        async with _failure_reserved(db, attempt, now=now) as count_failure:
+            yield count_failure
+    except (PasswordsBusy, TooManyPasswords):
+        # The password was not verified.
+        await _refund(db, SIGN_INS_PER_CLIENT, attempt.client)
+        await _refund(db, attempt.limit, attempt.limit_key)
+        raise
+    # The client's limit stays taken: the right password has cost as much time as a wrong one.
+    await _refund(db, attempt.limit, attempt.limit_key)
+
+
+@asynccontextmanager
+async def _failure_reserved(
+    db: Database, attempt: PasswordAttempt, *, now: datetime
+) -> AsyncIterator[CountFailure]:
+    reserved = await _reserve(db, attempt, now=now)
+    is_counted = False
+
+    async def count_failure(user_id: str | None) -> None:
+        nonlocal is_counted
+        async with db.transaction() as tx:
+            await _count(tx, attempt, user_id=user_id, reserved=reserved, now=now)
+        is_counted = True
+
+    try:
+        yield count_failure
+    except BaseException:
+        if reserved is not None and not is_counted:
+            await _release(db, attempt.counter, reserved)
+        raise
+
+
+async def _reserve(db: Database, attempt: PasswordAttempt, *, now: datetime) -> int | None:
+    """Return the number of the failure that was reserved; None: the next one does not lock."""
+    state = await _find_state(db, attempt.counter, now=now)
+    if state.is_reserved:
+        raise AttemptInProgress
+    if state.locked_until is not None:
+        if attempt.hide_lock_in is not None:
+            await attempt.hide_lock_in.dummy_verify(limit_key=attempt.client)
+        raise Locked(seconds=(state.locked_until - now).total_seconds())
+    if not state.locks_next:
+        return None
+    async with db.transaction() as tx:
+        reserved = await queries.reserve_failure(tx, attempt.counter, locks=_LOCKS, now=now)
+    if reserved is None:
+        raise AttemptInProgress
+    return reserved
+
+
+async def _find_state(db: Database, counter: FailureCounter, *, now: datetime) -> LockoutState:
+    async with db.read() as reader:
+        return await queries.find_lockout_state(
+            reader,
+            counter,
+            harmless=MAX_FAILURES - 1,
+            since=now - FAILURE_TTL,
+            reserved_since=now - _MAX_ATTEMPT,
+            now=now,
+        )
+
+
+async def _count(
+    tx: Transaction,
+    attempt: PasswordAttempt,
+    *,
+    user_id: str | None,
+    reserved: int | None,
+    now: datetime,
+) -> None:
+    failures = reserved
+    if reserved is None:
+        failures = await _record(tx, attempt, user_id=user_id, now=now)
+    else:
+        await queries.confirm_reserved(
+            tx, attempt.counter, user_id=user_id, client_info=attempt.client_info, now=now
+        )
+    if failures is None or failures < MAX_FAILURES:
+        return
+    # One notice for consecutive failures, however many locks they cause.
+    if await queries.claim_notice(tx, attempt.counter) and user_id is not None:
+        await enqueue(tx, MailLockNotice(user_id, new_id()))
+        _log.warning("account.locked", user_id=user_id)
+
+
+async def _record(
+    tx: Transaction, attempt: PasswordAttempt, *, user_id: str | None, now: datetime
+) -> int | None:
+    return await queries.record_failure(
+        tx,
+        attempt.counter,
+        user_id=user_id,
+        client_info=attempt.client_info,
+        locks=_LOCKS,
+        since=now - FAILURE_TTL,
+        now=now,
+    )
+
+
+async def _release(db: Database, counter: FailureCounter, reserved: int) -> None:
+    with suppress(DatabaseUnavailable):
+        async with db.transaction() as tx:
+            await queries.release_failure(tx, counter, failures=reserved)
+
+
+async def _refund(db: Database, limit: Limit, limit_key: str) -> None:
+    # A lost refund must not refuse a customer who has the right password.
+    with suppress(DatabaseUnavailable):
+        await refund(db, limit, limit_key)

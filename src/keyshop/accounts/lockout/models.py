@@ -1,0 +1,33 @@
+"""Counters of wrong passwords, and what they say about the next attempt."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class FailureCounter(Struct, frozen=True):
+    """The key of wrong passwords that are counted together; both parts are digests."""
+
+    address: str
+    client: str = ""
+    """Empty: the counter of all clients that have none of their own."""
+
+
+class LockoutState(Struct, frozen=True, kw_only=True):
+    """What a counter says about the next attempt."""
+
+    locked_until: datetime | None
+    """None: not locked now."""
+
+    is_reserved: bool
+    """An attempt in progress has reserved the failure that locks."""
+
+    locks_next: bool
+    """The next wrong password locks."""
+
+
+class Lock(Struct, frozen=True):
+    """Consecutive wrong passwords."""
+
+    failures: int
+    locked_until: datetime | None
