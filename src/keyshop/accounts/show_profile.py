@@ -12,7 +12,7 @@ from keyshop.accounts.rules import days_since, empty_fields, true_until
 from keyshop.cache_keys import PROFILE
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import answer, iso
+from keyshop.kit.envelope import answer, iso
 
 
 async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetime) -> bytes:

@@ -8,7 +8,7 @@ from keyshop.accounts.models import Balance, Statistics
 from keyshop.accounts.queries import Figures
 from keyshop.accounts.rules import days_since
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import answer
+from keyshop.kit.envelope import answer
 
 
 async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes:

@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct
 from keyshop.baskets.models import BasketGame, Cart, CartLine, Owner, Wish
 from keyshop.baskets.rules import CartState
 from keyshop.kit.database.transaction import Reader, Transaction
-from keyshop.storefront.answer import iso
+from keyshop.kit.envelope import iso
 
 _NOTHING: Final = Decimal("0.00")
 

@@ -11,7 +11,7 @@ from keyshop.cache_keys import CART, GUEST_CART
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.answer import answer
+from keyshop.kit.envelope import answer
 
 
 async def show_cart(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:

@@ -12,7 +12,7 @@ from keyshop.cache_keys import GUEST_WISHLIST, WISHLIST
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.answer import answer
+from keyshop.kit.envelope import answer
 
 _ENCODER: Final = json.Encoder(decimal_format="number")
 

@@ -8,8 +8,8 @@ from keyshop.cache_keys import CATALOG_PAGE
 from keyshop.kit.cache.families import CacheKey, digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import answer
 from keyshop.storefront import browse_queries, queries
-from keyshop.storefront.answer import answer
 from keyshop.storefront.models import CatalogueFilter, GamePage, Sort
 from keyshop.storefront.rules import is_cacheable, page_count, true_until
 

@@ -9,8 +9,8 @@ from keyshop.cache_keys import COLLECTIONS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
+from keyshop.kit.envelope import NOTHING, answer
 from keyshop.storefront import queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import Collection, Game
 from keyshop.storefront.rules import true_until
 

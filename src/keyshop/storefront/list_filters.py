@@ -6,8 +6,8 @@ from typing import Final
 from keyshop.cache_keys import FILTER_OPTIONS, GENRES, PLATFORMS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import NOTHING, answer
 from keyshop.storefront import filter_queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import FilterOptions, NamedSlug
 
 _GENRES: Final = GENRES.find_key()

@@ -17,9 +17,9 @@ from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
+from keyshop.kit.envelope import NOTHING, answer
 from keyshop.kit.ids import new_id
 from keyshop.storefront import queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.rules import DEFAULT_SIMILAR, fold, new_since, true_until
 
 _MAX_BEST_SELLERS: Final = 30

@@ -12,7 +12,7 @@ from asyncpg import Record
 from msgspec import UNSET
 
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.answer import iso
+from keyshop.kit.envelope import iso
 from keyshop.storefront.models import Game
 from keyshop.storefront.rules import is_new
 

@@ -9,8 +9,8 @@ from keyshop.cache_keys import SUGGESTIONS
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import NOTHING, answer
 from keyshop.storefront import queries, search_queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import Suggestion
 from keyshop.storefront.rules import are_worth_keeping, fold, relevance

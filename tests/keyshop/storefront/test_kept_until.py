@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import answer, iso
+from keyshop.kit.envelope import answer, iso
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_games import (

@@ -14,18 +14,18 @@ from keyshop.accounts.services import AccountServices
 from keyshop.entrypoints.api.auth import auth_router
 from keyshop.entrypoints.api.browse import browse_handler
 from keyshop.entrypoints.api.cart import cart_router
-from keyshop.entrypoints.api.client_address import Network, Proxies
-from keyshop.entrypoints.api.dependencies import ApiShop
-from keyshop.entrypoints.api.docs import DocsPage, MoneySchema, docs_file, openapi_document
-from keyshop.entrypoints.api.edge import Edge
-from keyshop.entrypoints.api.errors import EXCEPTION_HANDLERS, MAX_BODY
 from keyshop.entrypoints.api.games import games_router
 from keyshop.entrypoints.api.health import Checks, health_handlers
 from keyshop.entrypoints.api.metrics import Gauges, metrics_handler
-from keyshop.entrypoints.api.start_page import start_page_handler
-from keyshop.entrypoints.api.storefront_files import StorefrontFiles
+from keyshop.entrypoints.api.pages.docs import DocsPage, MoneySchema, docs_file, openapi_document
+from keyshop.entrypoints.api.pages.start import start_page_handler
+from keyshop.entrypoints.api.pages.storefront import StorefrontFiles
 from keyshop.entrypoints.api.user import user_router
 from keyshop.entrypoints.api.wishlist import own_wishlist_router, wishlist_router
+from keyshop.entrypoints.http.client_address import Network, Proxies
+from keyshop.entrypoints.http.dependencies import ApiShop
+from keyshop.entrypoints.http.edge import Edge
+from keyshop.entrypoints.http.errors import EXCEPTION_HANDLERS, MAX_BODY
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 

@@ -17,30 +17,30 @@ from keyshop.accounts.sign_in import sign_in
 from keyshop.accounts.sign_out import sign_out
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
 from keyshop.baskets.models import MigrationReport
-from keyshop.entrypoints.api.account_pages import ACCOUNT_PAGES
-from keyshop.entrypoints.api.bodies import (
+from keyshop.entrypoints.api.migrate_baskets import basket_cookies
+from keyshop.entrypoints.api.pages.account import ACCOUNT_PAGES
+from keyshop.entrypoints.http.bodies import (
     ForgottenPassword,
     NewPassword,
     Proof,
     Refresh,
     SignUp,
 )
-from keyshop.entrypoints.api.body import BadBody, read_body
-from keyshop.entrypoints.api.cookies import (
+from keyshop.entrypoints.http.cookies import (
     find_session,
     find_session_at_sign_in,
     signed_out_cookies,
 )
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.describe_bodies import takes
-from keyshop.entrypoints.api.envelope import Done
-from keyshop.entrypoints.api.errors import ApiRequest, described
-from keyshop.entrypoints.api.identity import BEARER, BEARER_OR_GUEST, find_caller, find_signed_in
-from keyshop.entrypoints.api.migrate_baskets import basket_cookies
-from keyshop.entrypoints.api.ready import Ready
-from keyshop.entrypoints.api.respond import is_secure, say, show
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.describe_bodies import takes
+from keyshop.entrypoints.http.envelope import Done
+from keyshop.entrypoints.http.errors import ApiRequest, described
+from keyshop.entrypoints.http.identity import BEARER, BEARER_OR_GUEST, find_caller, find_signed_in
+from keyshop.entrypoints.http.requests import BadBody, read_body
+from keyshop.entrypoints.http.respond import is_secure, say, show
+from keyshop.entrypoints.http.responses import Ready
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.models import Envelope
+from keyshop.kit.envelope import Envelope
 
 _INVALID: Final = "Validation failed"
 _MAIL_IS_UNDER_WAY: Final = (

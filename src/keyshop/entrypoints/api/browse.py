@@ -7,8 +7,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
-from keyshop.entrypoints.api.dependencies import ApiShop
-from keyshop.entrypoints.api.errors import ApiRequest, described
 from keyshop.entrypoints.api.parameters import (
     Option,
     Page,
@@ -22,10 +20,13 @@ from keyshop.entrypoints.api.parameters import (
     read_sort,
     split_values,
 )
-from keyshop.entrypoints.api.ready import Ready
+from keyshop.entrypoints.http.dependencies import ApiShop
+from keyshop.entrypoints.http.errors import ApiRequest, described
+from keyshop.entrypoints.http.responses import Ready
 from keyshop.kit.clock import utc_now
+from keyshop.kit.envelope import Envelope
 from keyshop.storefront.browse_catalogue import browse_catalogue
-from keyshop.storefront.models import CatalogueFilter, Envelope, GamePage, Sort
+from keyshop.storefront.models import CatalogueFilter, GamePage, Sort
 from keyshop.storefront.rules import DEFAULT_PAGE_SIZE
 
 MAX_KNOWN_VALUES: Final = 1000

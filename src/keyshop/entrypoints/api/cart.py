@@ -6,19 +6,19 @@ from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.models import Cart, Part
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
-from keyshop.entrypoints.api.bodies import NO_GAME, NO_QUANTITY, NewLine, Quantity
-from keyshop.entrypoints.api.body import BadBody, read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.describe_bodies import takes
-from keyshop.entrypoints.api.envelope import Done
-from keyshop.entrypoints.api.errors import ApiRequest, described
-from keyshop.entrypoints.api.identity import BEARER, BEARER_OR_GUEST, find_visitor
 from keyshop.entrypoints.api.migrate_baskets import Migrated, migrate_here
 from keyshop.entrypoints.api.parameters import PathText
-from keyshop.entrypoints.api.ready import Ready
-from keyshop.entrypoints.api.respond import keep_basket, say
+from keyshop.entrypoints.http.bodies import NO_GAME, NO_QUANTITY, NewLine, Quantity
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.describe_bodies import takes
+from keyshop.entrypoints.http.envelope import Done
+from keyshop.entrypoints.http.errors import ApiRequest, described
+from keyshop.entrypoints.http.identity import BEARER, BEARER_OR_GUEST, find_visitor
+from keyshop.entrypoints.http.requests import BadBody, read_body
+from keyshop.entrypoints.http.respond import keep_basket, say
+from keyshop.entrypoints.http.responses import Ready
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.models import Envelope
+from keyshop.kit.envelope import Envelope
 
 
 @get(

@@ -2,8 +2,6 @@
 
 from litestar import MediaType, Router, get
 
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.errors import described
 from keyshop.entrypoints.api.parameters import (
     Count,
     Genre,
@@ -12,8 +10,11 @@ from keyshop.entrypoints.api.parameters import (
     Text,
     clamp_count,
 )
-from keyshop.entrypoints.api.ready import Ready
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.errors import described
+from keyshop.entrypoints.http.responses import Ready
 from keyshop.kit.clock import utc_now
+from keyshop.kit.envelope import Envelope
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
 from keyshop.storefront.list_games import (
@@ -27,7 +28,6 @@ from keyshop.storefront.list_games import (
 )
 from keyshop.storefront.models import (
     Collection,
-    Envelope,
     FilterOptions,
     Game,
     NamedSlug,

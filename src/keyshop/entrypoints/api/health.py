@@ -11,7 +11,7 @@ from litestar.openapi import ResponseSpec
 
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import iso
+from keyshop.kit.envelope import iso
 
 CheckResult: TypeAlias = Literal["ok", "error", "disconnected"]
 Checks: TypeAlias = Mapping[str, Callable[[], Awaitable[CheckResult]]]

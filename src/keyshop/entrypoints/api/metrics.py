@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -10,8 +10,6 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
-    Counter,
-    Histogram,
     generate_latest,
 )
 from prometheus_client.core import Metric
@@ -21,18 +19,6 @@ from keyshop.kit.multiprocess_metrics import SharedCounts
 
 Gauges: TypeAlias = Callable[[], Awaitable[Iterable[Metric]]]
 """Figures that are the same for all processes and are read at the time, such as queue lengths."""
-
-REQUESTS: Final = Counter(
-    "keyshop_http_requests_total",
-    "Requests that were answered.",
-    ["operation", "method", "status"],
-)
-DURATION: Final = Histogram(
-    "keyshop_http_request_seconds",
-    "Time from the request's arrival to the end of its answer.",
-    ["operation"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
-)
 
 
 class _Ready(Collector):

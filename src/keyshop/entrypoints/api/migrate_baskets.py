@@ -9,11 +9,11 @@ from msgspec import Struct, json
 from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import Migration, MigrationReport, Part
 from keyshop.baskets.owners import successor_id
-from keyshop.entrypoints.api.cookies import find_session, forgotten_session, session_cookie
-from keyshop.entrypoints.api.dependencies import ApiShop
-from keyshop.entrypoints.api.errors import ApiRequest
-from keyshop.entrypoints.api.identity import find_signed_in
-from keyshop.entrypoints.api.respond import is_secure
+from keyshop.entrypoints.http.cookies import find_session, forgotten_session, session_cookie
+from keyshop.entrypoints.http.dependencies import ApiShop
+from keyshop.entrypoints.http.errors import ApiRequest
+from keyshop.entrypoints.http.identity import find_signed_in
+from keyshop.entrypoints.http.respond import is_secure
 from keyshop.kit.clock import utc_now
 from keyshop.kit.errors import Invalid
 

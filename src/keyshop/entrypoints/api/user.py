@@ -10,17 +10,17 @@ from keyshop.accounts.models import Balance, Profile, ProfileChanges, Statistics
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.entrypoints.api.auth import logout, me
-from keyshop.entrypoints.api.bodies import PasswordChange
-from keyshop.entrypoints.api.body import read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.describe_bodies import takes
-from keyshop.entrypoints.api.envelope import Done
-from keyshop.entrypoints.api.errors import ApiRequest, described
-from keyshop.entrypoints.api.identity import BEARER, find_caller, find_signed_in
-from keyshop.entrypoints.api.ready import Ready
-from keyshop.entrypoints.api.respond import say
+from keyshop.entrypoints.http.bodies import PasswordChange
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.describe_bodies import takes
+from keyshop.entrypoints.http.envelope import Done
+from keyshop.entrypoints.http.errors import ApiRequest, described
+from keyshop.entrypoints.http.identity import BEARER, find_caller, find_signed_in
+from keyshop.entrypoints.http.requests import read_body
+from keyshop.entrypoints.http.respond import say
+from keyshop.entrypoints.http.responses import Ready
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.models import Envelope
+from keyshop.kit.envelope import Envelope
 
 _BOTH_ARE_NEEDED: Final = "Current password and new password are required"
 

@@ -6,24 +6,24 @@ from msgspec import Struct
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.models import Part, Visitor, Wish
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
-from keyshop.entrypoints.api.bodies import NO_GAME, NewWish
-from keyshop.entrypoints.api.body import BadBody, read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.describe_bodies import takes
-from keyshop.entrypoints.api.envelope import Done
-from keyshop.entrypoints.api.errors import ApiRequest, described
-from keyshop.entrypoints.api.identity import (
+from keyshop.entrypoints.api.migrate_baskets import Migrated, migrate_here
+from keyshop.entrypoints.api.parameters import PathText
+from keyshop.entrypoints.http.bodies import NO_GAME, NewWish
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.describe_bodies import takes
+from keyshop.entrypoints.http.envelope import Done
+from keyshop.entrypoints.http.errors import ApiRequest, described
+from keyshop.entrypoints.http.identity import (
     BEARER,
     BEARER_OR_GUEST,
     find_signed_in,
     find_visitor,
 )
-from keyshop.entrypoints.api.migrate_baskets import Migrated, migrate_here
-from keyshop.entrypoints.api.parameters import PathText
-from keyshop.entrypoints.api.ready import Ready
-from keyshop.entrypoints.api.respond import keep_basket, say
+from keyshop.entrypoints.http.requests import BadBody, read_body
+from keyshop.entrypoints.http.respond import keep_basket, say
+from keyshop.entrypoints.http.responses import Ready
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.models import Envelope
+from keyshop.kit.envelope import Envelope
 
 _ADDED = "Item added to wishlist"
 _REMOVED = "Item removed from wishlist"

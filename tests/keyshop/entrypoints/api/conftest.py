@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.entrypoints.api.app import create_app
-from keyshop.entrypoints.api.body import read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.errors import ApiRequest
-from keyshop.entrypoints.api.identity import find_operator
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.errors import ApiRequest
+from keyshop.entrypoints.http.identity import find_operator
+from keyshop.entrypoints.http.requests import read_body
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from keyshop.accounts.models import Role
-from keyshop.entrypoints.api import bodies
 from keyshop.entrypoints.api.auth import AuthUser, Session
+from keyshop.entrypoints.http import bodies
 
 SECRETS = ("password", "token", "code")
 

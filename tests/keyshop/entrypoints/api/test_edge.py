@@ -4,8 +4,8 @@ import pytest
 from httpx2 import AsyncClient
 
 from keyshop.entrypoints.api.app import create_app
-from keyshop.entrypoints.api.errors import STATUS_OF, status_of
 from keyshop.entrypoints.api.health import CheckResult
+from keyshop.entrypoints.http.errors import STATUS_OF, status_of
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database

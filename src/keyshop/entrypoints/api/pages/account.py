@@ -17,9 +17,9 @@ from litestar.params import QueryParameter
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.verify_email import verify_by_token
-from keyshop.entrypoints.api.dependencies import ApiShop, CurrentShop
-from keyshop.entrypoints.api.errors import ApiRequest, headers_of, refusals, status_of
-from keyshop.entrypoints.api.identity import find_caller
+from keyshop.entrypoints.http.dependencies import ApiShop, CurrentShop
+from keyshop.entrypoints.http.errors import ApiRequest, headers_of, refusals, status_of
+from keyshop.entrypoints.http.identity import find_caller
 from keyshop.kit.clock import utc_now
 from keyshop.kit.errors import ShopError
 

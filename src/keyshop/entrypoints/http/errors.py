@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 
-from keyshop.entrypoints.api.envelope import Failure, failure
+from keyshop.entrypoints.http.envelope import Failure, failure
 from keyshop.kit.errors import (
     Conflict,
     Forbidden,

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from keyshop.entrypoints.api.errors import ApiRequest
+from keyshop.entrypoints.http.errors import ApiRequest
 from keyshop.kit.errors import Invalid
 
 _Shape = TypeVar("_Shape")

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from litestar.types import HTTPScope
 
-from keyshop.entrypoints.api.headers import find_header, list_headers
+from keyshop.entrypoints.http.headers import find_header, list_headers
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address

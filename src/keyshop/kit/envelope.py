@@ -1,16 +1,21 @@
 """Answers as bytes: what a visitor gets and what a cache would keep."""
 
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
-from msgspec import json
-
-from keyshop.storefront.models import Envelope
+from msgspec import Struct, json
 
 _Data = TypeVar("_Data")
 
 # Money goes out as a number with the two decimals it is stored with.
 _ENCODER: Final = json.Encoder(decimal_format="number")
+
+
+class Envelope(Struct, Generic[_Data], frozen=True, kw_only=True):
+    """What every successful read looks like."""
+
+    success: Literal[True] = True
+    data: _Data
 
 
 def answer(data: _Data) -> bytes:

@@ -15,8 +15,8 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.serialization import encode_json
 from litestar.typing import FieldDefinition
 
-from keyshop.entrypoints.api.describe_bodies import describe_bodies
-from keyshop.entrypoints.api.errors import ApiRequest
+from keyshop.entrypoints.http.describe_bodies import describe_bodies
+from keyshop.entrypoints.http.errors import ApiRequest
 
 _FOLDER: Final = Path(__file__).parent / "static"
 

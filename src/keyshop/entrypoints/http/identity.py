@@ -16,10 +16,10 @@ from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import NO_TOKEN, NOT_A_TOKEN, TokenRefused
 from keyshop.accounts.models import ClientInfo, Role, SignedIn
 from keyshop.baskets.models import Visitor
-from keyshop.entrypoints.api.cookies import find_session
-from keyshop.entrypoints.api.dependencies import ApiShop
-from keyshop.entrypoints.api.errors import ApiRequest
-from keyshop.entrypoints.api.headers import find_header
+from keyshop.entrypoints.http.cookies import find_session
+from keyshop.entrypoints.http.dependencies import ApiShop
+from keyshop.entrypoints.http.errors import ApiRequest
+from keyshop.entrypoints.http.headers import find_header
 from keyshop.kit.errors import Forbidden
 
 _NOBODY: Final[dict[str, list[str]]] = {}

@@ -6,11 +6,11 @@ from typing import TypeVar
 from litestar import MediaType, Response
 from litestar.datastructures import Cookie
 
-from keyshop.entrypoints.api.cookies import session_cookie
-from keyshop.entrypoints.api.dependencies import ApiShop
-from keyshop.entrypoints.api.envelope import done
-from keyshop.entrypoints.api.errors import ApiRequest
-from keyshop.storefront.answer import answer
+from keyshop.entrypoints.http.cookies import session_cookie
+from keyshop.entrypoints.http.dependencies import ApiShop
+from keyshop.entrypoints.http.envelope import done
+from keyshop.entrypoints.http.errors import ApiRequest
+from keyshop.kit.envelope import answer
 
 _Data = TypeVar("_Data")
 

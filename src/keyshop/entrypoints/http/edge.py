@@ -23,9 +23,9 @@ from litestar.types import (
 )
 from prometheus_client import Counter, Histogram
 
-from keyshop.entrypoints.api.envelope import failure
-from keyshop.entrypoints.api.metrics import DURATION, REQUESTS
-from keyshop.entrypoints.api.ready import JSON, send_whole
+from keyshop.entrypoints.http.envelope import failure
+from keyshop.entrypoints.http.request_metrics import DURATION, REQUESTS
+from keyshop.entrypoints.http.responses import JSON, send_whole
 from keyshop.kit.logs import REQUEST_ID, is_debugging
 
 _Headers = list[tuple[bytes, bytes]]

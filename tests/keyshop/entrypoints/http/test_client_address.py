@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar.types import HTTPScope
 
-from keyshop.entrypoints.api.client_address import Network, Proxies
+from keyshop.entrypoints.http.client_address import Network, Proxies
 
 OURS: list[Network] = [IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8")]
 PROXIES = Proxies(OURS)

@@ -6,7 +6,7 @@ from litestar.datastructures import Cookie
 from litestar.types import HTTPScope
 
 from keyshop.baskets.rules import is_session_id
-from keyshop.entrypoints.api.headers import find_header, list_headers
+from keyshop.entrypoints.http.headers import find_header, list_headers
 
 _SESSION: Final = b"sessionId"
 _HEADER: Final = b"x-session-id"

@@ -7,7 +7,7 @@ from litestar.params import SkipValidation
 from msgspec import Struct
 
 from keyshop.accounts.services import AccountServices
-from keyshop.entrypoints.api.client_address import Proxies
+from keyshop.entrypoints.http.client_address import Proxies
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 
