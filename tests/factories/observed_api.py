@@ -10,13 +10,12 @@ import msgspec
 from httpx2 import AsyncClient, Response
 from redis.asyncio import Redis
 
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.commit import CommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from tests.factories.account_services import account_services
+from tests.factories.api_app import make_app
 from tests.factories.cached_shop import until
 from tests.keyshop.entrypoints.api.conftest import client_of
 
@@ -106,7 +105,7 @@ async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = await _database(parts, database_url, opened.guard)
         await parts.enter_async_context(keep_tidy(opened.guard, db))
-        app = create_app(db=db, accounts=account_services(), cache=opened.cache, checks={})
+        app = make_app(db, cache=opened.cache)
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))
         api = ObservedApi(visitor, db, redis)
@@ -122,7 +121,7 @@ async def open_api_without_cache(database_url: str) -> AsyncIterator[AsyncClient
         opened = await parts.enter_async_context(open_cache(database_url, None))
         assert isinstance(opened.cache, PassThrough)
         db = await _database(parts, database_url, opened.guard)
-        app = create_app(db=db, accounts=account_services(), cache=opened.cache, checks={})
+        app = make_app(db, cache=opened.cache)
         yield await parts.enter_async_context(client_of(app))
 
 

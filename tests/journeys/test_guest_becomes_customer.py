@@ -7,10 +7,9 @@ import pytest_asyncio
 from litestar.types import ASGIApp
 
 from keyshop.embedded.ports import pick_free
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, message_of, new_email, open_browser
 from tests.shop import make_game
 
@@ -27,7 +26,7 @@ async def shop(
     ):
         db = Database(database_url, guard=opened.guard)
         await db.open()
-        yield create_app(accounts=account_services(), cache=opened.cache, db=db, checks={})
+        yield make_app(db, cache=opened.cache)
         await db.close()
 
 

@@ -12,7 +12,7 @@ from keyshop.accounts.rules import days_since, empty_fields, true_until
 from keyshop.cache_keys import PROFILE
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.kit.envelope import answer, iso
+from keyshop.kit.envelope import encode_data, format_utc
 
 
 async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetime) -> bytes:
@@ -29,7 +29,7 @@ async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetim
         if figures is None:
             return Loaded(None)
         until = true_until(figures.created_at, now=now)
-        return Loaded(answer(_profile(figures, now=now)), until)
+        return Loaded(encode_data(_profile(figures, now=now)), until)
 
     shown = await cache.read(PROFILE.find_key(user=user_id), load, now=now)
     if shown is None:
@@ -48,7 +48,7 @@ def _profile(figures: Figures, *, now: datetime) -> Profile:
         balance=figures.balance,
         role=Role(figures.role),
         email_verified=figures.email_verified,
-        created_at=iso(figures.created_at),
+        created_at=format_utc(figures.created_at),
         stats=ProfileStatistics(
             games_purchased=figures.games,
             total_saved=figures.saved,

@@ -8,7 +8,7 @@ from keyshop.accounts.models import Balance, Statistics
 from keyshop.accounts.queries import Figures
 from keyshop.accounts.rules import days_since
 from keyshop.kit.database.pool import Database
-from keyshop.kit.envelope import answer
+from keyshop.kit.envelope import encode_data
 
 
 async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes:
@@ -19,7 +19,7 @@ async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes
         UserNotFound: the account is gone.
     """
     figures = await _find(db, user_id)
-    return answer(
+    return encode_data(
         Statistics(
             total_games=figures.games,
             total_saved=figures.saved,
@@ -37,7 +37,7 @@ async def show_balance(db: Database, *, user_id: str) -> bytes:
     Raises:
         UserNotFound: the account is gone.
     """
-    return answer(Balance(balance=(await _find(db, user_id)).balance))
+    return encode_data(Balance(balance=(await _find(db, user_id)).balance))
 
 
 async def _find(db: Database, user_id: str) -> Figures:

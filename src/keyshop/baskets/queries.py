@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct
 from keyshop.baskets.models import BasketGame, Cart, CartLine, Owner, Wish
 from keyshop.baskets.rules import CartState
 from keyshop.kit.database.transaction import Reader, Transaction
-from keyshop.kit.envelope import iso
+from keyshop.kit.envelope import format_utc
 
 _NOTHING: Final = Decimal("0.00")
 
@@ -263,5 +263,5 @@ def _wish(record: Record) -> Wish:
         platforms=game.platforms,
         game_id=game.id,
         game=game,
-        added_at=iso(record["added_at"]),
+        added_at=format_utc(record["added_at"]),
     )

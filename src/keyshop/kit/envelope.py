@@ -1,4 +1,4 @@
-"""Answers as bytes: what a visitor gets and what a cache would keep."""
+"""The body of a successful read, as bytes that are sent and cached."""
 
 from datetime import datetime
 from typing import Final, Generic, Literal, TypeVar
@@ -7,26 +7,26 @@ from msgspec import Struct, json
 
 _Data = TypeVar("_Data")
 
-# Money goes out as a number with the two decimals it is stored with.
+# Decimals are JSON numbers, with as many decimal places as they are stored with.
 _ENCODER: Final = json.Encoder(decimal_format="number")
 
 
 class Envelope(Struct, Generic[_Data], frozen=True, kw_only=True):
-    """What every successful read looks like."""
+    """The body of every successful read."""
 
     success: Literal[True] = True
     data: _Data
 
 
-def answer(data: _Data) -> bytes:
-    """Return the whole body of a successful read."""
+def encode_data(data: _Data) -> bytes:
+    """Return the data in its envelope, encoded."""
     return _ENCODER.encode(Envelope(data=data))
 
 
-NOTHING: Final = answer(())
-"""A list without anything in it."""
+EMPTY_LIST: Final = encode_data(())
+"""The encoded envelope of an empty list."""
 
 
-def iso(moment: datetime) -> str:
-    """Return the UTC time with exactly three digits of a second, as JavaScript writes it."""
+def format_utc(moment: datetime) -> str:
+    """Return a UTC time with three digits of a second and a `Z`, as JavaScript formats it."""
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"

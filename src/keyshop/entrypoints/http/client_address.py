@@ -1,8 +1,8 @@
 """
-Where a request comes from, as far as somebody we trust says so.
+The client's address, as far as trusted proxies report it.
 
-Forwarding headers are written by anybody. Each proxy adds at the right end who it heard from, so what
-counts is read from the right, and only as long as the one who wrote it is trusted.
+Any client can send forwarding headers. Each proxy appends the address that connected to it, so the
+list is read from the right, and only as long as the proxy that wrote an entry is trusted.
 """
 
 from collections.abc import Sequence
@@ -20,53 +20,52 @@ _UNKNOWN: Final = IPv4Address(0)  # a connection without an address, such as a l
 _MAX_HOPS: Final = 32
 
 
-class Proxies:
-    """The proxies in front of the shop whose forwarding headers count."""
+class TrustedProxies:
+    """The proxies in front of the shop whose forwarding headers are believed."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
-        """Remember their addresses."""
         self._networks = tuple(networks)
 
-    def client_of(self, scope: HTTPScope) -> str:
-        """Return the address of whoever asks: the nearest one that is not a proxy of ours."""
-        nearest = _peer(scope)
-        if not self._networks or not self._trusts(nearest):
+    def client_address(self, scope: HTTPScope) -> str:
+        """Return the nearest address that is not a trusted proxy."""
+        nearest = _peer_address(scope)
+        if not self._networks or not self._is_trusted(nearest):
             return str(nearest)
-        for hop in _hops(scope):
-            found = _parse(hop)
-            if found is None:
-                # Whatever stands left of it may have been written by anybody.
+        for hop in _list_hops(scope):
+            address = _parse_address(hop)
+            if address is None:
+                # The entries to the left of it may be forged.
                 break
-            nearest = found
-            if not self._trusts(found):
+            nearest = address
+            if not self._is_trusted(address):
                 break
         return str(nearest)
 
     def is_encrypted(self, scope: HTTPScope) -> bool:
-        """Test whether the caller's own connection is encrypted."""
+        """Test whether the client's own connection is encrypted."""
         if scope["scheme"] == "https":
             return True
-        if not self._networks or not self._trusts(_peer(scope)):
+        if not self._networks or not self._is_trusted(_peer_address(scope)):
             return False
-        said = find_header(scope, b"x-forwarded-proto") or b""
-        return said.partition(b",")[0].strip().lower() == b"https"
+        schemes = find_header(scope, b"x-forwarded-proto") or b""
+        return schemes.partition(b",")[0].strip().lower() == b"https"
 
-    def _trusts(self, address: _Address) -> bool:
+    def _is_trusted(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)
 
 
-def _peer(scope: HTTPScope) -> _Address:
+def _peer_address(scope: HTTPScope) -> _Address:
     client = scope.get("client")
-    return (_parse(client[0]) if client else None) or _UNKNOWN
+    return (_parse_address(client[0]) if client else None) or _UNKNOWN
 
 
-def _hops(scope: HTTPScope) -> list[str]:
-    """Return who heard from whom, the nearest first; of very many the farther ones are left out."""
-    said = b",".join(list_headers(scope, b"x-forwarded-for")).decode("latin-1")
-    return said.split(",")[::-1][:_MAX_HOPS] if said else []
+def _list_hops(scope: HTTPScope) -> list[str]:
+    """Return the forwarded addresses, the nearest first and at most 32."""
+    addresses = b",".join(list_headers(scope, b"x-forwarded-for")).decode("latin-1")
+    return addresses.split(",")[::-1][:_MAX_HOPS] if addresses else []
 
 
-def _parse(text: str) -> _Address | None:
+def _parse_address(text: str) -> _Address | None:
     """Return the address in the text, which may have a port."""
     host = text.strip()
     if host.startswith("["):
@@ -74,11 +73,11 @@ def _parse(text: str) -> _Address | None:
     elif host.count(":") == 1:
         host = host.partition(":")[0]
     try:
-        # A zone such as %eth0 names a door of another machine.
-        found = ip_address(host.partition("%")[0])
+        # A zone such as %eth0 names an interface of another machine.
+        address = ip_address(host.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        # The same client over either protocol is one client.
-        return found.ipv4_mapped
-    return found
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        # The same client over either protocol counts as one client.
+        return address.ipv4_mapped
+    return address

@@ -1,4 +1,4 @@
-"""The one cookie of the shop: which basket belongs to a visitor who is not signed in."""
+"""The shop's only cookie, which names the basket of a visitor without an account."""
 
 from typing import Final
 
@@ -6,50 +6,64 @@ from litestar.datastructures import Cookie
 from litestar.types import HTTPScope
 
 from keyshop.baskets.rules import is_session_id
+from keyshop.entrypoints.http.dependencies import ApiShop
 from keyshop.entrypoints.http.headers import find_header, list_headers
+from keyshop.entrypoints.http.requests import ApiRequest
 
 _SESSION: Final = b"sessionId"
-_HEADER: Final = b"x-session-id"
-_DAY: Final = 24 * 60 * 60
+_SESSION_HEADER: Final = b"x-session-id"
+_MAX_AGE: Final = 24 * 60 * 60  # seconds
 
 
 def find_session(scope: HTTPScope) -> str | None:
     """
-    Return what the visitor's cookie says, which proves nothing yet; "" when it is none of ours.
+    Return the session id of the cookie, which proves nothing yet; "" if it is malformed.
 
-    A cookie that has not the form of an id never reaches the database or the cache. Of several, as
-    another program on a neighbouring domain may have set one, the first of that form counts.
+    A malformed id never reaches the database or the cache. Another program on a neighbouring
+    domain may have set a cookie of the same name, so the first well-formed one counts.
     """
     found = None
     for header in list_headers(scope, b"cookie"):
         for part in header.split(b";"):
             name, _, value = part.strip().partition(b"=")
             if name == _SESSION:
-                found = found or _well_formed(value)
+                found = found or _parse_session_id(value)
     return found
 
 
 def find_session_at_sign_in(scope: HTTPScope) -> str | None:
-    """Return the cookie's id, or without a cookie that of a header, which other clients send."""
-    said = find_session(scope)
-    if said is not None:
-        return said or None
-    value = find_header(scope, _HEADER)
-    return (_well_formed(value) or None) if value is not None else None
+    """Return the cookie's session id or, without a cookie, that of the header for other clients."""
+    session_id = find_session(scope)
+    if session_id is not None:
+        return session_id or None
+    value = find_header(scope, _SESSION_HEADER)
+    return (_parse_session_id(value) or None) if value is not None else None
 
 
-def _well_formed(value: bytes) -> str:
-    # Every byte is a character of this; those that are not of ASCII are of no id.
+def _parse_session_id(value: bytes) -> str:
+    # Latin-1 decodes every byte; a session id is ASCII, so other characters fail the test.
     text = value.strip(b'" ').decode("latin-1")
     return text if is_session_id(text) else ""
 
 
+def is_secure(request: ApiRequest, shop: ApiShop) -> bool:
+    """Test whether the client's connection is encrypted, so that cookies may be `Secure`."""
+    return shop.secure_cookies or shop.proxies.is_encrypted(request.scope)
+
+
+def guest_cookies(request: ApiRequest, shop: ApiShop, session_id: str | None) -> list[Cookie]:
+    """Return the cookie of a guest's basket; a customer's basket needs none."""
+    if session_id is None:
+        return []
+    return [session_cookie(session_id, secure=is_secure(request, shop))]
+
+
 def session_cookie(session_id: str, *, secure: bool) -> Cookie:
-    """Return the cookie that gives a visitor this basket for a day."""
+    """Return the cookie that keeps the basket for a day."""
     return Cookie(
         key=_SESSION.decode(),
         value=session_id,
-        max_age=_DAY,
+        max_age=_MAX_AGE,
         path="/",
         secure=secure,
         httponly=True,
@@ -57,17 +71,17 @@ def session_cookie(session_id: str, *, secure: bool) -> Cookie:
     )
 
 
-def forgotten_session(*, secure: bool) -> Cookie:
-    """Return the cookie that takes the visitor's basket away."""
-    return _expired(_SESSION.decode(), secure=secure)
+def expired_session_cookie(*, secure: bool) -> Cookie:
+    return _expired_cookie(_SESSION.decode(), secure=secure)
 
 
-def signed_out_cookies(*, secure: bool) -> list[Cookie]:
-    """Return what leaves nothing in the browser; two are names of the earlier backend's."""
-    return [_expired(name, secure=secure) for name in ("token", "refreshToken", _SESSION.decode())]
+def sign_out_cookies(*, secure: bool) -> list[Cookie]:
+    """Return expired cookies; `token` and `refreshToken` were set by the earlier backend."""
+    names = ("token", "refreshToken", _SESSION.decode())
+    return [_expired_cookie(name, secure=secure) for name in names]
 
 
-def _expired(name: str, *, secure: bool) -> Cookie:
+def _expired_cookie(name: str, *, secure: bool) -> Cookie:
     return Cookie(
         key=name, value="", max_age=0, path="/", secure=secure, httponly=True, samesite="lax"
     )

@@ -1,16 +1,16 @@
-"""Single headers of a request, looked up without building anything of the rest."""
+"""Request headers, read from the ASGI scope without building an object for all of them."""
 
 from litestar.types import HTTPScope
 
 
 def find_header(scope: HTTPScope, name: bytes) -> bytes | None:
-    """Return the first header of that name (in lower case), if there is one."""
-    for found, value in scope["headers"]:
-        if found == name:
+    """Return the first header of this name, which must be in lower case."""
+    for key, value in scope["headers"]:
+        if key == name:
             return value
     return None
 
 
 def list_headers(scope: HTTPScope, name: bytes) -> list[bytes]:
-    """Return all headers of that name (in lower case), in the order they were sent."""
-    return [value for found, value in scope["headers"] if found == name]
+    """Return all headers of this name, which must be in lower case, as they were sent."""
+    return [value for key, value in scope["headers"] if key == name]

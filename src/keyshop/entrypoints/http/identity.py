@@ -1,10 +1,10 @@
 """
-Who asks.
+The user behind a request.
 
-find_signed_in   somebody with a token that is good, or 401
-find_visitor     somebody with a token, or without any a guest; a token that is not good is 401
-find_operator    somebody who runs the shop, or 401 without a token and 403 without the role
-find_caller      the address and the browser behind a request that is not signed in yet
+get_signed_in    the user of a valid token, or 401
+get_visitor      the user of a token, or a guest if there is none; an invalid token is 401
+get_operator     an operator, or 401 without a token and 403 without the role
+get_client_info  the address and the browser of a client that may not be signed in
 """
 
 from datetime import datetime
@@ -18,34 +18,29 @@ from keyshop.accounts.models import ClientInfo, Role, SignedIn
 from keyshop.baskets.models import Visitor
 from keyshop.entrypoints.http.cookies import find_session
 from keyshop.entrypoints.http.dependencies import ApiShop
-from keyshop.entrypoints.http.errors import ApiRequest
 from keyshop.entrypoints.http.headers import find_header
+from keyshop.entrypoints.http.requests import ApiRequest
 from keyshop.kit.errors import Forbidden
 
-_NOBODY: Final[dict[str, list[str]]] = {}
-BEARER: Final = [{"Bearer": list[str]()}]
-BEARER_OR_GUEST: Final = [*BEARER, _NOBODY]
-"""What the OpenAPI document says of handlers that ask for who is signed in, or for a visitor."""
+# A browser sends these by itself to a site behind a password; they are not about accounts.
+_BROWSER_SCHEMES: Final = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
 
-# What browsers send by themselves to a site that stands behind a password: it is not about accounts.
-_OF_BROWSERS: Final = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
-
-_MAX_AGENT: Final = 300  # characters of a browser's description of itself
+_MAX_USER_AGENT: Final = 300  # characters
 
 
-class NotAnOperator(Forbidden):
-    """A customer asked for what only operators may."""
+class OperatorRequired(Forbidden):
+    """A customer sent a request that is reserved for operators."""
 
     def __init__(self) -> None:
         super().__init__("Only an administrator may do this.")
 
 
-async def find_signed_in(request: ApiRequest, shop: ApiShop, *, now: datetime) -> SignedIn:
+async def get_signed_in(request: ApiRequest, shop: ApiShop, *, now: datetime) -> SignedIn:
     """
-    Return who is signed in.
+    Return the signed-in user.
 
     Raises:
-        TokenRefused: nobody, or the token is not good.
+        TokenRefused: there is no token, or it is not valid.
     """
     token = _find_token(request.scope)
     if token is None:
@@ -53,67 +48,69 @@ async def find_signed_in(request: ApiRequest, shop: ApiShop, *, now: datetime) -
     return await check_access(shop.db, shop.cache, shop.accounts.tokens, token, now=now)
 
 
-async def find_visitor(request: ApiRequest, shop: ApiShop, *, now: datetime) -> Visitor:
+async def get_visitor(request: ApiRequest, shop: ApiShop, *, now: datetime) -> Visitor:
     """
-    Return whose basket is meant: a customer's, or that of a guest's cookie.
+    Return the owner of the basket: the user of the token, or the guest of the cookie.
 
     Raises:
-        TokenRefused: there is a token and it is not good; its owner would otherwise see, and fill,
-            a basket that is not theirs.
+        TokenRefused: there is a token and it is not valid. As a guest, its owner would see and
+            fill a basket that is not theirs.
     """
     token = _find_token(request.scope)
     if token is None:
         return Visitor(user_id=None, session_id=find_session(request.scope) or None)
-    known = await check_access(shop.db, shop.cache, shop.accounts.tokens, token, now=now)
-    return Visitor(user_id=known.user_id, session_id=None)
+    signed_in = await check_access(shop.db, shop.cache, shop.accounts.tokens, token, now=now)
+    return Visitor(user_id=signed_in.user_id, session_id=None)
 
 
-async def find_operator(request: ApiRequest, shop: ApiShop, *, now: datetime) -> SignedIn:
+async def get_operator(request: ApiRequest, shop: ApiShop, *, now: datetime) -> SignedIn:
     """
-    Return the operator who asks.
+    Return the signed-in operator.
 
     Raises:
-        TokenRefused: nobody is signed in.
-        NotAnOperator: a customer is.
+        TokenRefused: there is no token, or it is not valid.
+        OperatorRequired: the user is a customer.
     """
-    known = await find_signed_in(request, shop, now=now)
-    if known.role is not Role.ADMIN:
-        raise NotAnOperator
-    return known
+    signed_in = await get_signed_in(request, shop, now=now)
+    if signed_in.role is not Role.ADMIN:
+        raise OperatorRequired
+    return signed_in
 
 
-def find_caller(request: ApiRequest, shop: ApiShop, *, session_id: str | None = None) -> ClientInfo:
-    """Return where the request comes from, and the basket that may follow into the account."""
+def get_client_info(
+    request: ApiRequest, shop: ApiShop, *, session_id: str | None = None
+) -> ClientInfo:
+    """Return the client's address and browser, and the basket that may follow into the account."""
     return ClientInfo(
-        address=shop.proxies.client_of(request.scope),
-        user_agent=_find_agent(request.scope),
+        address=shop.proxies.client_address(request.scope),
+        user_agent=_find_user_agent(request.scope),
         session_id=session_id,
     )
 
 
 def _find_token(scope: HTTPScope) -> str | None:
     """
-    Return the token that was sent; None when the request has none of ours.
+    Return the bearer token, or None if the request has none.
 
     Raises:
-        TokenRefused: what was sent might be meant as one, and cannot be.
+        TokenRefused: the header is neither a bearer token nor a browser's own scheme.
     """
     header = find_header(scope, b"authorization")
     if header is None:
         return None
     scheme, _, token = header.partition(b" ")
     token = token.strip()
-    if scheme.lower() in _OF_BROWSERS:
+    if scheme.lower() in _BROWSER_SCHEMES:
         return None
     if scheme.lower() != b"bearer" or not token or not token.isascii():
         raise TokenRefused(NOT_A_TOKEN)
     return token.decode()
 
 
-def _find_agent(scope: HTTPScope) -> str | None:
+def _find_user_agent(scope: HTTPScope) -> str | None:
     header = find_header(scope, b"user-agent")
     if header is None:
         return None
-    said = header.decode("latin-1")[:_MAX_AGENT]
-    # PostgreSQL's texts cannot hold NUL, and a log no line of somebody else's making.
-    return "".join(letter for letter in said if letter.isprintable()) or None
+    text = header.decode("latin-1")[:_MAX_USER_AGENT]
+    # PostgreSQL's text type cannot store NUL, and a line break would forge a line of the log.
+    return "".join(character for character in text if character.isprintable()) or None

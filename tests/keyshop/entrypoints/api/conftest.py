@@ -11,16 +11,13 @@ from litestar.types import ASGIApp
 from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.http.dependencies import CurrentShop
-from keyshop.entrypoints.http.errors import ApiRequest
-from keyshop.entrypoints.http.identity import find_operator
-from keyshop.entrypoints.http.requests import read_body
+from keyshop.entrypoints.http.identity import get_operator
+from keyshop.entrypoints.http.requests import ApiRequest, read_body
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, open_browser
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
@@ -57,7 +54,7 @@ async def fault() -> None:
 @get("/tests/office", include_in_schema=False)
 async def office(shop: CurrentShop, request: ApiRequest) -> dict[str, str]:
     """Let nobody but operators in."""
-    return {"operator": (await find_operator(request, shop, now=utc_now())).user_id}
+    return {"operator": (await get_operator(request, shop, now=utc_now())).user_id}
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -77,13 +74,8 @@ async def stocked(
 @pytest_asyncio.fixture(scope="session")
 async def app(stocked: Database) -> ASGIApp:
     """The API of that shop."""
-    return create_app(
-        accounts=account_services(),
-        cache=PassThrough(),
-        db=stocked,
-        checks={},
-        allowed_origins=[ORIGIN],
-        extra_routes=[wish, framework, fault, office],
+    return make_app(
+        stocked, allowed_origins=[ORIGIN], extra_routes=[wish, framework, fault, office]
     )
 
 

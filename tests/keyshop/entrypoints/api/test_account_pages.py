@@ -77,7 +77,7 @@ class TestPageForWhoeverForgotThePassword:
         ]
 
         assert set(form.fields) == {"email"}
-        assert "is on its way" in told[0]
+        assert "a password reset link has been sent" in told[0]
         assert told[0] == told[1]
 
     async def test_asks_again_when_no_address_was_given(self, guest: Person):

@@ -11,7 +11,7 @@ import asyncio, sys
 from keyshop.kit.metrics import share_metrics
 from pathlib import Path
 share_metrics(Path(sys.argv[1]))
-from keyshop.entrypoints.api.app import create_app
+from tests.factories.api_app import make_app
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
@@ -19,9 +19,7 @@ from tests.keyshop.entrypoints.api.conftest import client_of
 from tests.factories.account_services import account_services
 
 async def main():
-    app = create_app(
-        accounts=account_services(), cache=PassThrough(), db=Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), checks={}, metrics_folder=Path(sys.argv[1])
-    )
+    app = make_app(Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), metrics_folder=Path(sys.argv[1]))
     async with client_of(app) as client:
         for _ in range(3):
             await client.get("/live")

@@ -6,10 +6,8 @@ import pytest
 import pytest_asyncio
 from litestar.types import ASGIApp
 
-from keyshop.entrypoints.api.app import create_app
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, new_email, open_browser
 
 PERSONAL = [
@@ -34,14 +32,7 @@ PERSONAL = [
 @pytest_asyncio.fixture
 async def public_app(stocked: Database) -> ASGIApp:
     """The shop as visitors reach it over TLS, behind a proxy."""
-    return create_app(
-        db=stocked,
-        cache=PassThrough(),
-        accounts=account_services(),
-        checks={},
-        trusted_proxies=[IPv4Network("10.0.0.0/8")],
-        secure_cookies=True,
-    )
+    return make_app(stocked, trusted_proxies=[IPv4Network("10.0.0.0/8")], secure_cookies=True)
 
 
 class TestPersonalAnswer:
@@ -69,13 +60,7 @@ class TestEncryptedShop:
         assert "max-age=" in answer.headers["strict-transport-security"]
 
     async def test_gives_them_when_its_proxy_says_so(self, stocked: Database, games):
-        app = create_app(
-            db=stocked,
-            cache=PassThrough(),
-            accounts=account_services(),
-            checks={},
-            trusted_proxies=[IPv4Network("10.0.0.0/8")],
-        )
+        app = make_app(stocked, trusted_proxies=[IPv4Network("10.0.0.0/8")])
         secure = []
         for address, proto in [
             ("10.0.0.1", "https"),

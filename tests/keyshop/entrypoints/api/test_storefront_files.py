@@ -7,11 +7,9 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import account_services
+from tests.factories.api_app import make_app
 from tests.keyshop.entrypoints.api.conftest import client_of
 
 _INDEX = "<!doctype html><title>The storefront</title>"
@@ -36,15 +34,7 @@ def folder(tmp_path: Path) -> Path:
 async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody who calls a shop whose database is of no interest here."""
     db = Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
-    async with client_of(
-        create_app(
-            accounts=account_services(),
-            cache=PassThrough(),
-            db=db,
-            checks={},
-            storefront_dir=folder,
-        )
-    ) as caller:
+    async with client_of(make_app(db, storefront_dir=folder)) as caller:
         yield caller
 
 

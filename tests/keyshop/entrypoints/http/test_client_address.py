@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar.types import HTTPScope
 
-from keyshop.entrypoints.http.client_address import Network, Proxies
+from keyshop.entrypoints.http.client_address import Network, TrustedProxies
 
 OURS: list[Network] = [IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8")]
-PROXIES = Proxies(OURS)
+PROXIES = TrustedProxies(OURS)
 
 
 def scope_of(peer: str | None, *forwarded: str, proto: str | None = None) -> HTTPScope:
@@ -47,10 +47,10 @@ class TestClient:
         ],
     )
     def test_is_the_nearest_that_is_no_proxy_of_ours(self, peer, forwarded, client):
-        assert PROXIES.client_of(scope_of(peer, *forwarded)) == client
+        assert PROXIES.client_address(scope_of(peer, *forwarded)) == client
 
     def test_is_the_connection_where_no_proxy_is_trusted(self):
-        assert Proxies([]).client_of(scope_of("10.0.0.1", "203.0.113.5")) == "10.0.0.1"
+        assert TrustedProxies([]).client_address(scope_of("10.0.0.1", "203.0.113.5")) == "10.0.0.1"
 
     @given(
         invented=st.lists(st.text(st.characters(max_codepoint=255)), max_size=40),
@@ -68,7 +68,7 @@ class TestClient:
         *written, peer = [str(stranger), *proxies]
         scope = scope_of(peer, ", ".join([*invented, *written]))
 
-        assert PROXIES.client_of(scope) == str(mapped or stranger)
+        assert PROXIES.client_address(scope) == str(mapped or stranger)
 
 
 class TestEncryption:
@@ -89,4 +89,4 @@ class TestEncryption:
         scope = scope_of("203.0.113.5")
         scope["scheme"] = "https"
 
-        assert Proxies([]).is_encrypted(scope)
+        assert TrustedProxies([]).is_encrypted(scope)

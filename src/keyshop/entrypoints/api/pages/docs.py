@@ -1,22 +1,18 @@
-"""The API's documentation at /docs, from files of this package: it works without the internet."""
+"""The documentation of the API at /docs, from files of this package: it works offline."""
 
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from litestar import Litestar, MediaType, Request, Response, get
-from litestar._openapi.schema_generation import SchemaCreator
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
-from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import FromPath
-from litestar.plugins import OpenAPISchemaPlugin
 from litestar.serialization import encode_json
-from litestar.typing import FieldDefinition
 
-from keyshop.entrypoints.http.describe_bodies import describe_bodies
-from keyshop.entrypoints.http.errors import ApiRequest
+from keyshop.entrypoints.api.pages.render import render
+from keyshop.entrypoints.http.openapi import openapi_document
+from keyshop.entrypoints.http.requests import ApiRequest
 
 _FOLDER: Final = Path(__file__).parent / "static"
 
@@ -25,72 +21,33 @@ _MEDIA_TYPES: Final = {
     "swagger-ui.css": "text/css",
 }
 
-_PAGE: Final = b"""<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <title>keyshop: the API</title>
-  <link rel="icon" href="data:,">
-  <link rel="stylesheet" href="/docs/files/swagger-ui.css">
-</head>
-<body style="margin: 0">
-  <div id="docs"></div>
-  <script src="/docs/files/swagger-ui-bundle.js"></script>
-  <script>
-    SwaggerUIBundle({url: "/openapi.json", dom_id: "#docs", deepLinking: true,
-                     validatorUrl: null});
-  </script>
-</body>
-</html>
-"""
-
 
 class DocsPage(OpenAPIRenderPlugin):
-    """Swagger UI, served by ourselves."""
+    """Swagger UI from our own files, at the root of Litestar's documentation."""
 
     def __init__(self) -> None:
-        """Stand at the root of the framework's documentation."""
         super().__init__(path="/")
+        self._page = render("docs.html").encode()
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """Return the page; it fetches the document itself."""
+        """Return the page, which loads the document itself."""
         del request, openapi_schema
-        return _PAGE
-
-
-class MoneySchema(OpenAPISchemaPlugin):
-    """Describes decimals as what they are on the wire: numbers."""
-
-    @staticmethod
-    def is_plugin_supported_type(value: object) -> bool:
-        """Test whether this is about the type."""
-        return value is Decimal
-
-    def to_openapi_schema(
-        self, field_definition: FieldDefinition, schema_creator: SchemaCreator
-    ) -> Schema:
-        """Return the description."""
-        del field_definition, schema_creator
-        return Schema(type=OpenAPIType.NUMBER)
+        return self._page
 
 
 @get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
-async def openapi_document(request: ApiRequest) -> bytes:
-    """Return the description of every endpoint."""
-    return _document(request.app)
+async def openapi_file(request: ApiRequest) -> bytes:
+    return _encoded_document(request.app)
 
 
 @cache
-def _document(app: Litestar) -> bytes:
-    document = app.openapi_schema.to_schema()
-    describe_bodies(document, app)
-    return encode_json(document)
+def _encoded_document(app: Litestar) -> bytes:
+    return encode_json(openapi_document(app))
 
 
 @get("/docs/files/{name:str}", include_in_schema=False)
 async def docs_file(name: FromPath[str]) -> Response[bytes]:
-    """Return a script or style sheet of the documentation."""
+    """Return the script or the style sheet of the documentation."""
     if name not in _MEDIA_TYPES:
         raise NotFoundException
     return Response(
