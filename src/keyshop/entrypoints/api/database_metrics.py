@@ -14,6 +14,8 @@ from keyshop.kit.jobs import job_figures
 from keyshop.sync.queries import count_quarantined, list_run_figures
 
 _TIMEOUT: Final = 2.0  # seconds
+_RUN_LABELS: Final = ("kind", "state")
+_JOB_LABELS: Final = ("name", "state")
 
 
 async def read_database_metrics(db: Database) -> Iterable[Metric]:
@@ -31,41 +33,41 @@ async def read_database_metrics(db: Database) -> Iterable[Metric]:
 
 async def _sync_metrics(reader: Reader) -> list[Metric]:
     runs = CounterMetricFamily(
-        "keyshop_sync_runs", "Sync runs by their final state.", labels=_BY_RUN
+        "keyshop_sync_runs", "Sync runs by their final state.", labels=_RUN_LABELS
     )
     rows = CounterMetricFamily(
         "keyshop_sync_rows", "Products by what the sync did with them.", labels=("kind", "fate")
     )
-    ended = GaugeMetricFamily(
+    last_ends = GaugeMetricFamily(
         "keyshop_sync_last_end_timestamp_seconds",
         "Time at which a run last ended in this state.",
-        labels=_BY_RUN,
+        labels=_RUN_LABELS,
     )
     totals: dict[tuple[str, str], int] = {}
-    for found in await list_run_figures(reader):
-        runs.add_metric([found.kind, found.state], found.runs)
-        if found.finished_at is not None:
-            ended.add_metric([found.kind, found.state], found.finished_at.timestamp())
+    for group in await list_run_figures(reader):
+        runs.add_metric([group.kind, group.state], group.runs)
+        if group.finished_at is not None:
+            last_ends.add_metric([group.kind, group.state], group.finished_at.timestamp())
         for fate in ("products", "added", "updated", "rejected"):
-            key = (found.kind, fate)
-            totals[key] = totals.get(key, 0) + getattr(found, fate)
+            key = (group.kind, fate)
+            totals[key] = totals.get(key, 0) + getattr(group, fate)
     for (kind, fate), number in sorted(totals.items()):
         rows.add_metric([kind, fate], number)
     quarantined = GaugeMetricFamily(
         "keyshop_sync_quarantined", "Products of the supplier in quarantine."
     )
     quarantined.add_metric([], await count_quarantined(reader))
-    return [runs, rows, ended, quarantined]
+    return [runs, rows, last_ends, quarantined]
 
 
 async def _job_metrics(reader: Reader) -> list[Metric]:
-    jobs = GaugeMetricFamily("keyshop_jobs", "Jobs in the queue.", labels=_BY_JOB)
+    jobs = GaugeMetricFamily("keyshop_jobs", "Jobs in the queue.", labels=_JOB_LABELS)
     oldest = GaugeMetricFamily(
-        "keyshop_jobs_oldest_seconds", "Age of the oldest job.", labels=_BY_JOB
+        "keyshop_jobs_oldest_seconds", "Age of the oldest job.", labels=_JOB_LABELS
     )
-    for found in await job_figures(reader):
-        jobs.add_metric([found.name, found.state], found.jobs)
-        oldest.add_metric([found.name, found.state], found.oldest_seconds)
+    for group in await job_figures(reader):
+        jobs.add_metric([group.name, group.state], group.jobs)
+        oldest.add_metric([group.name, group.state], group.oldest_seconds)
     return [jobs, oldest]
 
 
@@ -94,7 +96,3 @@ async def _cache_metrics(reader: Reader) -> list[Metric]:
             outbox.oldest,
         ),
     ]
-
-
-_BY_RUN = ("kind", "state")
-_BY_JOB = ("name", "state")

@@ -55,7 +55,7 @@ def health_handlers(db: Database, checks: Checks) -> list[HTTPRouteHandler]:
         responses=_RESPONSES,
     )
     async def health() -> Response[bytes]:
-        """Check the database and the optional dependencies, which are Redis and the supplier."""
+        """Check the database, Redis and the supplier; only the database is required."""
         report = await run_checks(all_checks)
         status = 200 if report.checks[_DATABASE] == "ok" else 503
         return Response(msgspec.json.encode(report), status_code=status, media_type=MediaType.JSON)

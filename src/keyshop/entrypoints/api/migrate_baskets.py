@@ -59,7 +59,7 @@ async def migrate_here(
         SessionRequired: there is no cookie.
     """
     now = utc_now()
-    known = await get_signed_in(request, shop, now=now)
+    signed_in = await get_signed_in(request, shop, now=now)
     session_id = find_session(request.scope)
     if session_id is None:
         raise SessionRequired
@@ -67,12 +67,12 @@ async def migrate_here(
         await migrate_part(
             shop.db,
             part,
-            user_id=known.user_id,
+            user_id=signed_in.user_id,
             session_id=session_id,
             limits=shop.accounts.basket_limits,
             now=now,
             successor=successor_id(
-                shop.accounts.proof_keys.current, session_id=session_id, user_id=known.user_id
+                shop.accounts.proof_keys.current, session_id=session_id, user_id=signed_in.user_id
             ),
         )
         if session_id
