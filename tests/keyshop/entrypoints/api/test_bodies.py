@@ -1,4 +1,4 @@
-"""What callers send and are sent, where it is printed."""
+"""The repr of bodies that contain secrets."""
 
 import msgspec
 import pytest
@@ -39,7 +39,7 @@ class TestBody:
         }
 
 
-class TestSession:
+class TestAuthSession:
     def test_prints_no_token(self):
         session = AuthSession(
             user=AuthUser(id="1", email="alice@example.com", nickname="Alice", role=Role.USER),

@@ -17,14 +17,14 @@ def families(kind: type[ShopError]) -> list[type[ShopError]]:
 
 
 class TestErrors:
-    async def test_name_an_unknown_route_as_it_was_asked_for(self, client: AsyncClient):
+    async def test_name_an_unknown_route_as_it_was_requested(self, client: AsyncClient):
         response = await client.get("/api/nothing/here?a=1&b=%20")
 
         assert response.status_code == 404
         assert response.json()["error"]["message"] == "Route /api/nothing/here?a=1&b=%20 not found"
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
-    async def test_tell_which_methods_are_possible(self, client: AsyncClient, method: str):
+    async def test_list_the_allowed_methods(self, client: AsyncClient, method: str):
         response = await client.request(method, "/api/games/genres")
 
         assert response.status_code == 405
@@ -47,7 +47,7 @@ class TestErrors:
         ],
         ids=str,
     )
-    async def test_refuse_a_body_that_makes_no_sense(self, client: AsyncClient, body: bytes):
+    async def test_refuse_a_malformed_body(self, client: AsyncClient, body: bytes):
         response = await client.post(
             "/tests/wishes", content=body, headers={"Content-Type": "application/json"}
         )
@@ -56,7 +56,7 @@ class TestErrors:
         assert response.json()["success"] is False
 
     @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 5_000, b'{"a": "secret"}'])
-    async def test_refuse_such_a_body_where_the_framework_reads_it(
+    async def test_refuse_a_malformed_body_that_the_framework_reads(
         self, client: AsyncClient, body: bytes
     ):
         response = await client.post(
@@ -84,7 +84,7 @@ class TestErrors:
         assert "secret-of-the-house" not in response.text
         assert "error id" in response.json()["error"]["message"]
 
-    async def test_say_when_the_database_is_away(self):
+    async def test_report_an_unavailable_database(self):
         app = make_app(
             Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
         )
@@ -97,7 +97,7 @@ class TestErrors:
         assert response.json()["success"] is False
 
     def test_have_a_status_each(self):
-        """Nothing the shop can say no with reaches a customer as a bare 500."""
+        """No error of the shop reaches a customer as a bare 500."""
         for kind in families(ShopError):
             if kind is not ShopError:
                 assert error_status(kind.__new__(kind)) in STATUS_BY_FAMILY.values()
@@ -105,7 +105,7 @@ class TestErrors:
 
 class TestOrigins:
     @pytest.mark.parametrize("path", ["/api/games", "/api/nothing", "/"])
-    async def test_are_answered_a_preflight_at_any_path(self, client: AsyncClient, path: str):
+    async def test_get_a_preflight_response_at_any_path(self, client: AsyncClient, path: str):
         response = await client.options(
             path, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}
         )
@@ -116,7 +116,7 @@ class TestOrigins:
         assert "DELETE" in response.headers["access-control-allow-methods"]
         assert "Authorization" in response.headers["access-control-allow-headers"]
 
-    async def test_that_are_allowed_may_read_answers_and_refusals(self, client: AsyncClient):
+    async def test_that_are_allowed_may_read_responses_and_errors(self, client: AsyncClient):
         for path in ("/api/games/genres", "/api/games/nobody", "/api/nothing"):
             response = await client.get(path, headers={"Origin": ORIGIN})
 
@@ -133,7 +133,9 @@ class TestOrigins:
             "null",
         ],
     )
-    async def test_that_are_not_named_exactly_get_no_leave(self, client: AsyncClient, origin: str):
+    async def test_that_are_not_named_exactly_are_not_allowed(
+        self, client: AsyncClient, origin: str
+    ):
         for response in (
             await client.get("/api/games/genres", headers={"Origin": origin}),
             await client.options("/api/games", headers={"Origin": origin}),
@@ -142,9 +144,9 @@ class TestOrigins:
             assert "access-control-allow-origin" not in response.headers
 
 
-class TestEveryAnswer:
+class TestEveryResponse:
     @pytest.mark.parametrize("path", ["/api/games/genres", "/api/nothing", "/", "/live"])
-    async def test_forbids_guessing_its_type_and_framing(self, client: AsyncClient, path: str):
+    async def test_forbids_content_sniffing_and_framing(self, client: AsyncClient, path: str):
         response = await client.get(path)
 
         assert response.headers["x-content-type-options"] == "nosniff"
@@ -160,7 +162,7 @@ class TestEveryAnswer:
 
 class TestHealth:
     @pytest.mark.parametrize("path", ["/health", "/api/health"])
-    async def test_is_told_of_every_part(self, client: AsyncClient, path: str):
+    async def test_reports_every_check(self, client: AsyncClient, path: str):
         response = await client.get(path)
 
         assert response.status_code == 200
@@ -191,7 +193,7 @@ class TestHealth:
         assert response.json()["status"] == "ok"
         assert response.json()["checks"]["redis"] == "disconnected"
 
-    async def test_is_bad_without_the_database(self):
+    async def test_is_503_without_the_database(self):
         app = make_app(
             Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
         )
@@ -206,7 +208,7 @@ class TestHealth:
 
 
 class TestMetrics:
-    async def test_count_requests_by_route_and_not_by_address(self, client: AsyncClient):
+    async def test_count_requests_by_route_and_not_by_path(self, client: AsyncClient):
         await client.get("/api/games/slug/some-address-of-a-game")
 
         figures = (await client.get("/metrics")).text
@@ -220,7 +222,7 @@ class TestMetrics:
 
 
 class TestPages:
-    async def test_start_page_links_only_what_is_there(self, client: AsyncClient):
+    async def test_start_page_links_only_to_existing_pages(self, client: AsyncClient):
         page = (await client.get("/")).text
 
         links = [part.partition('"')[0] for part in page.split('href="')[1:]]
@@ -228,7 +230,7 @@ class TestPages:
             if not link.startswith("data:"):
                 assert (await client.get(link.replace("&amp;", "&"))).status_code == 200
 
-    async def test_documentation_needs_nothing_from_elsewhere(self, client: AsyncClient):
+    async def test_documentation_loads_nothing_from_other_hosts(self, client: AsyncClient):
         page = (await client.get("/docs")).text
 
         assert "://" not in page
@@ -236,7 +238,7 @@ class TestPages:
             assert f"/docs/files/{file}" in page
             assert (await client.get(f"/docs/files/{file}")).status_code == 200
 
-    async def test_documentation_gives_no_other_file(self, client: AsyncClient):
+    async def test_documentation_serves_no_other_file(self, client: AsyncClient):
         for name in ("docs.py", "..%2Fdocs.py", "swagger-ui.LICENSE"):
             assert (await client.get(f"/docs/files/{name}")).status_code == 404
 
@@ -249,7 +251,7 @@ class TestPages:
             "type": "number"
         }
 
-    async def test_openapi_document_names_bodies_tokens_and_refusals(self, client: AsyncClient):
+    async def test_openapi_document_describes_bodies_tokens_and_errors(self, client: AsyncClient):
         document = (await client.get("/openapi.json")).json()
 
         add = document["paths"]["/api/cart"]["post"]

@@ -40,10 +40,10 @@ class TestLog:
         assert (line["method"], line["status"]) == ("GET", 200)
         assert line["milliseconds"] > 0
         assert "something-private" not in str(line)
-        # The figures count it; a line for each would cost as much as the answer.
+        # The metrics count it; a log line would cost as much as the response.
         assert line["log_level"] == "debug"
 
-    async def test_shows_an_operator_what_was_refused(self, client: AsyncClient):
+    async def test_has_a_line_at_level_info_for_a_refused_request(self, client: AsyncClient):
         with capture_logs() as lines:
             await client.get("/api/games/no-such-game")
 
@@ -52,7 +52,7 @@ class TestLog:
 
 
 class TestMetricsOfSeveralProcesses:
-    def test_stand_at_one_address_and_none_are_lost(self, tmp_path: Path):
+    def test_are_summed_at_one_path_and_none_are_lost(self, tmp_path: Path):
         figures = [
             subprocess.run(
                 [sys.executable, "-c", _COUNT, tmp_path],

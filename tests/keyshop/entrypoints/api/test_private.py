@@ -1,4 +1,4 @@
-"""Answers that are one person's: kept by nobody, and cookies that only the shop can read."""
+"""Personal responses are not stored outside the shop, and cookies are sent only to it."""
 
 from ipaddress import IPv4Network
 
@@ -35,9 +35,11 @@ async def public_app(stocked: Database) -> ASGIApp:
     return make_app(stocked, trusted_proxies=[IPv4Network("10.0.0.0/8")], secure_cookies=True)
 
 
-class TestPersonalAnswer:
+class TestPersonalResponse:
     @pytest.mark.parametrize(("method", "path"), PERSONAL)
-    async def test_is_kept_by_nobody(self, guest: Person, alice: Person, method: str, path: str):
+    async def test_is_not_stored_by_browsers_or_proxies(
+        self, guest: Person, alice: Person, method: str, path: str
+    ):
         for person in (guest, alice):
             answer = await person.ask(method, path)
 
@@ -45,21 +47,21 @@ class TestPersonalAnswer:
             assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
             assert answer.headers["x-content-type-options"] == "nosniff"
 
-    async def test_is_no_game(self, guest: Person):
+    async def test_excludes_the_catalogue(self, guest: Person):
         answer = await guest.ask("GET", "/api/games/genres")
 
         assert "cache-control" not in answer.headers
 
 
 class TestEncryptedShop:
-    async def test_gives_cookies_that_never_travel_in_clear(self, public_app, games):
+    async def test_sets_cookies_that_are_sent_only_over_tls(self, public_app, games):
         async with open_browser(public_app) as guest:
             answer = await guest.ask("POST", "/api/cart", json={"gameId": games[0]})
 
         assert "Secure" in answer.headers["set-cookie"].split("; ")
         assert "max-age=" in answer.headers["strict-transport-security"]
 
-    async def test_gives_them_when_its_proxy_says_so(self, stocked: Database, games):
+    async def test_sets_them_when_a_trusted_proxy_reports_tls(self, stocked: Database, games):
         app = make_app(stocked, trusted_proxies=[IPv4Network("10.0.0.0/8")])
         secure = []
         for address, proto in [
@@ -78,7 +80,7 @@ class TestEncryptedShop:
 
         assert secure == [True, False, False]
 
-    async def test_notes_where_a_sign_in_came_from(self, public_app, stocked: Database, alice):
+    async def test_records_the_address_of_a_sign_in(self, public_app, stocked: Database, alice):
         header = {"X-Forwarded-For": "198.51.100.1, 203.0.113.77", "User-Agent": "Fire\x01fox"}
         async with open_browser(public_app, address="10.0.0.1") as phone:
             await phone.sign_in(alice.email, headers=header)
@@ -92,7 +94,7 @@ class TestEncryptedShop:
         assert noted is not None
         assert tuple(noted) == ("203.0.113.77", "Firefox")
 
-    async def test_counts_clients_and_not_its_proxy(self, public_app):
+    async def test_limits_clients_and_not_their_proxy(self, public_app):
         async def register(client: str) -> int:
             answer = await proxy.ask(
                 "POST",

@@ -1,4 +1,4 @@
-"""What customers are told when parts of the shop do not work, and what they keep."""
+"""What customers see, and what they keep, when parts of the shop fail."""
 
 import asyncio
 
@@ -72,7 +72,7 @@ class TestDatabaseThatIsAway:
 
 
 class TestDatabaseThatLeavesAtTheCommit:
-    async def test_invites_nobody_to_do_the_same_again(self, db: Database, database_url: str):
+    async def test_does_not_invite_the_customer_to_retry(self, db: Database, database_url: str):
         game = await make_game(db)
         leaving = Database(database_url, guard=Forsaken(DatabaseUnavailable))
         await leaving.open()
