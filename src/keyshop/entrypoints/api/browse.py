@@ -4,10 +4,9 @@ from litestar import MediaType, get
 from litestar.handlers import HTTPRouteHandler
 
 from keyshop.entrypoints.api.catalogue_query import (
-    QUERY_DEPENDENCIES,
+    PARAMETERS_DEPENDENCY,
     CatalogueQuery,
-    FilterGroup,
-    PagingGroup,
+    CurrentParameters,
     ParsedQueryCache,
 )
 from keyshop.entrypoints.http.dependencies import ApiShop
@@ -32,15 +31,13 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
         "/api/games",
         tags=["Games"],
         before_request=respond_to_parsed_query,
-        dependencies=QUERY_DEPENDENCIES,
+        dependencies=PARAMETERS_DEPENDENCY,
         responses=documented_responses(Envelope[GamePage]),
         media_type=MediaType.JSON,
     )
-    async def browse(
-        request: ApiRequest, catalogue_filter: FilterGroup, paging: PagingGroup
-    ) -> JsonBytes:
+    async def browse(request: ApiRequest, parameters: CurrentParameters) -> JsonBytes:
         """List a page of the games that match every filter."""
-        query = CatalogueQuery(filter=catalogue_filter, paging=paging)
+        query = parameters.parse()
         parsed_queries.put(request.scope["query_string"], query)
         return await _respond(shop, query)
 
@@ -53,9 +50,9 @@ async def _respond(shop: ApiShop, query: CatalogueQuery) -> JsonBytes:
             shop.db,
             shop.cache,
             query.filter,
-            sort=query.paging.sort,
-            page=query.paging.page,
-            page_size=query.paging.page_size,
+            sort=query.sort,
+            page=query.page,
+            page_size=query.page_size,
             now=utc_now(),
         )
     )

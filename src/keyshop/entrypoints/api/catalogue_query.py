@@ -1,5 +1,6 @@
 """The query of the catalogue: its parameters, and a cache of parsed queries."""
 
+from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 
 from litestar.di import NamedDependency, Provide
@@ -10,7 +11,6 @@ from keyshop.entrypoints.api.parameters import (
     PRESET_NAMES,
     Page,
     PageSize,
-    PriceRange,
     clamp_page,
     clamp_page_size,
     parse_flag,
@@ -26,152 +26,98 @@ MAX_CACHED_QUERIES: Final = 1000
 MAX_CACHED_LENGTH: Final = 200  # bytes of a query string
 
 _SORTS: Final = ", ".join(sort for sort in Sort if sort)
-_LIST: Final = "separated by commas. A game matches if it has any of them."
-
-Search = Annotated[
-    str | None, QueryParameter(description="Text in the title, publisher or description.")
-]
-MinPrice = Annotated[
-    str | None,
-    QueryParameter(
-        name="minPrice", description="Lowest price, inclusive; ignored without maxPrice."
-    ),
-]
-MaxPrice = Annotated[
-    str | None,
-    QueryParameter(
-        name="maxPrice", description="Highest price, inclusive; ignored without minPrice."
-    ),
-]
-PricePreset = Annotated[
-    str | None,
-    QueryParameter(
-        name="pricePreset",
-        description=f"One of {PRESET_NAMES}; overrides minPrice and maxPrice.",
-    ),
-]
-InStockOnly = Annotated[
-    str | None,
-    QueryParameter(
-        name="inStockOnly", description="Return only games in stock, unless the value is `false`."
-    ),
-]
-Multiplayer = Annotated[
-    bool | None, QueryParameter(description="Return only games with, or without, multiplayer.")
-]
-Platforms = Annotated[
-    list[str] | None, QueryParameter(description=f"Names or slugs of platforms, {_LIST}")
-]
-Genres = Annotated[
-    list[str] | None, QueryParameter(description=f"Names or slugs of genres, {_LIST}")
-]
-ActivationServices = Annotated[
-    list[str] | None,
-    QueryParameter(name="activationServices", description=f"Names of activation services, {_LIST}"),
-]
-Regions = Annotated[list[str] | None, QueryParameter(description=f"Names of regions, {_LIST}")]
-Publishers = Annotated[
-    list[str] | None, QueryParameter(description=f"Names of publishers, {_LIST}")
-]
-SortName = Annotated[
-    str | None,
-    QueryParameter(
-        name="sort",
-        description=f"One of {_SORTS}; any other value returns the latest entries first.",
-    ),
-]
-
-
-class NameFilters(Struct, frozen=True, kw_only=True):
-    """The filters whose values are names."""
-
-    platforms: list[str]
-    genres: list[str]
-    activation_services: list[str]
-    regions: list[str]
-    publishers: list[str]
-
-
-class Paging(Struct, frozen=True, kw_only=True):
-    """The order of the games, and the page of them."""
-
-    sort: Sort
-    page: int
-    page_size: int
 
 
 class CatalogueQuery(Struct, frozen=True, kw_only=True):
     """A parsed query of the catalogue."""
 
     filter: CatalogueFilter
-    paging: Paging
+    sort: Sort
+    page: int
+    page_size: int
 
 
-# Fourteen parameters are parsed in groups, each of which Litestar resolves as a dependency.
-PriceRangeGroup: TypeAlias = SkipValidation[NamedDependency[PriceRange]]
-NameFilterGroup: TypeAlias = SkipValidation[NamedDependency[NameFilters]]
-FilterGroup: TypeAlias = SkipValidation[NamedDependency[CatalogueFilter]]
-PagingGroup: TypeAlias = SkipValidation[NamedDependency[Paging]]
+def _text(description: str, name: str | None = None) -> QueryParameter:
+    return QueryParameter(name=name, description=description)
 
 
-def price_range(
-    min_price: MinPrice = None, max_price: MaxPrice = None, price_preset: PricePreset = None
-) -> PriceRange:
-    return parse_price_range(min_price=min_price, max_price=max_price, preset=price_preset)
+def _names(kind: str, name: str | None = None) -> QueryParameter:
+    description = f"{kind}, separated by commas. A game matches if it has any of them."
+    return QueryParameter(name=name, description=description)
 
 
-def name_filters(
-    platforms: Platforms = None,
-    genres: Genres = None,
-    activation_services: ActivationServices = None,
-    regions: Regions = None,
-    publishers: Publishers = None,
-) -> NameFilters:
-    return NameFilters(
-        platforms=split_values(platforms),
-        genres=split_values(genres),
-        activation_services=split_values(activation_services),
-        regions=split_values(regions),
-        publishers=split_values(publishers),
-    )
+@dataclass(frozen=True, kw_only=True)
+class CatalogueParameters:
+    """The query parameters of the catalogue, as Litestar validates them."""
+
+    search: Annotated[str | None, _text("Text in the title, publisher or description.")] = None
+    min_price: Annotated[
+        str | None, _text("Lowest price, inclusive; ignored without maxPrice.", "minPrice")
+    ] = None
+    max_price: Annotated[
+        str | None, _text("Highest price, inclusive; ignored without minPrice.", "maxPrice")
+    ] = None
+    price_preset: Annotated[
+        str | None,
+        _text(f"One of {PRESET_NAMES}; overrides minPrice and maxPrice.", "pricePreset"),
+    ] = None
+    in_stock_only: Annotated[
+        str | None,
+        _text("Return only games in stock, unless the value is `false`.", "inStockOnly"),
+    ] = None
+    platforms: Annotated[list[str] | None, _names("Names or slugs of platforms")] = None
+    genres: Annotated[list[str] | None, _names("Names or slugs of genres")] = None
+    activation_services: Annotated[
+        list[str] | None, _names("Names of activation services", "activationServices")
+    ] = None
+    regions: Annotated[list[str] | None, _names("Names of regions")] = None
+    publishers: Annotated[list[str] | None, _names("Names of publishers")] = None
+    multiplayer: Annotated[
+        bool | None,
+        QueryParameter(description="Return only games with, or without, multiplayer."),
+    ] = None
+    sort: Annotated[
+        str | None, _text(f"One of {_SORTS}; any other value returns the latest entries first.")
+    ] = None
+    page: Page = 1
+    page_size: PageSize = DEFAULT_PAGE_SIZE
+
+    def parse(self) -> CatalogueQuery:
+        """
+        Return the query.
+
+        Raises:
+            BadParameter: a parameter has an invalid value.
+        """
+        return CatalogueQuery(
+            filter=self._parse_filter(),
+            sort=parse_sort(self.sort),
+            page=clamp_page(self.page),
+            page_size=clamp_page_size(self.page_size),
+        )
+
+    def _parse_filter(self) -> CatalogueFilter:
+        prices = parse_price_range(
+            min_price=self.min_price, max_price=self.max_price, preset=self.price_preset
+        )
+        return CatalogueFilter(
+            search=parse_search(self.search),
+            price_from=prices.start,
+            price_to=prices.end,
+            price_below=prices.below,
+            in_stock_only=parse_flag(self.in_stock_only),
+            platforms=split_values(self.platforms),
+            genres=split_values(self.genres),
+            activation_services=split_values(self.activation_services),
+            regions=split_values(self.regions),
+            publishers=split_values(self.publishers),
+            multiplayer=self.multiplayer,
+        )
 
 
-def catalogue_filter(
-    price_range: PriceRangeGroup,
-    name_filters: NameFilterGroup,
-    search: Search = None,
-    in_stock_only: InStockOnly = None,
-    multiplayer: Multiplayer = None,
-) -> CatalogueFilter:
-    return CatalogueFilter(
-        search=parse_search(search),
-        price_from=price_range.start,
-        price_to=price_range.end,
-        price_below=price_range.below,
-        in_stock_only=parse_flag(in_stock_only),
-        platforms=name_filters.platforms,
-        genres=name_filters.genres,
-        activation_services=name_filters.activation_services,
-        regions=name_filters.regions,
-        publishers=name_filters.publishers,
-        multiplayer=multiplayer,
-    )
-
-
-def paging(
-    sort_name: SortName = None, page: Page = 1, page_size: PageSize = DEFAULT_PAGE_SIZE
-) -> Paging:
-    return Paging(
-        sort=parse_sort(sort_name), page=clamp_page(page), page_size=clamp_page_size(page_size)
-    )
-
-
-QUERY_DEPENDENCIES: Final = {
-    "price_range": Provide(price_range, sync_to_thread=False),
-    "name_filters": Provide(name_filters, sync_to_thread=False),
-    "catalogue_filter": Provide(catalogue_filter, sync_to_thread=False),
-    "paging": Provide(paging, sync_to_thread=False),
-}
+# One dependency: Litestar resolves several in tasks of their own, which cost more than the parsing.
+CurrentParameters: TypeAlias = SkipValidation[NamedDependency[CatalogueParameters]]
+PARAMETERS_DEPENDENCY: Final = {"parameters": Provide(CatalogueParameters, sync_to_thread=False)}
 
 
 class ParsedQueryCache:

@@ -7,7 +7,6 @@ from keyshop.entrypoints.api.catalogue_query import (
     MAX_CACHED_LENGTH,
     MAX_CACHED_QUERIES,
     CatalogueQuery,
-    Paging,
     ParsedQueryCache,
 )
 from keyshop.storefront.models import CatalogueFilter, Sort
@@ -34,8 +33,7 @@ QUERIES = [
 
 
 def page(number: int) -> CatalogueQuery:
-    paging = Paging(sort=Sort.POPULAR, page=number, page_size=36)
-    return CatalogueQuery(filter=CatalogueFilter(), paging=paging)
+    return CatalogueQuery(filter=CatalogueFilter(), sort=Sort.POPULAR, page=number, page_size=36)
 
 
 class TestRepeatedQuery:
