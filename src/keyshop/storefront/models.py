@@ -2,11 +2,9 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
-
-_Data = TypeVar("_Data")
 
 
 class Game(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -129,10 +127,3 @@ class CatalogueQuery(Struct, frozen=True, kw_only=True):
     sort: Sort
     page: int
     page_size: int
-
-
-class Envelope(Struct, Generic[_Data], frozen=True, kw_only=True):
-    """What every successful read looks like."""
-
-    success: Literal[True] = True
-    data: _Data
