@@ -234,11 +234,11 @@ def account_services(settings: Settings) -> Iterator[AccountServices]:
         yield AccountServices(
             tokens=Tokens(
                 secrets,
-                access_life=settings.jwt_expires_in,
-                refresh_life=settings.jwt_refresh_expires_in,
+                access_lifetime=settings.jwt_expires_in,
+                refresh_lifetime=settings.jwt_refresh_expires_in,
             ),
             passwords=passwords,
-            proof_keys=EmailTokenKeys(secrets.access, secrets.previous_access),
+            email_token_keys=EmailTokenKeys(secrets.access, secrets.previous_access),
         )
     finally:
         passwords.close()

@@ -108,9 +108,11 @@ async def sign_in_at(db: Database, email: str, client_info: ClientInfo) -> SignI
 def _services() -> AccountServices:
     secrets = TokenSecrets(access=Secret("a" * 32), refresh=Secret("r" * 32))
     return AccountServices(
-        tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=1)),
+        tokens=Tokens(
+            secrets, access_lifetime=timedelta(hours=1), refresh_lifetime=timedelta(days=1)
+        ),
         passwords=PasswordPool(threads=1, cost=4),
-        proof_keys=EmailTokenKeys(secrets.access),
+        email_token_keys=EmailTokenKeys(secrets.access),
     )
 
 

@@ -21,7 +21,7 @@ class SignIns:
     def __init__(self, secret: str) -> None:
         """Take what the shop signs with."""
         secrets = TokenSecrets(access=Secret(secret), refresh=Secret(f"not {secret}"))
-        self.tokens: Final = Tokens(secrets, access_life=_LIFE, refresh_life=_LIFE)
+        self.tokens: Final = Tokens(secrets, access_lifetime=_LIFE, refresh_lifetime=_LIFE)
         self._good: dict[int, int] = {}
         self._tried: dict[int, int] = {}
 

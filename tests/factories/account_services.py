@@ -21,7 +21,9 @@ def account_services() -> AccountServices:
     """Return the parts of every shop of a test run's process."""
     secrets = TokenSecrets(access=Secret(ACCESS_SECRET), refresh=Secret(REFRESH_SECRET))
     return AccountServices(
-        tokens=Tokens(secrets, access_life=timedelta(hours=1), refresh_life=timedelta(days=30)),
+        tokens=Tokens(
+            secrets, access_lifetime=timedelta(hours=1), refresh_lifetime=timedelta(days=30)
+        ),
         passwords=PasswordPool(threads=1, cost=4),
-        proof_keys=EmailTokenKeys(secrets.access),
+        email_token_keys=EmailTokenKeys(secrets.access),
     )

@@ -40,7 +40,7 @@ def make_account_services(passwords: PasswordPool, tokens: Tokens | None = None)
     return AccountServices(
         tokens=tokens or make_tokens(),
         passwords=passwords,
-        proof_keys=EmailTokenKeys(Secret("p" * 32)),
+        email_token_keys=EmailTokenKeys(Secret("p" * 32)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Mails as they arrive in mailboxes."""
+"""The mails that waiting jobs send."""
 
 from typing import Any
 
@@ -20,9 +20,11 @@ _KINDS: dict[str, type[MailJob]] = {
 
 
 async def mailed(db: Database, parts: AccountServices, *, now=NOON, **_: Any) -> list[Mail]:
-    """Return the mails that the jobs make which wait, the oldest first."""
+    """Return the mails of the waiting jobs, the oldest first."""
     composed = [
-        await compose(db, parts.proof_keys, msgspec.convert(fields, _KINDS[name]), URL, now=now)
+        await compose(
+            db, parts.email_token_keys, msgspec.convert(fields, _KINDS[name]), URL, now=now
+        )
         for name, fields in await jobs(db)
     ]
     return [mail for mail in composed if mail is not None]
@@ -33,5 +35,5 @@ async def last_mail(db: Database, parts: AccountServices, *, now=NOON) -> Mail:
 
 
 def link_token(mail: Mail) -> str:
-    """Return what stands in the link of a mail."""
+    """Return the token in the link of a mail."""
     return mail.values["link"].partition("?token=")[2]

@@ -1,9 +1,10 @@
-"""People with accounts, and the tokens of a shop that signs for them."""
+"""Accounts, and the tokens of a shop that signs them in."""
 
 from datetime import timedelta
 from typing import Any
 
-from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, TokenPair, account_of
+from keyshop.accounts.columns import ACCOUNT_COLUMNS, to_account
+from keyshop.accounts.models import Account, TokenPair
 from keyshop.accounts.sessions.families import begin_family
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.kit.clock import utc_now
@@ -14,21 +15,23 @@ from tests.shop import NOON
 
 HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)
-# Hashes that nobody knows a password of.
+# No password has these hashes.
 OLD_HASH = "$2b$12$" + "o" * 53
 NEW_HASH = "$2b$12$" + "n" * 53
 
 
 def make_tokens(**overrides: Any) -> Tokens:
-    """Return what signs; overrides are secrets as texts, `access_life` and `refresh_life`."""
-    lives = {"access_life": HOUR, "refresh_life": MONTH}
-    lives |= {name: overrides.pop(name) for name in lives if name in overrides}
+    """Return a signer; overrides are secrets, `access_lifetime` and `refresh_lifetime`."""
+    lifetimes = {"access_lifetime": HOUR, "refresh_lifetime": MONTH}
+    lifetimes |= {name: overrides.pop(name) for name in lifetimes if name in overrides}
     secrets = {"access": "a" * 32, "refresh": "r" * 32} | overrides
-    return Tokens(TokenSecrets(**{name: Secret(value) for name, value in secrets.items()}), **lives)
+    return Tokens(
+        TokenSecrets(**{name: Secret(value) for name, value in secrets.items()}), **lifetimes
+    )
 
 
 async def add_user(db: Database, **overrides: Any) -> Account:
-    """Store an account, whose columns are overridden, and return it."""
+    """Store an account and return it; overrides are columns."""
     user_id = new_id()
     columns: dict[str, Any] = {
         "id": user_id,
@@ -47,13 +50,13 @@ async def add_user(db: Database, **overrides: Any) -> Account:
 
 
 async def get_account(db: Database, user_id: str) -> Account:
-    """Return the account as it is now."""
+    """Return the account as it is stored."""
     async with db.read() as reader:
         found = await reader.fetchrow(
             f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1", user_id
         )
     assert found is not None
-    return account_of(found)
+    return to_account(found)
 
 
 async def sign_in(db: Database, tokens: Tokens, account: Account, **when: Any) -> TokenPair:
@@ -63,5 +66,5 @@ async def sign_in(db: Database, tokens: Tokens, account: Account, **when: Any) -
 
 
 def family_of(tokens: Tokens, pair: TokenPair, **when: Any) -> str:
-    """Return the family that a pair belongs to."""
+    """Return the id of the family that the pair belongs to."""
     return tokens.read_refresh(pair.refresh_token, now=when.get("now", utc_now())).fid

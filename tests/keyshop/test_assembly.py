@@ -135,8 +135,8 @@ class TestAccountParts:
         limits = basket_settings(settings).limits
         with account_services(settings) as parts:
             assert (limits.max_quantity, limits.max_lines) == (5, 7)
-            assert parts.tokens.access_life == timedelta(minutes=15)
-            assert parts.tokens.refresh_life == timedelta(days=7)
+            assert parts.tokens.access_lifetime == timedelta(minutes=15)
+            assert parts.tokens.refresh_lifetime == timedelta(days=7)
 
 
 class TestShop:

@@ -2,7 +2,7 @@
 E-mail addresses: which spellings are one mailbox, and which may become an account.
 
 Nearly all accounts of the shop's earlier years are stored as `normalise` writes them, so its rules
-are facts about those accounts and not about today's mail providers; `spellings` finds the others.
+describe those accounts, not today's mail providers. `spellings` finds the other accounts.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final, NewType
 from keyshop.accounts.errors import AccountInvalid
 
 NormalAddress = NewType("NormalAddress", str)
-"""The one spelling of an address; `normalise` must not meet it again, see there."""
+"""An address as it is stored or looked up; never normalise it a second time."""
 
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 _ICLOUD: Final = frozenset({"icloud.com", "me.com"})
@@ -22,15 +22,15 @@ _YAHOO: Final = frozenset(
     {
         "rocketmail.com",
         "ymail.com",
-        *(f"yahoo.{end}" for end in ("ca", "co.uk", "com", "de", "fr", "in", "it")),
+        *(f"yahoo.{suffix}" for suffix in ("ca", "co.uk", "com", "de", "fr", "in", "it")),
     }
 )
-_HOTMAIL_ENDS: Final = (
+_HOTMAIL_SUFFIXES: Final = (
     "at be ca cl co.il co.nz co.th co.uk com com.ar com.au com.br com.gr com.mx com.pe com.tr "
     "com.vn cz de dk es fr hu id ie in it jp kr lv my ph pt sa sg sk"
 )
-_LIVE_ENDS: Final = "be co.uk com com.ar com.mx de es eu fr it nl"
-_OUTLOOK_ENDS: Final = (
+_LIVE_SUFFIXES: Final = "be co.uk com com.ar com.mx de es eu fr it nl"
+_OUTLOOK_SUFFIXES: Final = (
     "at be cl co.il co.nz co.th com com.ar com.au com.br com.gr com.pe com.tr com.vn cz de dk es "
     "fr hu id ie in it jp kr lv my ph pt sa sg sk"
 )
@@ -38,21 +38,21 @@ _OUTLOOK: Final = frozenset(
     {
         "msn.com",
         "passport.com",
-        *(f"hotmail.{end}" for end in _HOTMAIL_ENDS.split()),
-        *(f"live.{end}" for end in _LIVE_ENDS.split()),
-        *(f"outlook.{end}" for end in _OUTLOOK_ENDS.split()),
+        *(f"hotmail.{suffix}" for suffix in _HOTMAIL_SUFFIXES.split()),
+        *(f"live.{suffix}" for suffix in _LIVE_SUFFIXES.split()),
+        *(f"outlook.{suffix}" for suffix in _OUTLOOK_SUFFIXES.split()),
     }
 )
 
-# One dot between letters means nothing to Gmail; two in a row were kept as they are.
+# Gmail ignores a single dot; two in a row were stored unchanged.
 _SINGLE_DOT: Final = re.compile(r"(?<!\.)\.(?!\.)")
 
 _BLANK: Final = " \t\r\n\f\v"
 _MAX_LENGTH: Final = 254
 _MAX_NAME: Final = 64
 
-# Nothing that ends a line of a mail's head, and nothing that PostgreSQL cannot store.
-_is_askable: Final = re.compile(
+# Without characters that would end a header line of a mail, or that PostgreSQL cannot store.
+_is_address: Final = re.compile(
     r"[^\x00-\x1f\x7f\ud800-\udfff]+@[^\x00-\x20\x7f@\ud800-\udfff]+"
 ).fullmatch
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -65,11 +65,11 @@ _is_domain: Final = re.compile(
 
 def normalise(address: str) -> NormalAddress:
     """
-    Return the one spelling under which an account with this address is stored.
+    Return the normal form of an address, under which keyshop stores its account.
 
-    Any text has one; what is no address has one that no account has. Called once, where an address
-    comes in: of a Yahoo address, only the part after the last hyphen is a sub-address, so another
-    call would take off the next one, and find somebody else.
+    Every text has one; the form of a text that is not an address belongs to no account. Call it
+    once, where an address enters: in a Yahoo address only the part after the last hyphen is a
+    sub-address, so a second call removes the next part and finds another person's account.
     """
     name, _, domain = address.strip(_BLANK).rpartition("@")
     domain = domain.lower()
@@ -87,43 +87,43 @@ def normalise(address: str) -> NormalAddress:
 
 def spellings(address: str) -> list[str]:
     """
-    Return how an account with this address may be stored: as written, the normal form, lower case.
+    Return the forms in which an account may be stored: as written, normalised, in lower case.
 
-    keyshop stores the second only; other programs made accounts from addresses as they were given,
-    and whoever writes one exactly so must find it, whatever others have registered since.
+    keyshop stores the normal form only. Other programs stored addresses as they were given, and the
+    exact spelling must find such an account, whatever was registered since.
     """
     trimmed = address.strip(_BLANK)
     return [trimmed, normalise(trimmed), trimmed.lower()]
 
 
 def counted_as(stored: NormalAddress) -> str:
-    """Return the form under which attempts are counted for an account, however it is stored."""
-    # Of a Yahoo address nobody can tell whether its sub-address was taken off already.
+    """Return the form under which wrong passwords are counted for a stored address."""
+    # The sub-address of a Yahoo address may have been removed already: see `normalise`.
     return stored if stored.rpartition("@")[2] in _YAHOO else normalise(stored)
 
 
 def parse_sign_in_email(address: str) -> NormalAddress:
     """
-    Return the normal form of an address that somebody signs in with.
+    Return the normal form of an address given to sign in or to reset a password.
 
     Raises:
-        AccountInvalid: it cannot be anybody's.
+        AccountInvalid: no account can have it.
     """
     trimmed = address.strip(_BLANK)
-    if len(trimmed) > _MAX_LENGTH or _is_askable(trimmed) is None:
+    if len(trimmed) > _MAX_LENGTH or _is_address(trimmed) is None:
         raise AccountInvalid("email must be a valid e-mail address.")
     return normalise(trimmed)
 
 
 def parse_new_email(address: str) -> NormalAddress:
     """
-    Return the normal form of an address that is to become an account's.
+    Return the normal form of an address for a new account.
 
-    Only plain letters: another alphabet's look-alikes must never be mistaken for somebody else's
-    address. Domains of other alphabets are written as punycode.
+    ASCII only: a look-alike letter of another alphabet must not pass for another person's address.
+    Domains of other alphabets are written as punycode.
 
     Raises:
-        AccountInvalid: it is no address, or not in plain letters.
+        AccountInvalid: it is not an address, or not in ASCII.
     """
     trimmed = address.strip(_BLANK)
     name, _, domain = trimmed.rpartition("@")
@@ -134,8 +134,10 @@ def parse_new_email(address: str) -> NormalAddress:
         or _is_name(name) is None
         or _is_domain(domain) is None
         or not normal
-        # Nobody has a mailbox there; accounts that were erased are named so.
+        # No mailbox can exist there; erased accounts have such addresses.
         or normal.endswith(".invalid")
     ):
-        raise AccountInvalid("email must be a valid e-mail address in plain letters.")
+        raise AccountInvalid(
+            "email must be a valid e-mail address in Latin letters without accents."
+        )
     return normal

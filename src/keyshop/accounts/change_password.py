@@ -13,7 +13,7 @@ from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFoun
 from keyshop.accounts.lockout.failures import device_counter, reset_counter
 from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.models import Account, ClientInfo, SignedIn
-from keyshop.accounts.rules import PASSWORD_CHANGE_OF_DEVICE, why_unfit
+from keyshop.accounts.rules import PASSWORD_CHANGES_PER_DEVICE, find_password_problem
 from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions import queries as session_queries
 from keyshop.accounts.sessions.families import rebind_to_new_hash
@@ -67,7 +67,7 @@ async def change_password(
     attempt = PasswordAttempt(
         client_info=client_info,
         counter=device_counter(account.email, signed_in.family_id),
-        limit=PASSWORD_CHANGE_OF_DEVICE,
+        limit=PASSWORD_CHANGES_PER_DEVICE,
         limit_key=signed_in.family_id,
     )
     async with attempt_under_lockout(db, attempt, now=now) as count_failure:
@@ -91,7 +91,7 @@ def _check_given(passwords: PasswordPair) -> None:
         raise PasswordInvalid("Current password is required")
     if not passwords.new:
         raise PasswordInvalid("New password is required")
-    if unfit := why_unfit(passwords.new):
+    if unfit := find_password_problem(passwords.new):
         raise PasswordInvalid(f"New password {unfit}")
 
 
@@ -108,4 +108,6 @@ async def _change(
     await rebind_to_new_hash(tx, account.id, old_hash=account.password_hash, new_hash=new_hash)
     await queries.set_password(tx, account.id, new_hash.reveal(), now=now)
     # A person who reads the customer's mails must not undo the change with an older link.
-    await email_token_queries.use_all_proofs(tx, account.id, Purpose.RESET_PASSWORD, now=now)
+    await email_token_queries.invalidate_email_tokens(
+        tx, account.id, Purpose.RESET_PASSWORD, now=now
+    )

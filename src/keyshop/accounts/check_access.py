@@ -1,4 +1,4 @@
-"""Whether an access token is still good, and for what."""
+"""Check the access token of a request."""
 
 from datetime import datetime
 from typing import Final
@@ -22,23 +22,23 @@ async def check_access(
     db: Database, cache: Cache, tokens: Tokens, bearer: str, *, now: datetime
 ) -> SignedIn:
     """
-    Return who shows this access token, with the role that the account has now.
+    Return the account that the access token belongs to, with its current role.
 
-    The signature is looked at once in a process; whether the sign-in still holds is asked every
-    time, of the cache, which forgets it when the account or one of its sign-ins changes.
+    Each process verifies a signature once. Whether the sign-in is still live is read from the cache
+    at every request; a change of the account or of one of its sign-ins invalidates that entry.
 
     Raises:
-        TokenRefused: it is none of ours or over, or its sign-in was ended.
+        TokenRefused: the token is not valid, has expired, or its sign-in was revoked.
     """
     claims = tokens.read_access(bearer, now=now)
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            found = await queries.find_access(reader, claims.user_id)
-        return Loaded(None if found is None else _ENCODER.encode(found))
+            access = await queries.find_access(reader, claims.user_id)
+        return Loaded(None if access is None else _ENCODER.encode(access))
 
-    kept = await cache.read(USER_ACCESS.find_key(user=claims.user_id), load, now=now)
-    access = None if kept is None else _DECODER.decode(kept)
+    encoded = await cache.read(USER_ACCESS.find_key(user=claims.user_id), load, now=now)
+    access = None if encoded is None else _DECODER.decode(encoded)
     if access is None or claims.fid not in access.families:
         raise TokenRefused
     return SignedIn(

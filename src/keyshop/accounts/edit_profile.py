@@ -1,11 +1,11 @@
-"""A customer changes what the shop calls them."""
+"""A customer changes nickname and names."""
 
 from datetime import datetime
 
 from keyshop.accounts import queries
 from keyshop.accounts.errors import PasswordNotHere, UserNotFound
 from keyshop.accounts.models import ProfileChanges
-from keyshop.accounts.rules import checked_name, checked_nickname
+from keyshop.accounts.rules import parse_name, parse_nickname
 from keyshop.kit.database.pool import Database
 
 
@@ -13,14 +13,15 @@ async def edit_profile(
     db: Database, *, user_id: str, changes: ProfileChanges, now: datetime
 ) -> None:
     """
-    Change nickname, first and last name as far as they are given; an empty name is none.
+    Change the given names; an empty first or last name is removed.
 
-    What is stored already is not judged: pages send all fields, and older rules let others pass.
+    A value that equals the stored one is not checked: pages send all fields, and stored values may
+    be older than the rules.
 
     Raises:
-        AccountInvalid: one that differs cannot be taken.
-        PasswordNotHere: a password was sent along, as if that could change it.
-        UserNotFound: the account is gone.
+        AccountInvalid: a changed name breaks a rule.
+        PasswordNotHere: a password was sent with the profile.
+        UserNotFound: there is no such account, or it was erased.
     """
     if changes.password:
         raise PasswordNotHere
@@ -30,14 +31,16 @@ async def edit_profile(
             raise UserNotFound
         nickname = None
         if changes.nickname not in {None, account.nickname}:
-            nickname = checked_nickname(changes.nickname)
-        names = (
-            _change_of(changes.first_name, account.first_name, "firstName"),
-            _change_of(changes.last_name, account.last_name, "lastName"),
+            nickname = parse_nickname(changes.nickname)
+        await queries.set_profile(
+            tx,
+            user_id,
+            nickname=nickname,
+            first_name=_new_name(changes.first_name, account.first_name, "firstName"),
+            last_name=_new_name(changes.last_name, account.last_name, "lastName"),
+            now=now,
         )
-        await queries.set_profile(tx, user_id, nickname=nickname, names=names, now=now)
 
 
-def _change_of(name: str | None, stored: str | None, field: str) -> tuple[bool, str | None]:
-    """Return whether the name changes, and to what."""
-    return (False, None) if name in {None, stored} else (True, checked_name(name, field))
+def _new_name(name: str | None, stored: str | None, field: str) -> str | None:
+    return stored if name is None or name == stored else parse_name(name, field)

@@ -1,4 +1,4 @@
-"""What an account says no to."""
+"""Why an operation on an account is refused."""
 
 from typing import Final
 
@@ -7,81 +7,90 @@ from keyshop.kit.errors import Conflict, Invalid, NotFound, Unauthenticated
 NO_TOKEN: Final = "Authentication required. Please provide a valid token."  # noqa: S105 - a sentence
 NOT_A_TOKEN: Final = "Invalid token format. Please login again."  # noqa: S105 - a sentence
 BAD_TOKEN: Final = "Invalid or expired token. Please login again."  # noqa: S105 - a sentence
-ODD_CLAIMS: Final = "Invalid token payload. Please login again."
+BAD_CLAIMS: Final = "Invalid token payload. Please login again."
 BAD_REFRESH_TOKEN: Final = "Invalid or expired refresh token"  # noqa: S105 - a sentence
-DEAD_REFRESH_TOKEN: Final = "Invalid refresh token"  # noqa: S105 - a sentence
+REVOKED_REFRESH_TOKEN: Final = "Invalid refresh token"  # noqa: S105 - a sentence
 NO_SUCH_USER: Final = "User not found"
 
 
 class TokenRefused(Unauthenticated):
-    """The token is none of ours, is over, or was taken back; signing in gives a new one."""
+    """The token is not valid, has expired, or was revoked; signing in gives a new one."""
 
     def __init__(self, message: str = BAD_TOKEN) -> None:
         super().__init__(message)
 
 
 class AccountChanged(Conflict):
-    """Role or password changed, or the account went, since it was read: read it again."""
+    """Role or password changed, or the account was erased, since it was read: read it again."""
 
     def __init__(self) -> None:
         super().__init__("The account has just been changed. Please sign in again.")
 
 
 class AccountInvalid(Invalid):
-    """A field of the form cannot be taken; the sentence says which, and how it must be."""
+    """A field is not acceptable; the sentence names it and its rule."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(f"Validation failed: {sentence}")
 
 
 class EmailTaken(Conflict):
-    """Somebody has an account with this address."""
+    """The address already has an account."""
 
     def __init__(self) -> None:
         super().__init__("User with this email already exists")
 
 
 class WrongCredentials(Unauthenticated):
-    """No such account, another password, or a locked account: nobody learns which."""
+    """No such account, a wrong password, or a locked account: the answer does not say which."""
 
     def __init__(self) -> None:
         super().__init__("Invalid email or password")
 
 
 class UserNotFound(NotFound):
-    """There is no such account, or it is gone."""
+    """There is no such account, or it was erased."""
 
-    def __init__(self) -> None:
-        super().__init__(NO_SUCH_USER)
+    def __init__(self, email_or_id: str | None = None) -> None:
+        super().__init__(
+            NO_SUCH_USER
+            if email_or_id is None
+            else f"No account has the address or id {email_or_id!r}."
+        )
 
 
 class PasswordInvalid(Invalid):
-    """The passwords of a change are not both there, or the present one is another."""
+    """A password change lacks a password, the current one is wrong, or the new one breaks a rule."""
 
 
 class PasswordNotHere(Invalid):
-    """A password was sent along with a profile."""
+    """A password was sent with the profile."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The password is changed on its own, together with the present one: "
-            "PUT /api/user/password."
+            "The password cannot be changed with the profile. "
+            "Send it with the current password to PUT /api/user/password."
         )
 
 
 class EmailTokenRefused(Invalid):
-    """A mailed code or link is over, was used, or is not the one that was mailed."""
+    """A mailed code or link has expired, was used, or is not the one that was mailed."""
+
+    def __init__(
+        self, message: str = "This link is no longer valid. Please ask for a new one."
+    ) -> None:
+        super().__init__(message)
 
 
 class AlreadyVerified(Invalid):
-    """The address needs no verification any more."""
+    """The address is verified already."""
 
     def __init__(self) -> None:
         super().__init__("Email is already verified")
 
 
 class EmailRequired(Invalid):
-    """It was not said whose password is to be reset."""
+    """A password reset was requested without an address."""
 
     def __init__(self) -> None:
         super().__init__("Email is required")

@@ -1,17 +1,19 @@
-"""Everything that is stored about a customer, for the customer."""
+"""An operator exports all data about one customer, for the customer."""
 
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.lockout.failures import digest_of
-from keyshop.accounts.queries import find_account_by_id
-from keyshop.kit.database.transaction import Reader
+from keyshop.journal.models import Subject
+from keyshop.journal.record import record
+from keyshop.kit.database.transaction import Transaction
 
-# One statement, and so one moment. Times are UTC and say so. Neither the password's hash nor the
-# text of a key: the first helps only thieves, the second is shown where the order is.
+# One statement, and so one moment. Times are UTC and say so. The password's hash is left out because
+# it helps only thieves; the text of a key, because the order shows it.
 EXPORT: Final = """
     SELECT json_build_object(
         'exportedAt', $3::timestamp AT TIME ZONE 'UTC',
@@ -90,18 +92,18 @@ EXPORT: Final = """
             SELECT json_build_object(
                 'signedInAt', f.created_at AT TIME ZONE 'UTC',
                 'expiresAt', f.expires_at AT TIME ZONE 'UTC',
-                'signedOutAt', f.revoked_at AT TIME ZONE 'UTC', 'because', f.revoked_because
+                'signedOutAt', f.revoked_at AT TIME ZONE 'UTC', 'reason', f.revoked_reason
             )
             FROM keyshop.token_families AS f WHERE f.user_id = u.id ORDER BY f.created_at, f.id
         ),
-        'mailedProofs', ARRAY(
+        'emailTokens', ARRAY(
             SELECT json_build_object(
-                'purpose', p.purpose, 'email', p.email,
-                'createdAt', p.created_at AT TIME ZONE 'UTC',
-                'expiresAt', p.expires_at AT TIME ZONE 'UTC', 'tries', p.tries,
-                'usedAt', p.used_at AT TIME ZONE 'UTC'
+                'purpose', t.purpose, 'email', t.email,
+                'createdAt', t.created_at AT TIME ZONE 'UTC',
+                'expiresAt', t.expires_at AT TIME ZONE 'UTC', 'tries', t.tries,
+                'usedAt', t.used_at AT TIME ZONE 'UTC'
             )
-            FROM keyshop.email_tokens AS p WHERE p.user_id = u.id ORDER BY p.created_at, p.id
+            FROM keyshop.email_tokens AS t WHERE t.user_id = u.id ORDER BY t.created_at, t.id
         ),
         'wrongPasswords', (
             SELECT json_build_object(
@@ -123,17 +125,17 @@ EXPORT: Final = """
 """
 
 
-async def export_user(reader: Reader, user_id: str, *, now: datetime) -> msgspec.Raw:
+async def export_user(tx: Transaction, *, user_id: str, by: str, now: datetime) -> msgspec.Raw:
     """
-    Return one JSON document with all that is stored about the customer, as of one moment.
+    Return a JSON document with all data about the customer, as of one moment.
 
     Raises:
-        UserNotFound: there is no such account.
+        UserNotFound: there is no such account, or it was erased.
     """
-    account = await find_account_by_id(reader, user_id)
+    account = await queries.lock_account(tx, user_id)
     if account is None:
         raise UserNotFound
-    document = await reader.fetchval(EXPORT, user_id, digest_of(account.email), now)
-    if document is None:
-        raise UserNotFound
+    document = await tx.fetchval(EXPORT, user_id, digest_of(account.email), now)
+    # Nothing changes, but personal data leaves the shop.
+    await record(tx, actor=by, action="users.export", subject=Subject("user", user_id), now=now)
     return msgspec.Raw(document)

@@ -1,4 +1,4 @@
-"""Messages to the worker: somebody is to get a mail."""
+"""Jobs for the worker: send a mail. Each names an email token by `proof_id`."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from keyshop.kit.jobs import Job
 
 
 class MailWelcome(Job, frozen=True):
-    """Somebody has registered; the mail also proves the address."""
+    """Welcome a new customer, with a code that verifies the address."""
 
     name: ClassVar[str] = "mail_welcome"
     user_id: str
@@ -14,7 +14,7 @@ class MailWelcome(Job, frozen=True):
 
 
 class MailVerification(Job, frozen=True):
-    """Somebody wants to prove the address."""
+    """Send the code and the link that verify the address."""
 
     name: ClassVar[str] = "mail_verification"
     user_id: str
@@ -22,7 +22,7 @@ class MailVerification(Job, frozen=True):
 
 
 class MailReset(Job, frozen=True):
-    """Somebody who has forgotten the password wants another; there may be no such account."""
+    """Send the link that resets the password; the account may not exist."""
 
     name: ClassVar[str] = "mail_reset"
     user_id: str
@@ -30,9 +30,9 @@ class MailReset(Job, frozen=True):
 
 
 class MailLockNotice(Job, frozen=True):
-    """Somebody has given wrong passwords until the account was locked."""
+    """Inform the owner that wrong passwords have locked the account."""
 
     name: ClassVar[str] = "mail_lock_notice"
     user_id: str
     notice_id: str = ""
-    """Another one for each row of wrong passwords."""
+    """Unique for each row of wrong passwords, so that each gets a mail of its own."""

@@ -1,29 +1,14 @@
-"""Accounts, and what shows that somebody is signed in."""
+"""Accounts, and what a request or an answer about one holds."""
 
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
-from asyncpg import Record
 from msgspec import UNSET, Struct, UnsetType
 
 from keyshop.accounts.addresses import NormalAddress
-from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.secrets import Secret
-
-NICKNAME: Final = "coalesce(u.nickname, 'Newbie Guy') AS nickname"
-"""What somebody of `users AS u` is called: the column may be NULL, and callers rely on a name."""
-
-NOT_ERASED: Final = f"email NOT LIKE '%{ERASED_DOMAIN}'"
-"""Whether a row of users is a customer's still: what was under way writes nothing into one that is not."""
-
-ACCOUNT_COLUMNS: Final = f"""
-    u.id, u.email, {NICKNAME}, u."firstName" AS first_name, u."lastName" AS last_name, u.avatar,
-    u.role, u."emailVerified" AS email_verified, u."passwordHash" AS password_hash,
-    u."createdAt" AS created_at
-"""
-"""What `account_of` needs of `users AS u`."""
 
 
 class Role(StrEnum):
@@ -34,11 +19,11 @@ class Role(StrEnum):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """A customer, or somebody who runs the shop."""
+    """A customer or an administrator."""
 
     id: str
     email: NormalAddress
-    """As it is stored, and so as it is looked for."""
+    """As it is stored."""
 
     nickname: str
     first_name: str | None
@@ -51,7 +36,7 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class TokenPair(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a browser keeps of a sign-in; prints without the tokens."""
+    """The tokens of one sign-in, for the browser; prints without them."""
 
     token: str
     """The access token, for `Authorization: Bearer`."""
@@ -65,40 +50,32 @@ class TokenPair(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class SignedIn(Struct, frozen=True, kw_only=True):
-    """Who asks, as an access token that is still good says."""
+    """The account that sent a valid access token."""
 
     user_id: str
     email: str
-    """As it was when the token was given out."""
+    """As it was when the token was issued."""
 
     role: Role
     """As it is now."""
 
     family_id: str
-    """The sign-in, and so the device, that the token is from."""
-
-
-def account_of(record: Record) -> Account:
-    """Return the account of a row of `ACCOUNT_COLUMNS`; other columns are left out."""
-    fields = {name: record[name] for name in Account.__struct_fields__}
-    fields["role"] = Role(fields["role"])
-    fields["password_hash"] = Secret(fields["password_hash"])
-    return Account(**fields)
+    """The sign-in, and so the device, of the token."""
 
 
 class ClientInfo(Struct, frozen=True, kw_only=True):
-    """From where somebody asks."""
+    """The client that sent a request."""
 
     address: str
-    """Of the client, behind the proxies that are trusted."""
+    """Its IP address, behind trusted proxies."""
 
     user_agent: str | None = None
     session_id: str | None = None
-    """The guest's cookie as it was sent, whatever it is."""
+    """The guest's session cookie, unchecked."""
 
 
 class Registration(Struct, frozen=True, kw_only=True):
-    """What somebody who wants an account has filled in; prints without the password."""
+    """The registration form; prints without the password."""
 
     email: str
     password: str
@@ -110,8 +87,19 @@ class Registration(Struct, frozen=True, kw_only=True):
         return "Registration(...)"
 
 
+class NewUser(Struct, frozen=True, kw_only=True):
+    """The account that an operator asks for; prints without the password."""
+
+    email: str
+    password: str
+    role: Role = Role.USER
+
+    def __repr__(self) -> str:
+        return "NewUser(...)"
+
+
 class Credentials(Struct, frozen=True, kw_only=True):
-    """What somebody signs in with; prints without the password."""
+    """The sign-in form; prints without the password."""
 
     email: str
     password: str
@@ -121,22 +109,22 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
 
 class ProfileChanges(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a customer changes of the profile; what is None stays as it is."""
+    """Changes to a profile; a field that is None stays as it is."""
 
     nickname: str | None = None
     first_name: str | None = None
-    """Empty: none any more."""
+    """Empty: remove it."""
 
     last_name: str | None = None
     password: str | None = None
-    """Never changed here: one that is sent refuses the whole change."""
+    """Never changed here; the whole change is refused if it is set."""
 
     def __repr__(self) -> str:
         return "ProfileChanges(...)"
 
 
 class ProfileStatistics(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a profile counts; of orders, the completed ones."""
+    """Totals of the completed orders, and two counts about the profile."""
 
     games_purchased: int
     total_saved: Decimal
@@ -145,13 +133,13 @@ class ProfileStatistics(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Profile(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A customer's own page."""
+    """The customer's profile page."""
 
     id: str
     email: str
     nickname: str
     first_name: str | UnsetType = UNSET
-    """Absent when there is none, as the next two."""
+    """Absent when there is none; so are the next two."""
 
     last_name: str | UnsetType = UNSET
     avatar: str | UnsetType = UNSET
@@ -163,7 +151,7 @@ class Profile(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Statistics(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A customer's figures; of orders, the completed ones."""
+    """The customer's statistics page; of orders, only completed ones count."""
 
     total_games: int
     total_saved: Decimal
@@ -173,7 +161,5 @@ class Statistics(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Balance(Struct, frozen=True, kw_only=True):
-    """What a customer has to spend."""
-
     balance: Decimal
     currency: Literal["EUR"] = "EUR"

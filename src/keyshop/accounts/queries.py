@@ -1,5 +1,5 @@
-"""All SQL of accounts but that of signing in, of tokens, of proofs and of the export."""
-# ruff: noqa: S608 - statements are put together from constants of the shop alone
+"""All SQL of accounts, except for sessions, lockout, email tokens and the export."""
+# ruff: noqa: S608 - statements are built from constants alone
 
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.addresses import NormalAddress, spellings
-from keyshop.accounts.models import ACCOUNT_COLUMNS, NICKNAME, NOT_ERASED, Account, Role, account_of
+from keyshop.accounts.columns import ACCOUNT_COLUMNS, NICKNAME, NOT_ERASED, to_account
+from keyshop.accounts.models import Account, Role
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
@@ -30,11 +31,11 @@ _FIND_BY_SPELLINGS: Final = f"""
 
 _FIND_BY_ID: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1"
 
-# Weak enough for foreign keys: another device's cart is not held up.
+# Compatible with new rows that refer to the account: another device's cart does not wait.
 _LOCK: Final = f"{_FIND_BY_ID} AND {NOT_ERASED} FOR NO KEY UPDATE"
 
-# Others' foreign keys wait too.
-_HOLD_ALONE: Final = "SELECT FROM users WHERE id = $1 FOR UPDATE"
+# New rows that refer to the account wait too.
+_LOCK_WITH_REFERENCES: Final = "SELECT FROM users WHERE id = $1 FOR UPDATE"
 
 _SET_PASSWORD: Final = f"""
     UPDATE users AS u SET "passwordHash" = $2, "updatedAt" = $3 WHERE id = $1
@@ -46,27 +47,25 @@ _SET_ROLE: Final = """
 """
 
 _SET_PROFILE: Final = """
-    UPDATE users SET nickname = coalesce($2, nickname),
-        "firstName" = CASE WHEN $3 THEN $4 ELSE "firstName" END,
-        "lastName" = CASE WHEN $5 THEN $6 ELSE "lastName" END,
-        "updatedAt" = $7
+    UPDATE users SET nickname = coalesce($2, nickname), "firstName" = $3, "lastName" = $4,
+        "updatedAt" = $5
     WHERE id = $1
 """
 
-_SET_VERIFIED: Final = """
+_MARK_EMAIL_VERIFIED: Final = """
     UPDATE users SET "emailVerified" = true, "updatedAt" = $2 WHERE id = $1 AND NOT "emailVerified"
 """
 
-_FIGURES: Final = f"""
+_SUMMARY: Final = f"""
     SELECT u.id, u.email, {NICKNAME}, u."firstName" AS first_name, u."lastName" AS last_name,
         u.avatar, u.balance, u.role, u."emailVerified" AS email_verified,
-        u."createdAt" AS created_at, bought.orders, bought.saved, bought.games
+        u."createdAt" AS created_at, totals.orders, totals.saved, totals.games
     FROM users AS u, LATERAL (
         SELECT count(*) AS orders, coalesce(sum(o.discount), 0) AS saved,
             coalesce(sum((SELECT sum(quantity) FROM order_items WHERE "orderId" = o.id)), 0)::bigint
                 AS games
         FROM orders AS o WHERE o."userId" = u.id AND o.status = 'COMPLETED'
-    ) AS bought
+    ) AS totals
     WHERE u.id = $1
 """
 
@@ -75,19 +74,19 @@ _SIGN_INS: Final = """
     FROM login_history WHERE "userId" = $1 ORDER BY "createdAt" DESC, id LIMIT $2
 """
 
-# A placeholder in place of every personal column; orders keep their customer.
-_ERASE: Final = """
+# The row stays, because orders refer to it.
+_REPLACE_PERSONAL_DATA: Final = """
     UPDATE users SET email = $2, "passwordHash" = $3, nickname = $4, "firstName" = NULL,
         "lastName" = NULL, avatar = NULL, role = 'USER', "emailVerified" = false, "updatedAt" = $5
     WHERE id = $1
 """
-_ERASE_SIGN_INS: Final = 'DELETE FROM login_history WHERE "userId" = $1'
-_ERASE_CART: Final = 'DELETE FROM cart_items WHERE "userId" = $1'
-_ERASE_WISHLIST: Final = 'DELETE FROM wishlist WHERE "userId" = $1'
+_DELETE_SIGN_INS: Final = 'DELETE FROM login_history WHERE "userId" = $1'
+_DELETE_CART: Final = 'DELETE FROM cart_items WHERE "userId" = $1'
+_DELETE_WISHLIST: Final = 'DELETE FROM wishlist WHERE "userId" = $1'
 
 
-class Figures(Struct, frozen=True, kw_only=True):
-    """What a profile shows of a customer, and what was bought in completed orders."""
+class CustomerSummary(Struct, frozen=True, kw_only=True):
+    """A customer with the totals of the completed orders."""
 
     id: str
     email: str
@@ -101,12 +100,13 @@ class Figures(Struct, frozen=True, kw_only=True):
     created_at: datetime
     orders: int
     saved: Decimal
+    """The sum of the discounts."""
+
     games: int
+    """Copies, not titles."""
 
 
-class SignInRow(Struct, frozen=True, kw_only=True):
-    """Somebody has tried to sign in."""
-
+class SignInAttempt(Struct, frozen=True, kw_only=True):
     happened_at: datetime
     success: bool
     address: str | None
@@ -125,7 +125,7 @@ async def add_account(
     verified: bool = False,
     now: datetime,
 ) -> Account | None:
-    """Store an account and return it; None: the address has one."""
+    """Store an account and return it; None: the address is taken."""
     record = await tx.fetchrow(
         _ADD,
         new_id(),
@@ -138,48 +138,46 @@ async def add_account(
         verified,
         now,
     )
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def find_account(reader: Reader, email: NormalAddress) -> Account | None:
-    """Return the account of that address, as it is stored."""
+    """Return the account that is stored with exactly this address."""
     record = await reader.fetchrow(_FIND, email)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
-async def find_account_as_written(reader: Reader, address: str) -> Account | None:
-    """Return whose address this is in any of its `spellings`, of several the first one's."""
-    record = await reader.fetchrow(_FIND_BY_SPELLINGS, spellings(address))
-    return None if record is None else account_of(record)
+async def find_account_by_spellings(reader: Reader, email: str) -> Account | None:
+    """Return the account stored with one of the address's `spellings`, the first that has one."""
+    record = await reader.fetchrow(_FIND_BY_SPELLINGS, spellings(email))
+    return None if record is None else to_account(record)
 
 
 async def find_account_by_id(reader: Reader, user_id: str) -> Account | None:
-    """Return the account of that id."""
     record = await reader.fetchrow(_FIND_BY_ID, user_id)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def lock_account(tx: Transaction, user_id: str) -> Account | None:
-    """Return the account unless it is erased; nobody else changes it until the end."""
+    """Return the account, locked until the transaction ends; None: it is unknown or erased."""
     record = await tx.fetchrow(_LOCK, user_id)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
-async def hold_alone(tx: Transaction, user_id: str) -> None:
-    """Let nobody write anything of the user's until the transaction ends."""
-    await tx.fetch(_HOLD_ALONE, user_id)
+async def lock_with_references(tx: Transaction, user_id: str) -> None:
+    """Lock the account against changes, and against new rows that refer to it."""
+    await tx.fetch(_LOCK_WITH_REFERENCES, user_id)
 
 
 async def set_password(
     tx: Transaction, user_id: str, password_hash: str, *, now: datetime
 ) -> Account | None:
-    """Give the account another hash, and return it as it is now."""
+    """Store a new hash, and return the account with it."""
     record = await tx.fetchrow(_SET_PASSWORD, user_id, password_hash, now)
-    return None if record is None else account_of(record)
+    return None if record is None else to_account(record)
 
 
 async def set_role(tx: Transaction, user_id: str, role: Role, *, now: datetime) -> None:
-    """Give the account this role."""
     await tx.execute(_SET_ROLE, user_id, role, now)
 
 
@@ -188,39 +186,33 @@ async def set_profile(
     user_id: str,
     *,
     nickname: str | None,
-    names: tuple[tuple[bool, str | None], tuple[bool, str | None]],
+    first_name: str | None,
+    last_name: str | None,
     now: datetime,
-) -> bool:
-    """Change the nickname (None: keep) and each name that is to be changed; False: no such user."""
-    (changes_first, first), (changes_last, last) = names
-    return bool(
-        await tx.execute(
-            _SET_PROFILE, user_id, nickname, changes_first, first, changes_last, last, now
-        )
-    )
+) -> None:
+    """Store the names; a nickname that is None stays as it is."""
+    await tx.execute(_SET_PROFILE, user_id, nickname, first_name, last_name, now)
 
 
-async def set_verified(tx: Transaction, user_id: str, *, now: datetime) -> None:
-    """Remember that the user reads mails of the account's address."""
-    await tx.execute(_SET_VERIFIED, user_id, now)
+async def mark_email_verified(tx: Transaction, user_id: str, *, now: datetime) -> None:
+    await tx.execute(_MARK_EMAIL_VERIFIED, user_id, now)
 
 
-async def find_figures(reader: Reader, user_id: str) -> Figures | None:
-    """Return what a customer's own page and figures are made from."""
-    record = await reader.fetchrow(_FIGURES, user_id)
-    return None if record is None else row(Figures, record)
+async def find_customer_summary(reader: Reader, user_id: str) -> CustomerSummary | None:
+    record = await reader.fetchrow(_SUMMARY, user_id)
+    return None if record is None else row(CustomerSummary, record)
 
 
-async def list_sign_ins(reader: Reader, user_id: str, *, limit: int = 100) -> list[SignInRow]:
-    """Return the latest attempts to sign in as this user, the last one first."""
-    return rows(SignInRow, await reader.fetch(_SIGN_INS, user_id, limit))
+async def list_sign_ins(reader: Reader, user_id: str, *, limit: int = 100) -> list[SignInAttempt]:
+    """Return the latest attempts to sign in to the account, the newest first."""
+    return rows(SignInAttempt, await reader.fetch(_SIGN_INS, user_id, limit))
 
 
-async def erase(
+async def replace_personal_data(
     tx: Transaction, user_id: str, *, email: str, password_hash: str, nickname: str, now: datetime
 ) -> None:
-    """Put these in place of what is personal, and delete what only the customer needed."""
-    await tx.execute(_ERASE, user_id, email, password_hash, nickname, now)
-    await tx.execute(_ERASE_SIGN_INS, user_id)
-    await tx.execute(_ERASE_CART, user_id)
-    await tx.execute(_ERASE_WISHLIST, user_id)
+    """Overwrite or delete all personal data of the account."""
+    await tx.execute(_REPLACE_PERSONAL_DATA, user_id, email, password_hash, nickname, now)
+    await tx.execute(_DELETE_SIGN_INS, user_id)
+    await tx.execute(_DELETE_CART, user_id)
+    await tx.execute(_DELETE_WISHLIST, user_id)

@@ -18,11 +18,11 @@ from keyshop.accounts.models import ClientInfo, Registration
 from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
     DEFAULT_NICKNAME,
-    REGISTRATION_OF_CLIENT,
+    REGISTRATIONS_PER_CLIENT,
     check_password,
-    checked_name,
-    checked_nickname,
     client_key,
+    parse_name,
+    parse_nickname,
 )
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family
@@ -68,13 +68,13 @@ async def register(
     """
     fields = _checked(registration)
     client = client_key(client_info.address)
-    await take(db, REGISTRATION_OF_CLIENT, client, now=now)
+    await take(db, REGISTRATIONS_PER_CLIENT, client, now=now)
     await _refuse_taken(db, registration.email)
     # Before the transaction, which would hold its connection for as long as that takes.
     try:
         hashed = await services.passwords.hash(registration.password, limit_key=client)
     except (PasswordsBusy, TooManyPasswords):
-        await refund(db, REGISTRATION_OF_CLIENT, client)
+        await refund(db, REGISTRATIONS_PER_CLIENT, client)
         raise
 
     async def add(tx: Transaction) -> SignInResult:
@@ -90,16 +90,16 @@ def _checked(registration: Registration) -> _CheckedFields:
     check_password(registration.password)
     return _CheckedFields(
         email=parse_new_email(registration.email),
-        nickname=checked_nickname(registration.nickname or DEFAULT_NICKNAME),
-        first_name=checked_name(registration.first_name or "", "firstName"),
-        last_name=checked_name(registration.last_name or "", "lastName"),
+        nickname=parse_nickname(registration.nickname or DEFAULT_NICKNAME),
+        first_name=parse_name(registration.first_name or "", "firstName"),
+        last_name=parse_name(registration.last_name or "", "lastName"),
     )
 
 
 async def _refuse_taken(db: Database, email: str) -> None:
     # Before a hash is computed for a registration that would be refused anyway.
     async with db.read() as reader:
-        if await queries.find_account_as_written(reader, email) is not None:
+        if await queries.find_account_by_spellings(reader, email) is not None:
             raise EmailTaken
 
 
@@ -126,6 +126,6 @@ async def _add(
     tokens = await begin_family(tx, services.tokens, account, now=now)
     # The network of the registration is the customer's own, as after any other sign-in.
     await record_sign_in(tx, account.id, client_info=client_info, now=now)
-    proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
-    await enqueue(tx, MailWelcome(account.id, proof_id))
+    email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
+    await enqueue(tx, MailWelcome(account.id, email_token_id))
     return SignInResult(account=account, tokens=tokens, migration=None)

@@ -1,4 +1,4 @@
-"""Decisions about accounts, without any I/O."""
+"""Decisions about accounts; no I/O."""
 
 import re
 from datetime import datetime, timedelta
@@ -8,139 +8,143 @@ from typing import Final
 from keyshop.accounts.errors import AccountInvalid
 from keyshop.kit.limits import Limit
 
-SIGN_IN_OF_ADDRESS: Final = Limit("sign_in_of_address", burst=30, per=timedelta(seconds=30))
-SIGN_IN_OF_CLIENT: Final = Limit("sign_in_of_client", burst=60, per=timedelta(seconds=1))
-PASSWORD_CHANGE_OF_DEVICE: Final = Limit(
-    "password_change_of_device", burst=10, per=timedelta(minutes=1)
+SIGN_INS_PER_ADDRESS: Final = Limit("sign_ins_per_address", burst=30, per=timedelta(seconds=30))
+SIGN_INS_PER_CLIENT: Final = Limit("sign_ins_per_client", burst=60, per=timedelta(seconds=1))
+PASSWORD_CHANGES_PER_DEVICE: Final = Limit(
+    "password_changes_per_device", burst=10, per=timedelta(minutes=1)
 )
-REGISTRATION_OF_CLIENT: Final = Limit("registration_of_client", burst=100, per=timedelta(minutes=1))
-RESET_MAIL_TO_ADDRESS: Final = Limit("reset_mail_to_address", burst=3, per=timedelta(hours=1))
-VERIFICATION_MAIL_TO_ADDRESS: Final = Limit(
-    "verification_mail_to_address", burst=3, per=timedelta(minutes=10)
+REGISTRATIONS_PER_CLIENT: Final = Limit(
+    "registrations_per_client", burst=100, per=timedelta(minutes=1)
 )
-"""Only for the account's owner, whom strangers must not keep from the code by asking for resets."""
+RESET_MAILS_PER_ADDRESS: Final = Limit("reset_mails_per_address", burst=3, per=timedelta(hours=1))
+VERIFICATION_MAILS_PER_ADDRESS: Final = Limit(
+    "verification_mails_per_address", burst=3, per=timedelta(minutes=10)
+)
+"""Apart from resets, which strangers can ask for: they must not use up the owner's codes."""
 
-LIMITS_BY_ADDRESS: Final = (
-    SIGN_IN_OF_ADDRESS,
-    RESET_MAIL_TO_ADDRESS,
-    VERIFICATION_MAIL_TO_ADDRESS,
+LIMITS_PER_ADDRESS: Final = (
+    SIGN_INS_PER_ADDRESS,
+    RESET_MAILS_PER_ADDRESS,
+    VERIFICATION_MAILS_PER_ADDRESS,
 )
-MAIL_OF_CLIENT: Final = Limit("mail_of_client", burst=20, per=timedelta(minutes=1))
-PROOF_OF_CLIENT: Final = Limit("proof_of_client", burst=30, per=timedelta(seconds=10))
+MAILS_PER_CLIENT: Final = Limit("mails_per_client", burst=20, per=timedelta(minutes=1))
+EMAIL_TOKENS_PER_CLIENT: Final = Limit(
+    "email_tokens_per_client", burst=30, per=timedelta(seconds=10)
+)
 
 MAX_FAILURES: Final = 5
-"""So many wrong passwords in a row lock an address."""
+"""Wrong passwords in a row that lock an address."""
 
-FIRST_LOCK: Final = timedelta(minutes=1)
+INITIAL_LOCK: Final = timedelta(minutes=1)
 MAX_LOCK: Final = timedelta(minutes=15)
-FAILURES_REMEMBERED: Final = timedelta(hours=24)
-"""A wrong password after so long begins a new row."""
+FAILURE_TTL: Final = timedelta(hours=24)
+"""A wrong password later than this starts a new row."""
 
-CLIENTS_REMEMBERED: Final = timedelta(days=90)
-"""For so long a client that has signed in is no stranger to the account."""
+KNOWN_CLIENT_TTL: Final = timedelta(days=90)
+"""How long a client that has signed in is known to the account."""
 
-VERIFICATION_LIFE: Final = timedelta(minutes=15)
-VERIFICATION_TRIES: Final = 5
-RESET_LIFE: Final = timedelta(minutes=30)
+VERIFICATION_LIFETIME: Final = timedelta(minutes=15)
+MAX_CODE_ATTEMPTS: Final = 5
+RESET_LIFETIME: Final = timedelta(minutes=30)
 
 ERASED_DOMAIN: Final = "@erased.invalid"
-"""How the addresses of erased accounts end, which have no mailbox."""
+"""The end of every erased account's address; no such mailbox exists."""
 
 DEFAULT_NICKNAME: Final = "Newbie Guy"
 _NICKNAME_LENGTHS: Final = (2, 50)
 _MAX_NAME: Final = 100
 _MIN_PASSWORD: Final = 8
-_MAX_PASSWORD: Final = 72  # bytes; bcrypt looks at no more
+_MAX_PASSWORD: Final = 72  # bytes; bcrypt ignores the rest
 _MAX_USER_AGENT: Final = 512
 
-# What PostgreSQL cannot store, and what would begin a new line in the head of a mail.
+# PostgreSQL cannot store some of these; others would start a new header line in a mail.
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 _DAY: Final = timedelta(days=1)
-_MOMENT: Final = timedelta(milliseconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-def why_unfit(password: str) -> str | None:
+def find_password_problem(password: str) -> str | None:
     """
-    Return how the password must be, when it is not like that: "must be at least ...".
+    Return the rule that the password breaks ("must be at least ..."); None: it breaks none.
 
-    Asked when a password is set and never when it is used: older rules let others pass.
+    Only for new passwords: stored ones may be older than these rules.
     """
     if _UNSTORABLE.search(password):
-        return "must not contain characters that cannot be typed."
+        return "must not contain characters that cannot be stored."
     if len(password) < _MIN_PASSWORD:
         return f"must be at least {_MIN_PASSWORD} characters"
     if len(password.encode()) > _MAX_PASSWORD:
-        return f"must be at most {_MAX_PASSWORD} bytes long (letters with accents count twice)."
+        return f"must be at most {_MAX_PASSWORD} bytes long (accented letters count twice)."
     if not all(re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]")):
         return "must contain a lower-case letter, an upper-case letter and a digit."
     return None
 
 
 def is_hashable(password: str) -> bool:
-    """Test whether all of the password counts in a hash; older rules let longer ones pass."""
+    """Test whether a hash covers the whole password; older rules allowed longer ones."""
     return _UNSTORABLE.search(password) is None and len(password.encode()) <= _MAX_PASSWORD
 
 
 def check_password(password: str) -> None:
     """
-    See that the password may be set.
+    Refuse a new password that breaks a rule.
 
     Raises:
-        AccountInvalid: it may not.
+        AccountInvalid: it breaks one; the message says which.
     """
-    if unfit := why_unfit(password):
-        raise AccountInvalid(f"password {unfit}")
+    if problem := find_password_problem(password):
+        raise AccountInvalid(f"password {problem}")
 
 
-def checked_nickname(nickname: str) -> str:
+def parse_nickname(nickname: str) -> str:
     """
-    Return the nickname without blanks around it.
+    Return the nickname without surrounding blanks.
 
     Raises:
-        AccountInvalid: it is too short or too long, or cannot be shown.
+        AccountInvalid: it is too short or too long, or has control characters.
     """
-    least, most = _NICKNAME_LENGTHS
-    nickname = _printable(nickname, "nickname")
-    if not least <= len(nickname) <= most:
-        raise AccountInvalid(f"nickname must have {least} to {most} characters.")
+    shortest, longest = _NICKNAME_LENGTHS
+    nickname = _parse_printable(nickname, "nickname")
+    if not shortest <= len(nickname) <= longest:
+        raise AccountInvalid(f"nickname must have {shortest} to {longest} characters.")
     return nickname
 
 
-def checked_name(name: str, field: str) -> str | None:
+def parse_name(name: str, field: str) -> str | None:
     """
-    Return the first or last name without blanks around it; None for an empty one.
+    Return the first or last name without surrounding blanks; None for an empty one.
 
     Raises:
-        AccountInvalid: it is too long, or cannot be shown.
+        AccountInvalid: it is too long, or has control characters.
     """
-    name = _printable(name, field)
+    name = _parse_printable(name, field)
     if len(name) > _MAX_NAME:
         raise AccountInvalid(f"{field} must have at most {_MAX_NAME} characters.")
     return name or None
 
 
-def _printable(text: str, field: str) -> str:
+def _parse_printable(text: str, field: str) -> str:
     if _UNPRINTABLE.search(text):
         raise AccountInvalid(f"{field} must not contain control characters.")
     return text.strip()
 
 
-def lock_after(failures: int) -> timedelta | None:
-    """Return for how long so many wrong passwords in a row lock an address; None: not at all."""
+def lock_duration(failures: int) -> timedelta | None:
+    """Return how long this number of wrong passwords in a row locks; None: it does not."""
     if failures < MAX_FAILURES:
         return None
-    # Beyond the fourth doubling it is the longest anyway; a shift by thousands would overflow.
+    # Four doublings reach MAX_LOCK; a shift by thousands would overflow.
     doublings = min(failures - MAX_FAILURES, 4)
-    return min(FIRST_LOCK * (1 << doublings), MAX_LOCK)
+    return min(INITIAL_LOCK * (1 << doublings), MAX_LOCK)
 
 
 def client_key(address: str) -> str:
     """
-    Return what a client's address is counted by: IPv6 by the network that one household has.
+    Return the key of a client's limits: its IPv4 address, or the /64 network of an IPv6 address.
 
-    A text that is no address counts as itself.
+    One household has a whole /64. A text that is not an IP address is its own key.
     """
     try:
         ip = ip_address(address)
@@ -153,26 +157,25 @@ def client_key(address: str) -> str:
     return str(ip_network((int(ip), 64), strict=False))
 
 
-def storable(text: str | None, *, most: int = _MAX_USER_AGENT) -> str | None:
-    """Return the text as far as it can be stored, cut to `most` characters."""
-    return None if text is None else _UNSTORABLE.sub("", text)[:most]
+def to_storable(text: str | None, *, max_length: int = _MAX_USER_AGENT) -> str | None:
+    """Return the text without characters that PostgreSQL cannot store, cut to `max_length`."""
+    return None if text is None else _UNSTORABLE.sub("", text)[:max_length]
 
 
-def days_since(registered: datetime, *, now: datetime) -> int:
-    """Return the whole days since somebody registered; none for a date in the future."""
-    return max((now - registered) // _DAY, 0)
+def days_since(registered_at: datetime, *, now: datetime) -> int:
+    """Return the whole days since then; 0 for a date in the future."""
+    return max((now - registered_at) // _DAY, 0)
 
 
-def true_until(registered: datetime, *, now: datetime) -> datetime | None:
-    """Return the last moment at which the days since then are as many as now; None: for ever."""
-    days = max((now - registered) // _DAY, 0)
+def days_valid_until(registered_at: datetime, *, now: datetime) -> datetime | None:
+    """Return the last moment at which `days_since` gives the same number; None: it always does."""
+    days = days_since(registered_at, now=now)
     try:
-        return registered + (days + 1) * _DAY - _MOMENT
+        return registered_at + (days + 1) * _DAY - _MILLISECOND
     except OverflowError:
-        # PostgreSQL's infinity is the calendar's last day.
+        # PostgreSQL's infinity is read as the calendar's last day.
         return None
 
 
-def empty_fields(*fields: str | None) -> int:
-    """Return how many of the fields nobody has filled in."""
+def count_empty(*fields: str | None) -> int:
     return sum(not field for field in fields)

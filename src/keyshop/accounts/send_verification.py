@@ -1,4 +1,4 @@
-"""A customer asks for the mail that proves the address once more."""
+"""A customer asks for another verification mail."""
 
 from datetime import datetime
 
@@ -7,22 +7,22 @@ from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import AlreadyVerified, UserNotFound
 from keyshop.accounts.jobs import MailVerification
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import MAIL_OF_CLIENT, VERIFICATION_MAIL_TO_ADDRESS, client_key
+from keyshop.accounts.rules import MAILS_PER_CLIENT, VERIFICATION_MAILS_PER_ADDRESS, client_key
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
 
 
 async def send_verification(
-    db: Database, *, user_id: str, caller: ClientInfo, now: datetime
+    db: Database, *, user_id: str, client_info: ClientInfo, now: datetime
 ) -> None:
     """
-    Mail a code and a link to the account's address; the code mailed before is over.
+    Mail a new code and link to the account's address; the previous code becomes invalid.
 
     Raises:
-        UserNotFound: the account is gone.
-        AlreadyVerified: the address is proven.
-        TooMany: too many mails to this address, or asked for by this client.
+        UserNotFound: there is no such account.
+        AlreadyVerified: the address is verified.
+        TooMany: too many mails to this address, or requested by this client.
     """
     async with db.read() as reader:
         account = await queries.find_account_by_id(reader, user_id)
@@ -30,8 +30,8 @@ async def send_verification(
         raise UserNotFound
     if account.email_verified:
         raise AlreadyVerified
-    await take(db, MAIL_OF_CLIENT, client_key(caller.address), now=now)
-    await take(db, VERIFICATION_MAIL_TO_ADDRESS, account.email, now=now)
+    await take(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
+    await take(db, VERIFICATION_MAILS_PER_ADDRESS, account.email, now=now)
     async with db.transaction() as tx:
-        proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
-        await enqueue(tx, MailVerification(user_id, proof_id))
+        email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)
+        await enqueue(tx, MailVerification(user_id, email_token_id))

@@ -14,7 +14,7 @@ class AccountServices(Struct, frozen=True, kw_only=True):
 
     tokens: Tokens
     passwords: PasswordPool
-    proof_keys: EmailTokenKeys
+    email_token_keys: EmailTokenKeys
 
 
 class SignInResult(Struct, frozen=True, kw_only=True):

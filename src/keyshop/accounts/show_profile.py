@@ -1,4 +1,4 @@
-"""A customer's own page."""
+"""The profile page of a customer."""
 
 from datetime import datetime
 
@@ -7,8 +7,8 @@ from msgspec import UNSET, UnsetType
 from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.models import Profile, ProfileStatistics, Role
-from keyshop.accounts.queries import Figures
-from keyshop.accounts.rules import days_since, empty_fields, true_until
+from keyshop.accounts.queries import CustomerSummary
+from keyshop.accounts.rules import count_empty, days_since, days_valid_until
 from keyshop.cache_keys import PROFILE
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
@@ -17,46 +17,46 @@ from keyshop.storefront.answer import answer, iso
 
 async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetime) -> bytes:
     """
-    Return who the customer is, the balance, and what was bought.
+    Return the profile as JSON, from the cache or the database.
 
     Raises:
-        UserNotFound: the account is gone.
+        UserNotFound: there is no such account.
     """
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            figures = await queries.find_figures(reader, user_id)
-        if figures is None:
+            summary = await queries.find_customer_summary(reader, user_id)
+        if summary is None:
             return Loaded(None)
-        until = true_until(figures.created_at, now=now)
-        return Loaded(answer(_profile(figures, now=now)), until)
+        valid_until = days_valid_until(summary.created_at, now=now)
+        return Loaded(answer(_profile(summary, now=now)), valid_until)
 
-    shown = await cache.read(PROFILE.find_key(user=user_id), load, now=now)
-    if shown is None:
+    profile = await cache.read(PROFILE.find_key(user=user_id), load, now=now)
+    if profile is None:
         raise UserNotFound
-    return shown
+    return profile
 
 
-def _profile(figures: Figures, *, now: datetime) -> Profile:
+def _profile(summary: CustomerSummary, *, now: datetime) -> Profile:
     return Profile(
-        id=figures.id,
-        email=figures.email,
-        nickname=figures.nickname,
-        first_name=_given(figures.first_name),
-        last_name=_given(figures.last_name),
-        avatar=_given(figures.avatar),
-        balance=figures.balance,
-        role=Role(figures.role),
-        email_verified=figures.email_verified,
-        created_at=iso(figures.created_at),
+        id=summary.id,
+        email=summary.email,
+        nickname=summary.nickname,
+        first_name=_unset_if_empty(summary.first_name),
+        last_name=_unset_if_empty(summary.last_name),
+        avatar=_unset_if_empty(summary.avatar),
+        balance=summary.balance,
+        role=Role(summary.role),
+        email_verified=summary.email_verified,
+        created_at=iso(summary.created_at),
         stats=ProfileStatistics(
-            games_purchased=figures.games,
-            total_saved=figures.saved,
-            days_since_registration=days_since(figures.created_at, now=now),
-            empty_fields_count=empty_fields(figures.first_name, figures.last_name, figures.avatar),
+            games_purchased=summary.games,
+            total_saved=summary.saved,
+            days_since_registration=days_since(summary.created_at, now=now),
+            empty_fields_count=count_empty(summary.first_name, summary.last_name, summary.avatar),
         ),
     )
 
 
-def _given(text: str | None) -> str | UnsetType:
+def _unset_if_empty(text: str | None) -> str | UnsetType:
     return text or UNSET

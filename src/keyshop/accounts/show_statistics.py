@@ -1,11 +1,11 @@
-"""A customer's figures."""
+"""The statistics page of a customer."""
 
 from datetime import datetime
 
 from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.models import Balance, Statistics
-from keyshop.accounts.queries import Figures
+from keyshop.accounts.queries import CustomerSummary
 from keyshop.accounts.rules import days_since
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.answer import answer
@@ -13,36 +13,36 @@ from keyshop.storefront.answer import answer
 
 async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes:
     """
-    Return what was bought and saved in completed orders, since when, and the balance.
+    Return the totals of the completed orders and the balance, as JSON.
 
     Raises:
-        UserNotFound: the account is gone.
+        UserNotFound: there is no such account.
     """
-    figures = await _find(db, user_id)
+    summary = await _get_summary(db, user_id)
     return answer(
         Statistics(
-            total_games=figures.games,
-            total_saved=figures.saved,
-            days_since_registration=days_since(figures.created_at, now=now),
-            total_orders=figures.orders,
-            balance=figures.balance,
+            total_games=summary.games,
+            total_saved=summary.saved,
+            days_since_registration=days_since(summary.created_at, now=now),
+            total_orders=summary.orders,
+            balance=summary.balance,
         )
     )
 
 
 async def show_balance(db: Database, *, user_id: str) -> bytes:
     """
-    Return what the customer has to spend.
+    Return the customer's balance, as JSON.
 
     Raises:
-        UserNotFound: the account is gone.
+        UserNotFound: there is no such account.
     """
-    return answer(Balance(balance=(await _find(db, user_id)).balance))
+    return answer(Balance(balance=(await _get_summary(db, user_id)).balance))
 
 
-async def _find(db: Database, user_id: str) -> Figures:
+async def _get_summary(db: Database, user_id: str) -> CustomerSummary:
     async with db.read() as reader:
-        figures = await queries.find_figures(reader, user_id)
-    if figures is None:
+        summary = await queries.find_customer_summary(reader, user_id)
+    if summary is None:
         raise UserNotFound
-    return figures
+    return summary

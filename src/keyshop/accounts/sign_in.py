@@ -17,7 +17,7 @@ from keyshop.accounts.lockout.guard import CountFailure, PasswordAttempt, attemp
 from keyshop.accounts.lockout.queries import record_sign_in
 from keyshop.accounts.models import Account, ClientInfo, Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
-from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, is_hashable
+from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, is_hashable
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family, rebind_to_new_hash
 from keyshop.baskets.settings import BasketSettings
@@ -82,7 +82,7 @@ async def _describe_attempt(
     return PasswordAttempt(
         client_info=client_info,
         counter=counter,
-        limit=SIGN_IN_OF_ADDRESS,
+        limit=SIGN_INS_PER_ADDRESS,
         limit_key=address_limit_key(email, counter.client),
         hide_lock_in=services.passwords,
     )
@@ -98,7 +98,7 @@ async def _authenticate(
     now: datetime,
 ) -> SignInResult:
     async with db.read() as reader:
-        account = await queries.find_account_as_written(reader, credentials.email)
+        account = await queries.find_account_by_spellings(reader, credentials.email)
     # Also without an account, which would show by the time that the answer takes.
     stored = None if account is None else account.password_hash.reveal()
     is_right = await services.passwords.verify(

@@ -1,4 +1,4 @@
-"""A customer leaves one device."""
+"""A customer signs out on one device."""
 
 from datetime import datetime
 
@@ -8,6 +8,6 @@ from keyshop.kit.database.pool import Database
 
 
 async def sign_out(db: Database, signed_in: SignedIn, *, now: datetime) -> None:
-    """End this sign-in: its tokens are worth nothing from now on."""
+    """Revoke this sign-in; its tokens are refused from now on."""
     async with db.transaction() as tx:
         await revoke_family(tx, signed_in.family_id, reason="signed out", now=now)

@@ -1,14 +1,14 @@
-"""A customer shows that mails to the account's address are read."""
+"""A customer verifies the account's address with a mailed code or link."""
 
 from datetime import datetime
 from typing import Final
 
 from keyshop.accounts import queries
-from keyshop.accounts.email_tokens import queries as proof_queries
+from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import PROOF_OF_CLIENT, VERIFICATION_TRIES, client_key
+from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, MAX_CODE_ATTEMPTS, client_key
 from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -16,13 +16,12 @@ from keyshop.kit.limits import take
 
 _ATTEMPTS: Final = 3
 _WRONG_CODE: Final = "Invalid or expired verification code"
-_OVER: Final = "This link is no longer valid. Please ask for a new one."
 
 
 async def verify_by_code(
     db: Database,
-    parts: AccountServices,
-    caller: ClientInfo,
+    services: AccountServices,
+    client_info: ClientInfo,
     *,
     user_id: str,
     code: str,
@@ -32,60 +31,64 @@ async def verify_by_code(
     Verify the address with the code that was mailed last.
 
     Raises:
-        EmailTokenRefused: it is another code, is over, was used, or too many others were tried before.
+        EmailTokenRefused: the code is wrong, has expired, was used, or had too many attempts.
         TooMany: this client tries too often.
     """
-    await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
+    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
 
     async def verify(tx: Transaction) -> bool:
         await queries.lock_account(tx, user_id)
-        proof_id = await proof_queries.try_code(
-            tx, user_id, Purpose.VERIFY_EMAIL, tries=VERIFICATION_TRIES, now=now
+        email_token_id = await email_token_queries.count_code_attempt(
+            tx, user_id, Purpose.VERIFY_EMAIL, max_attempts=MAX_CODE_ATTEMPTS, now=now
         )
-        if proof_id is None or not parts.proof_keys.is_code(proof_id, code.strip()):
+        if email_token_id is None:
+            return False
+        if not services.email_token_keys.is_code(email_token_id, code.strip()):
             return False
         await _verify(tx, user_id, now=now)
         return True
 
-    # Raised only then: that it was tried must be committed.
+    # Raised outside the transaction, which must commit the attempt that it counted.
     if not await db.run(verify, attempts=_ATTEMPTS):
         raise EmailTokenRefused(_WRONG_CODE)
 
 
 async def verify_by_token(
-    db: Database, parts: AccountServices, caller: ClientInfo, *, token: str, now: datetime
+    db: Database, services: AccountServices, client_info: ClientInfo, *, token: str, now: datetime
 ) -> None:
     """
-    Verify the address with a link that was mailed; following it again changes nothing.
+    Verify the address with a mailed link; following it again changes nothing.
 
     Raises:
-        EmailTokenRefused: the link is none of ours, is over, or is for another address.
+        EmailTokenRefused: the link is not valid, has expired, or is for another address.
         TooMany: this client tries too often.
     """
-    proof_id = parts.proof_keys.find_proof_id(Purpose.VERIFY_EMAIL, token)
-    if proof_id is None:
-        raise EmailTokenRefused(_OVER)
-    # Only now: what is none of ours costs no more than a look at its signature.
-    await take(db, PROOF_OF_CLIENT, client_key(caller.address), now=now)
+    email_token_id = services.email_token_keys.find_email_token_id(Purpose.VERIFY_EMAIL, token)
+    if email_token_id is None:
+        raise EmailTokenRefused
+    # After the signature check, which needs no database: a forged link costs no more than that.
+    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
 
     async def verify(tx: Transaction) -> None:
-        await _verify_by_proof(tx, proof_id, now=now)
+        await _verify_by_email_token(tx, email_token_id, now=now)
 
     await db.run(verify, attempts=_ATTEMPTS)
 
 
-async def _verify_by_proof(tx: Transaction, proof_id: str, *, now: datetime) -> None:
-    owner_id = await proof_queries.find_owner(tx, proof_id, Purpose.VERIFY_EMAIL)
+async def _verify_by_email_token(tx: Transaction, email_token_id: str, *, now: datetime) -> None:
+    owner_id = await email_token_queries.find_owner(tx, email_token_id, Purpose.VERIFY_EMAIL)
     if owner_id is None or await queries.lock_account(tx, owner_id) is None:
-        raise EmailTokenRefused(_OVER)
-    user_id = await proof_queries.use_proof(tx, proof_id, Purpose.VERIFY_EMAIL, now=now)
+        raise EmailTokenRefused
+    user_id = await email_token_queries.use_email_token(
+        tx, email_token_id, Purpose.VERIFY_EMAIL, now=now
+    )
     if user_id is not None:
         await _verify(tx, user_id, now=now)
-    # Programs that look at mails before people do follow links, too.
-    elif not await proof_queries.has_verified(tx, proof_id):
-        raise EmailTokenRefused(_OVER)
+    # Mail scanners follow a link before its reader does, so a used one is accepted.
+    elif not await email_token_queries.has_verified(tx, email_token_id):
+        raise EmailTokenRefused
 
 
 async def _verify(tx: Transaction, user_id: str, *, now: datetime) -> None:
-    await proof_queries.use_all_proofs(tx, user_id, Purpose.VERIFY_EMAIL, now=now)
-    await queries.set_verified(tx, user_id, now=now)
+    await email_token_queries.invalidate_email_tokens(tx, user_id, Purpose.VERIFY_EMAIL, now=now)
+    await queries.mark_email_verified(tx, user_id, now=now)

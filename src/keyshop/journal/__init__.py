@@ -1,1 +1,1 @@
-"""Who did what to which thing; rows are only added."""
+"""The audit log: who did what to which thing; entries are only added."""

@@ -2,21 +2,29 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
 Details = Mapping[str, str | int | bool | None]
 
 
+class Subject(Struct, frozen=True):
+    """The thing that an operator changed."""
+
+    kind: Literal["user", "shop"]
+    id: str
+
+
 class Entry(Struct, frozen=True, kw_only=True):
-    """What somebody did to one thing."""
+    """One action of one operator."""
 
     happened_at: datetime
     actor: str
-    """The operator: a name of the machine's accounts, or the id of a user."""
+    """The operator: a user of the operating system, or the id of an account."""
 
     action: str
-    """What was done, such as `users.role`."""
+    """Such as `users.role`."""
 
     details: dict[str, str | int | bool | None]
-    """What else is to be known; no e-mail addresses, no names, no secrets."""
+    """Facts about the action; never an e-mail address, a name or a secret."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from keyshop.journal.models import Details, Entry
+from keyshop.journal.models import Details, Entry, Subject
 from keyshop.kit.database.transaction import Reader, Transaction
 
 _ADD: Final = """
@@ -23,21 +23,17 @@ async def add_entry(
     *,
     actor: str,
     action: str,
-    subject: str,
-    subject_id: str,
+    subject: Subject,
     details: Details,
     now: datetime,
 ) -> None:
-    """Add one row."""
     encoded = msgspec.json.encode(details).decode()
-    await tx.execute(_ADD, now, actor, action, subject, subject_id, encoded)
+    await tx.execute(_ADD, now, actor, action, subject.kind, subject.id, encoded)
 
 
-async def list_entries(
-    reader: Reader, *, subject: str, subject_id: str, limit: int = 50
-) -> list[Entry]:
-    """Return what was done to this thing, the newest first."""
+async def list_entries(reader: Reader, subject: Subject, *, limit: int = 50) -> list[Entry]:
+    """Return the newest entries about the subject, the latest first."""
     return [
         msgspec.convert({**record, "details": msgspec.json.decode(record["details"])}, type=Entry)
-        for record in await reader.fetch(_LIST, subject, subject_id, limit)
+        for record in await reader.fetch(_LIST, subject.kind, subject.id, limit)
     ]

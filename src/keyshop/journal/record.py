@@ -1,9 +1,9 @@
-"""Writes down what an operator did."""
+"""Add an entry to the journal."""
 
 from datetime import datetime
 
 from keyshop.journal import queries
-from keyshop.journal.models import Details
+from keyshop.journal.models import Details, Subject
 from keyshop.kit.database.transaction import Transaction
 
 
@@ -12,22 +12,16 @@ async def record(
     *,
     actor: str,
     action: str,
-    subject: str,
-    subject_id: str,
-    details: Details,
+    subject: Subject,
+    details: Details | None = None,
     now: datetime,
 ) -> None:
     """
-    Write down who did what to which thing, in the transaction that does it.
+    Record an action in the transaction that carries it out.
 
-    Rows stay for good, also when a customer is erased: `details` must name nobody.
+    Entries are never deleted, not even when a customer is erased: `details` must not identify a
+    person.
     """
     await queries.add_entry(
-        tx,
-        actor=actor,
-        action=action,
-        subject=subject,
-        subject_id=subject_id,
-        details=details,
-        now=now,
+        tx, actor=actor, action=action, subject=subject, details=details or {}, now=now
     )

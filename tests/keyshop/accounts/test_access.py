@@ -1,4 +1,4 @@
-"""Whether an access token is still good: asked at every request, answered by the cache."""
+"""The check of an access token, at every request, against the cache."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,7 +44,7 @@ DELETION = "DELETE FROM users WHERE id = $1"
 
 
 class CountedCache:
-    """A cache that counts how often it had to ask PostgreSQL."""
+    """A cache that counts how often it reads from PostgreSQL."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -58,7 +58,7 @@ class CountedCache:
         return await self._cache.read(key, count, now=now)
 
 
-class Office:
+class TokenChecker:
     """A process of the shop that checks tokens."""
 
     def __init__(self, db: Database, cache: Cache) -> None:
@@ -76,15 +76,15 @@ class Office:
             return True
         return False
 
-    async def until_kept(self, token: str) -> None:
-        """Check until that takes no look at PostgreSQL."""
+    async def until_cached(self, token: str) -> None:
+        """Check until that needs no query."""
 
-        async def is_kept() -> bool:
+        async def is_cached() -> bool:
             loads = self.cache.loads
             await self.check(token)
             return self.cache.loads == loads
 
-        await until(is_kept)
+        await until(is_cached)
 
     async def write(self, sql: str, *args: object) -> None:
         async with self.db.transaction() as tx:
@@ -92,7 +92,7 @@ class Office:
 
 
 @asynccontextmanager
-async def office_at(database_url: str, redis_url: str | None) -> AsyncIterator[Office]:
+async def checker_at(database_url: str, redis_url: str | None) -> AsyncIterator[TokenChecker]:
     """Run a process of the shop and a relay for the length of a block."""
     async with AsyncExitStack() as parts:
         await parts.enter_async_context(run_relay(database_url, redis_url))
@@ -100,7 +100,7 @@ async def office_at(database_url: str, redis_url: str | None) -> AsyncIterator[O
         db = Database(database_url, guard=opened.guard)
         await db.open()
         parts.push_async_callback(db.close)
-        yield Office(db, opened.cache)
+        yield TokenChecker(db, opened.cache)
 
 
 @pytest.fixture(scope="module")
@@ -110,241 +110,253 @@ def redis_server():
 
 
 @pytest_asyncio.fixture(scope="module")
-async def offices_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
-    """The address of a database that these tests share, each with people of its own."""
+async def checkers_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
+    """The address of a database that these tests share, each with accounts of its own."""
     async with copied_database(postgres_server, template_database) as url:
         yield url
 
 
 @pytest_asyncio.fixture(scope="module")
-async def warm_office(offices_url: str, redis_server: RedisProcess) -> AsyncIterator[Office]:
-    """An office with Redis."""
-    async with office_at(offices_url, redis_server.url) as office:
-        yield office
+async def cached_checker(
+    checkers_url: str, redis_server: RedisProcess
+) -> AsyncIterator[TokenChecker]:
+    """A checker with Redis."""
+    async with checker_at(checkers_url, redis_server.url) as checker:
+        yield checker
 
 
 @pytest_asyncio.fixture(scope="module")
-async def cold_office(
+async def uncached_checker(
     postgres_server: Postgres, template_database: str
-) -> AsyncIterator[tuple[Office, str]]:
-    """An office where nothing is kept, and the address of its database."""
+) -> AsyncIterator[tuple[TokenChecker, str]]:
+    """A checker without a cache, and the address of its database."""
     async with (
         copied_database(postgres_server, template_database) as url,
-        office_at(url, None) as office,
+        checker_at(url, None) as checker,
     ):
-        yield office, url
+        yield checker, url
 
 
 @pytest.fixture(params=["with Redis", "without Redis"])
-def office(
-    request: pytest.FixtureRequest, warm_office: Office, cold_office: tuple[Office, str]
-) -> Office:
-    return warm_office if request.param == "with Redis" else cold_office[0]
+def checker(
+    request: pytest.FixtureRequest,
+    cached_checker: TokenChecker,
+    uncached_checker: tuple[TokenChecker, str],
+) -> TokenChecker:
+    return cached_checker if request.param == "with Redis" else uncached_checker[0]
 
 
 class TestAccess:
-    async def test_is_given_with_the_role_that_the_account_has_now(self, office):
-        boss = await add_user(office.db, role="ADMIN")
-        pair = await sign_in(office.db, office.tokens, boss)
+    async def test_has_the_current_role_of_the_account(self, checker):
+        boss = await add_user(checker.db, role="ADMIN")
+        pair = await sign_in(checker.db, checker.tokens, boss)
 
-        found = await office.check(pair.token)
+        found = await checker.check(pair.token)
 
-        family = family_of(office.tokens, pair)
+        family = family_of(checker.tokens, pair)
         assert found == SignedIn(
             user_id=boss.id, email=boss.email, role=boss.role, family_id=family
         )
 
-    async def test_is_given_warm_without_a_look_at_postgresql(self, warm_office):
-        pair = await sign_in(warm_office.db, warm_office.tokens, await add_user(warm_office.db))
-        await warm_office.until_kept(pair.token)
-        loads = warm_office.cache.loads
+    async def test_is_granted_from_the_cache_without_a_query(self, cached_checker):
+        pair = await sign_in(
+            cached_checker.db, cached_checker.tokens, await add_user(cached_checker.db)
+        )
+        await cached_checker.until_cached(pair.token)
+        loads = cached_checker.cache.loads
 
-        await asyncio.gather(*(warm_office.check(pair.token) for _ in range(200)))
+        await asyncio.gather(*(cached_checker.check(pair.token) for _ in range(200)))
 
-        assert warm_office.cache.loads == loads
+        assert cached_checker.cache.loads == loads
 
-    async def test_stays_warm_while_tokens_are_refreshed(self, warm_office):
-        pair = await sign_in(warm_office.db, warm_office.tokens, await add_user(warm_office.db))
-        await warm_office.until_kept(pair.token)
-        loads = warm_office.cache.loads
+    async def test_stays_cached_while_tokens_are_refreshed(self, cached_checker):
+        pair = await sign_in(
+            cached_checker.db, cached_checker.tokens, await add_user(cached_checker.db)
+        )
+        await cached_checker.until_cached(pair.token)
+        loads = cached_checker.cache.loads
 
         following = await refresh(
-            warm_office.db, warm_office.tokens, pair.refresh_token, now=utc_now()
+            cached_checker.db, cached_checker.tokens, pair.refresh_token, now=utc_now()
         )
 
-        assert await warm_office.check(following.token)
-        assert await warm_office.check(pair.token)
-        assert warm_office.cache.loads == loads
+        assert await cached_checker.check(following.token)
+        assert await cached_checker.check(pair.token)
+        assert cached_checker.cache.loads == loads
 
-    async def test_is_refused_with_a_token_whose_sign_in_was_rolled_back(self, office):
-        alice = await add_user(office.db)
-        invented = office.tokens.sign_access(alice, family_id="none", now=utc_now())
+    async def test_is_refused_with_a_token_whose_sign_in_was_rolled_back(self, checker):
+        alice = await add_user(checker.db)
+        invented = checker.tokens.sign_access(alice, family_id="none", now=utc_now())
 
-        assert await office.refuses(invented)
+        assert await checker.refuses(invented)
 
-    async def test_of_bob_is_not_had_with_the_id_of_alices_sign_in(self, office):
-        alice, bob = await add_user(office.db), await add_user(office.db)
-        family = family_of(office.tokens, await sign_in(office.db, office.tokens, alice))
+    async def test_of_bob_is_refused_with_the_id_of_alices_sign_in(self, checker):
+        alice, bob = await add_user(checker.db), await add_user(checker.db)
+        family = family_of(checker.tokens, await sign_in(checker.db, checker.tokens, alice))
 
-        mixed = office.tokens.sign_access(bob, family_id=family, now=utc_now())
+        mixed = checker.tokens.sign_access(bob, family_id=family, now=utc_now())
 
-        assert await office.refuses(mixed)
+        assert await checker.refuses(mixed)
 
-    async def test_is_over_with_the_token_however_warm_the_cache(self, warm_office):
-        pair = await sign_in(warm_office.db, warm_office.tokens, await add_user(warm_office.db))
-        await warm_office.until_kept(pair.token)
+    async def test_ends_when_the_token_expires_even_if_cached(self, cached_checker):
+        pair = await sign_in(
+            cached_checker.db, cached_checker.tokens, await add_user(cached_checker.db)
+        )
+        await cached_checker.until_cached(pair.token)
 
         with pytest.raises(TokenRefused):
             await check_access(
-                warm_office.db,
-                warm_office.cache,
-                warm_office.tokens,
+                cached_checker.db,
+                cached_checker.cache,
+                cached_checker.tokens,
                 pair.token,
                 now=utc_now() + HOUR,
             )
 
-    async def test_of_an_account_with_a_strange_id_is_given_too(self, office):
+    async def test_of_an_account_with_a_strange_id_is_granted(self, checker):
         # Another application may store any text as an id.
-        strange = await add_user(office.db, id="ÿ/{}:*")
-        pair = await sign_in(office.db, office.tokens, strange)
+        strange = await add_user(checker.db, id="ÿ/{}:*")
+        pair = await sign_in(checker.db, checker.tokens, strange)
 
-        assert (await office.check(pair.token)).user_id == "ÿ/{}:*"
+        assert (await checker.check(pair.token)).user_id == "ÿ/{}:*"
 
 
 class TestAccessAfterAChange:
     @pytest.mark.parametrize("sql", [ROLE, PASSWORD, DELETION])
-    async def test_of_the_account_is_refused_at_once(self, office, sql):
-        alice, bob = await add_user(office.db), await add_user(office.db)
-        alices = await sign_in(office.db, office.tokens, alice)
-        bobs = await sign_in(office.db, office.tokens, bob)
+    async def test_of_the_account_is_refused_at_once(self, checker, sql):
+        alice, bob = await add_user(checker.db), await add_user(checker.db)
+        alices = await sign_in(checker.db, checker.tokens, alice)
+        bobs = await sign_in(checker.db, checker.tokens, bob)
         for pair in (alices, bobs):
-            await office.check(pair.token)
-            await office.check(pair.token)
+            await checker.check(pair.token)
+            await checker.check(pair.token)
 
-        await office.write(sql, alice.id)
+        await checker.write(sql, alice.id)
 
-        assert await office.refuses(alices.token)
-        assert await office.check(bobs.token)
+        assert await checker.refuses(alices.token)
+        assert await checker.check(bobs.token)
 
     @pytest.mark.parametrize("sql", [ROLE, PASSWORD, DELETION])
-    async def test_by_an_application_that_knows_nothing_of_the_shop_is_refused_within_a_second(
-        self, warm_office, offices_url, sql
+    async def test_by_another_application_is_refused_within_a_second(
+        self, cached_checker, checkers_url, sql
     ):
-        alice = await add_user(warm_office.db)
-        pair = await sign_in(warm_office.db, warm_office.tokens, alice)
-        await warm_office.until_kept(pair.token)
-        other = await asyncpg.connect(offices_url)
+        alice = await add_user(cached_checker.db)
+        pair = await sign_in(cached_checker.db, cached_checker.tokens, alice)
+        await cached_checker.until_cached(pair.token)
+        other = await asyncpg.connect(checkers_url)
 
         await other.execute(sql, alice.id)
 
-        await until(lambda: warm_office.refuses(pair.token), seconds=1.5)
+        await until(lambda: cached_checker.refuses(pair.token), seconds=1.5)
         await other.close()
 
     @pytest.mark.parametrize("sql", [ROLE, PASSWORD, DELETION])
-    async def test_by_such_an_application_is_refused_at_once_where_nothing_is_kept(
-        self, cold_office, sql
+    async def test_by_another_application_is_refused_at_once_without_a_cache(
+        self, uncached_checker, sql
     ):
-        office, database_url = cold_office
-        alice = await add_user(office.db)
-        pair = await sign_in(office.db, office.tokens, alice)
-        await office.check(pair.token)
+        checker, database_url = uncached_checker
+        alice = await add_user(checker.db)
+        pair = await sign_in(checker.db, checker.tokens, alice)
+        await checker.check(pair.token)
         other = await asyncpg.connect(database_url)
 
         await other.execute(sql, alice.id)
 
-        assert await office.refuses(pair.token)
+        assert await checker.refuses(pair.token)
         await other.close()
 
     @pytest.mark.parametrize("sql", [ROLE, PASSWORD, DELETION])
-    async def test_is_refused_when_redis_goes_away_and_comes_back(self, database_url, sql):
+    async def test_is_refused_while_redis_is_frozen_and_afterwards(self, database_url, sql):
         with serving("valkey") as redis:
-            async with office_at(database_url, redis.url) as office:
-                alice = await add_user(office.db)
-                pair = await sign_in(office.db, office.tokens, alice)
-                await office.until_kept(pair.token)
+            async with checker_at(database_url, redis.url) as checker:
+                alice = await add_user(checker.db)
+                pair = await sign_in(checker.db, checker.tokens, alice)
+                await checker.until_cached(pair.token)
                 redis.freeze()
 
-                await office.write(sql, alice.id)
-                assert await office.refuses(pair.token)
+                await checker.write(sql, alice.id)
+                assert await checker.refuses(pair.token)
                 redis.thaw()
 
                 for _ in range(50):
-                    assert await office.refuses(pair.token)
+                    assert await checker.refuses(pair.token)
                     await asyncio.sleep(0.01)
 
-    async def test_to_another_hash_of_the_same_password_is_given(self, office):
-        alice = await add_user(office.db)
-        pair = await sign_in(office.db, office.tokens, alice)
-        await office.check(pair.token)
+    async def test_to_a_new_hash_of_the_same_password_is_granted(self, checker):
+        alice = await add_user(checker.db)
+        pair = await sign_in(checker.db, checker.tokens, alice)
+        await checker.check(pair.token)
 
-        async with office.db.transaction() as tx:
+        async with checker.db.transaction() as tx:
             await rebind_to_new_hash(
                 tx, alice.id, old_hash=Secret(OLD_HASH), new_hash=Secret(NEW_HASH)
             )
             await tx.execute(PASSWORD, alice.id)
 
-        assert await office.check(pair.token)
+        assert await checker.check(pair.token)
 
 
 class TestAccessAfterSigningOut:
-    async def test_of_one_device_is_refused_to_that_one_alone(self, office):
-        alice = await add_user(office.db)
-        phone, laptop = [await sign_in(office.db, office.tokens, alice) for _ in range(2)]
+    async def test_of_one_device_is_refused_to_that_one_alone(self, checker):
+        alice = await add_user(checker.db)
+        phone, laptop = [await sign_in(checker.db, checker.tokens, alice) for _ in range(2)]
         for pair in (phone, laptop, phone, laptop):
-            await office.check(pair.token)
+            await checker.check(pair.token)
 
-        family = family_of(office.tokens, phone)
-        await within(
-            office, lambda tx: revoke_family(tx, family, reason="signed out", now=utc_now())
+        family = family_of(checker.tokens, phone)
+        await in_transaction(
+            checker, lambda tx: revoke_family(tx, family, reason="signed out", now=utc_now())
         )
 
-        assert await office.refuses(phone.token)
-        assert await office.check(laptop.token)
+        assert await checker.refuses(phone.token)
+        assert await checker.check(laptop.token)
 
-    async def test_of_all_devices_is_refused_to_all(self, office):
-        alice = await add_user(office.db)
-        pairs = [await sign_in(office.db, office.tokens, alice) for _ in range(3)]
+    async def test_of_all_devices_is_refused_to_all(self, checker):
+        alice = await add_user(checker.db)
+        pairs = [await sign_in(checker.db, checker.tokens, alice) for _ in range(3)]
         for pair in pairs:
-            await office.check(pair.token)
+            await checker.check(pair.token)
 
-        await within(
-            office, lambda tx: revoke_all(tx, alice.id, reason="new password", now=utc_now())
+        await in_transaction(
+            checker, lambda tx: revoke_all(tx, alice.id, reason="new password", now=utc_now())
         )
 
         for pair in pairs:
-            assert await office.refuses(pair.token)
-        assert await office.check((await sign_in(office.db, office.tokens, alice)).token)
+            assert await checker.refuses(pair.token)
+        assert await checker.check((await sign_in(checker.db, checker.tokens, alice)).token)
 
-    async def test_by_a_refresh_token_that_came_back_is_refused_to_thief_and_owner(self, office):
-        alice = await add_user(office.db)
-        owners = await sign_in(office.db, office.tokens, alice)
-        thiefs = await refresh(office.db, office.tokens, owners.refresh_token, now=utc_now())
+    async def test_after_a_reused_refresh_token_is_refused_to_thief_and_owner(self, checker):
+        alice = await add_user(checker.db)
+        owners = await sign_in(checker.db, checker.tokens, alice)
+        thiefs = await refresh(checker.db, checker.tokens, owners.refresh_token, now=utc_now())
         for pair in (owners, thiefs, owners):
-            await office.check(pair.token)
+            await checker.check(pair.token)
 
         with pytest.raises(TokenRefused):
-            await refresh(office.db, office.tokens, owners.refresh_token, now=utc_now() + HOUR)
+            await refresh(checker.db, checker.tokens, owners.refresh_token, now=utc_now() + HOUR)
 
-        assert await office.refuses(owners.token)
-        assert await office.refuses(thiefs.token)
+        assert await checker.refuses(owners.token)
+        assert await checker.refuses(thiefs.token)
 
     async def test_is_refused_by_every_process_of_the_shop(
-        self, warm_office, offices_url, redis_server
+        self, cached_checker, checkers_url, redis_server
     ):
-        alice = await add_user(warm_office.db)
-        pair = await sign_in(warm_office.db, warm_office.tokens, alice)
-        async with office_at(offices_url, redis_server.url) as other:
-            await warm_office.until_kept(pair.token)
-            await other.until_kept(pair.token)
+        alice = await add_user(cached_checker.db)
+        pair = await sign_in(cached_checker.db, cached_checker.tokens, alice)
+        async with checker_at(checkers_url, redis_server.url) as other:
+            await cached_checker.until_cached(pair.token)
+            await other.until_cached(pair.token)
 
-            await within(
+            await in_transaction(
                 other, lambda tx: revoke_all(tx, alice.id, reason="signed out", now=utc_now())
             )
 
-            assert await warm_office.refuses(pair.token)
+            assert await cached_checker.refuses(pair.token)
             assert await other.refuses(pair.token)
 
 
-async def within(office: Office, work: Callable[[Transaction], Awaitable[object]]) -> None:
-    async with office.db.transaction() as tx:
+async def in_transaction(
+    checker: TokenChecker, work: Callable[[Transaction], Awaitable[object]]
+) -> None:
+    async with checker.db.transaction() as tx:
         await work(tx)

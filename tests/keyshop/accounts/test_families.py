@@ -1,4 +1,4 @@
-"""Sign-ins that last: one refresh token after the other, and none twice."""
+"""Token families: refresh tokens replace one another, and none is accepted twice."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -40,7 +40,7 @@ tokens = make_tokens()
 
 
 async def refusal(attempt: Awaitable[object]) -> str:
-    """Wait for the attempt, which must be refused, and return the sentence."""
+    """Wait for the attempt, which must be refused, and return the message."""
     with pytest.raises(TokenRefused) as caught:
         await attempt
     return str(caught.value)
@@ -62,8 +62,8 @@ async def signed_in_at_noon(db: Database, **overrides: Any) -> str:
 
 
 class TestSignIn:
-    async def test_gives_two_tokens_and_says_truly_how_long_the_first_is_good(self, db):
-        brief = make_tokens(access_life=timedelta(minutes=7))
+    async def test_gives_two_tokens_and_the_true_lifetime_of_the_first(self, db):
+        brief = make_tokens(access_lifetime=timedelta(minutes=7))
 
         pair = await sign_in(db, brief, await add_user(db), now=NOON)
 
@@ -135,7 +135,7 @@ class TestSignIn:
 
 
 async def is_waiting(db: Database) -> bool:
-    """Test whether some statement waits for a lock of another's."""
+    """Test whether a statement waits for another transaction's lock."""
     async with db.read() as reader:
         return bool(await reader.fetchval(_WAITING))
 
@@ -163,7 +163,7 @@ class TestRefresh:
         assert second.refresh_token != first.refresh_token
         assert family_of(tokens, second, now=later) == family_of(tokens, first, now=later)
 
-    async def test_goes_on_for_as_long_as_somebody_comes_back_in_time(self, db):
+    async def test_can_be_repeated_while_each_token_is_used_in_time(self, db):
         token, now = await signed_in_at_noon(db), NOON
 
         for _ in range(5):
@@ -180,15 +180,15 @@ class TestRefresh:
 
         assert tokens.read_access(pair.token, now=NOON).email == "new@example.com"
 
-    async def test_of_a_sign_in_that_is_forgotten_is_refused(self, db):
+    async def test_of_a_deleted_family_is_refused(self, db):
         token = await signed_in_at_noon(db)
         await change(db, "DELETE FROM keyshop.token_families")
 
-        said = await refusal(refresh(db, tokens, token, now=NOON))
+        message = await refusal(refresh(db, tokens, token, now=NOON))
 
-        assert said == "Invalid or expired refresh token"
+        assert message == "Invalid or expired refresh token"
 
-    async def test_may_go_on_without_end_and_leaves_two_rows(self, db):
+    async def test_repeated_many_times_leaves_two_rows(self, db):
         token, now = await signed_in_at_noon(db), NOON
 
         for _ in range(30):
@@ -251,41 +251,41 @@ class TestTabs:
         assert await refresh(db, tokens, token, now=NOON)
 
 
-class TestTokenThatComesBack:
-    async def test_after_ten_seconds_ends_the_whole_sign_in(self, db):
+class TestReusedToken:
+    async def test_after_ten_seconds_revokes_the_family(self, db):
         token = await signed_in_at_noon(db)
         following = await refresh(db, tokens, token, now=NOON)
 
-        said = await refusal(refresh(db, tokens, token, now=NOON + 11 * SECOND))
+        message = await refusal(refresh(db, tokens, token, now=NOON + 11 * SECOND))
 
-        assert said == "Invalid refresh token"
+        assert message == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, following.refresh_token, now=NOON + 11 * SECOND))
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "a refresh token came back"
+        assert family["revoked_reason"] == "refresh token reused"
 
-    async def test_from_before_the_one_before_ends_it_even_at_once(self, db):
+    async def test_of_two_rotations_ago_revokes_it_even_at_once(self, db):
         first = await signed_in_at_noon(db)
         second = (await refresh(db, tokens, first, now=NOON)).refresh_token
         third = (await refresh(db, tokens, second, now=NOON)).refresh_token
 
-        said = await refusal(refresh(db, tokens, first, now=NOON + SECOND))
+        message = await refusal(refresh(db, tokens, first, now=NOON + SECOND))
 
-        assert said == "Invalid refresh token"
+        assert message == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, third, now=NOON + SECOND))
 
-    async def test_after_many_others_ends_it_too(self, db):
+    async def test_of_many_rotations_ago_revokes_it_too(self, db):
         first = token = await signed_in_at_noon(db)
         for _ in range(5):
             token = (await refresh(db, tokens, token, now=NOON)).refresh_token
 
-        said = await refusal(refresh(db, tokens, first, now=NOON + HOUR))
+        message = await refusal(refresh(db, tokens, first, now=NOON + HOUR))
 
-        assert said == "Invalid refresh token"
+        assert message == "Invalid refresh token"
         assert await refusal(refresh(db, tokens, token, now=NOON + HOUR))
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "a refresh token came back"
+        assert family["revoked_reason"] == "refresh token reused"
 
-    async def test_does_not_end_other_devices(self, db):
+    async def test_does_not_sign_out_other_devices(self, db):
         alice = await add_user(db)
         stolen, other = [
             (await sign_in(db, tokens, alice, now=NOON)).refresh_token for _ in range(2)
@@ -321,7 +321,7 @@ class TestRevoking:
             assert await refusal(refresh(db, tokens, pair.refresh_token, now=NOON))
         assert await refresh(db, tokens, bobs, now=NOON)
 
-    async def test_thousands_of_devices_makes_the_look_at_the_others_no_longer(self, db):
+    async def test_thousands_of_devices_leaves_access_checks_as_fast(self, db):
         alice = await add_user(db)
         await sign_in(db, tokens, alice, now=NOON)
         await change(db, _ENDED_FAMILIES, alice.id, NOON)
@@ -384,9 +384,9 @@ class TestAccountThatChanges:
 
         assert await refusal(refresh(db, tokens, token, now=NOON)) == "Invalid refresh token"
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "role or password changed"
+        assert family["revoked_reason"] == "role or password changed"
 
-    async def test_ends_the_sign_ins_of_nobody_else(self, db):
+    async def test_leaves_other_accounts_signed_in(self, db):
         token, bob = await signed_in_at_noon(db), await add_user(db)
         bobs = (await sign_in(db, tokens, bob, now=NOON)).refresh_token
 
@@ -399,13 +399,13 @@ class TestAccountThatChanges:
         assert await refusal(refresh(db, tokens, bobs, now=NOON))
         assert await refresh(db, tokens, token, now=NOON)
 
-    async def test_in_other_columns_can(self, db):
+    async def test_in_other_columns_can_be_refreshed(self, db):
         token = await signed_in_at_noon(db)
         await change(db, "UPDATE users SET nickname = 'Alicia', balance = 7")
 
         assert await refresh(db, tokens, token, now=NOON)
 
-    async def test_to_another_hash_of_the_same_password_goes_on(self, db):
+    async def test_to_a_new_hash_of_the_same_password_stays_signed_in(self, db):
         token = await signed_in_at_noon(db)
         user_id = tokens.read_refresh(token, now=NOON).user_id
 
@@ -418,7 +418,7 @@ class TestAccountThatChanges:
         assert count == 1
         assert await refresh(db, tokens, token, now=NOON)
 
-    async def test_does_not_wake_what_was_over_before(self, db):
+    async def test_does_not_revive_revoked_families(self, db):
         revoked, user = await signed_in_at_noon(db), await add_user(db)
         outdated = (await sign_in(db, tokens, user, now=NOON)).refresh_token
         family_id = tokens.read_refresh(revoked, now=NOON).fid
@@ -438,8 +438,8 @@ class TestAccountThatChanges:
             assert await refusal(refresh(db, tokens, token, now=NOON))
 
 
-class TestForgetting:
-    async def test_takes_what_has_expired_and_leaves_the_rest(self, db):
+class TestCleanup:
+    async def test_deletes_what_has_expired_and_leaves_the_rest(self, db):
         alice = await add_user(db)
         await sign_in(db, tokens, alice, now=NOON - MONTH - SECOND)
         kept = await sign_in(db, tokens, alice, now=NOON - MONTH + SECOND)
@@ -455,7 +455,7 @@ class TestForgetting:
         assert token["family_id"] == family["id"]
         assert await refresh(db, tokens, used.refresh_token, now=NOON + HOUR)
 
-    async def test_leaves_a_sign_in_that_was_ended_to_be_shown(self, db):
+    async def test_keeps_a_revoked_family_for_operators_to_see(self, db):
         alice = await add_user(db)
         await sign_in(db, tokens, alice, now=NOON)
 
@@ -464,9 +464,9 @@ class TestForgetting:
             assert await delete_expired_families(tx, NOON + HOUR) == 0
 
         (family,) = await rows_of(db, "token_families")
-        assert family["revoked_because"] == "lost phone"
+        assert family["revoked_reason"] == "lost phone"
 
-    async def test_of_many_throws_nobody_elses_answers_away(self, db):
+    async def test_of_many_families_invalidates_only_their_users(self, db):
         async with db.transaction() as tx:
             await tx.execute(_MANY_USERS)
             await tx.execute(_MANY_FAMILIES, NOON)
@@ -481,7 +481,7 @@ class TestForgetting:
         assert sum(len(note["keys"]) for note in notes) == 600
         assert [note["groups"] for note in notes if note["groups"]] == []
 
-    async def test_of_an_account_goes_with_it(self, db):
+    async def test_of_an_account_deletes_its_families(self, db):
         await signed_in_at_noon(db)
 
         await change(db, "DELETE FROM users")

@@ -21,7 +21,7 @@ from keyshop.accounts.lockout.failures import (
 from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.lockout.models import FailureCounter, Lock
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
-from keyshop.accounts.rules import MAX_LOCK, SIGN_IN_OF_ADDRESS, lock_after
+from keyshop.accounts.rules import MAX_LOCK, SIGN_INS_PER_ADDRESS, lock_duration
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
@@ -77,11 +77,11 @@ async def notices(db: Database) -> int:
 class TestLock:
     @given(st.integers(0, 10_000))
     def test_lasts_longer_with_each_failure_up_to_its_longest(self, failures: int) -> None:
-        lock = lock_after(failures)
+        lock = lock_duration(failures)
 
         assert (lock is None) == (failures < 5)
         assert lock is None or MINUTE <= lock <= MAX_LOCK
-        assert lock is None or lock_after(failures + 1) == min(2 * lock, MAX_LOCK)
+        assert lock is None or lock_duration(failures + 1) == min(2 * lock, MAX_LOCK)
 
     async def test_begins_with_the_fifth_wrong_password_in_a_row(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -99,7 +99,7 @@ class TestLock:
         await enter(db, parts, address="2001:db8:a:b::1")
 
         # One attempt every half a minute uses up the limit of the address.
-        for number in range(SIGN_IN_OF_ADDRESS.burst + 10):
+        for number in range(SIGN_INS_PER_ADDRESS.burst + 10):
             with pytest.raises((WrongCredentials, TooMany)):
                 await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
 
@@ -215,7 +215,7 @@ class TestLock:
 
     async def test_that_is_taken_away_takes_the_limit_of_the_address_along(self, db, parts) -> None:
         await add_alice(db, parts)
-        for number in range(SIGN_IN_OF_ADDRESS.burst + 1):
+        for number in range(SIGN_INS_PER_ADDRESS.burst + 1):
             with suppress(WrongCredentials, TooMany):
                 await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
 
@@ -266,7 +266,7 @@ class TestGuessing:
             assert None not in outcomes
 
         passwords.close()
-        assert passwords.compared <= SIGN_IN_OF_ADDRESS.burst
+        assert passwords.compared <= SIGN_INS_PER_ADDRESS.burst
 
     async def test_at_the_end_of_each_lock_has_one_attempt(self, db) -> None:
         passwords = CountingPool()
@@ -364,7 +364,7 @@ class TestGuessing:
         attempt = PasswordAttempt(
             client_info=caller(),
             counter=FailureCounter(digest_of(normalise(ALICE))),
-            limit=SIGN_IN_OF_ADDRESS,
+            limit=SIGN_INS_PER_ADDRESS,
             limit_key=ALICE,
         )
         crashed = attempt_under_lockout(db, attempt, now=NOON)

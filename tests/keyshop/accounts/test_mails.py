@@ -1,4 +1,4 @@
-"""What mails to customers say."""
+"""The mails to customers."""
 
 import msgspec
 import pytest
@@ -23,7 +23,7 @@ VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
 class TestMail:
     async def test_of_each_kind_fills_every_value(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON + SECOND)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON + SECOND)
         await request_reset(db, ALICE, caller(), now=NOON)
         for _ in range(5):
             with pytest.raises(WrongCredentials):
@@ -50,49 +50,49 @@ class TestMail:
         ]
         assert len({mail.id for mail in mails}) == 4
 
-    async def test_is_the_same_however_often_it_is_made(self, db, parts) -> None:
+    async def test_is_the_same_each_time_it_is_composed(self, db, parts) -> None:
         await add_alice(db, parts)
 
         assert await mailed(db, parts) == await mailed(db, parts)
 
-    async def test_of_an_account_that_is_gone_is_none(self, db, parts) -> None:
+    async def test_for_a_deleted_account_is_not_composed(self, db, parts) -> None:
         await add_alice(db, parts)
         await request_reset(db, ALICE, caller(), now=NOON)
         async with db.transaction() as tx:
             await tx.execute("DELETE FROM users")
 
         assert await mailed(db, parts) == []
-        gone = MailLockNotice("nobody", "x")
-        assert await compose(db, parts.proof_keys, gone, URL, now=NOON) is None
+        gone = MailLockNotice("unknown", "x")
+        assert await compose(db, parts.email_token_keys, gone, URL, now=NOON) is None
 
-    async def test_of_a_lock_does_not_go_to_an_account_that_was_erased(self, db, parts) -> None:
+    async def test_of_a_lock_is_not_composed_for_an_erased_account(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         notice = MailLockNotice(alice.id, "x")
-        before = await compose(db, parts.proof_keys, notice, URL, now=NOON)
+        before = await compose(db, parts.email_token_keys, notice, URL, now=NOON)
 
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=alice.id, now=NOON)
+            await erase_user(tx, user_id=alice.id, by="olga", now=NOON)
 
         assert before is not None
-        assert await compose(db, parts.proof_keys, notice, URL, now=NOON) is None
+        assert await compose(db, parts.email_token_keys, notice, URL, now=NOON) is None
 
-    async def test_for_an_address_that_was_left_is_none(self, db, parts) -> None:
+    async def test_for_a_changed_address_is_not_composed(self, db, parts) -> None:
         await add_alice(db, parts)
         async with db.transaction() as tx:
             await tx.execute("UPDATE users SET email = 'other@example.com'")
 
         assert await mailed(db, parts) == []
 
-    async def test_that_brings_nothing_any_more_is_none_but_a_welcome(self, db, parts) -> None:
+    async def test_with_an_expired_token_is_not_composed_unless_a_welcome(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON)
         await request_reset(db, ALICE, caller(), now=NOON)
 
         late = await mailed(db, parts, now=NOON + 30 * MINUTE)
 
         assert [mail.template for mail in late] == ["welcome"]
 
-    async def test_says_how_long_it_is_good_from_when_it_is_sent(self, db, parts) -> None:
+    async def test_says_how_long_its_link_is_valid_when_sent(self, db, parts) -> None:
         await add_alice(db, parts)
         await request_reset(db, ALICE, caller(), now=NOON)
 
@@ -100,11 +100,11 @@ class TestMail:
 
         assert [mail.values["minutes"] for mail in later] == ["10", "25"]
 
-    async def test_with_a_code_is_not_sent_behind_one_with_a_newer(self, db, parts) -> None:
+    async def test_with_a_superseded_code_is_not_composed(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         for seconds in (1, 2):
             now = NOON + seconds * MINUTE
-            await send_verification(db, user_id=alice.id, caller=caller(), now=now)
+            await send_verification(db, user_id=alice.id, client_info=caller(), now=now)
 
         welcome, verification = await mailed(db, parts, now=NOON + 3 * MINUTE)
 
@@ -114,18 +114,18 @@ class TestMail:
             db, parts, caller(), user_id=alice.id, code=code, now=NOON + 3 * MINUTE
         )
 
-    async def test_reaches_somebody_who_has_no_nickname(self, db, parts) -> None:
+    async def test_without_a_nickname_uses_the_default(self, db, parts) -> None:
         alice = await add_user(db, email=ALICE, nickname=None)
         await request_reset(db, ALICE, caller(), now=NOON)
         notice = MailLockNotice(alice.id, "x")
 
         [reset] = await mailed(db, parts)
-        locked = await compose(db, parts.proof_keys, notice, URL, now=NOON)
+        locked = await compose(db, parts.email_token_keys, notice, URL, now=NOON)
 
         assert locked is not None
         assert {mail.values["nickname"] for mail in (reset, locked)} == {"Newbie Guy"}
 
-    async def test_of_welcome_that_is_late_carries_no_code_that_is_over(self, db, parts) -> None:
+    async def test_of_welcome_that_is_late_has_no_code(self, db, parts) -> None:
         await add_alice(db, parts)
         [in_time] = await mailed(db, parts, now=NOON + 13 * MINUTE)
 
@@ -133,10 +133,10 @@ class TestMail:
 
         assert in_time.values["code"]
         assert [late.values[name] for name in ("code", "link", "minutes")] == ["", "", ""]
-        # Sent once, however often and when the job runs.
+        # The same id, so that it is sent once, however often the job runs.
         assert late.id == in_time.id
 
-    async def test_of_welcome_carries_no_code_that_was_used(self, db, parts) -> None:
+    async def test_of_welcome_has_no_code_that_was_used(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         code = (await last_mail(db, parts)).values["code"]
         await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
@@ -145,20 +145,20 @@ class TestMail:
 
         assert (mail.template, mail.values["code"], mail.values["link"]) == ("welcome", "", "")
 
-    async def test_of_another_users_proof_is_none(self, db, parts) -> None:
+    async def test_for_another_users_token_is_not_composed(self, db, parts) -> None:
         await add_alice(db, parts)
         bob = (await add_alice(db, parts, email="bob@example.com")).account
         [(_, alices), _] = await jobs(db)
 
         job = MailWelcome(bob.id, msgspec.convert(alices, MailWelcome).proof_id)
 
-        assert await compose(db, parts.proof_keys, job, URL, now=NOON) is None
+        assert await compose(db, parts.email_token_keys, job, URL, now=NOON) is None
 
-    async def test_carries_what_only_the_shops_secret_makes(self, db, parts) -> None:
+    async def test_has_a_code_and_a_link_that_need_the_shops_secret(self, db, parts) -> None:
         await add_alice(db, parts)
         [(_, job)] = await jobs(db)
         values = (await last_mail(db, parts)).values
         stranger = EmailTokenKeys(Secret("s" * 32))
 
-        assert parts.proof_keys.is_code(job["proof_id"], values["code"])
+        assert parts.email_token_keys.is_code(job["proof_id"], values["code"])
         assert stranger.link_token(Purpose.VERIFY_EMAIL, job["proof_id"]) not in values["link"]

@@ -81,6 +81,6 @@ class TestAccountOfYahooAsItWasWritten:
         with pytest.raises(WrongCredentials):
             await enter(db, parts, email=SMITH, password="wrong")
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=smith.id, now=NOON)
+            await erase_user(tx, user_id=smith.id, by="olga", now=NOON)
         assert await count(db, "keyshop.sign_in_failures") == 0
-        assert await count(db, "keyshop.rate_limits WHERE key LIKE 'sign_in_of_address%'") == 0
+        assert await count(db, "keyshop.rate_limits WHERE key LIKE 'sign_ins_per_address%'") == 0

@@ -1,4 +1,4 @@
-"""What operators do with accounts: make them, change what they may do, hand out and erase data."""
+"""What operators do with accounts: create and unlock them, change roles, export and erase data."""
 
 import asyncio
 from contextvars import Context, copy_context
@@ -15,13 +15,17 @@ from keyshop.accounts.edit_profile import edit_profile
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import AccountInvalid, EmailTaken, UserNotFound, WrongCredentials
 from keyshop.accounts.export_user import export_user
-from keyshop.accounts.models import Account, ProfileChanges, Role
+from keyshop.accounts.models import Account, NewUser, ProfileChanges, Role
 from keyshop.accounts.queries import find_account, find_account_by_id, list_sign_ins
 from keyshop.accounts.request_reset import request_reset
+from keyshop.accounts.revoke_sessions import revoke_sessions
 from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.queries import list_families
 from keyshop.accounts.set_role import set_role
+from keyshop.accounts.unlock_user import unlock_user
+from keyshop.journal.models import Subject
+from keyshop.journal.queries import list_entries
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.factories.cached_shop import until
@@ -48,7 +52,7 @@ KEY_TEXT = "AAAAA-BBBBB-CCCCC"
 
 
 async def add_full_life(db: Database, parts: AccountServices) -> Account:
-    """Give Alice something in every table that can hold something of hers."""
+    """Give Alice a row in every table that can refer to her."""
     game_id = await make_game(db, title="Witch Hunt")
     session_id = await guest_with(db, game_id, 2)
     alice = (
@@ -87,44 +91,53 @@ async def add_full_life(db: Database, parts: AccountServices) -> Account:
     return await get_account(db, alice.id)
 
 
+async def create(
+    db: Database, parts: AccountServices, email: str, *, role: Role = Role.USER
+) -> Account:
+    user = NewUser(email=email, password=PASSWORD, role=role)
+    return await create_user(db, parts.passwords, user, by="olga", now=NOON)
+
+
 async def erase(db: Database, user_id: str) -> None:
     async with db.transaction() as tx:
-        await erase_user(tx, user_id=user_id, now=NOON)
+        await erase_user(tx, user_id=user_id, by="olga", now=NOON)
+
+
+async def journal_of(db: Database, user_id: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return actor, action and details of the user's entries, the oldest first."""
+    async with db.read() as reader:
+        entries = await list_entries(reader, Subject("user", user_id))
+    return [(entry.actor, entry.action, entry.details) for entry in reversed(entries)]
 
 
 async def exported(db: Database, user_id: str) -> tuple[str, dict[str, Any]]:
-    async with db.read() as reader:
-        document = await export_user(reader, user_id, now=NOON)
+    async with db.transaction() as tx:
+        document = await export_user(tx, user_id=user_id, by="olga", now=NOON)
     text = msgspec.json.encode(document).decode()
     return text, msgspec.json.decode(text)
 
 
-class TestMadeAccount:
+class TestCreatedAccount:
     async def test_counts_as_verified_and_signs_in(self, db, parts) -> None:
-        hashed = await parts.passwords.hash(PASSWORD)
-        async with db.transaction() as tx:
-            made = await create_user(
-                tx, email="J.Doe@Gmail.com", password_hash=hashed, role="ADMIN", now=NOON
-            )
+        created = await create(db, parts, "J.Doe@Gmail.com", role=Role.ADMIN)
 
         entered = await enter(db, parts, email="jdoe@gmail.com")
 
-        assert (made.email, made.role, made.nickname) == (
+        assert (created.email, created.role, created.nickname) == (
             "jdoe@gmail.com",
             Role.ADMIN,
             "Newbie Guy",
         )
-        assert entered.account == made
-        assert made.email_verified
+        assert entered.account == created
+        assert created.email_verified
 
-    async def test_needs_an_address_of_its_own(self, db, parts) -> None:
+    async def test_needs_an_unused_address(self, db, parts) -> None:
         await add_alice(db, parts)
 
-        async with db.transaction() as tx:
-            with pytest.raises(EmailTaken):
-                await create_user(tx, email=ALICE, password_hash="x", now=NOON)
-            with pytest.raises(AccountInvalid):
-                await create_user(tx, email="nobody", password_hash="x", now=NOON)
+        with pytest.raises(EmailTaken):
+            await create(db, parts, ALICE)
+        with pytest.raises(AccountInvalid):
+            await create(db, parts, "unknown")
 
 
 class TestRole:
@@ -132,17 +145,19 @@ class TestRole:
         alice = await add_alice(db, parts)
 
         async with db.transaction() as tx:
-            assert await set_role(tx, user_id=alice.account.id, role="ADMIN", now=NOON)
+            assert await set_role(
+                tx, user_id=alice.account.id, role=Role.ADMIN, by="olga", now=NOON
+            )
 
         assert not await is_signed_in(db, parts, alice.tokens.token)
         assert (await enter(db, parts)).account.role is Role.ADMIN
 
-    async def test_that_changes_ends_the_links_that_were_mailed(self, db, parts) -> None:
+    async def test_that_changes_invalidates_mailed_links(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         await request_reset(db, ALICE, caller(), now=NOON)
 
         async with db.transaction() as tx:
-            await set_role(tx, user_id=alice.id, role="ADMIN", now=NOON)
+            await set_role(tx, user_id=alice.id, role=Role.ADMIN, by="olga", now=NOON)
 
         [link] = await ask(db, "SELECT used_at FROM keyshop.email_tokens WHERE purpose LIKE 'R%'")
         assert link["used_at"] == NOON
@@ -151,14 +166,75 @@ class TestRole:
         alice = await add_alice(db, parts)
 
         async with db.transaction() as tx:
-            assert not await set_role(tx, user_id=alice.account.id, role="USER", now=NOON)
+            assert not await set_role(
+                tx, user_id=alice.account.id, role=Role.USER, by="olga", now=NOON
+            )
 
         assert await is_signed_in(db, parts, alice.tokens.token)
 
-    async def test_of_nobody_cannot_be_changed(self, db) -> None:
+    async def test_of_an_unknown_user_cannot_be_changed(self, db) -> None:
         async with db.transaction() as tx:
             with pytest.raises(UserNotFound):
-                await set_role(tx, user_id="nobody", role="ADMIN", now=NOON)
+                await set_role(tx, user_id="unknown", role=Role.ADMIN, by="olga", now=NOON)
+
+
+class TestUnlocking:
+    async def test_lets_a_locked_account_sign_in_again(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+        for _ in range(5):
+            with pytest.raises(WrongCredentials):
+                await enter(db, parts, password="wrong")
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts)
+
+        async with db.transaction() as tx:
+            assert await unlock_user(tx, user_id=alice.id, by="olga", now=NOON)
+
+        assert (await enter(db, parts)).account.id == alice.id
+
+    async def test_of_an_account_without_failures_changes_nothing(self, db, parts) -> None:
+        alice = (await add_alice(db, parts)).account
+
+        async with db.transaction() as tx:
+            assert not await unlock_user(tx, user_id=alice.id, by="olga", now=NOON)
+
+        assert await journal_of(db, alice.id) == []
+
+
+class TestJournal:
+    async def test_holds_what_each_operator_did(self, db, parts) -> None:
+        alice = await create(db, parts, ALICE)
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, password="wrong")
+
+        async with db.transaction() as tx:
+            await set_role(tx, user_id=alice.id, role=Role.ADMIN, by="viktor", now=NOON)
+            await revoke_sessions(tx, user_id=alice.id, by="olga", now=NOON)
+            await unlock_user(tx, user_id=alice.id, by="olga", now=NOON)
+            await export_user(tx, user_id=alice.id, by="olga", now=NOON)
+            await erase_user(tx, user_id=alice.id, by="olga", now=NOON)
+
+        assert await journal_of(db, alice.id) == [
+            ("olga", "users.create", {"role": "USER"}),
+            ("viktor", "users.role", {"role": "ADMIN", "before": "USER"}),
+            ("olga", "users.revoke", {"devices": 0}),
+            ("olga", "users.unlock", {}),
+            ("olga", "users.export", {}),
+            ("olga", "users.erase", {}),
+        ]
+
+    async def test_holds_nothing_that_was_refused(self, db, parts) -> None:
+        alice = await create(db, parts, ALICE)
+        await erase(db, alice.id)
+
+        async with db.transaction() as tx:
+            for operation in (revoke_sessions, unlock_user, export_user, erase_user):
+                with pytest.raises(UserNotFound):
+                    await operation(tx, user_id=alice.id, by="olga", now=NOON)
+
+        assert [action for _, action, _ in await journal_of(db, alice.id)] == [
+            "users.create", "users.erase"
+        ]  # fmt: skip
 
 
 class TestLookingUp:
@@ -169,7 +245,7 @@ class TestLookingUp:
         async with db.read() as reader:
             assert await find_account(reader, normalise(" ALICE@example.com")) == alice
             assert await find_account_by_id(reader, alice.id) == alice
-            assert await find_account(reader, normalise("nobody@example.com")) is None
+            assert await find_account(reader, normalise("unknown@example.com")) is None
             families = await list_families(reader, alice.id)
             attempt, registering = await list_sign_ins(reader, alice.id)
 
@@ -199,11 +275,11 @@ class TestExport:
         agents = {sign_in["success"]: sign_in["userAgent"] for sign_in in document["signIns"]}
         assert agents == {True: "A browser", False: "Her browser"}
         assert len(document["devices"]) == 1
-        assert document["mailedProofs"][0]["purpose"] == "VERIFY_EMAIL"
+        assert document["emailTokens"][0]["purpose"] == "VERIFY_EMAIL"
         assert document["wrongPasswords"]["inARow"] == 1
         assert [entry["action"] for entry in document["journal"]] == ["user.created"]
 
-    async def test_has_all_parts_of_whoever_has_nothing(self, db, parts) -> None:
+    async def test_of_a_customer_without_orders_has_every_part(self, db, parts) -> None:
         bob = (await add_alice(db, parts, email="bob@example.com")).account
         await add_full_life(db, parts)
 
@@ -214,10 +290,9 @@ class TestExport:
         assert [sign_in["success"] for sign_in in document["signIns"]] == [True]
         assert document["wrongPasswords"] is document["openingBalance"] is None
 
-    async def test_of_nobody_is_refused(self, db) -> None:
-        async with db.read() as reader:
-            with pytest.raises(UserNotFound):
-                await export_user(reader, "nobody", now=NOON)
+    async def test_of_an_unknown_user_is_refused(self, db) -> None:
+        with pytest.raises(UserNotFound):
+            await exported(db, "unknown")
 
 
 class TestErasing:
@@ -249,7 +324,7 @@ class TestErasing:
     async def test_leaves_nothing_counted_for_the_address(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         await request_reset(db, ALICE, caller(), now=NOON)
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON)
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password="wrong")
 
@@ -257,10 +332,10 @@ class TestErasing:
 
         counted = await ask(db, "SELECT split_part(key, ':', 1) AS name FROM keyshop.rate_limits")
         assert counted
-        assert not [row["name"] for row in counted if not row["name"].endswith("of_client")]
+        assert not [row["name"] for row in counted if not row["name"].endswith("per_client")]
         assert await count(db, "keyshop.sign_in_failures") == 0
 
-    async def test_ends_every_sign_in_and_lets_nobody_in_again(self, db, parts) -> None:
+    async def test_signs_out_all_devices_and_prevents_signing_in(self, db, parts) -> None:
         alice = await add_alice(db, parts)
 
         await erase(db, alice.account.id)
@@ -272,7 +347,7 @@ class TestErasing:
                 with pytest.raises((WrongCredentials, AccountInvalid)):
                     await enter(db, parts, email=email, password=password)
 
-    async def test_frees_the_address_and_stops_mails_under_way(self, db, parts) -> None:
+    async def test_frees_the_address_and_stops_pending_mails(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         await request_reset(db, ALICE, caller(), now=NOON)
         assert len(await mailed(db, parts)) == 2
@@ -283,12 +358,12 @@ class TestErasing:
         again = await add_alice(db, parts, now=NOON + timedelta(days=1))
         assert again.account.id != alice.account.id
 
-    async def test_leaves_no_link_to_whoever_asked_for_one_meanwhile(self, db, parts) -> None:
+    async def test_leaves_no_link_that_was_requested_meanwhile(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         elsewhere = copy_context()
 
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=alice.id, now=NOON)
+            await erase_user(tx, user_id=alice.id, by="olga", now=NOON)
             asking = asyncio.create_task(
                 request_reset(db, ALICE, caller(), now=NOON), context=elsewhere
             )
@@ -297,12 +372,12 @@ class TestErasing:
 
         assert await count(db, "keyshop.email_tokens") == 0
 
-    async def test_lets_nothing_back_in_that_was_under_way(self, db, parts) -> None:
+    async def test_refuses_a_change_that_waited_for_it(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         changes = ProfileChanges(nickname="Alice again", first_name="Alice")
 
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=alice.id, now=NOON)
+            await erase_user(tx, user_id=alice.id, by="olga", now=NOON)
             editing = edit_profile(db, user_id=alice.id, changes=changes, now=NOON)
             edited = asyncio.create_task(editing, context=Context())
             await until(lambda: is_waiting(db))
@@ -322,6 +397,6 @@ class TestErasing:
 
         assert len({row["email"] for row in await ask(db, "SELECT email FROM users")}) == 2
 
-    async def test_of_nobody_is_refused(self, db) -> None:
+    async def test_of_an_unknown_user_is_refused(self, db) -> None:
         with pytest.raises(UserNotFound):
-            await erase(db, "nobody")
+            await erase(db, "unknown")

@@ -1,4 +1,4 @@
-"""Accounts that another program stored with their addresses as they were written."""
+"""Accounts that another program stored without normalising their addresses."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from keyshop.accounts.addresses import parse_sign_in_email
 from keyshop.accounts.create_user import create_user
 from keyshop.accounts.errors import EmailTaken, WrongCredentials
 from keyshop.accounts.lockout.failures import find_lock
+from keyshop.accounts.models import NewUser
 from keyshop.accounts.request_reset import request_reset
 from tests.factories.customers import PASSWORD, add_alice, caller, count, enter
 from tests.factories.sent_mails import mailed
@@ -31,14 +32,15 @@ class TestAddressAsItWasWritten:
         async with db.read() as reader:
             assert await find_lock(reader, parse_sign_in_email(stored)) is None
 
-    async def test_is_nobody_elses_to_register(self, db, parts, stored) -> None:
+    async def test_cannot_be_registered_again(self, db, parts, stored) -> None:
         await add_user(db, email=stored)
 
         with pytest.raises(EmailTaken):
             await add_alice(db, parts, email=stored)
         with pytest.raises(EmailTaken):
-            async with db.transaction() as tx:
-                await create_user(tx, email=stored, password_hash="!", now=NOON)
+            await create_user(
+                db, parts.passwords, NewUser(email=stored, password=PASSWORD), by="olga", now=NOON
+            )
 
         assert await count(db, "users") == 1
 
@@ -54,12 +56,12 @@ class TestAccountInLowerCase:
 
 
 class TestAccountsOfOneMailbox:
-    """One that another program stored, and one that somebody has registered since."""
+    """One account that another program stored, and one that was registered since."""
 
     @pytest.mark.parametrize(
         ("typed", "meant"), [("J.Doe@gmail.com", "old"), ("j.doe@gmail.com", "new")]
     )
-    async def test_are_told_apart_by_the_exact_spelling(self, db, parts, typed, meant) -> None:
+    async def test_are_distinguished_by_the_exact_spelling(self, db, parts, typed, meant) -> None:
         hashed = await parts.passwords.hash(PASSWORD)
         old = await add_user(db, email="J.Doe@gmail.com", passwordHash=hashed)
         new = await add_alice(db, parts, email="jdoe@gmail.com")

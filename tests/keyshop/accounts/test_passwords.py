@@ -75,7 +75,7 @@ async def ask_reset(db: Database, email=ALICE, *, now=NOON, **who) -> None:
 async def reset(
     db: Database, parts: AccountServices, token: str, new=OTHER_PASSWORD, *, now=NOON
 ) -> None:
-    await reset_password(db, parts, token=token, new_password=new, caller=caller(), now=now)
+    await reset_password(db, parts, token=token, new_password=new, client_info=caller(), now=now)
 
 
 class TestChange:
@@ -286,7 +286,7 @@ class TestAskingForAReset:
         for number in range(3):
             await ask_reset(db, address=f"192.0.2.{number}")
 
-        await send_verification(db, user_id=alice.id, caller=caller(), now=NOON + MINUTE)
+        await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON + MINUTE)
 
         assert (await last_mail(db, parts)).template == "verification"
 
@@ -308,8 +308,8 @@ class TestReset:
 
         assert not await is_signed_in(db, parts, laptop.tokens.token)
         assert not await is_signed_in(db, parts, phone.tokens.token)
-        ended = await ask(db, "SELECT DISTINCT revoked_because FROM keyshop.token_families")
-        assert [row["revoked_because"] for row in ended] == ["password reset"]
+        ended = await ask(db, "SELECT DISTINCT revoked_reason FROM keyshop.token_families")
+        assert [row["revoked_reason"] for row in ended] == ["password reset"]
         again = await enter(db, parts, password=OTHER_PASSWORD)
         assert again.account.email_verified
         with pytest.raises(WrongCredentials):
@@ -410,7 +410,7 @@ class TestReset:
         await ask_reset(db)
         token = link_token(await last_mail(db, parts))
         new = Secret("n" * 32)
-        rotated = EmailTokenKeys(new, parts.proof_keys.current)
+        rotated = EmailTokenKeys(new, parts.email_token_keys.current)
 
         with pytest.raises(EmailTokenRefused):
             await reset(db, replaced(parts, EmailTokenKeys(new)), token)
@@ -429,5 +429,7 @@ class TestReset:
         assert await count(db, "keyshop.email_tokens") == 2
 
 
-def replaced(parts: AccountServices, proof_keys: EmailTokenKeys) -> AccountServices:
-    return AccountServices(tokens=parts.tokens, passwords=parts.passwords, proof_keys=proof_keys)
+def replaced(parts: AccountServices, email_token_keys: EmailTokenKeys) -> AccountServices:
+    return AccountServices(
+        tokens=parts.tokens, passwords=parts.passwords, email_token_keys=email_token_keys
+    )

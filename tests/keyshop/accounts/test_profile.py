@@ -1,4 +1,4 @@
-"""A customer's own page, and what may be changed of it."""
+"""The profile of a customer, and changes to it."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyshop.accounts.edit_profile import edit_profile
 from keyshop.accounts.errors import AccountInvalid, PasswordNotHere, UserNotFound
 from keyshop.accounts.models import Account, ProfileChanges
-from keyshop.accounts.rules import DEFAULT_NICKNAME, days_since, true_until
+from keyshop.accounts.rules import DEFAULT_NICKNAME, days_since, days_valid_until
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.kit.cache.families import CacheKey
@@ -31,8 +31,8 @@ NO_CACHE = PassThrough()
 moments = st.integers(-30_000_000, 30_000_000).map(lambda ms: NOON + ms * 100 * MILLISECOND)
 
 
-class Noting:
-    """A cache that keeps nothing, and remembers the last key and answer."""
+class RecordingCache:
+    """A cache that stores nothing and records the last key and value."""
 
     def __init__(self) -> None:
         self.key: CacheKey | None = None
@@ -76,7 +76,7 @@ async def add_order(
 
 
 class TestProfile:
-    async def test_shows_whoever_has_just_registered(self, db) -> None:
+    async def test_of_a_new_customer_has_every_field(self, db) -> None:
         alice = await add_user(db)
 
         assert await profile_of(db, alice) == {
@@ -105,14 +105,14 @@ class TestProfile:
         await add_order(db, bob, discount="9", quantities=(9,))
 
         shown = await profile_of(db, alice, now=NOON + 3 * DAY)
-        figures = await show_statistics(db, user_id=alice.id, now=NOON + 3 * DAY)
+        statistics = await show_statistics(db, user_id=alice.id, now=NOON + 3 * DAY)
         balance = await show_balance(db, user_id=alice.id)
 
         assert shown["balance"] == pytest.approx(12.30)
         assert shown["stats"]["gamesPurchased"] == 6
         assert shown["stats"]["totalSaved"] == pytest.approx(2.25)
         assert shown["stats"]["daysSinceRegistration"] == 3
-        assert figures == (
+        assert statistics == (
             b'{"success":true,"data":{"totalGames":6,"totalSaved":2.25,"daysSinceRegistration":3,'
             b'"totalOrders":3,"balance":12.30}}'
         )
@@ -127,15 +127,15 @@ class TestProfile:
         assert shown["stats"]["emptyFieldsCount"] == 2
         assert not {"lastName", "avatar"} & shown.keys()
 
-    async def test_names_whoever_has_no_nickname_as_the_shop_names_everybody(self, db) -> None:
+    async def test_without_a_nickname_shows_the_default(self, db) -> None:
         alice = await add_user(db, nickname=None)
 
         shown = await profile_of(db, alice)
 
         assert shown["nickname"] == alice.nickname == DEFAULT_NICKNAME
 
-    async def test_is_kept_under_the_users_key_until_the_next_day_begins(self, db) -> None:
-        alice, cache = await add_user(db), Noting()
+    async def test_is_cached_under_the_users_key_until_the_day_count_changes(self, db) -> None:
+        alice, cache = await add_user(db), RecordingCache()
 
         await show_profile(db, cache, user_id=alice.id, now=NOON + 2 * DAY + MILLISECOND)
 
@@ -143,15 +143,15 @@ class TestProfile:
         assert cache.key.name == f"user:{alice.id}:profile"
         assert cache.loaded.true_until == NOON + 3 * DAY - MILLISECOND
 
-    async def test_of_nobody_is_not_found(self, db) -> None:
+    async def test_of_an_unknown_user_is_not_found(self, db) -> None:
         with pytest.raises(UserNotFound, match=r"^User not found$"):
-            await show_profile(db, NO_CACHE, user_id="nobody", now=NOON)
+            await show_profile(db, NO_CACHE, user_id="unknown", now=NOON)
         with pytest.raises(UserNotFound):
-            await show_balance(db, user_id="nobody")
+            await show_balance(db, user_id="unknown")
 
     @given(moments, moments)
-    def test_is_the_same_until_the_last_moment_and_another_after_it(self, registered, now) -> None:
-        until = true_until(registered, now=now)
+    def test_has_another_day_count_right_after_the_last_valid_moment(self, registered, now) -> None:
+        until = days_valid_until(registered, now=now)
 
         assert until is not None
         assert until >= now
@@ -160,7 +160,7 @@ class TestProfile:
 
 
 class TestChange:
-    async def test_is_of_what_is_given_only(self, db) -> None:
+    async def test_changes_only_the_given_fields(self, db) -> None:
         alice = await add_user(db, firstName="Alice", lastName="Smith")
 
         await edit_profile(db, user_id=alice.id, changes=ProfileChanges(nickname=" Al "), now=NOON)
@@ -181,7 +181,7 @@ class TestChange:
         assert (shown["nickname"], shown["lastName"]) == ("Al", "Jones")
         assert "firstName" not in shown
 
-    async def test_never_takes_a_password(self, db, no_db, parts) -> None:
+    async def test_refuses_a_password(self, db, no_db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         changes = ProfileChanges(nickname="Mallory", password="Passw0rd-mallory")
 
@@ -202,7 +202,7 @@ class TestChange:
             {"last_name": "x\x00"},
         ],
     )
-    async def test_obeys_the_rules_of_registering(self, db, changes) -> None:
+    async def test_follows_the_rules_of_registration(self, db, changes) -> None:
         alice = await add_user(db)
 
         with pytest.raises(AccountInvalid, match=r"^Validation failed: "):
@@ -211,7 +211,7 @@ class TestChange:
         assert await get_account(db, alice.id) == alice
 
     @pytest.mark.parametrize("nickname", ["x", "x" * 51])
-    async def test_is_not_hindered_by_what_older_rules_let_pass(self, db, nickname) -> None:
+    async def test_accepts_unchanged_values_that_break_newer_rules(self, db, nickname) -> None:
         xavier = await add_user(db, nickname=nickname, firstName="x" * 101)
         unchanged = {"nickname": nickname, "first_name": "x" * 101}
 
@@ -221,16 +221,16 @@ class TestChange:
         shown = await profile_of(db, xavier)
         assert (shown["nickname"], shown["lastName"]) == (nickname, "Smith")
 
-    async def test_of_nobody_is_refused(self, db) -> None:
+    async def test_of_an_unknown_user_is_refused(self, db) -> None:
         with pytest.raises(UserNotFound):
             await edit_profile(
-                db, user_id="nobody", changes=ProfileChanges(nickname="Al"), now=NOON
+                db, user_id="unknown", changes=ProfileChanges(nickname="Al"), now=NOON
             )
 
 
 class TestDateBeyondTheCalendar:
     @pytest.mark.parametrize("stored", ["infinity", "-infinity", "9999-12-31", "0001-01-01"])
-    async def test_of_registering_is_shown_all_the_same(self, db, stored) -> None:
+    async def test_of_registration_does_not_break_the_profile(self, db, stored) -> None:
         alice = await add_user(db)
         async with db.transaction() as tx:
             await tx.execute('UPDATE users SET "createdAt" = $1::text::timestamp', stored)

@@ -11,7 +11,7 @@ from keyshop.accounts.errors import AccountInvalid, EmailTaken
 from keyshop.accounts.models import Role
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.register import register
-from keyshop.accounts.rules import REGISTRATION_OF_CLIENT
+from keyshop.accounts.rules import REGISTRATIONS_PER_CLIENT
 from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
@@ -187,7 +187,7 @@ class TestRegistering:
         )
         refused = [each for each in outcomes if isinstance(each, TooMany)]
 
-        assert len(refused) == 102 - REGISTRATION_OF_CLIENT.burst
+        assert len(refused) == 102 - REGISTRATIONS_PER_CLIENT.burst
         assert all(0 < each.retry_after <= 60 for each in refused)
         with pytest.raises(EmailTaken):
             await attempt("2001:db8:0:2::1")

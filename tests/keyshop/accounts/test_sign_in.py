@@ -14,7 +14,7 @@ from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentia
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
-from keyshop.accounts.rules import SIGN_IN_OF_ADDRESS, SIGN_IN_OF_CLIENT
+from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, SIGN_INS_PER_CLIENT
 from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import refresh
 from keyshop.accounts.sign_out import sign_out
@@ -287,7 +287,7 @@ class TestTooManyAttempts:
         turned_away = [each for each in outcomes if isinstance(each, TooMany)]
 
         # And those that came while the fifth wrong password was in progress.
-        assert len(turned_away) >= 40 - SIGN_IN_OF_ADDRESS.burst
+        assert len(turned_away) >= 40 - SIGN_INS_PER_ADDRESS.burst
         assert all(0 < each.retry_after <= 30 for each in turned_away)
 
     async def test_from_a_client_of_one_customer_do_not_tell_who_that_is(self, db, parts) -> None:
@@ -300,7 +300,7 @@ class TestTooManyAttempts:
                 await enter(db, parts, email=email, password="wrong", address=HOME, now=now)
             return str(refused.value)
 
-        for second in range(SIGN_IN_OF_ADDRESS.burst + 3):
+        for second in range(SIGN_INS_PER_ADDRESS.burst + 3):
             answer = await attempt(ALICE, second)
             assert answer == await attempt("nobody@example.com", second)
         assert answer.startswith("Too many attempts.")
@@ -324,18 +324,18 @@ class TestTooManyAttempts:
     async def test_are_not_counted_for_the_address_when_they_succeed(self, db, parts) -> None:
         await add_alice(db, parts)
 
-        for number in range(SIGN_IN_OF_ADDRESS.burst + 5):
+        for number in range(SIGN_INS_PER_ADDRESS.burst + 5):
             await enter(db, parts, address=f"192.0.2.{number}")
 
     async def test_from_one_client_are_turned_away_though_they_succeed(self, db, parts) -> None:
         await add_alice(db, parts)
-        for _ in range(SIGN_IN_OF_CLIENT.burst):
+        for _ in range(SIGN_INS_PER_CLIENT.burst):
             await enter(db, parts)
 
         with pytest.raises(TooMany):
             await enter(db, parts)
 
-        await enter(db, parts, now=NOON + SIGN_IN_OF_CLIENT.per)
+        await enter(db, parts, now=NOON + SIGN_INS_PER_CLIENT.per)
         await enter(db, parts, address="192.0.2.8")
 
     async def test_are_not_counted_when_the_password_was_not_verified(self, db, parts) -> None:

@@ -1,4 +1,4 @@
-"""Tokens as texts: what the shop signs, and that it believes nothing else."""
+"""What the shop signs, and that it accepts nothing else."""
 
 import base64
 import hmac
@@ -69,7 +69,7 @@ def refresh_token(signer: Tokens = tokens) -> str:
 
 
 def read(token: str) -> Claims:
-    """Read an access token, by a process that has seen none before."""
+    """Read an access token in a process that has verified none before."""
     return make_tokens().read_access(token, now=NOON)
 
 
@@ -80,7 +80,7 @@ def forge(
     key: bytes = SECRET,
     digest: str = "sha256",
 ) -> str:
-    """Sign whatever is given; bytes go in as they are."""
+    """Sign the header and the payload; bytes stay as they are."""
     parts = [
         part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)
     ]
@@ -94,14 +94,14 @@ def encode(part: bytes) -> bytes:
 
 
 def refused(token: str) -> str:
-    """Read the token, which must be refused, and return the sentence."""
+    """Read the token, which must be refused, and return the message."""
     with pytest.raises(TokenRefused) as caught:
         read(token)
     return str(caught.value)
 
 
 class TestAccessToken:
-    def test_says_who_it_is_for_in_the_contracts_claims(self):
+    def test_has_the_claims_of_the_contract(self):
         head, payload, _ = access_token().split(".")
 
         claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
@@ -109,13 +109,13 @@ class TestAccessToken:
         assert claims.pop("jti")
         assert claims == {name: GOOD_CLAIMS[name] for name in GOOD_CLAIMS if name != "jti"}
 
-    def test_is_another_one_every_time(self):
+    def test_is_unique(self):
         assert access_token() != access_token()
 
     def test_is_read_by_any_process_of_the_shop(self):
         assert read(access_token()).user_id == "alice-id"
 
-    def test_is_good_until_its_last_second(self):
+    def test_is_valid_until_its_last_second(self):
         token = access_token()
 
         assert tokens.read_access(token, now=NOON + HOUR - SECOND).fid == "family-id"
@@ -123,7 +123,7 @@ class TestAccessToken:
             with pytest.raises(TokenRefused, match="Invalid or expired token"):
                 reader.read_access(token, now=NOON + HOUR)
 
-    def test_is_refused_by_who_remembers_it_once_it_is_over_and_forgotten(self):
+    def test_is_refused_after_expiry_by_a_process_that_has_verified_it(self):
         reader, token = make_tokens(), access_token()
         reader.read_access(token, now=NOON)
 
@@ -131,8 +131,8 @@ class TestAccessToken:
             with pytest.raises(TokenRefused):
                 reader.read_access(token, now=NOON + HOUR)
 
-    def test_is_no_refresh_token_and_a_refresh_token_no_access_token(self):
-        # Of one secret, the kind alone tells them apart.
+    def test_is_not_accepted_as_a_refresh_token_nor_the_other_way_round(self):
+        # Signed with one secret, only the type tells them apart.
         careless = make_tokens(access="s" * 32, refresh="s" * 32)
 
         for shop in (tokens, careless):
@@ -141,14 +141,14 @@ class TestAccessToken:
             with pytest.raises(TokenRefused, match="Invalid or expired refresh token"):
                 shop.read_refresh(access_token(shop), now=NOON)
 
-    def test_is_refused_when_one_character_is_another(self):
+    def test_is_refused_when_one_character_differs(self):
         token = access_token()
 
         for place in range(0, len(token) - 1, 7):
             other = "A" if token[place] != "A" else "B"
             assert refused(token[:place] + other + token[place + 1 :])
 
-    def test_of_ten_thousand_others_is_remembered_without_growing_for_ever(self):
+    def test_is_remembered_with_ten_thousand_others_at_most(self):
         reader = make_tokens()
         first = access_token()
 
@@ -161,7 +161,7 @@ class TestAccessToken:
 
 
 class TestForgedToken:
-    def test_is_believed_when_it_is_made_as_ours_so_that_the_others_show_something(self):
+    def test_is_accepted_when_forged_correctly_so_that_the_other_tests_show_something(self):
         assert read(forge()).user_id == "alice-id"
 
     @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
@@ -211,10 +211,10 @@ class TestForgedToken:
             {"fid": ["family-id"]},
         ],
     )
-    def test_with_odd_claims_is_refused_although_it_is_signed(self, wrong: dict[str, Any]):
-        said = refused(forge(payload=GOOD_CLAIMS | wrong))
+    def test_with_invalid_claims_is_refused_although_it_is_signed(self, wrong: dict[str, Any]):
+        message = refused(forge(payload=GOOD_CLAIMS | wrong))
 
-        assert said == "Invalid token payload. Please login again."
+        assert message == "Invalid token payload. Please login again."
 
     @pytest.mark.parametrize("missing", GOOD_CLAIMS)
     def test_without_one_of_the_claims_is_refused(self, missing: str):
@@ -223,12 +223,12 @@ class TestForgedToken:
         assert refused(forge(payload=claims))
 
     def test_of_the_earlier_backend_is_refused(self):
-        # It signed with the same secret, and never took anything back.
+        # It signed with the same secret and could not revoke a token.
         names = ("userId", "email", "role", "iat", "exp")
 
         assert refused(forge(payload={name: GOOD_CLAIMS[name] for name in names}))
 
-    def test_that_is_over_is_refused(self):
+    def test_that_has_expired_is_refused(self):
         assert refused(forge(payload=GOOD_CLAIMS | {"exp": int(NOON.timestamp())}))
         assert refused(forge(payload=GOOD_CLAIMS | {"exp": -(10**18)}))
 
@@ -252,15 +252,15 @@ class TestForgedToken:
         ],
         ids=lambda token: f"{token[:6]!r}_{len(token)}",
     )
-    def test_of_no_tokens_form_is_refused_however_large(self, token: str):
+    def test_that_is_malformed_is_refused_however_large(self, token: str):
         assert refused(token) == "Invalid token format. Please login again."
 
-    def test_of_a_thousand_lists_inside_each_other_is_refused(self):
+    def test_with_a_thousand_nested_lists_is_refused(self):
         assert refused(forge(b"[" * 1500, b"x"))
         assert refused(forge(GOOD_HEADER, b"[" * 1500))
         assert refused(forge(GOOD_HEADER, b'{"more":' + b"[" * 1500))
 
-    def test_of_broken_letters_is_refused(self):
+    def test_with_a_broken_encoding_is_refused(self):
         good = json.dumps(GOOD_CLAIMS).encode()
 
         assert refused(forge(b'{"alg": "\xff"}'))
@@ -269,25 +269,25 @@ class TestForgedToken:
         assert refused(forge(b'{"alg": "HS256", "x": ' + b"1" * 2950 + b"}", b""))
 
     @given(token=st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
-    def test_of_any_text_is_refused_and_nothing_else(self, token: str):
+    def test_of_any_text_raises_no_other_error(self, token: str):
         assert refused(token)
 
     @given(parts=st.lists(st.binary(max_size=60), min_size=3, max_size=3))
-    def test_of_any_three_parts_is_refused_and_nothing_else(self, parts: list[bytes]):
+    def test_of_any_three_parts_raises_no_other_error(self, parts: list[bytes]):
         assert refused(b".".join(encode(part) for part in parts).decode())
 
     @given(
         header=st.dictionaries(st.sampled_from(["alg", "typ", "b64", "crit", "kid", "x"]), anything)
     )
-    def test_with_any_header_is_refused_and_nothing_else(self, header: dict[str, object]):
+    def test_with_any_header_raises_no_other_error(self, header: dict[str, object]):
         assert refused(forge(header, key=b"b" * 32))
 
     @given(payload=st.binary(max_size=100) | anything)
-    def test_of_any_text_that_we_signed_is_refused_and_nothing_else(self, payload: object):
+    def test_of_any_signed_text_raises_no_other_error(self, payload: object):
         assert refused(forge(payload=payload))
 
     @given(name=st.sampled_from(sorted(GOOD_CLAIMS)), value=anything)
-    def test_with_any_value_of_a_claim_is_refused_or_says_just_that(self, name: str, value: object):
+    def test_with_any_value_of_a_claim_is_refused_or_read_unchanged(self, name: str, value: object):
         try:
             claims = read(forge(payload=GOOD_CLAIMS | {name: value}))
         except TokenRefused:
@@ -310,7 +310,7 @@ class TestPreviousSecret:
         assert newest.read_access(access_token(self.new), now=NOON).user_id == "alice-id"
         assert newest.read_refresh(refresh_token(self.new), now=NOON).user_id == "alice-id"
 
-    def test_is_worth_nothing_once_it_is_forgotten(self):
+    def test_is_refused_once_it_is_removed(self):
         newest = make_tokens(access="n" * 32, refresh="m" * 32)
 
         with pytest.raises(TokenRefused):
@@ -318,7 +318,7 @@ class TestPreviousSecret:
         with pytest.raises(TokenRefused):
             newest.read_refresh(refresh_token(), now=NOON)
 
-    def test_of_access_tokens_is_none_of_refresh_tokens(self):
+    def test_of_access_tokens_does_not_verify_refresh_tokens(self):
         mixed = make_tokens(access="r" * 32, previous_access="x" * 32, refresh="a" * 32)
 
         with pytest.raises(TokenRefused):

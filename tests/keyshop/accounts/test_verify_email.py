@@ -1,4 +1,4 @@
-"""The address is proven with a code or a link that was mailed to it."""
+"""An address is verified with a mailed code or link."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -39,7 +39,7 @@ async def is_verified(db: Database, user_id: str) -> bool:
 
 
 async def send(db: Database, user_id: str, *, now=NOON) -> None:
-    await send_verification(db, user_id=user_id, caller=caller(), now=now)
+    await send_verification(db, user_id=user_id, client_info=caller(), now=now)
 
 
 def other_code(code: str) -> str:
@@ -58,7 +58,7 @@ class TestCode:
         with pytest.raises(EmailTokenRefused):
             await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
 
-    async def test_may_be_mistyped_five_times_even_all_at_once(self, db, parts) -> None:
+    async def test_allows_five_wrong_attempts_even_in_parallel(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         code = (await last_mail(db, parts)).values["code"]
 
@@ -74,7 +74,7 @@ class TestCode:
         assert not await attempt(code)
         assert not await is_verified(db, alice.id)
 
-    async def test_is_tried_by_one_client_for_a_while(self, db, parts) -> None:
+    async def test_attempts_are_limited_per_client(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         for _ in range(30):
             with pytest.raises(EmailTokenRefused):
@@ -83,7 +83,7 @@ class TestCode:
         with pytest.raises(TooMany):
             await verify_by_code(db, parts, caller(), user_id=alice.id, code="x", now=NOON)
 
-    async def test_is_good_for_a_quarter_of_an_hour(self, db, parts) -> None:
+    async def test_is_valid_for_fifteen_minutes(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         code = (await last_mail(db, parts)).values["code"]
 
@@ -94,7 +94,7 @@ class TestCode:
         last_moment = NOON + 15 * MINUTE - SECOND
         await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=last_moment)
 
-    async def test_of_another_customer_is_worth_nothing(self, db, parts) -> None:
+    async def test_of_another_customer_is_refused(self, db, parts) -> None:
         await add_alice(db, parts)
         code = (await last_mail(db, parts)).values["code"]
         bob = (await add_alice(db, parts, email="bob@example.com")).account
@@ -102,7 +102,7 @@ class TestCode:
         with pytest.raises(EmailTokenRefused):
             await verify_by_code(db, parts, caller(), user_id=bob.id, code=code, now=NOON)
 
-    async def test_is_over_when_another_was_mailed(self, db, parts) -> None:
+    async def test_becomes_invalid_when_another_is_mailed(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         first = (await last_mail(db, parts)).values["code"]
         await send(db, alice.id, now=NOON + SECOND)
@@ -116,13 +116,13 @@ class TestCode:
         await verify_by_code(db, parts, caller(), user_id=alice.id, code=second, now=NOON + SECOND)
 
     @pytest.mark.parametrize("code", ["", "é", "\x00", "\ud800", "\u0660" * 6, "0" * 10_000])
-    async def test_that_is_none_is_refused(self, db, parts, code) -> None:
+    async def test_that_is_malformed_is_refused(self, db, parts, code) -> None:
         alice = (await add_alice(db, parts)).account
 
         with pytest.raises(EmailTokenRefused):
             await verify_by_code(db, parts, caller(), user_id=alice.id, code=code, now=NOON)
 
-    async def test_mailed_to_an_address_that_has_changed_proves_nothing(self, db, parts) -> None:
+    async def test_mailed_to_an_address_that_has_changed_is_refused(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         mail = await last_mail(db, parts)
         async with db.transaction() as tx:
@@ -137,7 +137,7 @@ class TestCode:
 
 
 class TestLink:
-    async def test_is_followed_by_one_client_for_a_while(self, db, parts) -> None:
+    async def test_attempts_are_limited_per_client(self, db, parts) -> None:
         await add_alice(db, parts)
         token = link_token(await last_mail(db, parts))
         later = NOON + 15 * MINUTE
@@ -159,7 +159,7 @@ class TestLink:
 
         assert await is_verified(db, alice.id)
 
-    async def test_is_over_after_a_quarter_of_an_hour(self, db, parts) -> None:
+    async def test_expires_after_fifteen_minutes(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         token = link_token(await last_mail(db, parts))
 
@@ -169,43 +169,46 @@ class TestLink:
         assert not await is_verified(db, alice.id)
 
     @pytest.mark.parametrize("token", ["", ".", "x", "x.y", "\x00.\ud800", "é.ü"])
-    async def test_of_ones_own_is_refused_without_a_look(self, no_db, parts, token) -> None:
+    async def test_that_is_forged_is_refused_without_a_query(self, no_db, parts, token) -> None:
         with pytest.raises(EmailTokenRefused):
             await verify_by_token(no_db, parts, caller(), token=token, now=NOON)
 
 
 class TestCollisions:
-    async def test_of_two_links_of_one_customer_are_none(self, db, parts) -> None:
+    async def test_of_two_links_of_one_customer_raise_no_error(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         for _ in range(10):
             async with db.transaction() as tx:
                 await tx.execute('UPDATE users SET "emailVerified" = false')
-                proofs = [
+                email_token_ids = [
                     await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=alice.id, now=NOON)
                     for _ in range(2)
                 ]
-            links = [parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof) for proof in proofs]
+            links = [
+                parts.email_token_keys.link_token(Purpose.VERIFY_EMAIL, each)
+                for each in email_token_ids
+            ]
 
             outcomes = await asyncio.gather(
                 *(verify_by_token(db, parts, caller(), token=link, now=NOON) for link in links),
                 return_exceptions=True,
             )
 
-            # The second one is over, for the first one has used up all.
+            # The second one may be invalid, because the first one invalidates all others.
             assert {type(outcome) for outcome in outcomes} <= {type(None), EmailTokenRefused}
             assert await is_verified(db, alice.id)
 
-    async def test_of_an_erasure_and_a_link_are_none(self, db, parts) -> None:
+    async def test_of_an_erasure_and_a_link_raise_no_error(self, db, parts) -> None:
         for number in range(8):
             alice = (await add_alice(db, parts, email=f"alice{number}@example.com")).account
-            (proof,) = await ask(
+            (email_token,) = await ask(
                 db, "SELECT id FROM keyshop.email_tokens WHERE user_id = $1", alice.id
             )
-            link = parts.proof_keys.link_token(Purpose.VERIFY_EMAIL, proof["id"])
+            link = parts.email_token_keys.link_token(Purpose.VERIFY_EMAIL, email_token["id"])
 
             async def erase(user_id: str = alice.id) -> None:
                 async with db.transaction() as tx:
-                    await erase_user(tx, user_id=user_id, now=NOON)
+                    await erase_user(tx, user_id=user_id, by="olga", now=NOON)
 
             erased, followed = await asyncio.gather(
                 erase(),
@@ -217,10 +220,8 @@ class TestCollisions:
             assert followed is None or isinstance(followed, EmailTokenRefused)
 
 
-class TestAccountThatGoesMeanwhile:
-    async def test_is_no_error_for_who_forgot_the_password_or_gave_a_wrong_one(
-        self, db, parts
-    ) -> None:
+class TestAccountDeletedMeanwhile:
+    async def test_is_no_error_for_a_reset_request_or_a_wrong_password(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
 
         async def is_waited_for() -> bool:
@@ -256,8 +257,8 @@ class TestAccountThatGoesMeanwhile:
         assert await count(db, "login_history") == 0
 
 
-class TestAskingForACode:
-    async def test_of_a_proven_address_is_refused(self, db, parts) -> None:
+class TestRequestingACode:
+    async def test_for_a_verified_address_is_refused(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         token = link_token(await last_mail(db, parts))
         await verify_by_token(db, parts, caller(), token=token, now=NOON)
@@ -265,9 +266,9 @@ class TestAskingForACode:
         with pytest.raises(AlreadyVerified):
             await send(db, alice.id)
 
-    async def test_of_nobody_is_refused(self, db, parts) -> None:
+    async def test_for_an_unknown_user_is_refused(self, db, parts) -> None:
         with pytest.raises(UserNotFound):
-            await send(db, "nobody")
+            await send(db, "unknown")
 
     async def test_too_often_is_refused(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
@@ -288,7 +289,7 @@ class TestAskingForACode:
         with pytest.raises(TooMany):
             await send(db, another.id)
 
-    async def test_leaves_nothing_behind_in_the_end(self, db, parts) -> None:
+    async def test_leaves_no_row_after_cleanup(self, db, parts) -> None:
         await add_alice(db, parts)
 
         async with db.transaction() as tx:
@@ -297,17 +298,17 @@ class TestAskingForACode:
 
         assert await count(db, "keyshop.email_tokens") == 0
 
-    async def test_is_forgotten_without_waiting_for_whoever_holds_another(self, db, parts) -> None:
+    async def test_is_cleaned_up_without_waiting_for_a_locked_row(self, db, parts) -> None:
         await add_alice(db, parts)
         await add_alice(db, parts, email="bob@example.com")
         elsewhere = copy_context()
 
-        async def forget() -> int:
+        async def clean_up() -> int:
             async with asyncio.timeout(10), db.transaction() as tx:
                 return await delete_expired_email_tokens(tx, NOON + 16 * MINUTE)
 
         async with db.transaction() as tx:
             await tx.execute("SELECT FROM keyshop.email_tokens WHERE email = $1 FOR UPDATE", ALICE)
-            assert await asyncio.create_task(forget(), context=elsewhere) == 1
+            assert await asyncio.create_task(clean_up(), context=elsewhere) == 1
 
-        assert await forget() == 1
+        assert await clean_up() == 1

@@ -228,7 +228,7 @@ class TestAddToCart:
     ):
         assert alice.user_id is not None
         async with db.transaction() as tx:
-            await erase_user(tx, user_id=alice.user_id, now=NOON)
+            await erase_user(tx, user_id=alice.user_id, by="olga", now=NOON)
 
         # As for a request whose token was checked just before.
         with pytest.raises(AccountGone):

@@ -1,1 +1,1 @@
-"""Codes and links that are mailed to prove an address."""
+"""Codes and links that are mailed to verify an address or reset a password."""

@@ -1,33 +1,33 @@
-"""The SQL of proofs."""
-# ruff: noqa: S608 - statements are put together from constants of the shop alone
+"""All SQL of email tokens."""
+# ruff: noqa: S608 - statements are built from constants alone
 
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import NICKNAME, NOT_ERASED
+from keyshop.accounts.columns import NICKNAME, NOT_ERASED
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Reader, Transaction
 
-# Locked: a user who is being deleted at this moment has no proof, and that is no error. Nor has one
-# who is being erased: a link would open the account again.
+# The lock waits for a transaction that deletes or erases the user. Then no row is added, which is no
+# error; a link would reopen an erased account.
 _ADD: Final = f"""
     INSERT INTO keyshop.email_tokens (id, user_id, purpose, email, created_at, expires_at)
     SELECT $1, id, $2, email, $4, $5 FROM users WHERE id = $3 AND {NOT_ERASED} FOR KEY SHARE
 """
 
-# Only the newest code counts. Of several tries at a time, each finds what the one before counted.
-_TRY_CODE: Final = """
-    UPDATE keyshop.email_tokens AS p SET tries = p.tries + 1
+# Only the newest code is valid. The row lock makes parallel attempts count one after the other.
+_COUNT_CODE_ATTEMPT: Final = """
+    UPDATE keyshop.email_tokens AS t SET tries = t.tries + 1
     FROM users AS u
-    WHERE p.id = (
+    WHERE t.id = (
             SELECT id FROM keyshop.email_tokens WHERE user_id = $1 AND purpose = $2
             ORDER BY created_at DESC, id LIMIT 1
         )
-        AND p.used_at IS NULL AND p.expires_at > $3 AND p.tries < $4
-        AND u.id = p.user_id AND u.email = p.email
-    RETURNING p.id
+        AND t.used_at IS NULL AND t.expires_at > $3 AND t.tries < $4
+        AND u.id = t.user_id AND u.email = t.email
+    RETURNING t.id
 """
 
 _FIND_OWNER: Final = """
@@ -35,32 +35,32 @@ _FIND_OWNER: Final = """
 """
 
 _USE: Final = """
-    UPDATE keyshop.email_tokens AS p SET used_at = $3
+    UPDATE keyshop.email_tokens AS t SET used_at = $3
     FROM users AS u
-    WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > $3
-        AND u.id = p.user_id AND u.email = p.email
+    WHERE t.id = $1 AND t.purpose = $2 AND t.used_at IS NULL AND t.expires_at > $3
+        AND u.id = t.user_id AND u.email = t.email
     RETURNING u.id
 """
 
 _IS_LIVE: Final = """
     SELECT EXISTS (
-        SELECT FROM keyshop.email_tokens AS p
-        JOIN users AS u ON u.id = p.user_id AND u.email = p.email
-        WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > $3
+        SELECT FROM keyshop.email_tokens AS t
+        JOIN users AS u ON u.id = t.user_id AND u.email = t.email
+        WHERE t.id = $1 AND t.purpose = $2 AND t.used_at IS NULL AND t.expires_at > $3
     )
 """
 
 _HAS_VERIFIED: Final = """
     SELECT EXISTS (
-        SELECT FROM keyshop.email_tokens AS p
-        JOIN users AS u ON u.id = p.user_id AND u.email = p.email
-        WHERE p.id = $1 AND p.purpose = 'VERIFY_EMAIL' AND p.used_at IS NOT NULL
+        SELECT FROM keyshop.email_tokens AS t
+        JOIN users AS u ON u.id = t.user_id AND u.email = t.email
+        WHERE t.id = $1 AND t.purpose = 'VERIFY_EMAIL' AND t.used_at IS NOT NULL
             AND u."emailVerified"
     )
 """
 
-# In the order of ids, so that two who use the same up lock them in the same order.
-_USE_ALL: Final = """
+# Ordered by id, so that parallel transactions lock the rows in the same order.
+_INVALIDATE: Final = """
     UPDATE keyshop.email_tokens SET used_at = $3
     WHERE id IN (
         SELECT id FROM keyshop.email_tokens
@@ -70,102 +70,111 @@ _USE_ALL: Final = """
 
 _DELETE: Final = "DELETE FROM keyshop.email_tokens WHERE user_id = $1"
 
-_FORGET: Final = """
+_DELETE_EXPIRED: Final = """
     DELETE FROM keyshop.email_tokens WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.email_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     ))
 """
 
-# In the order in which `_TRY_CODE` looks for the newest.
+# "Later" means the order in which `_COUNT_CODE_ATTEMPT` finds the newest.
 _RECIPIENT: Final = f"""
-    SELECT u.email, {NICKNAME}, p.used_at, p.expires_at, EXISTS (
+    SELECT u.email, {NICKNAME}, t.used_at, t.expires_at, EXISTS (
             SELECT FROM keyshop.email_tokens AS later
-            WHERE later.user_id = p.user_id AND later.purpose = p.purpose
-                AND (later.created_at, p.id) > (p.created_at, later.id)
+            WHERE later.user_id = t.user_id AND later.purpose = t.purpose
+                AND (later.created_at, t.id) > (t.created_at, later.id)
         ) AS is_superseded
-    FROM keyshop.email_tokens AS p JOIN users AS u ON u.id = p.user_id AND u.email = p.email
-    WHERE p.id = $1 AND u.id = $2
+    FROM keyshop.email_tokens AS t JOIN users AS u ON u.id = t.user_id AND u.email = t.email
+    WHERE t.id = $1 AND u.id = $2
 """
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
-    """Whoever gets a mail with a proof, and what became of that."""
+    """The owner of an email token, and the token's state."""
 
     email: str
     nickname: str
     used_at: datetime | None
     expires_at: datetime
     is_superseded: bool
-    """Another was mailed later, or will be; of codes only the newest counts."""
+    """The user has a newer token for the same purpose."""
 
 
-async def add_proof(
+async def add_email_token(
     tx: Transaction,
-    proof_id: str,
+    email_token_id: str,
     purpose: str,
     *,
     user_id: str,
     now: datetime,
     expires_at: datetime,
 ) -> None:
-    """Store a proof for the user's present address; nothing when there is no such user."""
-    await tx.execute(_ADD, proof_id, purpose, user_id, now, expires_at)
+    """Store an email token for the user's current address; nothing for an unknown user."""
+    await tx.execute(_ADD, email_token_id, purpose, user_id, now, expires_at)
 
 
-async def try_code(
-    tx: Transaction, user_id: str, purpose: str, *, tries: int, now: datetime
+async def count_code_attempt(
+    tx: Transaction, user_id: str, purpose: str, *, max_attempts: int, now: datetime
 ) -> str | None:
-    """Count a try at the user's newest proof and return its id; None: it is over or used up."""
-    proof_id: str | None = await tx.fetchval(_TRY_CODE, user_id, purpose, now, tries)
-    return proof_id
-
-
-async def find_owner(reader: Reader, proof_id: str, purpose: str) -> str | None:
     """
-    Return whose proof it is, in whatever state.
+    Count an attempt at the user's newest code and return its id.
 
-    The account is locked before the proof is used, as everybody does who writes to both: in another
-    order, two of them could wait for each other.
+    None: the code has expired, was used, or had too many attempts; nothing is counted.
     """
-    user_id: str | None = await reader.fetchval(_FIND_OWNER, proof_id, purpose)
+    email_token_id: str | None = await tx.fetchval(
+        _COUNT_CODE_ATTEMPT, user_id, purpose, now, max_attempts
+    )
+    return email_token_id
+
+
+async def find_owner(reader: Reader, email_token_id: str, purpose: str) -> str | None:
+    """
+    Return the id of the user that the email token belongs to, valid or not.
+
+    Lock the account before using the token. All code that writes to both does so; in another order,
+    two transactions could deadlock.
+    """
+    user_id: str | None = await reader.fetchval(_FIND_OWNER, email_token_id, purpose)
     return user_id
 
 
-async def use_proof(tx: Transaction, proof_id: str, purpose: str, *, now: datetime) -> str | None:
-    """Use the proof up and return whose it is; None: it is over, used, or for another address."""
-    user_id: str | None = await tx.fetchval(_USE, proof_id, purpose, now)
+async def use_email_token(
+    tx: Transaction, email_token_id: str, purpose: str, *, now: datetime
+) -> str | None:
+    """Mark the token as used and return its user's id; None: it is not valid."""
+    user_id: str | None = await tx.fetchval(_USE, email_token_id, purpose, now)
     return user_id
 
 
-async def is_live(reader: Reader, proof_id: str, purpose: str, *, now: datetime) -> bool:
-    """Test whether the proof could be used."""
-    live: bool = await reader.fetchval(_IS_LIVE, proof_id, purpose, now)
+async def is_live(reader: Reader, email_token_id: str, purpose: str, *, now: datetime) -> bool:
+    """Test whether the token is unused, has not expired, and is for the user's current address."""
+    live: bool = await reader.fetchval(_IS_LIVE, email_token_id, purpose, now)
     return live
 
 
-async def has_verified(reader: Reader, proof_id: str) -> bool:
-    """Test whether this proof was used, and its address is still the verified one."""
-    verified: bool = await reader.fetchval(_HAS_VERIFIED, proof_id)
+async def has_verified(reader: Reader, email_token_id: str) -> bool:
+    """Test whether the token was used for the user's current address, which is verified."""
+    verified: bool = await reader.fetchval(_HAS_VERIFIED, email_token_id)
     return verified
 
 
-async def use_all_proofs(tx: Transaction, user_id: str, purpose: str, *, now: datetime) -> None:
-    """Use up whatever else was mailed to the user for this purpose."""
-    await tx.execute(_USE_ALL, user_id, purpose, now)
+async def invalidate_email_tokens(
+    tx: Transaction, user_id: str, purpose: str, *, now: datetime
+) -> None:
+    """Mark all unused tokens of the user for this purpose as used."""
+    await tx.execute(_INVALIDATE, user_id, purpose, now)
 
 
-async def delete_proofs(tx: Transaction, user_id: str) -> None:
-    """Delete whatever was mailed to the user."""
+async def delete_email_tokens(tx: Transaction, user_id: str) -> None:
     await tx.execute(_DELETE, user_id)
 
 
 async def delete_expired(tx: Transaction, *, before: datetime, limit: int) -> int:
-    """Delete proofs that were over before then; return how many there were."""
-    return await tx.execute(_FORGET, before, limit)
+    """Delete up to `limit` tokens that expired before then; return how many."""
+    return await tx.execute(_DELETE_EXPIRED, before, limit)
 
 
-async def find_recipient(reader: Reader, proof_id: str, *, user_id: str) -> Recipient | None:
-    """Return who gets the mail with this proof; None when the address is another one now."""
-    record = await reader.fetchrow(_RECIPIENT, proof_id, user_id)
+async def find_recipient(reader: Reader, email_token_id: str, *, user_id: str) -> Recipient | None:
+    """Return the recipient of the token's mail; None: the user or the address has changed."""
+    record = await reader.fetchrow(_RECIPIENT, email_token_id, user_id)
     return None if record is None else row(Recipient, record)

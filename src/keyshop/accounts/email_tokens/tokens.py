@@ -1,8 +1,8 @@
 """
-Codes and links that are mailed: who has one reads the mails of that address.
+Codes and links that are mailed. A person who has one reads the mails of that address.
 
-Both are computed from the id of a stored row and a secret of the shop's, so that neither the
-database nor the queue of mails holds them, and a mail that is sent again says the same.
+Both are computed from the id of a stored row and a secret of the shop. So neither the database nor
+the job queue holds them, and a mail that is sent again contains the same code and link.
 """
 
 import hmac
@@ -14,52 +14,52 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.email_tokens import queries as proof_queries
-from keyshop.accounts.rules import RESET_LIFE, VERIFICATION_LIFE
+from keyshop.accounts.email_tokens import queries
+from keyshop.accounts.rules import RESET_LIFETIME, VERIFICATION_LIFETIME
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 
-_CODES: Final = 1_000_000
-_AT_ONCE: Final = 10_000  # rows that one transaction forgets
+_CODE_COUNT: Final = 1_000_000  # codes have six digits
+_BATCH_SIZE: Final = 10_000  # rows
 
 
 class Purpose(StrEnum):
-    """What a proof is good for; stored."""
+    """What an email token may be used for; stored."""
 
     VERIFY_EMAIL = "VERIFY_EMAIL"
     RESET_PASSWORD = "RESET_PASSWORD"  # noqa: S105 - a name
 
 
-LIVES: Final[dict[Purpose, timedelta]] = {
-    Purpose.VERIFY_EMAIL: VERIFICATION_LIFE,
-    Purpose.RESET_PASSWORD: RESET_LIFE,
+LIFETIMES: Final[dict[Purpose, timedelta]] = {
+    Purpose.VERIFY_EMAIL: VERIFICATION_LIFETIME,
+    Purpose.RESET_PASSWORD: RESET_LIFETIME,
 }
 
 
 class EmailTokenKeys(Struct, frozen=True):
-    """The secrets that proofs are computed with: the present one, and the one before it."""
+    """The secrets that codes and links are computed with."""
 
     current: Secret
     previous: Secret | None = None
+    """Accepted as well, for mails sent before `current` replaced it."""
 
-    def code(self, proof_id: str) -> str:
-        """Return the six digits that are mailed for this proof."""
-        return _code(self.current, proof_id)
+    def code(self, email_token_id: str) -> str:
+        """Return the six digits to mail."""
+        return _code(self.current, email_token_id)
 
-    def link_token(self, purpose: Purpose, proof_id: str) -> str:
-        """Return what stands in the link that is mailed for this proof."""
-        return f"{proof_id}.{_signature(self.current, purpose, proof_id)}"
+    def link_token(self, purpose: Purpose, email_token_id: str) -> str:
+        """Return the token for the link to mail."""
+        return f"{email_token_id}.{_signature(self.current, purpose, email_token_id)}"
 
-    def is_code(self, proof_id: str, code: str) -> bool:
-        """Test whether this code was mailed for the proof."""
-        return _is_any(code, (_code(secret, proof_id) for secret in self._accepted()))
+    def is_code(self, email_token_id: str, code: str) -> bool:
+        return _matches_any(code, (_code(secret, email_token_id) for secret in self._accepted()))
 
-    def find_proof_id(self, purpose: Purpose, link_token: str) -> str | None:
-        """Return the id of the proof of a link that was mailed; None: it never was."""
-        proof_id, _, signature = link_token.partition(".")
-        mailed = (_signature(secret, purpose, proof_id) for secret in self._accepted())
-        return proof_id if _is_any(signature, mailed) else None
+    def find_email_token_id(self, purpose: Purpose, link_token: str) -> str | None:
+        """Return the id in the token of a mailed link; None: the signature is wrong."""
+        email_token_id, _, signature = link_token.partition(".")
+        valid = (_signature(secret, purpose, email_token_id) for secret in self._accepted())
+        return email_token_id if _matches_any(signature, valid) else None
 
     def _accepted(self) -> Iterator[Secret]:
         yield self.current
@@ -71,38 +71,39 @@ async def issue_email_token(
     tx: Transaction, purpose: Purpose, *, user_id: str, now: datetime
 ) -> str:
     """
-    Store that a proof is mailed to the user's present address, and return its id.
+    Store an email token for the user's current address, and return its id.
 
-    Of a user who does not exist nothing is stored, in the same time.
+    For an unknown user it returns an id as well and stores nothing, in the same time.
     """
-    proof_id = new_id()
-    await proof_queries.add_proof(
-        tx, proof_id, purpose, user_id=user_id, now=now, expires_at=now + LIVES[purpose]
+    email_token_id = new_id()
+    await queries.add_email_token(
+        tx, email_token_id, purpose, user_id=user_id, now=now, expires_at=now + LIFETIMES[purpose]
     )
-    return proof_id
+    return email_token_id
 
 
 async def delete_expired_email_tokens(tx: Transaction, before: datetime) -> int:
-    """Delete proofs that were over before then, up to 10,000; return how many there were."""
-    return await proof_queries.delete_expired(tx, before=before, limit=_AT_ONCE)
+    """Delete up to 10,000 email tokens that expired before then; return how many."""
+    return await queries.delete_expired(tx, before=before, limit=_BATCH_SIZE)
 
 
-def _is_any(shown: str, mailed: Iterator[str]) -> bool:
-    # In bytes: text beyond ASCII cannot be compared in constant time.
-    given = shown.encode(errors="surrogatepass")
-    return any(hmac.compare_digest(given, each.encode()) for each in mailed)
+def _matches_any(given: str, valid: Iterator[str]) -> bool:
+    # As bytes: compare_digest refuses text beyond ASCII.
+    encoded = given.encode(errors="surrogatepass")
+    return any(hmac.compare_digest(encoded, each.encode()) for each in valid)
 
 
-def _code(secret: Secret, proof_id: str) -> str:
-    number = int.from_bytes(_digest(secret, "code", proof_id)[:16])
-    return f"{number % _CODES:06}"
+def _code(secret: Secret, email_token_id: str) -> str:
+    number = int.from_bytes(_digest(secret, "code", email_token_id)[:16])
+    return f"{number % _CODE_COUNT:06}"
 
 
-def _signature(secret: Secret, purpose: Purpose, proof_id: str) -> str:
-    return urlsafe_b64encode(_digest(secret, purpose, proof_id)).decode().rstrip("=")
+def _signature(secret: Secret, purpose: Purpose, email_token_id: str) -> str:
+    digest = _digest(secret, purpose, email_token_id)
+    return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _digest(secret: Secret, use: str, proof_id: str) -> bytes:
-    # A key of its own: what signs tokens must never sign what a visitor can choose.
+def _digest(secret: Secret, use: str, email_token_id: str) -> bytes:
+    # A derived key: the key that signs access tokens must not sign text that a visitor chooses.
     key = hmac.digest(secret.reveal().encode(), b"keyshop account proofs", "sha256")
-    return hmac.digest(key, f"{use}:{proof_id}".encode(errors="surrogatepass"), "sha256")
+    return hmac.digest(key, f"{use}:{email_token_id}".encode(errors="surrogatepass"), "sha256")

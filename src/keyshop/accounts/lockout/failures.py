@@ -21,7 +21,7 @@ from keyshop.accounts.addresses import (
 from keyshop.accounts.lockout import queries
 from keyshop.accounts.lockout.models import FailureCounter, Lock
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.rules import CLIENTS_REMEMBERED, SIGN_IN_OF_ADDRESS, client_key
+from keyshop.accounts.rules import KNOWN_CLIENT_TTL, SIGN_INS_PER_ADDRESS, client_key
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.limits import forget_who
 
@@ -39,7 +39,7 @@ async def find_counter(
 ) -> FailureCounter:
     """Return the counter of this client for an address: its own, or that of all strangers."""
     address, client = digest_of(parse_sign_in_email(written)), client_key(client_info.address)
-    known = await queries.list_clients(reader, spellings(written), since=now - CLIENTS_REMEMBERED)
+    known = await queries.list_clients(reader, spellings(written), since=now - KNOWN_CLIENT_TTL)
     if client in map(client_key, known):
         return FailureCounter(address, _digest_of_client(client))
     return FailureCounter(address)
@@ -52,7 +52,7 @@ def device_counter(email: NormalAddress, family_id: str) -> FailureCounter:
 
 def address_limit_key(email: str, counter_client: str) -> str:
     """
-    Return the key of SIGN_IN_OF_ADDRESS for a counter's client, or for all strangers.
+    Return the key of SIGN_INS_PER_ADDRESS for a counter's client, or for all strangers.
 
     Strangers could use up a limit that the owner shares. Both limits are of one size, or a person on
     a customer's network would see who has signed in there.
@@ -76,7 +76,7 @@ async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     known = await queries.list_clients(tx, [email], since=_EVER)
     clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
     for name, client in product(_names(email), clients):
-        await forget_who(tx, address_limit_key(name, client), SIGN_IN_OF_ADDRESS)
+        await forget_who(tx, address_limit_key(name, client), SIGN_INS_PER_ADDRESS)
     return await queries.delete_failures(tx, _digests_of(email))
 
 

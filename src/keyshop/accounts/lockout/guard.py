@@ -15,11 +15,11 @@ from keyshop.accounts.lockout.models import FailureCounter, LockoutState
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
-    FAILURES_REMEMBERED,
+    FAILURE_TTL,
     MAX_FAILURES,
-    SIGN_IN_OF_CLIENT,
+    SIGN_INS_PER_CLIENT,
     client_key,
-    lock_after,
+    lock_duration,
 )
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
@@ -29,7 +29,7 @@ from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import Limit, refund, take
 
 # `_LOCKS[n - 1]` follows the nth failure; the last one is the longest.
-_LOCKS: Final = [lock_after(failures) for failures in range(1, MAX_FAILURES + 5)]
+_LOCKS: Final = [lock_duration(failures) for failures in range(1, MAX_FAILURES + 5)]
 
 _MAX_ATTEMPT: Final = timedelta(seconds=30)
 """A reservation that is older belongs to a process that has crashed."""
@@ -74,14 +74,14 @@ async def attempt_under_lockout(
         Locked: there were too many wrong passwords in a row.
         AttemptInProgress: another attempt has reserved the failure that locks.
     """
-    await take(db, SIGN_IN_OF_CLIENT, attempt.client, now=now)
+    await take(db, SIGN_INS_PER_CLIENT, attempt.client, now=now)
     await take(db, attempt.limit, attempt.limit_key, now=now)
     try:
         async with _failure_reserved(db, attempt, now=now) as count_failure:
             yield count_failure
     except (PasswordsBusy, TooManyPasswords):
         # The password was not verified.
-        await _refund(db, SIGN_IN_OF_CLIENT, attempt.client)
+        await _refund(db, SIGN_INS_PER_CLIENT, attempt.client)
         await _refund(db, attempt.limit, attempt.limit_key)
         raise
     # The client's limit stays taken: the right password has cost as much time as a wrong one.
@@ -133,7 +133,7 @@ async def _find_state(db: Database, counter: FailureCounter, *, now: datetime) -
             reader,
             counter,
             harmless=MAX_FAILURES - 1,
-            since=now - FAILURES_REMEMBERED,
+            since=now - FAILURE_TTL,
             reserved_since=now - _MAX_ATTEMPT,
             now=now,
         )
@@ -171,7 +171,7 @@ async def _record(
         user_id=user_id,
         client_info=attempt.client_info,
         locks=_LOCKS,
-        since=now - FAILURES_REMEMBERED,
+        since=now - FAILURE_TTL,
         now=now,
     )
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from keyshop.accounts.columns import NOT_ERASED
 from keyshop.accounts.lockout.models import FailureCounter, Lock, LockoutState
-from keyshop.accounts.models import NOT_ERASED, ClientInfo
-from keyshop.accounts.rules import storable
+from keyshop.accounts.models import ClientInfo
+from keyshop.accounts.rules import to_storable
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
@@ -158,8 +159,8 @@ async def record_failure(
         locks,
         since,
         new_id(),
-        storable(client_info.address),
-        storable(client_info.user_agent),
+        to_storable(client_info.address),
+        to_storable(client_info.user_agent),
         user_id,
     )
     return failures
@@ -192,8 +193,8 @@ async def confirm_reserved(
         counter.address,
         counter.client,
         new_id(),
-        storable(client_info.address),
-        storable(client_info.user_agent),
+        to_storable(client_info.address),
+        to_storable(client_info.user_agent),
         now,
         user_id,
     )
@@ -207,8 +208,10 @@ async def claim_notice(tx: Transaction, counter: FailureCounter) -> bool:
 async def record_sign_in(
     tx: Transaction, user_id: str, *, client_info: ClientInfo, now: datetime
 ) -> None:
-    agent = storable(client_info.user_agent)
-    await tx.execute(_RECORD_SIGN_IN, new_id(), user_id, storable(client_info.address), agent, now)
+    agent = to_storable(client_info.user_agent)
+    await tx.execute(
+        _RECORD_SIGN_IN, new_id(), user_id, to_storable(client_info.address), agent, now
+    )
 
 
 async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None:

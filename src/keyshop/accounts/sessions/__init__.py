@@ -1,1 +1,1 @@
-"""Sign-ins: token families, the tokens of each, and whether they still hold."""
+"""Signed-in devices: token families, and the access and refresh tokens of each."""

@@ -1,10 +1,10 @@
 """
-Sign-ins that last: a family of refresh tokens for each device, one after the other.
+Signed-in devices: each is a family of refresh tokens, of which one is current.
 
-A refresh token is exchanged for the next one. One that comes back later was stolen, or the next one
-was: nobody can tell which, so that the whole family ends. Several tabs of a browser share a token
-and may exchange it at the same moment; for some seconds they all get the same next one. So a family
-has two rows, the present token and the one before it; any other that we once signed for it is older.
+Every refresh replaces the current token (refresh token rotation). If an older token comes back,
+either it or its successor was stolen. Which one cannot be known, so the whole family is revoked. The
+tabs of a browser share a token and may exchange it at the same moment: within a grace period they
+all get the same successor. So a family stores two tokens, the current one and the one before it.
 """
 
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ import structlog
 
 from keyshop.accounts.errors import (
     BAD_REFRESH_TOKEN,
-    DEAD_REFRESH_TOKEN,
     NO_SUCH_USER,
+    REVOKED_REFRESH_TOKEN,
     AccountChanged,
     TokenRefused,
 )
@@ -28,8 +28,8 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 
-GRACE: Final = timedelta(seconds=10)
-"""How long the refresh token before the present one is still good for the present one."""
+GRACE_PERIOD: Final = timedelta(seconds=10)
+"""How long a replaced refresh token can still be exchanged for its successor."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,22 +38,22 @@ async def begin_family(
     tx: Transaction, tokens: Tokens, account: Account, *, now: datetime
 ) -> TokenPair:
     """
-    Sign the account in on one more device; beyond 50, the one unused for longest is signed out.
+    Sign the account in on one more device; the 51st signs out the one unused for longest.
 
     Raises:
-        AccountChanged: its role or password is another than the one that was checked, or it is
-            gone. Read it again, and check again.
+        AccountChanged: its role or password has changed since `account` was read, or it is gone.
+            Read it again and check again.
     """
-    if not await queries.is_as_read(tx, account):
+    if not await queries.lock_if_unchanged(tx, account):
         raise AccountChanged
-    await queries.revoke_beyond(tx, account.id, most=MAX_FAMILIES - 1, now=now)
+    await queries.revoke_oldest(tx, account.id, keep=MAX_FAMILIES - 1, now=now)
     family_id = new_id()
     await queries.add_family(
         tx,
         family_id=family_id,
         user_id=account.id,
         now=now,
-        expires_at=now + tokens.refresh_life,
+        expires_at=now + tokens.refresh_lifetime,
     )
     token = await _add_token(tx, tokens, family_id=family_id, parent_id=None, now=now)
     return _pair(tokens, account, family_id, token, now=now)
@@ -61,28 +61,28 @@ async def begin_family(
 
 async def refresh(db: Database, tokens: Tokens, refresh_token: str, *, now: datetime) -> TokenPair:
     """
-    Return the next refresh token and a fresh access token.
+    Exchange the refresh token for the next one and a new access token.
 
     Raises:
-        TokenRefused: the token is none of ours, has expired or was exchanged before, or the account
-            has changed or gone. In all these cases one has to sign in again.
+        TokenRefused: the token is not valid, has expired or was exchanged before, or the account has
+            changed or is gone. The customer has to sign in again.
     """
     claims = tokens.read_refresh(refresh_token, now=now)
     async with db.transaction() as tx:
-        outcome = await _exchange(tx, tokens, claims, now=now)
-    # Raised only now: that a family was revoked must be committed.
-    if isinstance(outcome, TokenRefused):
-        raise outcome
-    return outcome
+        result = await _exchange(tx, tokens, claims, now=now)
+    # Raised outside the transaction, which must commit that it revoked the family.
+    if isinstance(result, TokenRefused):
+        raise result
+    return result
 
 
 async def revoke_family(tx: Transaction, family_id: str, *, reason: str, now: datetime) -> bool:
-    """Sign one device out, at once; return whether it was signed in."""
-    return await queries.revoke(tx, family_id, reason=reason, now=now) > 0
+    """Sign out one device at once; False: it was signed out already."""
+    return await queries.revoke(tx, family_id, reason=reason, now=now)
 
 
 async def revoke_all(tx: Transaction, user_id: str, *, reason: str, now: datetime) -> int:
-    """Sign all devices of an account out, at once; return how many there were."""
+    """Sign out all devices of the account at once; return how many."""
     return await queries.revoke_all(tx, user_id, reason=reason, now=now)
 
 
@@ -90,10 +90,10 @@ async def rebind_to_new_hash(
     tx: Transaction, user_id: str, *, old_hash: Secret, new_hash: Secret
 ) -> int:
     """
-    Keep devices signed in when the same password gets another hash; return how many there were.
+    Keep devices signed in when the password hash changes; return how many.
 
-    Goes into the transaction that stores the new hash, before it: once that is stored, families
-    that were not told of it are over.
+    Call it in the transaction that stores the new hash, before it is stored: storing it revokes
+    every family that is bound to another hash.
     """
     return await queries.rebind_to_new_hash(
         tx, user_id, old_hash=old_hash.reveal(), new_hash=new_hash.reveal()
@@ -102,16 +102,12 @@ async def rebind_to_new_hash(
 
 async def delete_expired_families(tx: Transaction, now: datetime) -> int:
     """
-    Delete what no token can refer to any more, some hundred rows of each kind at most.
+    Delete one batch of expired families and of expired refresh tokens.
 
-    Returns how many there were; call again until there are none.
+    Return how many rows were deleted; call it again until there are none.
     """
-    # The tokens of a family that goes, go with it.
-    families = await queries.forget_families(tx, now=now)
-    return families + await queries.forget_refresh_tokens(tx, now=now)
-
-
-# What an exchange consists of.
+    families = await queries.delete_expired_families(tx, now=now)
+    return families + await queries.delete_expired_refresh_tokens(tx, now=now)
 
 
 async def _exchange(
@@ -124,29 +120,31 @@ async def _exchange(
         return TokenRefused(BAD_REFRESH_TOKEN)
     account = await queries.find_account_of_family(tx, claims.fid)
     if not is_live or account is None:
-        return TokenRefused(DEAD_REFRESH_TOKEN)
+        return TokenRefused(REVOKED_REFRESH_TOKEN)
     token = await queries.find_refresh_token(tx, token_id=claims.jti, family_id=claims.fid)
-    following = None
+    successor = None
     if token is not None:
-        following = await _follow(tx, tokens, token, family_id=claims.fid, now=now)
-    if following is None:
-        await queries.revoke(tx, claims.fid, reason="a refresh token came back", now=now)
-        _log.warning("accounts.refresh_token_came_back", family=claims.fid)
-        return TokenRefused(DEAD_REFRESH_TOKEN)
-    return _pair(tokens, account, claims.fid, following, now=now)
+        successor = await _rotate(tx, tokens, token, family_id=claims.fid, now=now)
+    if successor is None:
+        await queries.revoke(tx, claims.fid, reason="refresh token reused", now=now)
+        _log.warning("account.refresh_token_reused", family=claims.fid)
+        return TokenRefused(REVOKED_REFRESH_TOKEN)
+    return _pair(tokens, account, claims.fid, successor, now=now)
 
 
-async def _follow(
+async def _rotate(
     tx: Transaction, tokens: Tokens, token: RefreshToken, *, family_id: str, now: datetime
 ) -> RefreshToken | None:
-    """Return the token that follows, made now or moments ago; None: it came back too late."""
+    """Return the successor of the token; None: the token was replaced too long ago."""
     if token.replaced_at is None:
-        await queries.replace(tx, token_id=token.id, now=now)
-        await queries.prolong(tx, family_id=family_id, expires_at=now + tokens.refresh_life)
-        # A page that is broken may refresh without end: what is older would be kept for a month.
-        await queries.forget_older(tx, token_id=token.id, family_id=family_id)
+        await queries.mark_replaced(tx, token_id=token.id, now=now)
+        await queries.extend_family(
+            tx, family_id=family_id, expires_at=now + tokens.refresh_lifetime
+        )
+        # A broken page may refresh in a loop; older tokens would stay for a month.
+        await queries.delete_older_tokens(tx, token_id=token.id, family_id=family_id)
         return await _add_token(tx, tokens, family_id=family_id, parent_id=token.id, now=now)
-    if now - token.replaced_at <= GRACE and token.next_id is not None:
+    if now - token.replaced_at <= GRACE_PERIOD and token.next_id is not None:
         return await queries.find_refresh_token(tx, token_id=token.next_id, family_id=family_id)
     return None
 
@@ -157,7 +155,7 @@ async def _add_token(
     token = RefreshToken(
         id=new_id(),
         issued_at=now,
-        expires_at=now + tokens.refresh_life,
+        expires_at=now + tokens.refresh_lifetime,
         replaced_at=None,
         next_id=None,
     )
@@ -184,5 +182,5 @@ def _pair(
             issued_at=token.issued_at,
             expires_at=token.expires_at,
         ),
-        expires_in=int(tokens.access_life.total_seconds()),
+        expires_in=int(tokens.access_lifetime.total_seconds()),
     )

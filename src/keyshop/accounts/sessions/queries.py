@@ -1,31 +1,31 @@
-"""All SQL of sign-ins that last: token families and their refresh tokens."""
-# ruff: noqa: S608 - one statement is put together from constants
+"""All SQL of token families and refresh tokens."""
+# ruff: noqa: S608 - statements are built from constants alone
 
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
-from keyshop.accounts.models import ACCOUNT_COLUMNS, Account, Role, account_of
+from keyshop.accounts.columns import ACCOUNT_COLUMNS, to_account
+from keyshop.accounts.models import Account, Role
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 
 MAX_FAMILIES: Final = 50
-"""Live sign-ins of one account."""
+"""Live token families of one account."""
 
-# Rows that one transaction forgets: few enough for their owners' answers to be thrown away by key,
-# and not those of everybody.
-_AT_ONCE: Final = 400
+# Rows per transaction: few enough that the cache is invalidated by key, and not for all users.
+_BATCH_SIZE: Final = 400
 
-# Locked, not only read: whoever changes role or password at this moment is waited for.
-_LOCK_ACCOUNT_STATE: Final = """
-    SELECT u.role::text = $2 AND u."passwordHash" = $3 AS is_as_read
+# The lock waits for a transaction that is changing the role or the password.
+_LOCK_IF_UNCHANGED: Final = """
+    SELECT u.role::text = $2 AND u."passwordHash" = $3 AS is_unchanged
     FROM users AS u WHERE u.id = $1 FOR NO KEY UPDATE
 """
 
-# Those that were refreshed last stay.
-_REVOKE_BEYOND: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $3, revoked_because = 'too many sign-ins'
+# The families refreshed most recently stay.
+_REVOKE_OLDEST: Final = """
+    UPDATE keyshop.token_families SET revoked_at = $3, revoked_reason = 'too many sign-ins'
     WHERE id IN (
         SELECT id FROM keyshop.token_families WHERE user_id = $1 AND revoked_at IS NULL
         ORDER BY expires_at DESC, id OFFSET $2
@@ -56,29 +56,29 @@ _ACCOUNT_OF_FAMILY: Final = f"""
     WHERE f.id = $1 AND f.account_state = keyshop.account_state(u.role, u."passwordHash")
 """
 
-_REFRESH: Final = """
+_FIND_REFRESH: Final = """
     SELECT t.id, t.issued_at, t.expires_at, t.replaced_at, next.id AS next_id
     FROM keyshop.refresh_tokens AS t
     LEFT JOIN keyshop.refresh_tokens AS next ON next.family_id = $2 AND next.parent_id = t.id
     WHERE t.id = $1 AND t.family_id = $2
 """
 
-_REPLACE: Final = "UPDATE keyshop.refresh_tokens SET replaced_at = $2 WHERE id = $1"
+_MARK_REPLACED: Final = "UPDATE keyshop.refresh_tokens SET replaced_at = $2 WHERE id = $1"
 
-_FORGET_OLDER: Final = """
+_DELETE_OLDER_TOKENS: Final = """
     DELETE FROM keyshop.refresh_tokens WHERE family_id = $1 AND id <> $2
 """
 
-_PROLONG: Final = "UPDATE keyshop.token_families SET expires_at = $2 WHERE id = $1"
+_EXTEND: Final = "UPDATE keyshop.token_families SET expires_at = $2 WHERE id = $1"
 
 _REVOKE: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $3, revoked_because = $2
+    UPDATE keyshop.token_families SET revoked_at = $3, revoked_reason = $2
     WHERE id = $1 AND revoked_at IS NULL
 """
 
-# In the order of ids, so that two who revoke the same lock them in the same order.
+# Ordered by id, so that parallel transactions lock the rows in the same order.
 _REVOKE_ALL: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $3, revoked_because = $2
+    UPDATE keyshop.token_families SET revoked_at = $3, revoked_reason = $2
     WHERE id IN (
         SELECT id FROM keyshop.token_families WHERE user_id = $1 AND revoked_at IS NULL
         ORDER BY id FOR UPDATE
@@ -86,14 +86,14 @@ _REVOKE_ALL: Final = """
 """
 
 _REVOKE_OTHERS: Final = """
-    UPDATE keyshop.token_families SET revoked_at = $4, revoked_because = $3
+    UPDATE keyshop.token_families SET revoked_at = $4, revoked_reason = $3
     WHERE id IN (
         SELECT id FROM keyshop.token_families
         WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL ORDER BY id FOR UPDATE
     )
 """
 
-_CARRY_OVER: Final = """
+_REBIND: Final = """
     UPDATE keyshop.token_families AS f
     SET account_state = keyshop.account_state(u.role, $3)
     FROM users AS u
@@ -112,20 +112,20 @@ _ACCESS: Final = """
 """
 
 _FAMILIES: Final = """
-    SELECT id, created_at, expires_at, revoked_at, revoked_because
+    SELECT id, created_at, expires_at, revoked_at, revoked_reason
     FROM keyshop.token_families WHERE user_id = $1 ORDER BY created_at DESC, id
 """
 
 _DELETE_FAMILIES: Final = "DELETE FROM keyshop.token_families WHERE user_id = $1"
 
-_FORGET_FAMILIES: Final = """
+_DELETE_EXPIRED_FAMILIES: Final = """
     DELETE FROM keyshop.token_families WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.token_families WHERE expires_at < $1
         ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
     ))
 """
 
-_FORGET_REFRESH_TOKENS: Final = """
+_DELETE_EXPIRED_REFRESH_TOKENS: Final = """
     DELETE FROM keyshop.refresh_tokens WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.refresh_tokens WHERE expires_at < $1
         ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -134,50 +134,48 @@ _FORGET_REFRESH_TOKENS: Final = """
 
 
 class RefreshToken(Struct, frozen=True, kw_only=True):
-    """A refresh token that was given out."""
-
     id: str
     issued_at: datetime
     expires_at: datetime
     replaced_at: datetime | None
     next_id: str | None
-    """The one that replaced it."""
+    """The token that replaced it."""
 
 
-class FamilyRow(Struct, frozen=True, kw_only=True):
-    """A sign-in on one device."""
+class TokenFamily(Struct, frozen=True, kw_only=True):
+    """One sign-in on one device."""
 
     id: str
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
-    revoked_because: str | None
+    revoked_reason: str | None
 
 
 class Access(Struct, frozen=True):
-    """What decides whether somebody's access tokens are still good, and for what."""
+    """The role of an account, and the families whose access tokens are valid; cached."""
 
     role: Role
     families: list[str]
 
 
-async def is_as_read(tx: Transaction, account: Account) -> bool:
-    """Test whether role and password are those of the account; they stay until the end of `tx`."""
-    found: bool | None = await tx.fetchval(
-        _LOCK_ACCOUNT_STATE, account.id, account.role, account.password_hash.reveal()
+async def lock_if_unchanged(tx: Transaction, account: Account) -> bool:
+    """Lock the account; False: its role or password has changed, or it is gone."""
+    unchanged: bool | None = await tx.fetchval(
+        _LOCK_IF_UNCHANGED, account.id, account.role, account.password_hash.reveal()
     )
-    return bool(found)
+    return bool(unchanged)
 
 
-async def revoke_beyond(tx: Transaction, user_id: str, *, most: int, now: datetime) -> None:
-    """Revoke the families beyond so many, those that were refreshed longest ago."""
-    await tx.execute(_REVOKE_BEYOND, user_id, most, now)
+async def revoke_oldest(tx: Transaction, user_id: str, *, keep: int, now: datetime) -> None:
+    """Revoke all live families but the `keep` that were refreshed most recently."""
+    await tx.execute(_REVOKE_OLDEST, user_id, keep, now)
 
 
 async def add_family(
     tx: Transaction, *, family_id: str, user_id: str, now: datetime, expires_at: datetime
 ) -> None:
-    """Store a family, for the account as it is."""
+    """Store a family, bound to the current role and password of the account."""
     await tx.execute(_ADD_FAMILY, family_id, user_id, now, expires_at)
 
 
@@ -190,93 +188,87 @@ async def add_refresh_token(
     expires_at: datetime,
     parent_id: str | None,
 ) -> None:
-    """Store a refresh token."""
     await tx.execute(_ADD_REFRESH, token_id, family_id, now, expires_at, parent_id)
 
 
 async def lock_family(tx: Transaction, *, family_id: str, user_id: str) -> bool | None:
-    """Test whether the family is live, and let nobody else change it; None: there is none."""
-    found: bool | None = await tx.fetchval(_LOCK_FAMILY, family_id, user_id)
-    return found
+    """Lock the family and return whether it is live; None: there is none."""
+    is_live: bool | None = await tx.fetchval(_LOCK_FAMILY, family_id, user_id)
+    return is_live
 
 
 async def user_exists(reader: Reader, user_id: str) -> bool:
-    """Test whether there is such an account."""
     return bool(await reader.fetchval(_USER_EXISTS, user_id))
 
 
 async def find_account_of_family(reader: Reader, family_id: str) -> Account | None:
-    """Return the account, if it is still as it was when the family began."""
-    found = await reader.fetchrow(_ACCOUNT_OF_FAMILY, family_id)
-    return None if found is None else account_of(found)
+    """Return the account; None: its role or password has changed since the family began."""
+    record = await reader.fetchrow(_ACCOUNT_OF_FAMILY, family_id)
+    return None if record is None else to_account(record)
 
 
 async def find_refresh_token(
     reader: Reader, *, token_id: str, family_id: str
 ) -> RefreshToken | None:
-    """Return the refresh token, if the family has it."""
-    found = await reader.fetchrow(_REFRESH, token_id, family_id)
-    return None if found is None else row(RefreshToken, found)
+    record = await reader.fetchrow(_FIND_REFRESH, token_id, family_id)
+    return None if record is None else row(RefreshToken, record)
 
 
-async def replace(tx: Transaction, *, token_id: str, now: datetime) -> None:
-    """Note that the refresh token was exchanged for the next one."""
-    await tx.execute(_REPLACE, token_id, now)
+async def mark_replaced(tx: Transaction, *, token_id: str, now: datetime) -> None:
+    await tx.execute(_MARK_REPLACED, token_id, now)
 
 
-async def forget_older(tx: Transaction, *, token_id: str, family_id: str) -> None:
-    """Delete the family's refresh tokens before this one, which is the present one."""
-    await tx.execute(_FORGET_OLDER, family_id, token_id)
+async def delete_older_tokens(tx: Transaction, *, token_id: str, family_id: str) -> None:
+    """Delete all refresh tokens of the family but this one."""
+    await tx.execute(_DELETE_OLDER_TOKENS, family_id, token_id)
 
 
-async def prolong(tx: Transaction, *, family_id: str, expires_at: datetime) -> None:
-    """Note when the family's last refresh token expires."""
-    await tx.execute(_PROLONG, family_id, expires_at)
+async def extend_family(tx: Transaction, *, family_id: str, expires_at: datetime) -> None:
+    await tx.execute(_EXTEND, family_id, expires_at)
 
 
-async def revoke(tx: Transaction, family_id: str, *, reason: str, now: datetime) -> int:
-    """Revoke the family, unless it is; return whether it was live, as a number."""
-    return await tx.execute(_REVOKE, family_id, reason, now)
+async def revoke(tx: Transaction, family_id: str, *, reason: str, now: datetime) -> bool:
+    """Revoke the family; False: it was not live."""
+    return bool(await tx.execute(_REVOKE, family_id, reason, now))
 
 
 async def revoke_all(tx: Transaction, user_id: str, *, reason: str, now: datetime) -> int:
-    """Revoke all live families of the account; return how many there were."""
+    """Revoke all live families of the account; return how many."""
     return await tx.execute(_REVOKE_ALL, user_id, reason, now)
 
 
 async def revoke_others(
     tx: Transaction, user_id: str, *, keep: str, reason: str, now: datetime
 ) -> int:
-    """Sign all devices of an account out but one; return how many there were."""
+    """Revoke all live families of the account but one; return how many."""
     return await tx.execute(_REVOKE_OTHERS, user_id, keep, reason, now)
 
 
 async def rebind_to_new_hash(tx: Transaction, user_id: str, *, old_hash: str, new_hash: str) -> int:
-    """Let families that began with the one hash go on with the other."""
-    return await tx.execute(_CARRY_OVER, user_id, old_hash, new_hash)
+    """Bind live families of the old password hash to the new one; return how many."""
+    return await tx.execute(_REBIND, user_id, old_hash, new_hash)
 
 
 async def find_access(reader: Reader, user_id: str) -> Access | None:
-    """Return what the account's access tokens are good for; None: there is no account."""
-    found = await reader.fetchrow(_ACCESS, user_id)
-    return None if found is None else Access(Role(found["role"]), found["families"])
+    record = await reader.fetchrow(_ACCESS, user_id)
+    return None if record is None else Access(Role(record["role"]), record["families"])
 
 
-async def list_families(reader: Reader, user_id: str) -> list[FamilyRow]:
-    """Return the sign-ins of a user that are remembered, the latest first."""
-    return rows(FamilyRow, await reader.fetch(_FAMILIES, user_id))
+async def list_families(reader: Reader, user_id: str) -> list[TokenFamily]:
+    """Return the families of the account, live or not, the newest first."""
+    return rows(TokenFamily, await reader.fetch(_FAMILIES, user_id))
 
 
 async def delete_families(tx: Transaction, user_id: str) -> None:
-    """Delete what is known of the user's devices, their tokens included."""
+    """Delete all families of the account, and with them their refresh tokens."""
     await tx.execute(_DELETE_FAMILIES, user_id)
 
 
-async def forget_families(tx: Transaction, *, now: datetime) -> int:
-    """Delete some families whose last refresh token has expired; return how many."""
-    return await tx.execute(_FORGET_FAMILIES, now, _AT_ONCE)
+async def delete_expired_families(tx: Transaction, *, now: datetime) -> int:
+    """Delete one batch of families whose last refresh token has expired; return how many."""
+    return await tx.execute(_DELETE_EXPIRED_FAMILIES, now, _BATCH_SIZE)
 
 
-async def forget_refresh_tokens(tx: Transaction, *, now: datetime) -> int:
-    """Delete some refresh tokens that have expired; return how many."""
-    return await tx.execute(_FORGET_REFRESH_TOKENS, now, _AT_ONCE)
+async def delete_expired_refresh_tokens(tx: Transaction, *, now: datetime) -> int:
+    """Delete one batch of expired refresh tokens; return how many."""
+    return await tx.execute(_DELETE_EXPIRED_REFRESH_TOKENS, now, _BATCH_SIZE)

@@ -1,9 +1,9 @@
 """
-What the shop signs, and how it reads that again.
+Sign and verify access and refresh tokens (JSON Web Tokens).
 
 An access token goes with every request and lives for minutes; a refresh token gets the next one.
-Both say by `fid` to which sign-in they belong, and whether that still holds is for the database:
-see `check_access` and `families`.
+Both name their sign-in by `fid`. Only the database knows whether it is still live: see
+`check_access` and `families`.
 """
 
 import math
@@ -15,10 +15,10 @@ from jwt import PyJWS, PyJWTError
 from msgspec import DecodeError, Struct, json
 
 from keyshop.accounts.errors import (
+    BAD_CLAIMS,
     BAD_REFRESH_TOKEN,
     BAD_TOKEN,
     NOT_A_TOKEN,
-    ODD_CLAIMS,
     TokenRefused,
 )
 from keyshop.accounts.models import Account
@@ -29,14 +29,14 @@ _ALGORITHM: Final = "HS256"
 _SHOP: Final = "keyshop"
 _ACCESS: Final = "access"
 _REFRESH: Final = "refresh"
-_MAX_LENGTH: Final = 4096  # characters; ours have some hundreds
-_MAX_REMEMBERED: Final = 10_000  # access tokens, of about a kilobyte each with their claims
+_MAX_LENGTH: Final = 4096  # characters; valid ones have a few hundred
+_MAX_VERIFIED: Final = 10_000  # access tokens; one takes about a kilobyte with its claims
 
 _is_token: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+").fullmatch
 
 
 class TokenSecrets(Struct, frozen=True, kw_only=True):
-    """What tokens are signed with, and what they were signed with before."""
+    """The keys that sign tokens, and the previous keys, which are only accepted."""
 
     access: Secret
     previous_access: Secret | None = None
@@ -45,12 +45,12 @@ class TokenSecrets(Struct, frozen=True, kw_only=True):
 
 
 class Claims(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a token says; everything is required, and nothing is converted."""
+    """The claims of a token: all are required, and none is converted to another type."""
 
     user_id: str
     email: str
     role: str
-    """As it was when the token was signed; what counts is the database's."""
+    """As it was when the token was signed; the role in the database counts."""
 
     iat: int
     exp: int
@@ -62,13 +62,11 @@ class Claims(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Tokens:
-    """Signs and reads the shop's tokens."""
-
     def __init__(
-        self, secrets: TokenSecrets, *, access_life: timedelta, refresh_life: timedelta
+        self, secrets: TokenSecrets, *, access_lifetime: timedelta, refresh_lifetime: timedelta
     ) -> None:
-        self.access_life: Final = access_life
-        self.refresh_life: Final = refresh_life
+        self.access_lifetime: Final = access_lifetime
+        self.refresh_lifetime: Final = refresh_lifetime
         self._access_keys = _keys(secrets.access, secrets.previous_access)
         self._refresh_keys = _keys(secrets.refresh, secrets.previous_refresh)
         self._verified: dict[str, Claims] = {}
@@ -77,9 +75,11 @@ class Tokens:
         self._jws = PyJWS(algorithms=[_ALGORITHM])
 
     def sign_access(self, account: Account, *, family_id: str, now: datetime) -> str:
-        """Return an access token of this sign-in, good from now on for `access_life`."""
-        until = now + self.access_life
-        claims = _claims(_ACCESS, account, family_id, new_id(), issued_at=now, expires_at=until)
+        """Return an access token of this sign-in; it expires after `access_lifetime`."""
+        expires_at = now + self.access_lifetime
+        claims = _claims(
+            _ACCESS, account, family_id, new_id(), issued_at=now, expires_at=expires_at
+        )
         return self._sign(claims, self._access_keys[0])
 
     def sign_refresh(
@@ -91,7 +91,7 @@ class Tokens:
         issued_at: datetime,
         expires_at: datetime,
     ) -> str:
-        """Return the refresh token whose row is `token_id`."""
+        """Return the refresh token that is stored as `token_id`."""
         claims = _claims(
             _REFRESH, account, family_id, token_id, issued_at=issued_at, expires_at=expires_at
         )
@@ -99,15 +99,15 @@ class Tokens:
 
     def read_access(self, token: str, *, now: datetime) -> Claims:
         """
-        Return what an access token says, whose signature is looked at once.
+        Return the claims of an access token; its signature is verified once per process.
 
         Raises:
-            TokenRefused: it is none of ours, no access token, or over.
+            TokenRefused: it is not an access token of the shop, or has expired.
         """
         claims = self._verified.get(token)
         if claims is None:
             claims = self._verify(token, self._access_keys)
-            _demand(claims, _ACCESS, now=now)
+            _check_claims(claims, _ACCESS, now=now)
             self._remember(token, claims)
         elif claims.exp <= now.timestamp():
             del self._verified[token]
@@ -116,14 +116,14 @@ class Tokens:
 
     def read_refresh(self, token: str, *, now: datetime) -> Claims:
         """
-        Return what a refresh token says.
+        Return the claims of a refresh token.
 
         Raises:
-            TokenRefused: it is none of ours, no refresh token, or over.
+            TokenRefused: it is not a refresh token of the shop, or has expired.
         """
         try:
             claims = self._verify(token, self._refresh_keys)
-            _demand(claims, _REFRESH, now=now)
+            _check_claims(claims, _REFRESH, now=now)
         except TokenRefused as error:
             raise TokenRefused(BAD_REFRESH_TOKEN) from error
         return claims
@@ -135,12 +135,12 @@ class Tokens:
         if len(token) > _MAX_LENGTH or _is_token(token) is None:
             raise TokenRefused(NOT_A_TOKEN)
         try:
-            return self._decoder.decode(self._open(token, keys))
+            return self._decoder.decode(self._verify_signature(token, keys))
         except (DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise TokenRefused(ODD_CLAIMS) from error
+            raise TokenRefused(BAD_CLAIMS) from error
 
-    def _open(self, token: str, keys: tuple[bytes, ...]) -> bytes:
-        """Return the signed text, under the first of the keys that fits."""
+    def _verify_signature(self, token: str, keys: tuple[bytes, ...]) -> bytes:
+        """Return the payload, verified with the first key that matches."""
         for key in keys:
             try:
                 payload: bytes = self._jws.decode(token, key, algorithms=[_ALGORITHM])
@@ -150,8 +150,8 @@ class Tokens:
         raise TokenRefused(BAD_TOKEN)
 
     def _remember(self, token: str, claims: Claims) -> None:
-        if len(self._verified) >= _MAX_REMEMBERED:
-            # The one remembered for longest is the likeliest to be over.
+        if len(self._verified) >= _MAX_VERIFIED:
+            # The oldest entry is the likeliest to have expired.
             del self._verified[next(iter(self._verified))]
         self._verified[token] = claims
 
@@ -179,19 +179,13 @@ def _claims(
     )
 
 
-def _demand(claims: Claims, kind: str, *, now: datetime) -> None:
-    """
-    Refuse claims of another kind, another shop or another time.
-
-    Raises:
-        TokenRefused: they are.
-    """
+def _check_claims(claims: Claims, kind: str, *, now: datetime) -> None:
     if (claims.typ, claims.iss, claims.aud) != (kind, _SHOP, _SHOP):
-        raise TokenRefused(ODD_CLAIMS)
+        raise TokenRefused(BAD_CLAIMS)
     if claims.exp <= now.timestamp():
         raise TokenRefused(BAD_TOKEN)
 
 
 def _keys(current: Secret, previous: Secret | None) -> tuple[bytes, ...]:
-    """Return the key that signs, and after it those that are accepted as well."""
+    """Return the key that signs, then the key that is only accepted."""
     return tuple(secret.reveal().encode() for secret in (current, previous) if secret)

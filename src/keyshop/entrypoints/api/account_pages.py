@@ -154,7 +154,7 @@ async def _reset(shop: ApiShop, request: ApiRequest, token: str, new_password: s
         shop.accounts,
         token=token,
         new_password=new_password,
-        caller=find_caller(request, shop),
+        client_info=find_caller(request, shop),
         now=utc_now(),
     )
 

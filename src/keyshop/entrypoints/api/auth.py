@@ -194,7 +194,7 @@ async def reset_password(shop: CurrentShop, request: ApiRequest) -> Response[byt
         shop.accounts,
         token=given.token,
         new_password=given.new_password,
-        caller=find_caller(request, shop),
+        client_info=find_caller(request, shop),
         now=utc_now(),
     )
     return say("Password has been reset. Please sign in with the new one.")
@@ -212,7 +212,7 @@ async def send_verification_code(shop: CurrentShop, request: ApiRequest) -> Resp
     now = utc_now()
     known = await find_signed_in(request, shop, now=now)
     caller = find_caller(request, shop)
-    await send_verification(shop.db, user_id=known.user_id, caller=caller, now=now)
+    await send_verification(shop.db, user_id=known.user_id, client_info=caller, now=now)
     return say("Verification code sent")
 
 

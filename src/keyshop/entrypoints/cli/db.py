@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from keyshop.accounts.count_other_spellings import count_other_spellings
+from keyshop.accounts.count_unnormalised_emails import count_unnormalised_emails
 from keyshop.assembly import database_server
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import read_settings
@@ -113,7 +113,7 @@ def _state_of(found: Status) -> str:
 
 async def _count_other_spellings(url: str) -> int:
     async with connected(url) as connection:
-        return await count_other_spellings(connection)
+        return await count_unnormalised_emails(connection)
 
 
 def _tell_other_spellings(others: int | None) -> None:

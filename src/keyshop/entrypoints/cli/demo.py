@@ -1,4 +1,4 @@
-"""The accounts of a shop that is only tried out."""
+"""Demo accounts, for a shop that is being tried out."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -9,22 +9,23 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.addresses import parse_new_email
-from keyshop.accounts.create_user import create_user
+from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.models import Role
-from keyshop.accounts.queries import find_account
+from keyshop.accounts.queries import add_account, find_account
 from keyshop.assembly import Shop
 from keyshop.entrypoints.cli.attached import is_attached
+from keyshop.journal.models import Subject
 from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.settings import Environment, Settings
 
-DEMO_PASSWORD: Final = "Passw0rd-demo"  # noqa: S105 - told to everybody who starts a shop
+DEMO_PASSWORD: Final = "Passw0rd-demo"  # noqa: S105 - public
 
 
 class DemoAccount(Struct, frozen=True, kw_only=True):
-    """An account that everybody knows the password of."""
+    """An account with a public password."""
 
     email: str
     nickname: str
@@ -37,7 +38,7 @@ DEMO_ACCOUNTS: Final = (
     DemoAccount(
         email="alice@example.com",
         nickname="Alice",
-        description="a customer, with 100.00 EUR to begin with",
+        description="a customer with 100.00 EUR",
         role=Role.USER,
         balance=Decimal("100.00"),
     ),
@@ -50,9 +51,9 @@ DEMO_ACCOUNTS: Final = (
 )
 
 _HAS_USERS: Final = "SELECT EXISTS (SELECT FROM users)"
-_LIST_FOUND: Final = "SELECT email FROM users WHERE email = ANY($1)"
+_LIST_EMAILS: Final = "SELECT email FROM users WHERE email = ANY($1)"
 
-# A balance is nothing but the sum of what is recorded.
+# A balance must equal the sum of its transactions.
 _GIVE_CREDIT: Final = """
     WITH credited AS (
         UPDATE users SET balance = balance + $2, "updatedAt" = $4 WHERE id = $1 RETURNING id
@@ -63,91 +64,96 @@ _GIVE_CREDIT: Final = """
     FROM credited
 """
 
-_SUBJECT: Final = "shop"
-_SUBJECT_ID: Final = "demo accounts"
+_SUBJECT: Final = Subject("shop", "demo accounts")
 
 
 async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
     """
-    Make the demo accounts, once in a database's life: one that was erased stays away.
+    Create the demo accounts, once in the life of a database: an erased one is not created again.
 
-    Their password is public, so they go only into a database that keyshop made for trying out:
-    the embedded one, or a given one without customers; never an attached one, or in production, or
-    while others than this machine can reach the shop.
+    Their password is public. So they are created only in a database that keyshop made for trying
+    out: the embedded one, or a given one without customers. They are never created in an attached
+    database, in production, or while other machines can reach the shop.
     """
-    async with shop.db.hold_lock("demo accounts") as alone:
-        if not alone or not await _may_make(shop):
+    async with shop.db.hold_lock("demo accounts") as acquired:
+        if not acquired or not await _may_create(shop):
             return
-        hashed = await shop.accounts.passwords.hash(DEMO_PASSWORD)
+        password_hash = await shop.accounts.passwords.hash(DEMO_PASSWORD)
         async with shop.db.transaction() as tx:
             for account in DEMO_ACCOUNTS:
-                # Somebody may have registered with it while there was no demo data.
-                if await find_account(tx, parse_new_email(account.email)) is None:
-                    await _make(tx, account, hashed, now=now)
+                await _create(tx, account, password_hash, now=now)
             await record(
                 tx,
                 actor="keyshop up",
                 action="demo.accounts",
                 subject=_SUBJECT,
-                subject_id=_SUBJECT_ID,
                 details={"accounts": len(DEMO_ACCOUNTS)},
                 now=now,
             )
 
 
-def warn_of_network(settings: Settings, made: Collection[DemoAccount]) -> str | None:
-    """Return what to say of the demo accounts where a network reaches the shop; None: nothing."""
-    if _is_for_this_machine_alone(settings.keyshop_host):
+def warn_of_network(settings: Settings, accounts: Collection[DemoAccount]) -> str | None:
+    """Return the warning for a shop that other machines can reach; None: they cannot."""
+    if _is_loopback(settings.keyshop_host):
         return None
-    if made:
+    if accounts:
         return (
-            f"KEYSHOP_HOST={settings.keyshop_host} opens the demo accounts, whose password everybody"
-            " knows, to the network; `keyshop users erase` removes them."
+            f"KEYSHOP_HOST={settings.keyshop_host} opens the demo accounts, whose password is public,"
+            " to the network; `keyshop users erase` removes them."
         )
     return (
         f"There are no demo accounts while KEYSHOP_HOST={settings.keyshop_host} opens the shop to the"
-        " network, since everybody knows their password; `keyshop users create` makes others."
+        " network, because their password is public; `keyshop users create` creates other accounts."
     )
 
 
 async def list_demo_accounts(shop: Shop) -> list[DemoAccount]:
-    """Return those demo accounts that are in the shop."""
+    """Return the demo accounts that the shop has."""
     async with shop.db.read() as reader:
-        made = await list_entries(reader, subject=_SUBJECT, subject_id=_SUBJECT_ID)
-        records = await reader.fetch(_LIST_FOUND, [account.email for account in DEMO_ACCOUNTS])
-    found = {record["email"] for record in records} if made else set()
+        entries = await list_entries(reader, _SUBJECT)
+        records = await reader.fetch(_LIST_EMAILS, [account.email for account in DEMO_ACCOUNTS])
+    found = {record["email"] for record in records} if entries else set()
     return [account for account in DEMO_ACCOUNTS if account.email in found]
 
 
-async def _may_make(shop: Shop) -> bool:
+async def _may_create(shop: Shop) -> bool:
     settings = shop.settings
     if settings.keyshop_env is Environment.PRODUCTION or await is_attached(shop):
         return False
-    if not _is_for_this_machine_alone(settings.keyshop_host):
+    if not _is_loopback(settings.keyshop_host):
         return False
     async with shop.db.read() as reader:
-        if await list_entries(reader, subject=_SUBJECT, subject_id=_SUBJECT_ID):
+        if await list_entries(reader, _SUBJECT):
             return False
-        is_ours_alone = settings.database_url is None
-        # Somebody who points a laptop at a shop that sells must not open it to everybody.
-        return is_ours_alone or not await reader.fetchval(_HAS_USERS)
+        is_embedded = settings.database_url is None
+        # A laptop may be pointed at the database of a shop that sells.
+        return is_embedded or not await reader.fetchval(_HAS_USERS)
 
 
-def _is_for_this_machine_alone(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-async def _make(tx: Transaction, account: DemoAccount, hashed: str, *, now: datetime) -> None:
-    user = await create_user(
+async def _create(
+    tx: Transaction, account: DemoAccount, password_hash: str, *, now: datetime
+) -> None:
+    email = parse_new_email(account.email)
+    # A customer may have registered with the address while there were no demo accounts.
+    if await find_account(tx, email) is not None:
+        return
+    user = await add_account(
         tx,
-        email=account.email,
-        password_hash=hashed,
-        role=account.role,
+        email=email,
+        password_hash=password_hash,
         nickname=account.nickname,
+        role=account.role,
+        verified=True,
         now=now,
     )
+    if user is None:
+        raise EmailTaken
     if account.balance:
         await tx.execute(_GIVE_CREDIT, user.id, account.balance, new_id(), now)

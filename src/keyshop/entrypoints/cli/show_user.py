@@ -1,4 +1,4 @@
-"""What an operator sees of one account."""
+"""The report that an operator reads about one account."""
 
 from datetime import datetime
 from typing import Final
@@ -7,18 +7,18 @@ from msgspec import Struct
 
 from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.models import Account, Role
-from keyshop.accounts.queries import SignInRow, list_sign_ins
-from keyshop.accounts.sessions.queries import FamilyRow, list_families
+from keyshop.accounts.queries import SignInAttempt, list_sign_ins
+from keyshop.accounts.sessions.queries import TokenFamily, list_families
 from keyshop.entrypoints.cli.output import print_record, print_table
-from keyshop.journal.models import Entry
+from keyshop.journal.models import Entry, Subject
 from keyshop.journal.queries import list_entries
 from keyshop.kit.database.transaction import Reader
 
-_SIGN_INS: Final = 20
+_MAX_SIGN_INS: Final = 20
 
 
-class Shown(Struct, frozen=True, kw_only=True):
-    """An account with what happened to it."""
+class UserReport(Struct, frozen=True, kw_only=True):
+    """An account, its lock, and its history."""
 
     id: str
     email: str
@@ -30,18 +30,18 @@ class Shown(Struct, frozen=True, kw_only=True):
     created_at: datetime
     wrong_passwords: int
     locked_until: datetime | None
-    """None: it can sign in."""
+    """None: the account is not locked."""
 
-    devices: list[FamilyRow]
-    sign_ins: list[SignInRow]
+    devices: list[TokenFamily]
+    sign_ins: list[SignInAttempt]
     journal: list[Entry]
 
 
-async def read_user(reader: Reader, account: Account, *, now: datetime) -> Shown:
-    """Return the account with its devices, lock, sign-ins and journal, the newest first."""
+async def read_user_report(reader: Reader, account: Account, *, now: datetime) -> UserReport:
+    """Return the account with its lock, and its devices, sign-ins and journal, the newest first."""
     lock = await find_lock(reader, account.email)
-    until = lock.locked_until if lock else None
-    return Shown(
+    locked_until = lock.locked_until if lock else None
+    return UserReport(
         id=account.id,
         email=account.email,
         nickname=account.nickname,
@@ -51,51 +51,50 @@ async def read_user(reader: Reader, account: Account, *, now: datetime) -> Shown
         email_verified=account.email_verified,
         created_at=account.created_at,
         wrong_passwords=lock.failures if lock else 0,
-        locked_until=until if until is not None and until > now else None,
+        locked_until=locked_until if locked_until and locked_until > now else None,
         devices=await list_families(reader, account.id),
-        sign_ins=await list_sign_ins(reader, account.id, limit=_SIGN_INS),
-        journal=await list_entries(reader, subject="user", subject_id=account.id),
+        sign_ins=await list_sign_ins(reader, account.id, limit=_MAX_SIGN_INS),
+        journal=await list_entries(reader, Subject("user", account.id)),
     )
 
 
-def print_user(shown: Shown) -> None:
-    """Print the account as tables."""
+def print_user_report(report: UserReport) -> None:
     print_record(
-        f"Account {shown.email}",
+        f"Account {report.email}",
         [
-            ("id", shown.id),
-            ("role", shown.role),
-            ("nickname", shown.nickname),
-            ("first name", shown.first_name),
-            ("last name", shown.last_name),
-            ("address proven", "yes" if shown.email_verified else "no"),
-            ("since", shown.created_at),
-            ("wrong passwords in a row", shown.wrong_passwords),
-            ("locked until", shown.locked_until),
+            ("id", report.id),
+            ("role", report.role),
+            ("nickname", report.nickname),
+            ("first name", report.first_name),
+            ("last name", report.last_name),
+            ("address verified", "yes" if report.email_verified else "no"),
+            ("created", report.created_at),
+            ("wrong passwords in a row", report.wrong_passwords),
+            ("locked until", report.locked_until),
         ],
     )
     print_table(
         "Devices",
-        ("signed in (UTC)", "lasts until (UTC)", "ended (UTC)", "because"),
+        ("signed in (UTC)", "expires (UTC)", "ended (UTC)", "reason"),
         [
             (_time(row.created_at), _time(row.expires_at), _time(row.revoked_at),
-             row.revoked_because)
-            for row in shown.devices
+             row.revoked_reason)
+            for row in report.devices
         ],
     )  # fmt: skip
     print_table(
-        f"Newest {_SIGN_INS} sign-ins",
-        ("at (UTC)", "password", "from", "with"),
+        f"Newest {_MAX_SIGN_INS} sign-ins",
+        ("time (UTC)", "password", "address", "program"),
         [
             (_time(row.happened_at), "right" if row.success else "wrong", row.address,
              row.user_agent)
-            for row in shown.sign_ins
+            for row in report.sign_ins
         ],
     )  # fmt: skip
     print_table(
         "Journal",
-        ("at (UTC)", "who", "what", "details"),
-        [(_time(e.happened_at), e.actor, e.action, _details(e)) for e in shown.journal],
+        ("time (UTC)", "operator", "action", "details"),
+        [(_time(e.happened_at), e.actor, e.action, _details(e)) for e in report.journal],
     )
 
 

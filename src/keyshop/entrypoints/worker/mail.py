@@ -21,7 +21,7 @@ MAX_ATTEMPTS: Final = 150
 async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
     """Send the mail, unless it went out already or nobody needs it any more."""
     now = utc_now()
-    mail = await compose(shop.db, shop.accounts.proof_keys, job, shop.public_url, now=now)
+    mail = await compose(shop.db, shop.accounts.email_token_keys, job, shop.public_url, now=now)
     if mail is None:
         _log.info("mail not needed", operation=job.name)
     elif not await send_once(shop.db, shop.mailer, mail, now=now):

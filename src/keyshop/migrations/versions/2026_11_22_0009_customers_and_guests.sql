@@ -17,7 +17,7 @@ CREATE TABLE keyshop.token_families (
     -- When its last refresh token expires.
     expires_at TIMESTAMP(3) NOT NULL,
     revoked_at TIMESTAMP(3),
-    revoked_because TEXT,
+    revoked_reason TEXT,
     CONSTRAINT token_families_pkey PRIMARY KEY (id),
     CONSTRAINT token_families_user_id_fkey FOREIGN KEY (user_id)
         REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
@@ -76,7 +76,7 @@ BEGIN
         ORDER BY f.id FOR UPDATE OF f
     );
     UPDATE keyshop.token_families
-    SET revoked_at = now() AT TIME ZONE 'UTC', revoked_because = 'role or password changed'
+    SET revoked_at = now() AT TIME ZONE 'UTC', revoked_reason = 'role or password changed'
     WHERE id = ANY(ended);
     RETURN NULL;
 END
@@ -124,9 +124,9 @@ CREATE TABLE keyshop.email_tokens (
     expires_at TIMESTAMP(3) NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     used_at TIMESTAMP(3),
-    CONSTRAINT account_proofs_pkey PRIMARY KEY (id),
-    CONSTRAINT account_proofs_purpose_check CHECK (purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD')),
-    CONSTRAINT account_proofs_user_id_fkey FOREIGN KEY (user_id)
+    CONSTRAINT email_tokens_pkey PRIMARY KEY (id),
+    CONSTRAINT email_tokens_purpose_check CHECK (purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD')),
+    CONSTRAINT email_tokens_user_id_fkey FOREIGN KEY (user_id)
         REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
 );
 CREATE INDEX email_tokens_user_id_idx ON keyshop.email_tokens (user_id, purpose);

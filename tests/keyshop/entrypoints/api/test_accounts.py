@@ -25,7 +25,7 @@ async def mailed_proof(db: Database, person: Person, purpose: Purpose) -> str:
 async def mailed_token(db: Database, person: Person, purpose: Purpose) -> str:
     """Return the token of the link that was mailed last."""
     proof_id = await mailed_proof(db, person, purpose)
-    return account_services().proof_keys.link_token(purpose, proof_id)
+    return account_services().email_token_keys.link_token(purpose, proof_id)
 
 
 class TestRegistration:
@@ -276,7 +276,7 @@ class TestVerification:
     async def test_takes_the_mailed_code(self, alice: Person, stocked: Database):
         answer = await alice.do("POST", "/api/auth/send-verification-code")
         proof_id = await mailed_proof(stocked, alice, Purpose.VERIFY_EMAIL)
-        code = account_services().proof_keys.code(proof_id)
+        code = account_services().email_token_keys.code(proof_id)
 
         await alice.do("POST", "/api/auth/verify-email", {"code": code})
 
@@ -294,7 +294,7 @@ class TestVerification:
 
     async def test_refuses_every_code_after_five_wrong_ones(self, alice, stocked):
         proof_id = await mailed_proof(stocked, alice, Purpose.VERIFY_EMAIL)
-        right = account_services().proof_keys.code(proof_id)
+        right = account_services().email_token_keys.code(proof_id)
         wrong = f"{(int(right) + 1) % 1_000_000:06}"
 
         for code in [wrong] * 5 + [right]:

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from keyshop.accounts.addresses import normalise
-from keyshop.accounts.create_user import create_user
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.models import Role
-from keyshop.accounts.queries import find_account
+from keyshop.accounts.queries import add_account, find_account
 from keyshop.assembly import Servers, Shop, open_shop
 from keyshop.entrypoints.cli.demo import (
     DEMO_ACCOUNTS,
@@ -37,7 +36,9 @@ async def opened(folder: Path, database_url: str, **variables: str) -> AsyncIter
 
 async def add_customer(db: Database, email: str) -> None:
     async with db.transaction() as tx:
-        await create_user(tx, email=email, password_hash="none", role=Role.USER, now=NOON)
+        await add_account(
+            tx, email=normalise(email), password_hash="none", nickname="A customer", now=NOON
+        )
 
 
 async def count_users(db: Database) -> int:
@@ -80,7 +81,7 @@ class TestDemoAccounts:
             async with db.transaction() as tx:
                 alice = await find_account(tx, normalise("alice@example.com"))
                 assert alice is not None
-                await erase_user(tx, user_id=alice.id, now=NOON)
+                await erase_user(tx, user_id=alice.id, by="olga", now=NOON)
 
             await make_demo_accounts(shop, now=NOON)
 

@@ -1,4 +1,4 @@
-"""`keyshop users ...`: what operators do to accounts, and what is written down of it."""
+"""`keyshop users ...`: what operators do to accounts, and what the journal records."""
 
 import asyncio
 import json
@@ -20,6 +20,7 @@ from keyshop.accounts.models import Account, Role
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.queries import find_account, find_account_by_id
 from keyshop.entrypoints.cli.os_user import get_os_user
+from keyshop.journal.models import Subject
 from keyshop.journal.queries import list_entries
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -61,25 +62,25 @@ async def is_password(account: Account, password: str) -> bool:
 
 async def journal_of(db: Database, user_id: str) -> list[tuple[str, str, dict[str, Any]]]:
     async with db.read() as reader:
-        entries = await list_entries(reader, subject="user", subject_id=user_id)
+        entries = await list_entries(reader, Subject("user", user_id))
     return [(entry.actor, entry.action, entry.details) for entry in reversed(entries)]
 
 
 class TestCreate:
-    async def test_makes_an_account_and_tells_its_password_once(self, db: Database, run: Run):
+    async def test_creates_an_account_and_prints_its_password_once(self, db: Database, run: Run):
         done = await run("create", "Alice@Example.com")
 
         assert done.returncode == 0, done.stderr
         account = await get_account(db)
         assert (account.role, account.email_verified) == (Role.USER, True)
-        (told,) = re.findall(r"shown only now: (\S+)$", done.stdout, re.MULTILINE)
-        assert await is_password(account, told)
-        assert told not in done.stderr
+        (password,) = re.findall(r"shown only now: (\S+)$", done.stdout, re.MULTILINE)
+        assert await is_password(account, password)
+        assert password not in done.stderr
         assert await journal_of(db, account.id) == [
             (get_os_user(), "users.create", {"role": "USER"})
         ]
 
-    async def test_makes_an_administrator_with_a_password_from_standard_input(
+    async def test_creates_an_administrator_with_a_password_from_standard_input(
         self, db: Database, home: Path, database_url: str
     ):
         done = await asyncio.to_thread(
@@ -97,7 +98,7 @@ class TestCreate:
         assert account.role is Role.ADMIN
         assert await is_password(account, _PASSWORD)
 
-    async def test_refuses_an_address_that_is_taken_or_none(self, db: Database, run: Run):
+    async def test_refuses_an_address_that_is_taken_or_invalid(self, db: Database, run: Run):
         await run("create", _ALICE)
 
         for refused in (await run("create", "ALICE@example.com"), await run("create", "no one")):
@@ -110,7 +111,7 @@ class TestCreate:
 
 
 class TestChanges:
-    async def test_are_shown_and_written_down_with_who_made_them(self, db: Database, run: Run):
+    async def test_are_shown_and_recorded_with_their_operator(self, db: Database, run: Run):
         await run("create", _ALICE)
         account = await get_account(db)
 
@@ -145,8 +146,8 @@ class TestChanges:
         assert len(shown["journal"]) == 3
         assert account.password_hash.reveal() not in document.stdout + table.stdout
 
-    async def test_of_nobody_are_refused(self, home: Path, database_url: str, run: Run):
-        for words in (("show", "nobody@example.com"), ("revoke", "no-such-id")):
+    async def test_of_an_unknown_account_are_refused(self, home: Path, database_url: str, run: Run):
+        for words in (("show", "unknown@example.com"), ("revoke", "no-such-id")):
             refused = await run(*words)
 
             assert refused.returncode == 1
@@ -155,15 +156,13 @@ class TestChanges:
 
 
 class TestLeaving:
-    async def test_concerns_the_account_whose_stored_address_was_given(
-        self, db: Database, run: Run
-    ):
+    async def test_finds_the_account_by_its_stored_address(self, db: Database, run: Run):
         await run("create", "john@yahoo.com")
         await run("create", "john-smith-news@yahoo.com")
         smith = await get_account(db, "john-smith-news@yahoo.com")
         assert smith.email == "john-smith@yahoo.com"
 
-        # As `show` has printed it; as an address that somebody writes, it would be John's.
+        # As `show` prints it; normalised, it would be John's address.
         shown = await run("show", "john-smith-news@yahoo.com", "--json")
         erased = await run("erase", "john-smith@yahoo.com", "--yes", "--json")
 
@@ -178,17 +177,17 @@ class TestLeaving:
 
         exported = await run("export", _ALICE, "--output", str(file))
         twice = await run("export", _ALICE, "--output", str(file))
-        nobody = await run("export", "nobody@example.com", "--output", str(tmp_path / "none"))
+        unknown = await run("export", "unknown@example.com", "--output", str(tmp_path / "none"))
         unsure = await run("erase", _ALICE)
         erased = await run("erase", _ALICE, "--yes", "--json")
 
-        # All of the export is there, for its owner's eyes, and nothing is written over.
+        # The export is complete and readable by its owner alone, and no file is overwritten.
         assert exported.returncode == 0, exported.stderr
         assert _ALICE in file.read_text()
         assert account.password_hash.reveal() not in file.read_text()
         assert isinstance(json.loads(file.read_bytes()), dict)
         assert file.stat().st_mode & 0o777 == 0o600
-        assert (twice.returncode, nobody.returncode, unsure.returncode) == (1, 1, 1)
+        assert (twice.returncode, unknown.returncode, unsure.returncode) == (1, 1, 1)
         assert not (tmp_path / "none").exists()
         assert "--yes" in unsure.stderr
         # The row stays, without a name.
