@@ -26,8 +26,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from redis.asyncio import Redis
 
 from bench.machine import Machine, Process, python
-from keyshop.entrypoints.api.edge import Edge
 from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.http.edge import Edge
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import connect
 from keyshop.kit.cache.guard import GuardedCommit

@@ -22,8 +22,8 @@ from litestar.types import ASGIApp
 
 from bench.machine import Machine, Process, python
 from bench.rivals import listen
-from keyshop.entrypoints.api.edge import Edge
 from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.http.edge import Edge
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import connect
 from keyshop.kit.logs import configure_logging

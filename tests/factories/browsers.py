@@ -16,29 +16,29 @@ _addresses = count(1)
 
 
 class Person(Struct):
-    """Somebody at a browser."""
+    """A person with a browser."""
 
-    caller: httpx2.AsyncClient
+    client: httpx2.AsyncClient
     email: str = ""
     id: str = ""
     token: str = ""
     refresh_token: str = ""
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx2.Response:
-        """Ask with the token, if there is one."""
+        """Send a request, with the token if there is one."""
         if self.token:
             more["headers"] = {"Authorization": f"Bearer {self.token}"} | more.get("headers", {})
-        return await self.caller.request(method, path, **more)
+        return await self.client.request(method, path, **more)
 
     async def get(self, path: str, **more: Any) -> Any:
-        """Return the data of an answer that must be good."""
+        """Return the data of a read that must succeed."""
         answer = await self.ask("GET", path, **more)
         assert answer.status_code == 200, answer.text
         assert answer.json()["success"] is True
         return answer.json()["data"]
 
     async def do(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
-        """Return the whole body of a change that must be done."""
+        """Return the whole body of a change that must succeed."""
         if json is not None:
             more["json"] = json
         answer = await self.ask(method, path, **more)
@@ -47,12 +47,12 @@ class Person(Struct):
         return answer.json()
 
     async def register(self, **fields: Any) -> Any:
-        """Open an account, and be signed in."""
+        """Register an account and sign in."""
         given = {"email": new_email(), "password": PASSWORD, "nickname": "Alice"} | fields
         return self._remember(await self.do("POST", "/api/auth/register", given))
 
     async def sign_in(self, email: str, password: str = PASSWORD, **more: Any) -> Any:
-        """Sign in, with the cookie that the browser has."""
+        """Sign in with the browser's cookie."""
         given = {"email": email, "password": password}
         return self._remember(await self.do("POST", "/api/auth/login", given, **more))
 
@@ -63,7 +63,7 @@ class Person(Struct):
         return data
 
     async def put(self, *games: str, quantity: int = 1) -> None:
-        """Put so many of each game into the cart."""
+        """Put this number of keys of each game into the cart."""
         for game in games:
             await self.do("POST", "/api/cart", {"gameId": game, "quantity": quantity})
 
@@ -82,33 +82,33 @@ class Person(Struct):
         return {wish["gameId"] for wish in (await self.get("/api/wishlist"))["items"]}
 
     def take_session(self, session_id: str) -> None:
-        """Let the browser send this id."""
-        self.caller.cookies.set("sessionId", session_id, domain="shop.test", path="/")
+        """Let the browser send this session id."""
+        self.client.cookies.set("sessionId", session_id, domain="shop.test", path="/")
 
     @property
     def session(self) -> str | None:
-        """What the browser's cookie says."""
-        return self.caller.cookies.get("sessionId")
+        """The session id of the browser's cookie."""
+        return self.client.cookies.get("sessionId")
 
 
 @asynccontextmanager
 async def open_browser(app: ASGIApp, **settings: Any) -> AsyncIterator[Person]:
-    """Sit down at a browser of one's own, at an address of one's own."""
+    """Open a browser with a client address of its own."""
     number = next(_addresses)
     address = settings.pop("address", f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
     transport = httpx2.ASGITransport(app=app, client=(address, 4711))  # type: ignore[arg-type] # both name ASGI anew
     async with httpx2.AsyncClient(
         transport=transport, base_url="http://shop.test", **settings
-    ) as caller:
-        yield Person(caller)
+    ) as client:
+        yield Person(client)
 
 
 def new_email() -> str:
-    """Return an address that nobody has."""
+    """Return an email address that no account has."""
     return f"alice-{new_id()}@example.com"
 
 
 def message_of(answer: httpx2.Response) -> str:
-    """Return what a refusal says."""
+    """Return the message of an error."""
     assert answer.json()["success"] is False
     return str(answer.json()["error"]["message"])

@@ -1,4 +1,4 @@
-"""A running shop whose answers are kept in Redis, and what can be seen of that from outside."""
+"""A running shop whose responses are cached in Redis, observed from outside."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,13 +10,12 @@ import msgspec
 from httpx2 import AsyncClient, Response
 from redis.asyncio import Redis
 
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import keep_tidy, open_cache, run_relay
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.commit import CommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.api_app import make_app
 from tests.factories.cached_shop import until
 from tests.keyshop.entrypoints.api.conftest import client_of
 
@@ -24,7 +23,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class CountingDatabase(Database):
-    """A database that counts how often somebody reads it."""
+    """A database that counts its reads."""
 
     reads = 0
 
@@ -36,7 +35,7 @@ class CountingDatabase(Database):
 
 
 class ObservedApi:
-    """The shop as a visitor sees it, its database and its Redis."""
+    """A visitor of the shop, the shop's database and its Redis."""
 
     def __init__(self, visitor: AsyncClient, db: CountingDatabase, redis: Redis) -> None:
         self.visitor = visitor
@@ -44,31 +43,31 @@ class ObservedApi:
         self.redis = redis
 
     async def get(self, path: str) -> Response:
-        """Ask for what stands below /api/games."""
+        """Request a path below /api/games."""
         return await self.visitor.get(f"/api/games{path}")
 
     async def show(self, path: str) -> Any:
-        """Return what an answer is about, with its prices as they are written."""
+        """Return the data of a response, with exact prices."""
         response = await self.get(path)
         assert response.status_code == 200, response.text
         return _DECODER.decode(response.content)["data"]
 
     async def reads_for(self, path: str) -> int:
-        """Return how often an answer needs the database."""
+        """Return how often a response reads the database."""
         before = self.db.reads
         await self.get(path)
         return self.db.reads - before
 
     async def warm(self, *paths: str) -> None:
-        """Ask until each answer comes out of Redis."""
+        """Repeat the requests until each response comes from Redis."""
         for path in paths:
-            await until(partial(self._is_kept, path))
+            await until(partial(self._is_cached, path))
 
-    async def _is_kept(self, path: str) -> bool:
+    async def _is_cached(self, path: str) -> bool:
         return await self.reads_for(path) == 0
 
     async def until_gone(self, text: bytes, path: str) -> None:
-        """Ask until an answer holds the text no more."""
+        """Repeat the request until the response does not contain the text."""
 
         async def is_gone() -> bool:
             return text not in (await self.get(path)).content
@@ -76,18 +75,18 @@ class ObservedApi:
         await until(is_gone)
 
     async def change(self, sql: str, *args: object) -> None:
-        """Change something as the shop itself does."""
+        """Change a row as the shop itself does."""
         async with self.db.transaction() as tx:
             await tx.execute(sql, *args)
 
     async def keys(self) -> set[str]:
-        """Return the names of the values in Redis: what is no lease, marker or generation."""
+        """Return the keys of the cached values in Redis, without leases, markers and generations."""
         names = {name.decode() async for name in self.redis.scan_iter(count=1000)}
         return {name for name in names if not name.startswith(("cl:", "cw:", "gen:"))}
 
 
 def games_in(shown: Any) -> Iterator[dict[str, Any]]:
-    """Yield every game of an answer, wherever it stands."""
+    """Yield every game in the data, at any depth."""
     if isinstance(shown, list):
         for part in shown:
             yield from games_in(part)
@@ -100,33 +99,29 @@ def games_in(shown: Any) -> Iterator[dict[str, Any]]:
 
 @asynccontextmanager
 async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[ObservedApi]:
-    """Run a shop with its relay for the length of a block, from when it trusts its Redis."""
+    """Run a shop with its relay; the block begins when the shop trusts its Redis."""
     async with AsyncExitStack() as parts:
         await parts.enter_async_context(run_relay(database_url, redis_url))
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = await _database(parts, database_url, opened.guard)
         await parts.enter_async_context(keep_tidy(opened.guard, db))
-        app = create_app(
-            db=db, accounts=account_services(), baskets=BASKETS, cache=opened.cache, checks={}
-        )
+        app = make_app(db, cache=opened.cache)
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))
         api = ObservedApi(visitor, db, redis)
-        # The absence of a game is kept like a game.
+        # The absence of a game is cached like a game.
         await api.warm("/nobody")
         yield api
 
 
 @asynccontextmanager
 async def open_api_without_cache(database_url: str) -> AsyncIterator[AsyncClient]:
-    """Run the same shop with its cache switched off."""
+    """Run the same shop without a cache."""
     async with AsyncExitStack() as parts:
         opened = await parts.enter_async_context(open_cache(database_url, None))
         assert isinstance(opened.cache, PassThrough)
         db = await _database(parts, database_url, opened.guard)
-        app = create_app(
-            db=db, accounts=account_services(), baskets=BASKETS, cache=opened.cache, checks={}
-        )
+        app = make_app(db, cache=opened.cache)
         yield await parts.enter_async_context(client_of(app))
 
 

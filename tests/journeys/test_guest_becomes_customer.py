@@ -1,4 +1,4 @@
-"""A guest becomes a customer and loses nothing, on two devices, with Redis and without."""
+"""A visitor becomes a customer and loses nothing, on two devices, with Redis and without."""
 
 from collections.abc import AsyncIterator
 
@@ -7,10 +7,9 @@ import pytest_asyncio
 from litestar.types import ASGIApp
 
 from keyshop.embedded.ports import pick_free
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, message_of, new_email, open_browser
 from tests.shop import make_game
 
@@ -19,7 +18,7 @@ from tests.shop import make_game
 async def shop(
     database_url: str, valkey_url: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[ASGIApp]:
-    """The API of a shop with a cache, or with a Redis that does not answer."""
+    """The API of a shop that keeps its answers, or would if Redis were there."""
     redis_url = valkey_url if request.param == "with Redis" else f"redis://127.0.0.1:{pick_free()}"
     async with (
         run_relay(database_url, redis_url),
@@ -27,9 +26,7 @@ async def shop(
     ):
         db = Database(database_url, guard=opened.guard)
         await db.open()
-        yield create_app(
-            accounts=account_services(), baskets=BASKETS, cache=opened.cache, db=db, checks={}
-        )
+        yield make_app(db, cache=opened.cache)
         await db.close()
 
 
@@ -44,11 +41,11 @@ class TestGuestWhoBecomesACustomer:
         ]
         email = new_email()
         async with open_browser(shop) as laptop, open_browser(shop) as phone:
-            # On the laptop, a guest looks around: nothing is stored, and no cookie is set.
+            # On the laptop, a guest looks around: nothing is stored, and no cookie comes of it.
             assert await laptop.cart() == {}
             assert not has_cookie(laptop)
 
-            # The guest collects games, adds one again, and gets a cookie.
+            # The guest gathers games, comes back to one of them, and gets a cookie.
             await laptop.put(iron, rust)
             await laptop.put(iron, quantity=2)
             await laptop.wish(dusk, iron)
@@ -62,7 +59,7 @@ class TestGuestWhoBecomesACustomer:
             assert await laptop.cart() == {iron: 3, rust: 1}
             assert await laptop.wishlist() == {dusk, iron}
 
-            # On the phone, the customer is a guest again and fills another cart.
+            # On the phone, nobody knows who it is, and another cart comes about.
             assert await phone.cart() == {}
             await phone.put(iron, dawn, fading)
             await phone.wish(dawn, dusk)
@@ -73,7 +70,7 @@ class TestGuestWhoBecomesACustomer:
                 await tx.execute('UPDATE games SET "inStock" = false WHERE id = $1', fading)
             data = await phone.sign_in(email)
 
-            # Both devices see the union; a game that is out of stock stayed behind, and the answer says so.
+            # Both devices see the union; what cannot be bought stayed behind, and was told of.
             kept = [line for line in data["migration"]["cart"] if line["outcome"] == "kept"]
             assert [(line["gameId"], line["reason"]) for line in kept] == [
                 (fading, "This game is out of stock.")
@@ -83,19 +80,19 @@ class TestGuestWhoBecomesACustomer:
                 assert await device.wishlist() == {iron, dusk, dawn}
             assert phone.session not in {None, before}
 
-            # The migrations of every page load change nothing.
+            # What the page asks for at every load changes nothing, and may come twice at once.
             for part in ("cart", "wishlist"):
                 await phone.do("POST", f"/api/{part}/migrate")
             assert await phone.cart() == {iron: 4, rust: 1, dawn: 1}
 
-            # It is in stock again: the next page load moves it.
+            # It is in stock again: the next page load brings it along.
             async with db.transaction() as tx:
                 await tx.execute('UPDATE games SET "inStock" = true WHERE id = $1', fading)
             await phone.do("POST", "/api/cart/migrate")
             assert await laptop.cart() == {iron: 4, rust: 1, dawn: 1, fading: 1}
             assert not has_cookie(phone)
 
-            # Signed out on the phone, the cart is empty there and unchanged on the laptop.
+            # Signed out on the phone, the cart is nobody's there and stays the customer's here.
             await phone.do("POST", "/api/auth/logout")
             refused = await phone.ask("GET", "/api/cart")
             assert (refused.status_code, message_of(refused)[:7]) == (401, "Invalid")

@@ -7,10 +7,9 @@ import httpx2
 import msgspec
 import pytest_asyncio
 
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.sync.rules import RunKind
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.api_app import make_app
 from tests.keyshop.entrypoints.api.conftest import client_of
 from tests.keyshop.sync.syncing import sync
 
@@ -21,11 +20,7 @@ async def shopper(db, database_url, valkey_url):
     async with (
         run_relay(database_url, valkey_url),
         open_cache(database_url, valkey_url) as opened,
-        client_of(
-            create_app(
-                accounts=account_services(), baskets=BASKETS, cache=opened.cache, db=db, checks={}
-            )
-        ) as caller,
+        client_of(make_app(db, cache=opened.cache)) as caller,
     ):
         yield caller
 

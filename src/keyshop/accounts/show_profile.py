@@ -12,7 +12,7 @@ from keyshop.accounts.rules import count_empty, days_since, days_valid_until
 from keyshop.cache_keys import PROFILE
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import answer, iso
+from keyshop.kit.envelope import encode_data, format_utc
 
 
 async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetime) -> bytes:
@@ -29,7 +29,7 @@ async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetim
         if summary is None:
             return Loaded(None)
         valid_until = days_valid_until(summary.created_at, now=now)
-        return Loaded(answer(_profile(summary, now=now)), valid_until)
+        return Loaded(encode_data(_profile(summary, now=now)), valid_until)
 
     profile = await cache.read(PROFILE.find_key(user=user_id), load, now=now)
     if profile is None:
@@ -48,7 +48,7 @@ def _profile(summary: CustomerSummary, *, now: datetime) -> Profile:
         balance=summary.balance,
         role=Role(summary.role),
         email_verified=summary.email_verified,
-        created_at=iso(summary.created_at),
+        created_at=format_utc(summary.created_at),
         stats=ProfileStatistics(
             games_purchased=summary.games,
             total_saved=summary.saved,

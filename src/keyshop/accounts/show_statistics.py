@@ -8,7 +8,7 @@ from keyshop.accounts.models import Balance, Statistics
 from keyshop.accounts.queries import CustomerSummary
 from keyshop.accounts.rules import days_since
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import answer
+from keyshop.kit.envelope import encode_data
 
 
 async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes:
@@ -19,7 +19,7 @@ async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes
         UserNotFound: there is no such account.
     """
     summary = await _get_summary(db, user_id)
-    return answer(
+    return encode_data(
         Statistics(
             total_games=summary.games,
             total_saved=summary.saved,
@@ -37,7 +37,7 @@ async def show_balance(db: Database, *, user_id: str) -> bytes:
     Raises:
         UserNotFound: there is no such account.
     """
-    return answer(Balance(balance=(await _get_summary(db, user_id)).balance))
+    return encode_data(Balance(balance=(await _get_summary(db, user_id)).balance))
 
 
 async def _get_summary(db: Database, user_id: str) -> CustomerSummary:

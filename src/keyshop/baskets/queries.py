@@ -16,7 +16,7 @@ from msgspec.structs import asdict
 from keyshop.baskets.models import BasketGame, Cart, CartLine, Owner, Wish
 from keyshop.baskets.rules import CartState
 from keyshop.kit.database.transaction import Reader, Transaction
-from keyshop.storefront.answer import iso
+from keyshop.kit.envelope import format_utc
 
 _NOTHING: Final = Decimal("0.00")
 
@@ -240,4 +240,4 @@ def _game(record: Record) -> BasketGame:
 
 def _wish(record: Record) -> Wish:
     game = _game(record)
-    return Wish(**asdict(game), game_id=game.id, game=game, added_at=iso(record["added_at"]))
+    return Wish(**asdict(game), game_id=game.id, game=game, added_at=format_utc(record["added_at"]))

@@ -11,7 +11,7 @@ from keyshop.cache_keys import CART, GUEST_CART
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.answer import answer
+from keyshop.kit.envelope import encode_data
 
 
 async def show_cart(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:
@@ -20,9 +20,9 @@ async def show_cart(db: Database, cache: Cache, visitor: Visitor, *, now: dateti
 
 
 async def _load(reader: Reader, owner: Owner) -> bytes:
-    return answer(await queries.list_lines(reader, owner))
+    return encode_data(await queries.list_lines(reader, owner))
 
 
 _CARTS: Final = BasketView(
-    of_users=CART, of_guests=GUEST_CART, load=_load, empty=answer(Cart([], Decimal("0.00")))
+    of_users=CART, of_guests=GUEST_CART, load=_load, empty=encode_data(Cart([], Decimal("0.00")))
 )

@@ -12,7 +12,7 @@ from keyshop.cache_keys import GUEST_WISHLIST, WISHLIST
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.answer import answer
+from keyshop.kit.envelope import encode_data
 
 _ENCODER: Final = json.Encoder(decimal_format="number")
 
@@ -41,7 +41,7 @@ async def is_wished(
 ) -> bytes:
     """Return whether the game is on the wishlist, as `{inWishlist}`."""
     wishes = _WISHED.decode(await _read(db, cache, visitor, now=now))
-    return answer({"inWishlist": any(wish.game_id == game_id for wish in wishes)})
+    return encode_data({"inWishlist": any(wish.game_id == game_id for wish in wishes)})
 
 
 async def _read(db: Database, cache: Cache, visitor: Visitor, *, now: datetime) -> bytes:

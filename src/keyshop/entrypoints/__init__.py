@@ -1,1 +1,1 @@
-"""The ways in: each turns something from outside into one call of a feature."""
+"""Entry points: each turns a request, a job or a command into a call of a feature."""

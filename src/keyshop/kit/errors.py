@@ -1,45 +1,45 @@
 """
-The ways in which the shop says no, sorted by what the caller can do next.
+The families of the shop's errors, sorted by what the caller can do next.
 
 ShopError
-├── Invalid          the request makes no sense as it stands; change it
-├── Unauthenticated  it is not known who asks; sign in
-├── Forbidden        it is known, and this is not theirs to do
-├── NotFound         there is no such thing
-├── Conflict         the request is fine, the state of things is not
-├── TooMany          the same, more slowly
-└── Unavailable      something we depend on is away; the same request may succeed later
+├── Invalid          the request is wrong; correct it
+├── Unauthenticated  the user is not known; sign in
+├── Forbidden        the user is known and lacks the permission
+├── NotFound         the thing does not exist
+├── Conflict         the request is valid, but conflicts with the current state
+├── TooMany          too many requests; wait, then repeat
+└── Unavailable      a dependency does not answer; the same request may succeed later
 """
 
 from typing import ClassVar
 
 
 class ShopError(Exception):
-    """A refusal with a sentence that a customer or an operator can act on."""
+    """An error whose message tells a customer or an operator what to do."""
 
 
 class Invalid(ShopError):
-    """The request makes no sense as it stands."""
+    """The request is wrong as it stands."""
 
 
 class Unauthenticated(ShopError):
-    """Nobody has shown who asks."""
+    """The user is not known."""
 
 
 class Forbidden(ShopError):
-    """Whoever asks may not."""
+    """The user lacks the permission."""
 
 
 class NotFound(ShopError):
-    """There is no such thing."""
+    """The thing does not exist."""
 
 
 class Conflict(ShopError):
-    """The state of things does not allow it."""
+    """The request conflicts with the current state."""
 
 
 class TooMany(ShopError):
-    """It was asked more often than is good; `retry_after` says in how many seconds it may be."""
+    """Too many requests; `retry_after` is the number of seconds to wait."""
 
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class TooMany(ShopError):
 
 
 class Unavailable(ShopError):
-    """Something the shop depends on is away; trying again may help."""
+    """A dependency of the shop does not answer."""
 
     may_be_repeated: ClassVar[bool] = True
-    """Whether nothing has been done, so that trying again does nothing twice."""
+    """Whether nothing was done, so that the request can safely be repeated."""

@@ -8,8 +8,8 @@ from keyshop.cache_keys import CATALOG_PAGE
 from keyshop.kit.cache.families import CacheKey, digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import encode_data
 from keyshop.storefront import browse_queries, queries
-from keyshop.storefront.answer import answer
 from keyshop.storefront.models import CatalogueFilter, GamePage, Sort
 from keyshop.storefront.rules import is_cacheable, page_count, true_until
 
@@ -35,12 +35,12 @@ async def browse_catalogue(
                 return Loaded(None)
             games = await queries.list_games(reader, ids=ids, now=now)
         found = GamePage(games, total, page, page_size, page_count(total, page_size))
-        return Loaded(answer(found), true_until(games))
+        return Loaded(encode_data(found), true_until(games))
 
     key = _find_key(wanted, sort=sort, page=page, page_size=page_size)
     shown = await cache.read(key, load, now=now)
     # Nothing at all matches.
-    return shown or answer(GamePage([], 0, page, page_size, 0))
+    return shown or encode_data(GamePage([], 0, page, page_size, 0))
 
 
 def _find_key(wanted: CatalogueFilter, *, sort: Sort, page: int, page_size: int) -> CacheKey | None:

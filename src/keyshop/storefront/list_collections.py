@@ -9,8 +9,8 @@ from keyshop.cache_keys import COLLECTIONS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
+from keyshop.kit.envelope import EMPTY_LIST, encode_data
 from keyshop.storefront import queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import Collection, Game
 from keyshop.storefront.rules import true_until
 
@@ -27,7 +27,7 @@ async def list_collections(db: Database, cache: Cache, *, now: datetime) -> byte
         async with db.read() as reader:
             return await _load(reader, now=now)
 
-    return await cache.read(_COLLECTIONS, load, now=now) or NOTHING
+    return await cache.read(_COLLECTIONS, load, now=now) or EMPTY_LIST
 
 
 async def _load(reader: Reader, *, now: datetime) -> Loaded:
@@ -45,7 +45,7 @@ async def _load(reader: Reader, *, now: datetime) -> Loaded:
     known = {game.id: game for game in games}
     collections = [_genre(found, known) for found in genres]
     collections += [_publisher(found, known) for found in publishers]
-    return Loaded(answer(collections), true_until(games))
+    return Loaded(encode_data(collections), true_until(games))
 
 
 def _genre(found: Record, known: dict[str, Game]) -> Collection:

@@ -6,8 +6,8 @@ from typing import Final
 from keyshop.cache_keys import FILTER_OPTIONS, GENRES, PLATFORMS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import EMPTY_LIST, encode_data
 from keyshop.storefront import filter_queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.models import FilterOptions, NamedSlug
 
 _GENRES: Final = GENRES.find_key()
@@ -17,7 +17,7 @@ _FILTER_OPTIONS: Final = FILTER_OPTIONS.find_key()
 _NO_OPTIONS: Final = FilterOptions(
     genres=[], platforms=[], activation_services=[], regions=[], publishers=[]
 )
-_NO_OPTIONS_ANSWER: Final = answer(_NO_OPTIONS)
+_NO_OPTIONS_ANSWER: Final = encode_data(_NO_OPTIONS)
 
 
 async def list_genres(db: Database, cache: Cache, *, now: datetime) -> bytes:
@@ -27,7 +27,7 @@ async def list_genres(db: Database, cache: Cache, *, now: datetime) -> bytes:
         async with db.read() as reader:
             return _loaded(await filter_queries.list_genres(reader))
 
-    return await cache.read(_GENRES, load, now=now) or NOTHING
+    return await cache.read(_GENRES, load, now=now) or EMPTY_LIST
 
 
 async def list_platforms(db: Database, cache: Cache, *, now: datetime) -> bytes:
@@ -37,7 +37,7 @@ async def list_platforms(db: Database, cache: Cache, *, now: datetime) -> bytes:
         async with db.read() as reader:
             return _loaded(await filter_queries.list_platforms(reader))
 
-    return await cache.read(_PLATFORMS, load, now=now) or NOTHING
+    return await cache.read(_PLATFORMS, load, now=now) or EMPTY_LIST
 
 
 async def list_filter_options(db: Database, cache: Cache, *, now: datetime) -> bytes:
@@ -54,10 +54,10 @@ async def list_filter_options(db: Database, cache: Cache, *, now: datetime) -> b
                 regions=await filter_queries.list_values(reader, filter_queries.REGIONS),
                 publishers=await filter_queries.list_values(reader, filter_queries.PUBLISHERS),
             )
-        return Loaded(None if options == _NO_OPTIONS else answer(options))
+        return Loaded(None if options == _NO_OPTIONS else encode_data(options))
 
     return await cache.read(_FILTER_OPTIONS, load, now=now) or _NO_OPTIONS_ANSWER
 
 
 def _loaded(names: list[NamedSlug]) -> Loaded:
-    return Loaded(answer(names) if names else None)
+    return Loaded(encode_data(names) if names else None)

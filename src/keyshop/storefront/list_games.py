@@ -17,9 +17,9 @@ from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
+from keyshop.kit.envelope import EMPTY_LIST, encode_data
 from keyshop.kit.ids import new_id
 from keyshop.storefront import queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.rules import DEFAULT_SIMILAR, fold, new_since, true_until
 
 _MAX_BEST_SELLERS: Final = 30
@@ -48,7 +48,7 @@ async def list_best_sellers(
             ids = await queries.list_best_sellers(reader, limit=_MAX_BEST_SELLERS)
             return await _loaded(reader, ids, now=now)
 
-    return await cache.read(_BEST_SELLERS, load, now=now) or NOTHING
+    return await cache.read(_BEST_SELLERS, load, now=now) or EMPTY_LIST
 
 
 async def _list_best_sellers_of(db: Database, cache: Cache, *, genre: str, now: datetime) -> bytes:
@@ -59,7 +59,7 @@ async def _list_best_sellers_of(db: Database, cache: Cache, *, genre: str, now: 
             return await _loaded(reader, ids, now=now)
 
     key = HOME_BEST_SELLERS_OF_GENRE.find_key(digest=digest(genre))
-    return await cache.read(key, load, now=now) or NOTHING
+    return await cache.read(key, load, now=now) or EMPTY_LIST
 
 
 async def list_new_in_catalogue(db: Database, cache: Cache, *, now: datetime) -> bytes:
@@ -72,7 +72,7 @@ async def list_new_in_catalogue(db: Database, cache: Cache, *, now: datetime) ->
             )
             return await _loaded(reader, ids, now=now)
 
-    return await cache.read(_NEW_IN_CATALOGUE, load, now=now) or NOTHING
+    return await cache.read(_NEW_IN_CATALOGUE, load, now=now) or EMPTY_LIST
 
 
 async def list_new(db: Database, cache: Cache, *, now: datetime) -> bytes:
@@ -85,7 +85,7 @@ async def list_new(db: Database, cache: Cache, *, now: datetime) -> bytes:
             )
             return await _loaded(reader, ids, now=now)
 
-    return await cache.read(_NEW, load, now=now) or NOTHING
+    return await cache.read(_NEW, load, now=now) or EMPTY_LIST
 
 
 async def list_preorders(db: Database, cache: Cache, *, now: datetime) -> bytes:
@@ -96,7 +96,7 @@ async def list_preorders(db: Database, cache: Cache, *, now: datetime) -> bytes:
             ids = await queries.list_preorders(reader, limit=_MAX_PREORDERS)
             return await _loaded(reader, ids, now=now)
 
-    return await cache.read(_PREORDERS, load, now=now) or NOTHING
+    return await cache.read(_PREORDERS, load, now=now) or EMPTY_LIST
 
 
 async def list_by_genre(db: Database, cache: Cache, *, genre: str, now: datetime) -> bytes:
@@ -121,7 +121,7 @@ async def list_random(db: Database, *, count: int, now: datetime) -> bytes:
     async with db.read() as reader:
         ids = await queries.list_random(reader, pivot=new_id(), limit=count)
         _shuffle(ids)
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+        return encode_data(await queries.list_games(reader, ids=ids, now=now))
 
 
 async def list_similar(
@@ -135,7 +135,7 @@ async def list_similar(
             return await _loaded(reader, ids, now=now)
 
     key = SIMILAR.find_key(id=game_id) if count == DEFAULT_SIMILAR else None
-    return await cache.read(key, load, now=now) or NOTHING
+    return await cache.read(key, load, now=now) or EMPTY_LIST
 
 
 async def _loaded(reader: Reader, ids: list[str], *, now: datetime) -> Loaded:
@@ -148,4 +148,4 @@ async def _loaded(reader: Reader, ids: list[str], *, now: datetime) -> Loaded:
     if not ids:
         return Loaded(None)
     games = await queries.list_games(reader, ids=ids, now=now)
-    return Loaded(answer(games), true_until(games))
+    return Loaded(encode_data(games), true_until(games))

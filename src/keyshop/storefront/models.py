@@ -2,11 +2,9 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
-
-_Data = TypeVar("_Data")
 
 
 class Game(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -122,10 +120,3 @@ class CatalogueFilter(Struct, frozen=True, kw_only=True):
     regions: list[str] = []
     publishers: list[str] = []
     multiplayer: bool | None = None
-
-
-class Envelope(Struct, Generic[_Data], frozen=True, kw_only=True):
-    """What every successful read looks like."""
-
-    success: Literal[True] = True
-    data: _Data

@@ -12,7 +12,7 @@ from asyncpg import Record
 from msgspec import UNSET
 
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.answer import iso
+from keyshop.kit.envelope import format_utc
 from keyshop.storefront.models import Game
 from keyshop.storefront.rules import is_new
 
@@ -240,7 +240,7 @@ def _game(record: Record, now: datetime) -> Game:
         image=record["image"],
         images=record["images"] or [],
         in_stock=record["inStock"],
-        release_date=iso(released),
+        release_date=format_utc(released),
         metacritic_score=record["metacriticScore"],
         user_rating=UNSET if rating is None else rating,
         age_rating=record["ageRating"],

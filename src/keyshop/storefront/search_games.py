@@ -9,8 +9,8 @@ from keyshop.cache_keys import SUGGESTIONS
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import EMPTY_LIST, encode_data
 from keyshop.storefront import queries, search_queries
-from keyshop.storefront.answer import NOTHING, answer
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import Suggestion
 from keyshop.storefront.rules import are_worth_keeping, fold, relevance
@@ -46,7 +46,7 @@ async def search_games(db: Database, *, text: str, now: datetime) -> bytes:
         raise BadParameter("Search query is required")
     async with db.read() as reader:
         ids = await search_queries.search(reader, term=term, limit=_FOUND)
-        return answer(await queries.list_games(reader, ids=ids, now=now))
+        return encode_data(await queries.list_games(reader, ids=ids, now=now))
 
 
 async def suggest_games(
@@ -65,11 +65,13 @@ async def suggest_games(
     async def load() -> Loaded:
         async with db.read() as reader:
             found = await search_queries.suggest(reader, term=term, limit=limit)
-        return Loaded(answer([_suggestion(term, record) for record in found]) if found else None)
+        return Loaded(
+            encode_data([_suggestion(term, record) for record in found]) if found else None
+        )
 
     is_kept = are_worth_keeping(term, limit=limit)
     key = SUGGESTIONS.find_key(digest=digest(term)) if is_kept else None
-    return await cache.read(key, load, now=now) or NOTHING
+    return await cache.read(key, load, now=now) or EMPTY_LIST
 
 
 def _suggestion(term: str, record: Record) -> Suggestion:

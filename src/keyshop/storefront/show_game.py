@@ -6,8 +6,8 @@ from keyshop.cache_keys import GAME, GAME_BY_SLUG
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import encode_data
 from keyshop.storefront import queries
-from keyshop.storefront.answer import answer
 from keyshop.storefront.errors import GameNotFound
 from keyshop.storefront.models import Game
 from keyshop.storefront.rules import true_until
@@ -52,4 +52,4 @@ async def show_game_by_slug(db: Database, cache: Cache, *, slug: str, now: datet
 def _loaded(game: Game | None) -> Loaded:
     if game is None:
         return Loaded(None)
-    return Loaded(answer(game), true_until([game]))
+    return Loaded(encode_data(game), true_until([game]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import answer, iso
+from keyshop.kit.envelope import encode_data, format_utc
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_games import (
@@ -62,7 +62,7 @@ def shown(released: list[datetime], now: datetime, *, only_new: bool) -> list[Ga
             image="",
             images=[],
             in_stock=True,
-            release_date=iso(date),
+            release_date=format_utc(date),
             metacritic_score=None,
             age_rating=None,
             multiplayer=False,
@@ -98,7 +98,7 @@ class TestTrueUntil:
             then = NOON + (until - NOON) * share
             assert shown(released, until, only_new=only_new) == games
             assert shown(released, until + MOMENT, only_new=only_new) != games
-        assert answer(shown(released, then, only_new=only_new)) == answer(games)
+        assert encode_data(shown(released, then, only_new=only_new)) == encode_data(games)
 
 
 class Notes:

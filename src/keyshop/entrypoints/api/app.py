@@ -1,115 +1,121 @@
 """Puts the API together."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components
 from litestar.types import ASGIApp, ControllerRouterHandler
+from msgspec import Struct
 
-from keyshop.accounts.services import AccountServices
-from keyshop.baskets.settings import BasketSettings
 from keyshop.entrypoints.api.auth import auth_router
 from keyshop.entrypoints.api.browse import browse_handler
 from keyshop.entrypoints.api.cart import cart_router
-from keyshop.entrypoints.api.client_address import Network, Proxies
-from keyshop.entrypoints.api.dependencies import ApiShop
-from keyshop.entrypoints.api.docs import DocsPage, MoneySchema, docs_file, openapi_document
-from keyshop.entrypoints.api.edge import Edge
-from keyshop.entrypoints.api.errors import EXCEPTION_HANDLERS, MAX_BODY
 from keyshop.entrypoints.api.games import games_router
 from keyshop.entrypoints.api.health import Checks, health_handlers
-from keyshop.entrypoints.api.metrics import Gauges, metrics_handler
-from keyshop.entrypoints.api.start_page import start_page_handler
-from keyshop.entrypoints.api.storefront_files import StorefrontFiles
+from keyshop.entrypoints.api.metrics import ReadMetrics, metrics_handler
+from keyshop.entrypoints.api.pages.docs import DocsPage, docs_file, openapi_file
+from keyshop.entrypoints.api.pages.start import start_page_handler
+from keyshop.entrypoints.api.pages.storefront import StorefrontFiles
 from keyshop.entrypoints.api.user import user_router
-from keyshop.entrypoints.api.wishlist import own_wishlist_router, wishlist_router
-from keyshop.kit.cache.protocol import Cache
-from keyshop.kit.database.pool import Database
+from keyshop.entrypoints.api.wishlist import user_wishlist_router, wishlist_router
+from keyshop.entrypoints.http.client_address import Network, TrustedProxies
+from keyshop.entrypoints.http.dependencies import ApiShop, ShopParts
+from keyshop.entrypoints.http.edge import Edge
+from keyshop.entrypoints.http.errors import EXCEPTION_HANDLERS
+from keyshop.entrypoints.http.openapi import SECURITY_SCHEMES, MoneySchema
+from keyshop.entrypoints.http.requests import MAX_BODY_SIZE
 
-_VERSION: Final = "0.1.0"
-
-_BEARER: Final = SecurityScheme(
-    type="http", scheme="bearer", bearer_format="JWT", description="The token of a sign-in."
+_DESCRIPTION: Final = (
+    "The storefront API of a shop that sells digital game keys: catalogue, accounts, carts and"
+    " wishlists. Every response is JSON with `success`, and either `data`, `message` or `error`."
 )
 
 
-def create_app(
-    *,
-    db: Database,
-    cache: Cache,
-    accounts: AccountServices,
-    baskets: BasketSettings,
-    checks: Checks,
-    trusted_proxies: Sequence[Network] = (),
-    secure_cookies: bool = False,
-    allowed_origins: Sequence[str] = (),
-    metrics_folder: Path | None = None,
-    gauges: Gauges | None = None,
-    simulator_url: str | None = None,
-    storefront_dir: Path | None = None,
-    extra_routes: Sequence[ControllerRouterHandler] = (),
-) -> ASGIApp:
-    """
-    Return the API over an open database.
+class ApiOptions(Struct, frozen=True, kw_only=True):
+    """How one API differs from another over the same shop."""
 
-    Args:
-        db: An open database; whoever opened it closes it.
-        cache: What answers are read through.
-        accounts: What signs tokens and looks at passwords.
-        baskets: Limits of carts and wishlists, and the secret of their sessions.
-        checks: What /health asks, by name; "database" is added.
-        trusted_proxies: Whose word counts about where a request came from.
-        secure_cookies: Whether visitors reach the shop over TLS alone.
-        allowed_origins: Pages that may call from another origin, exactly as browsers name them.
-        metrics_folder: Where all processes count, when there are several.
-        gauges: Figures that are read when somebody looks at /metrics.
-        simulator_url: The address of the supplier's stand-in, for the start page.
-        storefront_dir: A built storefront, for / and whatever address is not ours.
-        extra_routes: Handlers of other doors.
-    """
-    shop = ApiShop(
-        db=db,
-        cache=cache,
-        accounts=accounts,
-        baskets=baskets,
-        proxies=Proxies(trusted_proxies),
-        secure_cookies=secure_cookies,
+    checks: Checks = {}
+    """What /health checks besides the database, by name."""
+
+    trusted_proxies: Sequence[Network] = ()
+    """The networks of proxies whose forwarding headers are believed."""
+
+    secure_cookies: bool = False
+    """Whether clients reach the shop over TLS only."""
+
+    allowed_origins: Sequence[str] = ()
+    """The other origins whose pages may call the API, exactly as browsers send them."""
+
+    metrics_folder: Path | None = None
+    """Where several processes share their metrics; None: there is one process."""
+
+    read_metrics: ReadMetrics | None = None
+    """Reads the metrics that are the same for all processes."""
+
+    simulator_url: str | None = None
+    """The address of the simulated supplier, for the start page."""
+
+    storefront_dir: Path | None = None
+    """The folder of a built storefront, which is served at / and every path that is not ours."""
+
+    extra_routes: Sequence[ControllerRouterHandler] = ()
+
+
+def create_app(shop: ShopParts, options: ApiOptions) -> ASGIApp:
+    """Return the API over an open shop, which the caller closes."""
+    litestar = _create_litestar(shop, options)
+    app: ASGIApp = litestar
+    if options.storefront_dir is not None:
+        own_paths = [route.path for route in litestar.routes]
+        app = StorefrontFiles(litestar, options.storefront_dir, own_paths)
+    return Edge(app, options.allowed_origins, is_encrypted=options.secure_cookies)
+
+
+def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
+    api_shop = ApiShop(
+        db=shop.db,
+        cache=shop.cache,
+        accounts=shop.accounts,
+        baskets=shop.baskets,
+        proxies=TrustedProxies(options.trusted_proxies),
+        secure_cookies=options.secure_cookies,
     )
-    inner = Litestar(
-        route_handlers=[
-            browse_handler(shop),
-            games_router,
-            auth_router,
-            user_router,
-            cart_router,
-            wishlist_router,
-            own_wishlist_router,
-            *health_handlers(db, checks),
-            metrics_handler(metrics_folder, gauges),
-            start_page_handler(simulator_url),
-            docs_file,
-            openapi_document,
-            *extra_routes,
-        ],
-        dependencies={"shop": Provide(lambda: shop, use_cache=True, sync_to_thread=False)},
+    return Litestar(
+        route_handlers=_route_handlers(api_shop, options),
+        dependencies={"shop": Provide(lambda: api_shop, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
-        request_max_body_size=MAX_BODY,
+        request_max_body_size=MAX_BODY_SIZE,
         openapi_config=OpenAPIConfig(
             title="keyshop",
-            version=_VERSION,
+            version=version("keyshop"),
+            description=_DESCRIPTION,
             path="/docs",
             render_plugins=[DocsPage()],
-            components=Components(security_schemes={"Bearer": _BEARER}),
+            components=Components(security_schemes=SECURITY_SCHEMES),
         ),
         plugins=[MoneySchema()],
         logging_config=None,
     )
-    if storefront_dir is None:
-        return Edge(inner, allowed_origins, is_encrypted=secure_cookies)
-    ours = [route.path for route in inner.routes]
-    outer = StorefrontFiles(inner, storefront_dir, ours)
-    return Edge(outer, allowed_origins, is_encrypted=secure_cookies)
+
+
+def _route_handlers(shop: ApiShop, options: ApiOptions) -> list[ControllerRouterHandler]:
+    return [
+        browse_handler(shop),
+        games_router,
+        auth_router,
+        user_router,
+        cart_router,
+        wishlist_router,
+        user_wishlist_router,
+        *health_handlers(shop.db, options.checks),
+        metrics_handler(options.metrics_folder, options.read_metrics),
+        start_page_handler(options.simulator_url),
+        docs_file,
+        openapi_file,
+        *options.extra_routes,
+    ]

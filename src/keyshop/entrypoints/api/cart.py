@@ -1,4 +1,4 @@
-"""The cart of a customer or a guest at /api/cart."""
+"""The cart of a user or a guest at /api/cart."""
 
 from litestar import MediaType, Response, Router, delete, get, post, put
 
@@ -6,115 +6,128 @@ from keyshop.baskets.change_cart import add_to_cart, set_quantity
 from keyshop.baskets.models import Cart, Part
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
-from keyshop.entrypoints.api.bodies import NO_GAME, NO_QUANTITY, NewLine, Quantity
-from keyshop.entrypoints.api.body import BadBody, read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.describe_bodies import takes
-from keyshop.entrypoints.api.envelope import Done
-from keyshop.entrypoints.api.errors import ApiRequest, described
-from keyshop.entrypoints.api.identity import BEARER, BEARER_OR_GUEST, find_visitor
-from keyshop.entrypoints.api.migrate_baskets import Migrated, migrate_here
-from keyshop.entrypoints.api.parameters import PathText
-from keyshop.entrypoints.api.ready import Ready
-from keyshop.entrypoints.api.respond import keep_basket, say
+from keyshop.entrypoints.api.migrate_baskets import MigrationBody, migrate_here
+from keyshop.entrypoints.api.parameters import GameId
+from keyshop.entrypoints.http.cookies import guest_cookies
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.identity import get_visitor
+from keyshop.entrypoints.http.openapi import BEARER, BEARER_OR_GUEST, documented_responses
+from keyshop.entrypoints.http.requests import (
+    GAME_ID_REQUIRED,
+    QUANTITY_REQUIRED,
+    AddCartItemBody,
+    ApiRequest,
+    InvalidBody,
+    SetQuantityBody,
+    read_body,
+    request_body,
+)
+from keyshop.entrypoints.http.responses import JsonBytes, MessageBody, message_response
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.models import Envelope
+from keyshop.kit.envelope import Envelope
 
 
 @get(
     "/",
-    responses=described(Envelope[Cart], 401),
+    responses=documented_responses(Envelope[Cart], 401),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def cart(shop: CurrentShop, request: ApiRequest) -> Ready:
-    """The games in the cart at their present prices, the last one first."""
+async def cart(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+    """Show the cart at current prices, the newest item first."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
-    return Ready(await show_cart(shop.db, shop.cache, visitor, now=now))
+    visitor = await get_visitor(request, shop, now=now)
+    return JsonBytes(await show_cart(shop.db, shop.cache, visitor, now=now))
 
 
 @post(
     "/",
-    responses=described(Done, 401, 404, 413, status=201),
-    opt=takes(NewLine),
+    responses=documented_responses(MessageBody, 401, 404, 413, status=201),
+    opt=request_body(AddCartItemBody),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
 async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
-    """Put a game into the cart, or more keys of it."""
+    """Add keys of a game to the cart."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
-    line = await read_body(
-        request, NewLine, wrong={"gameId": NO_GAME, "quantity": NO_QUANTITY}, otherwise=NO_GAME
+    visitor = await get_visitor(request, shop, now=now)
+    body = await read_body(
+        request,
+        AddCartItemBody,
+        field_messages={"gameId": GAME_ID_REQUIRED, "quantity": QUANTITY_REQUIRED},
+        message=GAME_ID_REQUIRED,
     )
-    if not line.game_id:
-        raise BadBody(NO_GAME)
+    if not body.game_id:
+        raise InvalidBody(GAME_ID_REQUIRED)
     limits = shop.baskets.limits
     session_id = await add_to_cart(
-        shop.db, visitor, line.game_id, line.quantity, limits=limits, now=now
+        shop.db, visitor, body.game_id, body.quantity, limits=limits, now=now
     )
-    return say("Item added to cart", status=201, cookies=keep_basket(request, shop, session_id))
+    return message_response(
+        "Item added to cart", status=201, cookies=guest_cookies(request, shop, session_id)
+    )
 
 
 @put(
     "/{game_id:str}",
-    responses=described(Done, 401, 404, 413),
-    opt=takes(Quantity),
+    responses=documented_responses(MessageBody, 401, 404, 413),
+    opt=request_body(SetQuantityBody),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def change(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Response[bytes]:
-    """Set how many keys of a game are in the cart; none removes it."""
+async def change(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Response[bytes]:
+    """Set the number of keys of a game in the cart; zero or less removes the game."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
-    wanted = await read_body(request, Quantity, otherwise=NO_QUANTITY)
+    visitor = await get_visitor(request, shop, now=now)
+    body = await read_body(request, SetQuantityBody, message=QUANTITY_REQUIRED)
     limits = shop.baskets.limits
     session_id = await set_quantity(
-        shop.db, visitor, game_id, wanted.quantity, limits=limits, now=now
+        shop.db, visitor, game_id, body.quantity, limits=limits, now=now
     )
-    return say("Cart updated", cookies=keep_basket(request, shop, session_id))
+    return message_response("Cart updated", cookies=guest_cookies(request, shop, session_id))
 
 
 @delete(
     "/{game_id:str}",
     status_code=200,
-    responses=described(Done, 401),
+    responses=documented_responses(MessageBody, 401),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def remove(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Response[bytes]:
-    """Take a game out of the cart; it may be gone already."""
+async def remove(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Response[bytes]:
+    """Remove a game from the cart; it need not be there."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
+    visitor = await get_visitor(request, shop, now=now)
     session_id = await remove_from_cart(shop.db, visitor, game_id, now=now)
-    return say("Item removed from cart", cookies=keep_basket(request, shop, session_id))
+    return message_response(
+        "Item removed from cart", cookies=guest_cookies(request, shop, session_id)
+    )
 
 
 @delete(
     "/",
     status_code=200,
-    responses=described(Done, 401),
+    responses=documented_responses(MessageBody, 401),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
 async def clear(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     """Empty the cart."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
+    visitor = await get_visitor(request, shop, now=now)
     session_id = await clear_cart(shop.db, visitor, now=now)
-    return say("Cart cleared", cookies=keep_basket(request, shop, session_id))
+    return message_response("Cart cleared", cookies=guest_cookies(request, shop, session_id))
 
 
 @post(
     "/migrate",
     status_code=200,
-    responses=described(Migrated, 401),
+    responses=documented_responses(MigrationBody, 401),
     security=BEARER,
     media_type=MediaType.JSON,
 )
 async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
-    """Move what is still in the guest's cart into the customer's."""
+    """Move the guest's cart into the signed-in user's cart."""
     return await migrate_here(request, shop, Part.CART, "Cart migrated")
 
 

@@ -1,4 +1,4 @@
-"""Figures that are counted in PostgreSQL when somebody looks: runs, rows, jobs."""
+"""Metrics that are read from PostgreSQL for each scrape: sync runs, jobs, cache."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,77 +14,85 @@ from keyshop.kit.jobs import job_figures
 from keyshop.sync.queries import count_quarantined, list_run_figures
 
 _TIMEOUT: Final = 2.0  # seconds
+_RUN_LABELS: Final = ("kind", "state")
+_JOB_LABELS: Final = ("name", "state")
 
 
-async def read_figures(db: Database) -> Iterable[Metric]:
-    """Return the figures; none while the database does not answer, so that the others show."""
+async def read_database_metrics(db: Database) -> Iterable[Metric]:
+    """Return the metrics; none while the database does not answer, so that others are shown."""
     try:
         async with asyncio.timeout(_TIMEOUT), db.read() as reader:
             return [
-                *await _sync_figures(reader),
-                *await _job_figures(reader),
-                *await _cache_figures(reader),
+                *await _sync_metrics(reader),
+                *await _job_metrics(reader),
+                *await _cache_metrics(reader),
             ]
     except (DatabaseUnavailable, TimeoutError):
         return []
 
 
-async def _sync_figures(reader: Reader) -> list[Metric]:
-    runs = CounterMetricFamily("keyshop_sync_runs", "Runs by how they ended.", labels=_BY_RUN)
-    rows = CounterMetricFamily("keyshop_sync_rows", "Products by fate.", labels=("kind", "fate"))
-    ended = GaugeMetricFamily(
-        "keyshop_sync_last_end_timestamp_seconds", "When a run last ended so.", labels=_BY_RUN
+async def _sync_metrics(reader: Reader) -> list[Metric]:
+    runs = CounterMetricFamily(
+        "keyshop_sync_runs", "Sync runs by their final state.", labels=_RUN_LABELS
+    )
+    rows = CounterMetricFamily(
+        "keyshop_sync_rows", "Products by what the sync did with them.", labels=("kind", "fate")
+    )
+    last_ends = GaugeMetricFamily(
+        "keyshop_sync_last_end_timestamp_seconds",
+        "Time at which a run last ended in this state.",
+        labels=_RUN_LABELS,
     )
     totals: dict[tuple[str, str], int] = {}
-    for found in await list_run_figures(reader):
-        runs.add_metric([found.kind, found.state], found.runs)
-        if found.finished_at is not None:
-            ended.add_metric([found.kind, found.state], found.finished_at.timestamp())
+    for group in await list_run_figures(reader):
+        runs.add_metric([group.kind, group.state], group.runs)
+        if group.finished_at is not None:
+            last_ends.add_metric([group.kind, group.state], group.finished_at.timestamp())
         for fate in ("products", "added", "updated", "rejected"):
-            key = (found.kind, fate)
-            totals[key] = totals.get(key, 0) + getattr(found, fate)
+            key = (group.kind, fate)
+            totals[key] = totals.get(key, 0) + getattr(group, fate)
     for (kind, fate), number in sorted(totals.items()):
         rows.add_metric([kind, fate], number)
     quarantined = GaugeMetricFamily(
-        "keyshop_sync_quarantined", "Products of the supplier that are not believed now."
+        "keyshop_sync_quarantined", "Products of the supplier in quarantine."
     )
     quarantined.add_metric([], await count_quarantined(reader))
-    return [runs, rows, ended, quarantined]
+    return [runs, rows, last_ends, quarantined]
 
 
-async def _job_figures(reader: Reader) -> list[Metric]:
-    jobs = GaugeMetricFamily("keyshop_jobs", "Jobs in the queue.", labels=_BY_JOB)
+async def _job_metrics(reader: Reader) -> list[Metric]:
+    jobs = GaugeMetricFamily("keyshop_jobs", "Jobs in the queue.", labels=_JOB_LABELS)
     oldest = GaugeMetricFamily(
-        "keyshop_jobs_oldest_seconds", "Age of the oldest of them.", labels=_BY_JOB
+        "keyshop_jobs_oldest_seconds", "Age of the oldest job.", labels=_JOB_LABELS
     )
-    for found in await job_figures(reader):
-        jobs.add_metric([found.name, found.state], found.jobs)
-        oldest.add_metric([found.name, found.state], found.oldest_seconds)
+    for group in await job_figures(reader):
+        jobs.add_metric([group.name, group.state], group.jobs)
+        oldest.add_metric([group.name, group.state], group.oldest_seconds)
     return [jobs, oldest]
 
 
-async def _cache_figures(reader: Reader) -> list[Metric]:
+async def _cache_metrics(reader: Reader) -> list[Metric]:
     control, outbox = await status.read_figures(reader)
     return [
         GaugeMetricFamily(
-            "keyshop_cache_open", "1 when PostgreSQL vouches for Redis.", control.is_open
+            "keyshop_cache_open", "1 while the cache may be trusted.", control.is_open
         ),
         GaugeMetricFamily(
-            "keyshop_cache_state_changes", "Openings, closings and epochs.", control.seq
+            "keyshop_cache_state_changes",
+            "Changes of the cache's state: openings, closings and epochs.",
+            control.seq,
         ),
         GaugeMetricFamily(
             "keyshop_cache_relay_seconds",
-            "Time since a relay last delivered everything; above 1 nothing is trusted.",
+            "Time since a relay last delivered everything; above 1 the cache is not trusted.",
             control.beat_seconds,
         ),
         GaugeMetricFamily(
-            "keyshop_cache_outbox_rows", "Changes that are not delivered.", outbox.rows
+            "keyshop_cache_outbox_rows", "Changes that are not delivered to Redis yet.", outbox.rows
         ),
         GaugeMetricFamily(
-            "keyshop_cache_outbox_oldest_seconds", "Age of the oldest of them.", outbox.oldest
+            "keyshop_cache_outbox_oldest_seconds",
+            "Age of the oldest undelivered change.",
+            outbox.oldest,
         ),
     ]
-
-
-_BY_RUN = ("kind", "state")
-_BY_JOB = ("name", "state")

@@ -1,4 +1,4 @@
-"""Is the shop alive, and can it work."""
+"""Health checks of the process and of the shop's dependencies."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,75 +11,82 @@ from litestar.openapi import ResponseSpec
 
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from keyshop.storefront.answer import iso
+from keyshop.kit.envelope import format_utc
 
 CheckResult: TypeAlias = Literal["ok", "error", "disconnected"]
+"""`disconnected`: the settings leave this dependency out."""
+
 Checks: TypeAlias = Mapping[str, Callable[[], Awaitable[CheckResult]]]
 
 _TIMEOUT: Final = 2.0  # seconds for each check
 _DATABASE: Final = "database"
 
 
-class Health(msgspec.Struct, frozen=True):
-    """What every part of the shop says of itself."""
+class HealthReport(msgspec.Struct, frozen=True):
+    """The results of all checks."""
 
     status: Literal["ok", "degraded"]
     timestamp: str
     checks: dict[str, CheckResult]
 
 
-class Alive(msgspec.Struct, frozen=True):
-    """The process answers; nothing is said of what it depends on."""
+class Liveness(msgspec.Struct, frozen=True):
+    """The process answers, whatever the state of its dependencies."""
 
     status: Literal["ok"] = "ok"
 
 
+_RESPONSES: Final = {
+    200: ResponseSpec(HealthReport, description="The shop works.", generate_examples=False),
+    503: ResponseSpec(
+        HealthReport, description="The database is unavailable.", generate_examples=False
+    ),
+}
+
+
 def health_handlers(db: Database, checks: Checks) -> list[HTTPRouteHandler]:
     """Return the handlers of /health, /api/health and /live."""
-    everything: Checks = {_DATABASE: lambda: _check_database(db), **checks}
+    all_checks: Checks = {_DATABASE: lambda: _check_database(db), **checks}
 
     @get(
         ["/health", "/api/health"],
         tags=["Health"],
         media_type=MediaType.JSON,
-        responses={
-            200: ResponseSpec(Health, description="It works.", generate_examples=False),
-            503: ResponseSpec(
-                Health, description="The database cannot be used.", generate_examples=False
-            ),
-        },
+        responses=_RESPONSES,
     )
     async def health() -> Response[bytes]:
-        """Whether the shop can work; without Redis or the supplier it still can."""
-        report = await examine(everything)
+        """Check the database, Redis and the supplier; only the database is required."""
+        report = await run_checks(all_checks)
         status = 200 if report.checks[_DATABASE] == "ok" else 503
         return Response(msgspec.json.encode(report), status_code=status, media_type=MediaType.JSON)
 
-    @get("/live", tags=["Health"])
-    async def live() -> Alive:
-        """Whether this process answers."""
-        return Alive()
+    @get(
+        "/live",
+        tags=["Health"],
+        responses={200: ResponseSpec(Liveness, description="It answers.", generate_examples=False)},
+    )
+    async def live() -> Liveness:
+        """Check that this process answers."""
+        return Liveness()
 
     return [health, live]
 
 
-async def examine(checks: Checks) -> Health:
-    """Ask every part at once, none for longer than two seconds."""
-    results = await asyncio.gather(*(_patiently(check()) for check in checks.values()))
-    found = dict(zip(checks, results, strict=True))
-    return Health(
-        # "disconnected" is a part that this shop does without, by its settings.
+async def run_checks(checks: Checks) -> HealthReport:
+    """Run all checks at the same time, for at most two seconds."""
+    results = await asyncio.gather(*(_run_check(check()) for check in checks.values()))
+    return HealthReport(
         status="degraded" if "error" in results else "ok",
-        timestamp=iso(utc_now()),
-        checks=found,
+        timestamp=format_utc(utc_now()),
+        checks=dict(zip(checks, results, strict=True)),
     )
 
 
-async def _patiently(check: Awaitable[CheckResult]) -> CheckResult:
+async def _run_check(check: Awaitable[CheckResult]) -> CheckResult:
     try:
         async with asyncio.timeout(_TIMEOUT):
             return await check
-    except Exception:  # noqa: BLE001 - a check that fails in any way has failed
+    except Exception:  # noqa: BLE001 - any exception is a failed check
         return "error"
 
 

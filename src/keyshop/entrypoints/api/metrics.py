@@ -1,42 +1,23 @@
-"""Figures for Prometheus: of all processes of the shop at one address."""
+"""Metrics for Prometheus at /metrics, for all processes of the shop."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from keyshop.kit.multiprocess_metrics import SharedCounts
 
-Gauges: TypeAlias = Callable[[], Awaitable[Iterable[Metric]]]
-"""Figures that are the same for all processes and are read at the time, such as queue lengths."""
-
-REQUESTS: Final = Counter(
-    "keyshop_http_requests_total",
-    "Requests that were answered.",
-    ["operation", "method", "status"],
-)
-DURATION: Final = Histogram(
-    "keyshop_http_request_seconds",
-    "Time from the request's arrival to the end of its answer.",
-    ["operation"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
-)
+ReadMetrics: TypeAlias = Callable[[], Awaitable[Iterable[Metric]]]
+"""Reads metrics that are the same for all processes, such as queue lengths."""
 
 
-class _Ready(Collector):
-    """Figures that have been read already."""
+class _CollectedMetrics(Collector):
+    """Metrics that have been read already, since a collector cannot be async."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
@@ -45,19 +26,19 @@ class _Ready(Collector):
         return self._metrics
 
 
-def metrics_handler(folder: Path | None, gauges: Gauges | None) -> HTTPRouteHandler:
-    """Return the handler of /metrics; without a folder it tells of this process alone."""
+def metrics_handler(folder: Path | None, read_metrics: ReadMetrics | None) -> HTTPRouteHandler:
+    """Return the handler of /metrics; without a folder it shows this process alone."""
 
     @get("/metrics", include_in_schema=False)
     async def metrics() -> Response[bytes]:
         registry = CollectorRegistry()
         if folder is not None:
             registry.register(SharedCounts(folder))
-        if gauges is not None:
-            registry.register(_Ready(list(await gauges())))
-        figures = generate_latest(registry)
+        if read_metrics is not None:
+            registry.register(_CollectedMetrics(list(await read_metrics())))
+        exposition = generate_latest(registry)
         if folder is None:
-            figures = generate_latest(REGISTRY) + figures
-        return Response(figures, headers={"Content-Type": CONTENT_TYPE_LATEST})
+            exposition = generate_latest(REGISTRY) + exposition
+        return Response(exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return metrics

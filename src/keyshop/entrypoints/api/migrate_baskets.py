@@ -1,4 +1,4 @@
-"""Moving what a guest has gathered into the account of whoever is signed in."""
+"""Moves a guest's basket into the signed-in user's account."""
 
 from typing import Final, Literal
 
@@ -8,33 +8,37 @@ from msgspec import Struct, json
 
 from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import Migration, MigrationReport, Part
-from keyshop.entrypoints.api.cookies import find_session, forgotten_session, session_cookie
-from keyshop.entrypoints.api.dependencies import ApiShop
-from keyshop.entrypoints.api.errors import ApiRequest
-from keyshop.entrypoints.api.identity import find_signed_in
-from keyshop.entrypoints.api.respond import is_secure
+from keyshop.entrypoints.http.cookies import (
+    expired_session_cookie,
+    find_session,
+    is_secure,
+    session_cookie,
+)
+from keyshop.entrypoints.http.dependencies import ApiShop
+from keyshop.entrypoints.http.identity import get_signed_in
+from keyshop.entrypoints.http.requests import ApiRequest
 from keyshop.kit.clock import utc_now
 from keyshop.kit.errors import Invalid
 
-_NOTHING: Final = MigrationReport()
+_NOTHING_MOVED: Final = MigrationReport()
 
 
 class MigrationData(Struct, frozen=True):
-    """What became of the guest's lines."""
+    """What happened to each of the guest's lines."""
 
     migration: MigrationReport
 
 
-class Migrated(Struct, frozen=True, kw_only=True):
-    """What a migration answers."""
+class MigrationBody(Struct, frozen=True, kw_only=True):
+    """The body of a migration."""
 
     success: Literal[True] = True
     message: str
     data: MigrationData
 
 
-class NoSession(Invalid):
-    """There is nothing to migrate from: the visitor has no cookie."""
+class SessionRequired(Invalid):
+    """There is no basket to move: the client sent no cookie."""
 
     def __init__(self) -> None:
         super().__init__("User ID and session ID required")
@@ -44,50 +48,53 @@ async def migrate_here(
     request: ApiRequest, shop: ApiShop, part: Part, message: str
 ) -> Response[bytes]:
     """
-    Move that part of the basket of the request's cookie into the account of the request's token.
+    Move this part of the cookie's basket into the account of the token.
 
-    A cookie that names no live session, as after another tab's migration, leaves nothing to do.
+    If the cookie names no live session, for example after a migration in another tab, nothing is
+    moved.
 
     Raises:
-        TokenRefused: nobody is signed in.
-        NoSession: there is no cookie.
+        TokenRefused: there is no token, or it is not valid.
+        SessionRequired: there is no cookie.
     """
     now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
+    signed_in = await get_signed_in(request, shop, now=now)
     session_id = find_session(request.scope)
     if session_id is None:
-        raise NoSession
+        raise SessionRequired
     migration = (
         await migrate_part(
             shop.db,
             shop.baskets,
             part,
-            user_id=known.user_id,
+            user_id=signed_in.user_id,
             session_id=session_id,
             now=now,
         )
         if session_id
         else None
     )
-    return _migrated(message, migration, basket_cookies(request, shop, migration))
+    return _migration_response(message, migration, basket_cookies(request, shop, migration))
 
 
 def basket_cookies(request: ApiRequest, shop: ApiShop, migration: Migration | None) -> list[Cookie]:
     """
-    Return what becomes of the guest's cookie once the basket was moved.
+    Return the guest's cookie after the migration.
 
-    When nothing was moved, perhaps because it failed, the cookie stays: the lines behind it would
-    be lost with it.
+    If nothing was moved, perhaps because the migration failed, the cookie stays: without it, the
+    guest's lines would be lost.
     """
     if migration is None:
         return []
     secure = is_secure(request, shop)
     if migration.remaining_session_id is None:
-        return [forgotten_session(secure=secure)]
+        return [expired_session_cookie(secure=secure)]
     return [session_cookie(migration.remaining_session_id, secure=secure)]
 
 
-def _migrated(message: str, migration: Migration | None, cookies: list[Cookie]) -> Response[bytes]:
-    report = migration.report if migration else _NOTHING
-    body = json.encode(Migrated(message=message, data=MigrationData(report)))
+def _migration_response(
+    message: str, migration: Migration | None, cookies: list[Cookie]
+) -> Response[bytes]:
+    report = migration.report if migration else _NOTHING_MOVED
+    body = json.encode(MigrationBody(message=message, data=MigrationData(report)))
     return Response(body, media_type=MediaType.JSON, cookies=cookies)

@@ -1,4 +1,4 @@
-"""A customer's own account at /api/user."""
+"""The signed-in user's own account at /api/user."""
 
 from typing import Final
 
@@ -11,24 +11,25 @@ from keyshop.accounts.models import Balance, Profile, ProfileChanges, Statistics
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.entrypoints.api.auth import logout, me
-from keyshop.entrypoints.api.bodies import PasswordChange
-from keyshop.entrypoints.api.body import read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.describe_bodies import takes
-from keyshop.entrypoints.api.envelope import Done
-from keyshop.entrypoints.api.errors import ApiRequest, described
-from keyshop.entrypoints.api.identity import BEARER, find_caller, find_signed_in
-from keyshop.entrypoints.api.ready import Ready
-from keyshop.entrypoints.api.respond import say
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.identity import get_client_info, get_signed_in
+from keyshop.entrypoints.http.openapi import BEARER, documented_responses
+from keyshop.entrypoints.http.requests import (
+    ApiRequest,
+    ChangePasswordBody,
+    read_body,
+    request_body,
+)
+from keyshop.entrypoints.http.responses import JsonBytes, MessageBody, message_response
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.models import Envelope
+from keyshop.kit.envelope import Envelope
 
-_BOTH_ARE_NEEDED: Final = "Current password and new password are required"
+_BOTH_REQUIRED: Final = "Current password and new password are required"
 
 
 profile = get(
     "/profile",
-    responses=described(Envelope[Profile], 401, 404),
+    responses=documented_responses(Envelope[Profile], 401, 404),
     security=BEARER,
     media_type=MediaType.JSON,
 )(me.fn)
@@ -36,66 +37,66 @@ profile = get(
 
 @put(
     "/profile",
-    responses=described(Envelope[Profile], 401, 404, 413),
-    opt=takes(ProfileChanges),
+    responses=documented_responses(Envelope[Profile], 401, 404, 413),
+    opt=request_body(ProfileChanges),
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def edit_profile(shop: CurrentShop, request: ApiRequest) -> Ready:
-    """Change names; nothing else of an account can be changed here."""
+async def edit_profile(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+    """Change the names of the profile."""
     now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
+    signed_in = await get_signed_in(request, shop, now=now)
     changes = await read_body(request, ProfileChanges)
-    await change_profile(shop.db, user_id=known.user_id, changes=changes, now=now)
-    return Ready(await show_profile(shop.db, shop.cache, user_id=known.user_id, now=now))
+    await change_profile(shop.db, user_id=signed_in.user_id, changes=changes, now=now)
+    return JsonBytes(await show_profile(shop.db, shop.cache, user_id=signed_in.user_id, now=now))
 
 
 @put(
     "/password",
-    responses=described(Done, 401, 404, 409, 413, 429),
-    opt=takes(PasswordChange),
+    responses=documented_responses(MessageBody, 401, 404, 409, 413, 429),
+    opt=request_body(ChangePasswordBody),
     security=BEARER,
     media_type=MediaType.JSON,
 )
 async def change_password(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
-    """Replace the password; every other device is signed out."""
+    """Change the password and sign out on every other device."""
     now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
-    given = await read_body(request, PasswordChange, otherwise=_BOTH_ARE_NEEDED)
+    signed_in = await get_signed_in(request, shop, now=now)
+    body = await read_body(request, ChangePasswordBody, message=_BOTH_REQUIRED)
     await set_password(
         shop.db,
         shop.accounts,
-        known,
-        PasswordPair(given.current_password, given.new_password),
-        find_caller(request, shop),
+        signed_in,
+        PasswordPair(body.current_password, body.new_password),
+        get_client_info(request, shop),
         now=now,
     )
-    return say("Password changed successfully")
+    return message_response("Password changed successfully")
 
 
 @get(
     "/balance",
-    responses=described(Envelope[Balance], 401, 404),
+    responses=documented_responses(Envelope[Balance], 401, 404),
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def balance(shop: CurrentShop, request: ApiRequest) -> Ready:
-    """How much money the account holds."""
-    known = await find_signed_in(request, shop, now=utc_now())
-    return Ready(await show_balance(shop.db, user_id=known.user_id))
+async def balance(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+    """Show the account's balance."""
+    signed_in = await get_signed_in(request, shop, now=utc_now())
+    return JsonBytes(await show_balance(shop.db, user_id=signed_in.user_id))
 
 
 @get(
     "/stats",
-    responses=described(Envelope[Statistics], 401, 404),
+    responses=documented_responses(Envelope[Statistics], 401, 404),
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def statistics(shop: CurrentShop, request: ApiRequest) -> Ready:
-    """What was bought and saved so far."""
+async def statistics(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+    """Show how much the user has bought and saved."""
     now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
-    return Ready(await show_statistics(shop.db, user_id=known.user_id, now=now))
+    signed_in = await get_signed_in(request, shop, now=now)
+    return JsonBytes(await show_statistics(shop.db, user_id=signed_in.user_id, now=now))
 
 
 user_router = Router(

@@ -1,4 +1,4 @@
-"""Wishlists: of a customer or a guest at /api/wishlist, of a customer at /api/user/wishlist."""
+"""Wishlists: a user's or a guest's at /api/wishlist, a user's at /api/user/wishlist."""
 
 from litestar import MediaType, Response, Router, delete, get, post
 from msgspec import Struct
@@ -6,156 +6,159 @@ from msgspec import Struct
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.models import Part, Visitor, Wish
 from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
-from keyshop.entrypoints.api.bodies import NO_GAME, NewWish
-from keyshop.entrypoints.api.body import BadBody, read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.describe_bodies import takes
-from keyshop.entrypoints.api.envelope import Done
-from keyshop.entrypoints.api.errors import ApiRequest, described
-from keyshop.entrypoints.api.identity import (
-    BEARER,
-    BEARER_OR_GUEST,
-    find_signed_in,
-    find_visitor,
+from keyshop.entrypoints.api.migrate_baskets import MigrationBody, migrate_here
+from keyshop.entrypoints.api.parameters import GameId
+from keyshop.entrypoints.http.cookies import guest_cookies
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.identity import get_signed_in, get_visitor
+from keyshop.entrypoints.http.openapi import BEARER, BEARER_OR_GUEST, documented_responses
+from keyshop.entrypoints.http.requests import (
+    GAME_ID_REQUIRED,
+    AddWishlistItemBody,
+    ApiRequest,
+    InvalidBody,
+    read_body,
+    request_body,
 )
-from keyshop.entrypoints.api.migrate_baskets import Migrated, migrate_here
-from keyshop.entrypoints.api.parameters import PathText
-from keyshop.entrypoints.api.ready import Ready
-from keyshop.entrypoints.api.respond import keep_basket, say
+from keyshop.entrypoints.http.responses import JsonBytes, MessageBody, message_response
 from keyshop.kit.clock import utc_now
-from keyshop.storefront.models import Envelope
+from keyshop.kit.envelope import Envelope
 
 _ADDED = "Item added to wishlist"
 _REMOVED = "Item removed from wishlist"
 
 
 class Wishlist(Struct, frozen=True):
-    """Games somebody wants, the last one first."""
+    """The games on a wishlist, the newest first."""
 
     items: list[Wish]
 
 
-class Wished(Struct, frozen=True, rename="camel"):
-    """Whether a game is on the wishlist."""
+class WishlistCheck(Struct, frozen=True, rename="camel"):
+    """Whether the game is on the wishlist."""
 
     in_wishlist: bool
 
 
 @get(
     "/",
-    responses=described(Envelope[Wishlist], 401),
+    responses=documented_responses(Envelope[Wishlist], 401),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def wishlist(shop: CurrentShop, request: ApiRequest) -> Ready:
-    """The games on the wishlist at their present prices, the last one first."""
+async def wishlist(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+    """Show the wishlist at current prices, the newest game first."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
-    return Ready(await show_wishlist(shop.db, shop.cache, visitor, now=now))
+    visitor = await get_visitor(request, shop, now=now)
+    return JsonBytes(await show_wishlist(shop.db, shop.cache, visitor, now=now))
 
 
 @post(
     "/",
-    responses=described(Done, 401, 404, 413, status=201),
-    opt=takes(NewWish),
+    responses=documented_responses(MessageBody, 401, 404, 413, status=201),
+    opt=request_body(AddWishlistItemBody),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
 async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
-    """Put a game on the wishlist; it may be there already."""
+    """Add a game to the wishlist, unless it is there already."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
-    wish = await read_body(request, NewWish, otherwise=NO_GAME)
-    if not wish.game_id:
-        raise BadBody(NO_GAME)
+    visitor = await get_visitor(request, shop, now=now)
+    body = await read_body(request, AddWishlistItemBody, message=GAME_ID_REQUIRED)
+    if not body.game_id:
+        raise InvalidBody(GAME_ID_REQUIRED)
     limits = shop.baskets.limits
-    session_id = await add_wish(shop.db, visitor, wish.game_id, limits=limits, now=now)
-    return say(_ADDED, status=201, cookies=keep_basket(request, shop, session_id))
+    session_id = await add_wish(shop.db, visitor, body.game_id, limits=limits, now=now)
+    return message_response(_ADDED, status=201, cookies=guest_cookies(request, shop, session_id))
 
 
 @delete(
     "/{game_id:str}",
     status_code=200,
-    responses=described(Done, 401),
+    responses=documented_responses(MessageBody, 401),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def remove(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Response[bytes]:
-    """Take a game off the wishlist; it may be gone already."""
+async def remove(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Response[bytes]:
+    """Remove a game from the wishlist; it need not be there."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
+    visitor = await get_visitor(request, shop, now=now)
     session_id = await remove_wish(shop.db, visitor, game_id, now=now)
-    return say(_REMOVED, cookies=keep_basket(request, shop, session_id))
+    return message_response(_REMOVED, cookies=guest_cookies(request, shop, session_id))
 
 
 @get(
     "/{game_id:str}/check",
-    responses=described(Envelope[Wished], 401),
+    responses=documented_responses(Envelope[WishlistCheck], 401),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def check(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Ready:
-    """Whether a game is on the wishlist."""
+async def check(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> JsonBytes:
+    """Check whether a game is on the wishlist."""
     now = utc_now()
-    visitor = await find_visitor(request, shop, now=now)
-    return Ready(await is_wished(shop.db, shop.cache, visitor, game_id, now=now))
+    visitor = await get_visitor(request, shop, now=now)
+    return JsonBytes(await is_wished(shop.db, shop.cache, visitor, game_id, now=now))
 
 
 @post(
     "/migrate",
     status_code=200,
-    responses=described(Migrated, 401),
+    responses=documented_responses(MigrationBody, 401),
     security=BEARER,
     media_type=MediaType.JSON,
 )
 async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
-    """Move what is still on the guest's wishlist to the customer's."""
+    """Move the guest's wishlist into the signed-in user's wishlist."""
     return await migrate_here(request, shop, Part.WISHLIST, "Wishlist migrated")
 
 
 @get(
     "/",
-    responses=described(Envelope[list[Wish]], 401),
+    responses=documented_responses(Envelope[list[Wish]], 401),
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def own_wishlist(shop: CurrentShop, request: ApiRequest) -> Ready:
-    """The customer's wishlist as a plain list."""
+async def user_wishlist(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+    """Show the signed-in user's wishlist as a plain list."""
     now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
-    visitor = Visitor(user_id=known.user_id)
-    return Ready(await show_user_wishlist(shop.db, shop.cache, visitor, now=now))
+    signed_in = await get_signed_in(request, shop, now=now)
+    visitor = Visitor(user_id=signed_in.user_id)
+    return JsonBytes(await show_user_wishlist(shop.db, shop.cache, visitor, now=now))
 
 
 @post(
     "/{game_id:str}",
     status_code=200,
-    responses=described(Done, 401, 404),
+    responses=documented_responses(MessageBody, 401, 404),
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def add_own(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Response[bytes]:
-    """Put a game on the customer's wishlist; it may be there already."""
+async def add_to_user_wishlist(
+    shop: CurrentShop, request: ApiRequest, game_id: GameId
+) -> Response[bytes]:
+    """Add a game to the signed-in user's wishlist, unless it is there already."""
     now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
-    visitor = Visitor(user_id=known.user_id)
+    signed_in = await get_signed_in(request, shop, now=now)
+    visitor = Visitor(user_id=signed_in.user_id)
     await add_wish(shop.db, visitor, game_id, limits=shop.baskets.limits, now=now)
-    return say(_ADDED)
+    return message_response(_ADDED)
 
 
 @delete(
     "/{game_id:str}",
     status_code=200,
-    responses=described(Done, 401),
+    responses=documented_responses(MessageBody, 401),
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def remove_own(shop: CurrentShop, request: ApiRequest, game_id: PathText) -> Response[bytes]:
-    """Take a game off the customer's wishlist; it may be gone already."""
+async def remove_from_user_wishlist(
+    shop: CurrentShop, request: ApiRequest, game_id: GameId
+) -> Response[bytes]:
+    """Remove a game from the signed-in user's wishlist; it need not be there."""
     now = utc_now()
-    known = await find_signed_in(request, shop, now=now)
-    await remove_wish(shop.db, Visitor(user_id=known.user_id), game_id, now=now)
-    return say(_REMOVED)
+    signed_in = await get_signed_in(request, shop, now=now)
+    await remove_wish(shop.db, Visitor(user_id=signed_in.user_id), game_id, now=now)
+    return message_response(_REMOVED)
 
 
 wishlist_router = Router(
@@ -163,8 +166,8 @@ wishlist_router = Router(
     tags=["Wishlist"],
     route_handlers=[wishlist, add, remove, check, migrate],
 )
-own_wishlist_router = Router(
+user_wishlist_router = Router(
     path="/api/user/wishlist",
     tags=["Wishlist"],
-    route_handlers=[own_wishlist, add_own, remove_own, migrate],
+    route_handlers=[user_wishlist, add_to_user_wishlist, remove_from_user_wishlist, migrate],
 )

@@ -11,8 +11,8 @@ import uvicorn
 import uvloop
 
 from keyshop.assembly import Servers, Shop, open_servers, open_shop, supplier_url
-from keyshop.entrypoints.api.app import create_app
-from keyshop.entrypoints.api.database_metrics import read_figures
+from keyshop.entrypoints.api.app import ApiOptions, create_app
+from keyshop.entrypoints.api.database_metrics import read_database_metrics
 from keyshop.entrypoints.api.health import CheckResult
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
 from keyshop.entrypoints.cli.parent import ExitWith, end_with, until_told
@@ -82,22 +82,18 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 async def _answer(settings: Settings, servers: Servers, listening: socket.socket) -> None:
     async with open_shop(settings, servers, lock_timeout=_LOCK_TIMEOUT) as shop:
         supplier = TtlMemo(lambda: _ask_supplier(shop), seconds=_SUPPLIER_EVERY)
-        asgi = create_app(
-            db=shop.db,
-            cache=shop.cache,
-            accounts=shop.accounts,
-            baskets=shop.baskets,
+        options = ApiOptions(
             checks={"redis": lambda: ping_redis(servers.redis_url), "g2a": supplier},
             trusted_proxies=settings.trusted_proxies,
             secure_cookies=settings.shop_url.startswith("https://"),
             allowed_origins=settings.allowed_origins,
             metrics_folder=settings.metrics_folder,
-            gauges=lambda: read_figures(shop.db),
+            read_metrics=lambda: read_database_metrics(shop.db),
             simulator_url=supplier_url(settings) if settings.uses_simulator else None,
             storefront_dir=settings.storefront_dir,
         )
         config = uvicorn.Config(
-            asgi,
+            create_app(shop, options),
             http="httptools",
             lifespan="on",
             log_config=None,

@@ -11,16 +11,13 @@ from litestar.types import ASGIApp
 from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.entrypoints.api.app import create_app
-from keyshop.entrypoints.api.body import read_body
-from keyshop.entrypoints.api.dependencies import CurrentShop
-from keyshop.entrypoints.api.errors import ApiRequest
-from keyshop.entrypoints.api.identity import find_operator
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.identity import get_operator
+from keyshop.entrypoints.http.requests import ApiRequest, read_body
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, open_browser
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.servers import copied_database
@@ -30,7 +27,7 @@ ORIGIN = "https://shop.example"
 
 
 class Wish(Struct, forbid_unknown_fields=True):
-    """A body, since the catalogue has no endpoint that takes one."""
+    """The body of a test's own endpoint."""
 
     title: str
     copies: int
@@ -38,33 +35,33 @@ class Wish(Struct, forbid_unknown_fields=True):
 
 @post("/tests/wishes", status_code=200, include_in_schema=False)
 async def wish(request: ApiRequest) -> dict[str, int]:
-    """Answer with what was understood."""
+    """Return what was decoded."""
     return {"copies": (await read_body(request, Wish)).copies}
 
 
 @post("/tests/framework", status_code=200, include_in_schema=False)
 async def framework(data: Annotated[dict[str, int], Body()]) -> int:
-    """Read the body as the framework does."""
+    """Let the framework read the body."""
     return len(data)
 
 
 @post("/tests/faults", include_in_schema=False)
 async def fault() -> None:
-    """Fail as only a fault of ours does."""
+    """Fail with an unexpected error."""
     raise RuntimeError("secret-of-the-house")
 
 
 @get("/tests/office", include_in_schema=False)
 async def office(shop: CurrentShop, request: ApiRequest) -> dict[str, str]:
-    """Let nobody but operators in."""
-    return {"operator": (await find_operator(request, shop, now=utc_now())).user_id}
+    """Allow operators only."""
+    return {"operator": (await get_operator(request, shop, now=utc_now())).user_id}
 
 
 @pytest_asyncio.fixture(scope="session")
 async def stocked(
     postgres_server: PostgresServer, template_database: str
 ) -> AsyncIterator[Database]:
-    """The catalogue of thirty, and one game whose slug is a word of the API."""
+    """The catalogue of thirty, and one game whose slug is part of the API's paths."""
     async with copied_database(postgres_server, template_database) as url:
         database = Database(url, guard=GuardedCommit(None))
         await database.open()
@@ -76,23 +73,17 @@ async def stocked(
 
 @pytest_asyncio.fixture(scope="session")
 async def app(stocked: Database) -> ASGIApp:
-    """The API of that shop."""
-    return create_app(
-        accounts=account_services(),
-        baskets=BASKETS,
-        cache=PassThrough(),
-        db=stocked,
-        checks={},
-        allowed_origins=[ORIGIN],
-        extra_routes=[wish, framework, fault, office],
+    """The API of the stocked shop."""
+    return make_app(
+        stocked, allowed_origins=[ORIGIN], extra_routes=[wish, framework, fault, office]
     )
 
 
 @pytest_asyncio.fixture(scope="session")
 async def client(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
-    """Somebody who calls the API."""
-    async with client_of(app) as caller:
-        yield caller
+    """A client of the API."""
+    async with client_of(app) as client:
+        yield client
 
 
 @pytest_asyncio.fixture
@@ -105,7 +96,7 @@ async def alice(app: ASGIApp) -> AsyncIterator[Person]:
 
 @pytest_asyncio.fixture
 async def bob(app: ASGIApp) -> AsyncIterator[Person]:
-    """Another one, who must never see what is Alice's."""
+    """Another customer, who must never see Alice's data."""
     async with open_browser(app) as person:
         await person.register(nickname="Bob")
         yield person
@@ -113,7 +104,7 @@ async def bob(app: ASGIApp) -> AsyncIterator[Person]:
 
 @pytest_asyncio.fixture
 async def guest(app: ASGIApp) -> AsyncIterator[Person]:
-    """Somebody without an account."""
+    """A visitor without an account."""
     async with open_browser(app) as person:
         yield person
 
@@ -126,7 +117,7 @@ async def games(client: httpx2.AsyncClient) -> list[str]:
 
 
 def client_of(app: ASGIApp) -> httpx2.AsyncClient:
-    """Return a caller of the API."""
+    """Return a client of the API."""
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app),  # type: ignore[arg-type] # both name ASGI anew
         base_url="http://shop.test",

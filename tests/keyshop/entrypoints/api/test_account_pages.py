@@ -11,7 +11,7 @@ from tests.keyshop.entrypoints.api.test_accounts import mailed_token
 
 
 class Form(HTMLParser):
-    """What a page would send."""
+    """The fields that a page's form would submit."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -31,19 +31,19 @@ class Form(HTMLParser):
 class TestVerificationPage:
     async def test_confirms_the_address_when_its_button_is_pressed(self, guest, alice, stocked):
         token = await mailed_token(stocked, alice, Purpose.VERIFY_EMAIL)
-        page = await guest.caller.get("/api/auth/verify-email", params={"token": token})
+        page = await guest.client.get("/api/auth/verify-email", params={"token": token})
         form = Form(page.text)
-        # Programs that look at mails before people do only open the link.
+        # Mail scanners only open the link.
         assert (await alice.get("/api/auth/me"))["emailVerified"] is False
 
-        answer = await guest.caller.post(form.action, data=form.fields)
+        answer = await guest.client.post(form.action, data=form.fields)
 
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/html")
         assert (await alice.get("/api/auth/me"))["emailVerified"] is True
 
-    async def test_says_when_the_link_is_none_of_ours(self, guest: Person):
-        answer = await guest.caller.post("/api/auth/pages/verify-email", data={"token": "x"})
+    async def test_refuses_an_invalid_link(self, guest: Person):
+        answer = await guest.client.post("/api/auth/pages/verify-email", data={"token": "x"})
 
         assert answer.status_code == 400
         assert "no longer valid" in answer.text
@@ -53,12 +53,12 @@ class TestResetPage:
     async def test_sets_the_password(self, guest, alice, stocked: Database):
         await guest.do("POST", "/api/auth/forgot-password", {"email": alice.email})
         token = await mailed_token(stocked, alice, Purpose.RESET_PASSWORD)
-        page = await guest.caller.get("/api/auth/reset-password", params={"token": token})
+        page = await guest.client.get("/api/auth/reset-password", params={"token": token})
         form = Form(page.text)
 
-        refused = await guest.caller.post(form.action, data=form.fields | {"newPassword": "short"})
+        refused = await guest.client.post(form.action, data=form.fields | {"newPassword": "short"})
         again = Form(refused.text)
-        done = await guest.caller.post(
+        done = await guest.client.post(
             again.action, data=again.fields | {"newPassword": "Another-Door-2"}
         )
 
@@ -67,21 +67,21 @@ class TestResetPage:
         assert (await guest.sign_in(alice.email, "Another-Door-2"))["user"]["id"] == alice.id
 
 
-class TestPageForWhoeverForgotThePassword:
-    async def test_has_a_link_mailed_and_tells_nobody_who_has_an_account(self, guest, alice):
-        form = Form((await guest.caller.get("/api/auth/forgot-password")).text)
+class TestForgotPasswordPage:
+    async def test_sends_a_link_without_revealing_who_has_an_account(self, guest, alice):
+        form = Form((await guest.client.get("/api/auth/forgot-password")).text)
 
-        told = [
-            (await guest.caller.post(form.action, data={"email": email})).text
+        pages = [
+            (await guest.client.post(form.action, data={"email": email})).text
             for email in (alice.email, "nobody@example.com")
         ]
 
         assert set(form.fields) == {"email"}
-        assert "is on its way" in told[0]
-        assert told[0] == told[1]
+        assert "a password reset link has been sent" in pages[0]
+        assert pages[0] == pages[1]
 
-    async def test_asks_again_when_no_address_was_given(self, guest: Person):
-        answer = await guest.caller.post("/api/auth/pages/forgot-password", data={"email": "x"})
+    async def test_shows_the_form_again_after_an_invalid_address(self, guest: Person):
+        answer = await guest.client.post("/api/auth/pages/forgot-password", data={"email": "x"})
 
         assert answer.status_code == 400
         assert "email" in Form(answer.text).fields
@@ -89,10 +89,10 @@ class TestPageForWhoeverForgotThePassword:
 
 class TestPages:
     @pytest.mark.parametrize("path", ["/api/auth/verify-email", "/api/auth/reset-password"])
-    async def test_run_nothing_and_tell_nobody(self, guest: Person, path: str):
+    async def test_escape_the_token_and_send_no_referrer(self, guest: Person, path: str):
         token = "\"'><script>alert(1)</script>"
 
-        page = await guest.caller.get(path, params={"token": token})
+        page = await guest.client.get(path, params={"token": token})
 
         assert "<script" not in page.text
         assert Form(page.text).fields["token"] == token
@@ -106,8 +106,8 @@ class TestPages:
         [b"", b"\xff\xfe", b"token=%FF%FE", b"token=%00", b"a=1&" * 50, b"{}", b"token"],
         ids=repr,
     )
-    async def test_refuse_what_is_no_form(self, guest: Person, page: str, body: bytes):
-        answer = await guest.caller.post(f"/api/auth/pages/{page}", content=body)
+    async def test_refuse_a_body_that_is_not_a_form(self, guest: Person, page: str, body: bytes):
+        answer = await guest.client.post(f"/api/auth/pages/{page}", content=body)
 
         assert answer.status_code == 400
         assert answer.headers["content-type"].startswith("text/html")

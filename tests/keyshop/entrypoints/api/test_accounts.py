@@ -1,4 +1,4 @@
-"""Signing up, in and out over HTTP: what the storefront's pages send and expect."""
+"""Registration, sign-in and sign-out over HTTP, as the storefront's pages use them."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ _PROOF = """
 
 
 async def mailed_proof(db: Database, person: Person, purpose: Purpose) -> str:
-    """Return the id of what was mailed last."""
+    """Return the id of the email token that was mailed last."""
     async with db.read() as reader:
         return str(await reader.fetchval(_PROOF, person.id, purpose))
 
@@ -29,10 +29,10 @@ async def mailed_token(db: Database, person: Person, purpose: Purpose) -> str:
 
 
 class TestRegistration:
-    async def test_answers_with_the_account_and_its_tokens(self, guest: Person):
+    async def test_returns_the_account_and_its_tokens(self, guest: Person):
         email = new_email()
 
-        response = await guest.caller.post(
+        response = await guest.client.post(
             "/api/auth/register",
             json={"email": email.upper(), "password": PASSWORD, "nickname": "Alice"},
         )
@@ -51,7 +51,7 @@ class TestRegistration:
         assert set(data) == {"user", "token", "refreshToken", "expiresIn", "migration"}
         assert data["expiresIn"] == 3600
 
-    async def test_takes_names(self, guest: Person):
+    async def test_stores_names(self, guest: Person):
         data = await guest.register(firstName="Alice", lastName="Liddell")
 
         assert data["user"]["firstName"] == "Alice"
@@ -80,7 +80,7 @@ class TestRegistration:
         ],
         ids=str,
     )
-    async def test_refuses_what_cannot_be_taken(self, guest: Person, wrong):
+    async def test_refuses_invalid_fields(self, guest: Person, wrong):
         given = {"email": new_email(), "password": PASSWORD, "nickname": "Alice"} | wrong
 
         response = await guest.ask("POST", "/api/auth/register", json=given)
@@ -89,7 +89,7 @@ class TestRegistration:
         assert "Validation failed" in message_of(response)
 
     @pytest.mark.parametrize("password", ["Passw0rd\\u0000x", "Passw0rd\\\\u0000x"])
-    async def test_takes_a_password_that_only_looks_like_a_nul(self, guest: Person, password):
+    async def test_accepts_a_password_that_only_looks_like_a_nul(self, guest: Person, password):
         await guest.register(password=password)
 
         assert (await guest.sign_in(guest.email, password))["user"]["id"] == guest.id
@@ -102,7 +102,7 @@ class TestRegistration:
         assert response.status_code == 409
         assert message_of(response) == "User with this email already exists"
 
-    async def test_at_once_for_one_address_gives_one_account(self, app):
+    async def test_in_parallel_for_one_address_creates_one_account(self, app):
         given = {"email": new_email(), "password": PASSWORD}
         async with open_browser(app) as person:
             answers = await asyncio.gather(
@@ -111,7 +111,7 @@ class TestRegistration:
 
         assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
 
-    async def test_leaves_fields_that_are_not_asked_for(self, guest: Person, stocked):
+    async def test_ignores_unknown_fields(self, guest: Person, stocked):
         await guest.register(role="ADMIN", balance=1000, emailVerified=True, id="chosen")
 
         profile = await guest.get("/api/user/profile")
@@ -120,7 +120,7 @@ class TestRegistration:
 
 
 class TestSignIn:
-    async def test_answers_with_fresh_tokens_and_leaves_empty_names_out(self, guest, alice):
+    async def test_returns_new_tokens_and_omits_empty_names(self, guest, alice):
         data = await guest.sign_in(f"  {alice.email.upper()} ")
 
         assert data["user"] == {
@@ -148,7 +148,7 @@ class TestSignIn:
         [{}, {"email": "a@example.com"}, {"password": PASSWORD}, {"email": 1, "password": 2}, []],
         ids=str,
     )
-    async def test_refuses_what_is_no_form(self, guest: Person, given):
+    async def test_refuses_a_malformed_body(self, guest: Person, given):
         response = await guest.ask("POST", "/api/auth/login", json=given)
 
         assert response.status_code == 400
@@ -156,7 +156,7 @@ class TestSignIn:
 
 
 class TestRefresh:
-    async def test_gives_a_new_pair(self, alice: Person):
+    async def test_returns_a_new_pair(self, alice: Person):
         body = await alice.do("POST", "/api/auth/refresh", {"refreshToken": alice.refresh_token})
 
         assert set(body["data"]) == {"token", "refreshToken", "expiresIn"}
@@ -165,7 +165,7 @@ class TestRefresh:
         assert (await alice.get("/api/auth/me"))["email"] == alice.email
 
     @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é" * 20])
-    async def test_refuses_what_is_no_refresh_token(self, guest: Person, token: str):
+    async def test_refuses_an_invalid_refresh_token(self, guest: Person, token: str):
         response = await guest.ask("POST", "/api/auth/refresh", json={"refreshToken": token})
 
         assert response.status_code == (401 if token else 400)
@@ -178,7 +178,7 @@ class TestRefresh:
 
         assert response.status_code == 401
 
-    async def test_of_a_token_that_was_exchanged_twice_before_ends_the_sign_in(self, alice):
+    async def test_of_a_token_from_two_exchanges_ago_ends_the_session(self, alice):
         tokens = [alice.refresh_token]
         for _ in range(2):
             body = await alice.do("POST", "/api/auth/refresh", {"refreshToken": tokens[-1]})
@@ -218,7 +218,7 @@ class TestSignOut:
 
 
 class TestForgottenPassword:
-    async def test_is_answered_alike_for_every_address(self, guest: Person, alice: Person):
+    async def test_gets_the_same_response_for_every_address(self, guest: Person, alice: Person):
         answers = [
             await guest.do("POST", "/api/auth/forgot-password", {"email": email})
             for email in (alice.email, new_email())
@@ -228,18 +228,18 @@ class TestForgottenPassword:
         assert set(answers[0]) == {"success", "message"}
 
     @pytest.mark.parametrize("given", [{}, {"email": 1}, {"email": " "}, {"email": None}], ids=str)
-    async def test_needs_an_address(self, guest: Person, given):
+    async def test_requires_an_address(self, guest: Person, given):
         response = await guest.ask("POST", "/api/auth/forgot-password", json=given)
 
         assert response.status_code == 400
         assert message_of(response) == "Email is required"
 
-    async def test_stays_good_until_another_is_set(self, guest, alice):
+    async def test_stays_valid_until_another_is_set(self, guest, alice):
         await guest.do("POST", "/api/auth/forgot-password", {"email": alice.email})
 
         assert (await guest.sign_in(alice.email))["user"]["id"] == alice.id
 
-    async def test_is_replaced_once_over_the_mailed_link(self, guest, alice, stocked):
+    async def test_is_replaced_once_with_the_mailed_link(self, guest, alice, stocked):
         await guest.do("POST", "/api/auth/forgot-password", {"email": alice.email})
         given = {
             "token": await mailed_token(stocked, alice, Purpose.RESET_PASSWORD),
@@ -266,14 +266,14 @@ class TestForgottenPassword:
         ],
         ids=str,
     )
-    async def test_is_not_replaced_without_a_link_of_ours(self, guest: Person, given):
+    async def test_is_not_replaced_with_an_invalid_link(self, guest: Person, given):
         response = await guest.ask("POST", "/api/auth/reset-password", json=given)
 
         assert response.status_code == 400
 
 
 class TestVerification:
-    async def test_takes_the_mailed_code(self, alice: Person, stocked: Database):
+    async def test_accepts_the_mailed_code(self, alice: Person, stocked: Database):
         answer = await alice.do("POST", "/api/auth/send-verification-code")
         proof_id = await mailed_proof(stocked, alice, Purpose.VERIFY_EMAIL)
         code = account_services().email_token_keys.code(proof_id)
@@ -285,7 +285,9 @@ class TestVerification:
         again = await alice.ask("POST", "/api/auth/send-verification-code")
         assert again.status_code == 400
 
-    async def test_takes_the_token_of_the_mailed_link_from_anywhere(self, alice, guest, stocked):
+    async def test_accepts_the_token_of_the_mailed_link_without_a_sign_in(
+        self, alice, guest, stocked
+    ):
         token = await mailed_token(stocked, alice, Purpose.VERIFY_EMAIL)
 
         await guest.do("POST", "/api/auth/verify-email", {"token": token})
@@ -304,19 +306,19 @@ class TestVerification:
         assert (await alice.get("/api/auth/me"))["emailVerified"] is False
 
     @pytest.mark.parametrize("given", [{}, {"code": ""}, {"code": 123456}, {"token": 1}], ids=str)
-    async def test_refuses_what_is_no_code(self, alice: Person, given):
+    async def test_refuses_a_malformed_code(self, alice: Person, given):
         response = await alice.ask("POST", "/api/auth/verify-email", json=given)
 
         assert response.status_code == 400
 
-    async def test_by_code_needs_somebody_who_is_signed_in(self, guest: Person):
+    async def test_by_code_requires_a_sign_in(self, guest: Person):
         response = await guest.ask("POST", "/api/auth/verify-email", json={"code": "123456"})
 
         assert response.status_code == 401
 
 
 class TestLimits:
-    async def test_are_told_with_the_time_to_wait(self, guest: Person):
+    async def test_return_the_time_to_wait(self, guest: Person):
         email = new_email()
         answers: list[httpx2.Response] = [
             await guest.ask("POST", "/api/auth/forgot-password", json={"email": email})

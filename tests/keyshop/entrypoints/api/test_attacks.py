@@ -1,4 +1,4 @@
-"""What strangers try: bodies made to break things, text made to be believed, and guessing."""
+"""Attacks: malformed bodies, injected text and guessed passwords."""
 
 import json
 
@@ -46,7 +46,7 @@ WRITES = [
 
 class TestBodies:
     @pytest.mark.parametrize(("method", "path"), WRITES)
-    async def test_that_make_no_sense_are_refused(self, alice: Person, method: str, path: str):
+    async def test_that_are_malformed_are_refused(self, alice: Person, method: str, path: str):
         for name, body in BODIES.items():
             answer = await alice.ask(method, path, content=body)
 
@@ -64,7 +64,7 @@ class TestBodies:
         assert answer.status_code == 413
         assert answer.headers["cache-control"] == "no-store"
 
-    async def test_name_no_game_that_a_database_cannot_hold(self, alice: Person):
+    async def test_do_not_fail_on_ids_that_the_database_cannot_store(self, alice: Person):
         for path in ("/api/cart/%00", "/api/wishlist/a%00b", "/api/user/wishlist/%00"):
             assert (await alice.ask("DELETE", path)).status_code == 400
         for game_id in ("%FF%FE", "%ED%A0%80", "x" * 5_000, "'%20OR%201=1", "..%2F..", "%0D%0A"):
@@ -143,10 +143,10 @@ class TestInjection:
 
 
 class TestGuessing:
-    async def test_finds_a_locked_door_that_looks_like_the_others(self, app, alice: Person):
+    async def test_meets_a_lockout_that_looks_like_a_wrong_password(self, app, alice: Person):
         answers = []
         for _ in range(8):
-            # Each try from another address.
+            # Each attempt comes from another address.
             async with open_browser(app) as thief:
                 given = {"email": alice.email, "password": "Wrong-Password-1"}
                 answers.append(await thief.ask("POST", "/api/auth/login", json=given))
@@ -157,10 +157,10 @@ class TestGuessing:
 
         assert {answer.status_code for answer in [*answers, right]} == {401}
         assert {message_of(answer) for answer in [*answers, right]} == {"Invalid email or password"}
-        # Whoever is signed in stays so.
+        # A customer who is signed in stays signed in.
         assert (await alice.get("/api/auth/me"))["id"] == alice.id
 
-    async def test_of_one_address_from_everywhere_is_turned_away(self, app):
+    async def test_at_one_account_from_many_clients_is_refused(self, app):
         email = new_email()
         statuses = []
         for _ in range(32):
@@ -173,7 +173,7 @@ class TestGuessing:
         assert statuses[30:] == [429] * 2
         assert int(answer.headers["retry-after"]) >= 1
 
-    async def test_of_many_addresses_from_one_place_is_turned_away(self, guest: Person):
+    async def test_at_many_accounts_from_one_client_is_refused(self, guest: Person):
         statuses = []
         for _ in range(70):
             given = {"email": new_email(), "password": "Wrong-Password-1"}
@@ -183,7 +183,7 @@ class TestGuessing:
         assert 429 in statuses
 
     @pytest.mark.slow
-    async def test_ten_thousand_passwords_reaches_few(self, app, alice: Person, stocked: Database):
+    async def test_of_ten_thousand_passwords_tries_few(self, app, alice: Person, stocked: Database):
         looked_at = 0
         for number in range(10_000):
             async with open_browser(app) as thief:
@@ -192,7 +192,7 @@ class TestGuessing:
             assert answer.status_code in {401, 429}
             looked_at += answer.status_code == 401
 
-        # Thirty at once and then one every half minute, most of them not even looked at.
+        # A burst of thirty, then one every half minute; most attempts are not verified at all.
         assert looked_at < 60
         async with stocked.read() as reader:
             noted = await reader.fetchval(

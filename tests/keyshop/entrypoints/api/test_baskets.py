@@ -1,4 +1,4 @@
-"""Carts and wishlists over HTTP, of customers and of guests."""
+"""Carts and wishlists of customers and guests over HTTP."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ _GUEST_COOKIE = {"Path=/", "HttpOnly", "SameSite=lax", "Max-Age=86400"}
 
 @pytest_asyncio.fixture(params=["alice", "guest"])
 async def shopper(request: pytest.FixtureRequest, alice: Person, guest: Person) -> Person:
-    """A customer, and then a guest: both have baskets."""
+    """A customer in one run of the test, a guest in the other."""
     return alice if request.param == "alice" else guest
 
 
@@ -28,13 +28,13 @@ async def sold_out(stocked: Database):
 
 
 class TestCart:
-    async def test_of_a_newcomer_is_empty_and_leaves_nothing(self, guest: Person):
+    async def test_of_a_new_visitor_is_empty_and_stores_nothing(self, guest: Person):
         answer = await guest.ask("GET", "/api/cart")
 
         assert answer.json() == {"success": True, "data": {"items": [], "total": 0}}
         assert "set-cookie" not in answer.headers
 
-    async def test_shows_what_was_put_in_last_first(self, shopper: Person, games: list[str]):
+    async def test_shows_the_newest_item_first(self, shopper: Person, games: list[str]):
         await shopper.put(games[0])
         await shopper.put(games[1], quantity=2)
 
@@ -51,25 +51,27 @@ class TestCart:
             sum(line["quantity"] * line["game"]["price"] for line in cart["items"]), 2
         )
 
-    async def test_adds_to_a_line_that_is_there(self, shopper: Person, games: list[str]):
+    async def test_adds_to_an_existing_item(self, shopper: Person, games: list[str]):
         await shopper.put(games[0], quantity=2)
         body = await shopper.do("POST", "/api/cart", {"gameId": games[0]})
 
         assert body == {"success": True, "message": "Item added to cart"}
         assert await shopper.cart() == {games[0]: 3}
 
-    async def test_adds_up_what_is_added_at_once(self, shopper: Person, games: list[str]):
+    async def test_sums_quantities_that_are_added_in_parallel(
+        self, shopper: Person, games: list[str]
+    ):
         await shopper.put(games[0])
         await asyncio.gather(*(shopper.put(games[0]) for _ in range(9)))
 
         assert await shopper.cart() == {games[0]: 10}
 
-    async def test_answers_an_addition_with_201(self, shopper: Person, games: list[str]):
+    async def test_responds_to_an_addition_with_201(self, shopper: Person, games: list[str]):
         assert (
             await shopper.ask("POST", "/api/cart", json={"gameId": games[0]})
         ).status_code == 201
 
-    async def test_takes_another_quantity(self, shopper: Person, games: list[str]):
+    async def test_sets_another_quantity(self, shopper: Person, games: list[str]):
         await shopper.put(games[0])
 
         await shopper.do("PUT", f"/api/cart/{games[0]}", {"quantity": 5})
@@ -77,14 +79,16 @@ class TestCart:
         assert await shopper.cart() == {games[0]: 5}
 
     @pytest.mark.parametrize("quantity", [0, -1, -(10**30)])
-    async def test_loses_a_line_of_no_quantity(self, shopper, games, quantity: int):
+    async def test_removes_an_item_whose_quantity_is_zero_or_less(
+        self, shopper, games, quantity: int
+    ):
         await shopper.put(*games[:2])
 
         await shopper.do("PUT", f"/api/cart/{games[0]}", {"quantity": quantity})
 
         assert await shopper.cart() == {games[1]: 1}
 
-    async def test_loses_a_line_however_often_that_is_asked(self, shopper, games):
+    async def test_removes_an_item_more_than_once_without_an_error(self, shopper, games):
         await shopper.put(*games[:2])
 
         for _ in range(2):
@@ -93,7 +97,7 @@ class TestCart:
         assert set(body) == {"success", "message"}
         assert await shopper.cart() == {games[1]: 1}
 
-    async def test_is_cleared_however_often_that_is_asked(self, shopper, games):
+    async def test_is_cleared_more_than_once_without_an_error(self, shopper, games):
         await shopper.put(*games[:2])
 
         for _ in range(2):
@@ -103,7 +107,7 @@ class TestCart:
         assert await shopper.cart() == {}
 
     @pytest.mark.parametrize("quantity", ["2", True, 1.5, 2.0, None, [], {}, "1e2"], ids=repr)
-    async def test_refuses_a_quantity_that_is_no_number(self, shopper, games, quantity):
+    async def test_refuses_a_quantity_that_is_not_a_number(self, shopper, games, quantity):
         await shopper.put(games[0])
 
         for answer in (
@@ -115,7 +119,7 @@ class TestCart:
         assert await shopper.cart() == {games[0]: 1}
 
     @pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "9" * 5_000, "0x10", "01"])
-    async def test_refuses_a_number_beyond_all(self, shopper, games, number: str):
+    async def test_refuses_an_overflowing_or_malformed_number(self, shopper, games, number: str):
         body = f'{{"gameId": "{games[0]}", "quantity": {number}}}'
 
         answer = await shopper.ask("POST", "/api/cart", content=body)
@@ -124,7 +128,7 @@ class TestCart:
         assert await shopper.cart() == {}
 
     @pytest.mark.parametrize("quantity", [0, -1, 100, 10**30])
-    async def test_refuses_to_add_what_nobody_can_buy(self, shopper, games, quantity: int):
+    async def test_refuses_to_add_an_invalid_quantity(self, shopper, games, quantity: int):
         answer = await shopper.ask(
             "POST", "/api/cart", json={"gameId": games[0], "quantity": quantity}
         )
@@ -134,39 +138,39 @@ class TestCart:
         assert await shopper.cart() == {}
 
     @pytest.mark.parametrize("given", [{}, {"gameId": ""}, {"gameId": 1}, {"gameId": None}, []])
-    async def test_refuses_to_add_nothing(self, shopper: Person, given):
+    async def test_refuses_to_add_without_a_game(self, shopper: Person, given):
         answer = await shopper.ask("POST", "/api/cart", json=given)
 
         assert answer.status_code == 400
         assert message_of(answer) == "Game ID is required"
 
     @pytest.mark.parametrize("game_id", ["unknown", "x" * 5_000, "\U0001f3ae", "' OR 1=1 --"])
-    async def test_knows_only_games_that_exist(self, shopper: Person, game_id: str):
+    async def test_refuses_games_that_do_not_exist(self, shopper: Person, game_id: str):
         answer = await shopper.ask("POST", "/api/cart", json={"gameId": game_id})
 
         assert answer.status_code == 404
         assert message_of(answer) == "Game not found"
 
-    async def test_takes_no_game_that_is_sold_out(self, shopper: Person, sold_out: str):
+    async def test_refuses_a_game_that_is_out_of_stock(self, shopper: Person, sold_out: str):
         answer = await shopper.ask("POST", "/api/cart", json={"gameId": sold_out})
 
         assert answer.status_code == 400
         assert message_of(answer) == "Game is out of stock"
 
-    async def test_has_no_line_to_change_that_was_never_added(self, shopper, games):
+    async def test_refuses_to_change_an_item_that_was_never_added(self, shopper, games):
         answer = await shopper.ask("PUT", f"/api/cart/{games[0]}", json={"quantity": 2})
 
         assert answer.status_code == 404
 
 
 class TestWishlist:
-    async def test_of_a_newcomer_is_empty_and_leaves_nothing(self, guest: Person):
+    async def test_of_a_new_visitor_is_empty_and_stores_nothing(self, guest: Person):
         answer = await guest.ask("GET", "/api/wishlist")
 
         assert answer.json() == {"success": True, "data": {"items": []}}
         assert "set-cookie" not in answer.headers
 
-    async def test_shows_what_was_wished_for_last_first(self, shopper: Person, games):
+    async def test_shows_the_newest_game_first(self, shopper: Person, games):
         await shopper.wish(games[0])
         await shopper.wish(games[1])
 
@@ -178,20 +182,20 @@ class TestWishlist:
         assert {"id", "title", "slug", "image", "price", "inStock"} <= set(wish["game"])
         assert wish["addedAt"].endswith("Z")
 
-    async def test_takes_a_game_once_however_often_it_is_wished_for(self, shopper, games):
+    async def test_contains_a_game_once_however_often_it_is_added(self, shopper, games):
         for _ in range(2):
             answer = await shopper.ask("POST", "/api/wishlist", json={"gameId": games[0]})
             assert answer.status_code == 201
 
         assert await shopper.wishlist() == {games[0]}
 
-    async def test_tells_whether_a_game_is_on_it(self, shopper: Person, games):
+    async def test_checks_whether_a_game_is_on_it(self, shopper: Person, games):
         await shopper.wish(games[0])
 
         assert await shopper.get(f"/api/wishlist/{games[0]}/check") == {"inWishlist": True}
         assert await shopper.get(f"/api/wishlist/{games[1]}/check") == {"inWishlist": False}
 
-    async def test_loses_a_game_however_often_that_is_asked(self, shopper: Person, games):
+    async def test_removes_a_game_more_than_once_without_an_error(self, shopper: Person, games):
         await shopper.wish(*games[:2])
 
         for _ in range(2):
@@ -201,27 +205,29 @@ class TestWishlist:
         assert await shopper.wishlist() == {games[1]}
 
     @pytest.mark.parametrize("given", [{}, {"gameId": ""}, {"gameId": 1}, {"gameId": None}, []])
-    async def test_refuses_to_wish_for_nothing(self, shopper: Person, given):
+    async def test_refuses_to_add_without_a_game(self, shopper: Person, given):
         answer = await shopper.ask("POST", "/api/wishlist", json=given)
 
         assert answer.status_code == 400
         assert message_of(answer) == "Game ID is required"
 
-    async def test_knows_only_games_that_exist(self, shopper: Person):
+    async def test_refuses_games_that_do_not_exist(self, shopper: Person):
         answer = await shopper.ask("POST", "/api/wishlist", json={"gameId": "unknown"})
 
         assert answer.status_code == 404
         assert message_of(answer) == "Game not found"
 
 
-class TestOwnWishlist:
-    async def test_is_the_same_as_a_list_of_flat_games(self, alice: Person, games):
+class TestUserWishlist:
+    async def test_lists_the_same_games_with_their_fields_at_the_top_level(
+        self, alice: Person, games
+    ):
         await alice.do("POST", f"/api/user/wishlist/{games[0]}")
 
         assert await alice.get("/api/user/wishlist") == (await alice.get("/api/wishlist"))["items"]
         assert [wish["id"] for wish in await alice.get("/api/user/wishlist")] == [games[0]]
 
-    async def test_changes_are_seen_at_the_other_address_at_once(self, alice: Person, games):
+    async def test_shows_changes_at_the_other_path_at_once(self, alice: Person, games):
         await alice.wish(games[0])
         await alice.do("POST", f"/api/user/wishlist/{games[1]}")
         for _ in range(2):
@@ -229,8 +235,8 @@ class TestOwnWishlist:
 
         assert await alice.wishlist() == {games[1]}
 
-    async def test_has_its_own_address_for_migrating(self, app, alice: Person, games):
-        # Not that of a game called "migrate".
+    async def test_has_its_own_path_for_migration(self, app, alice: Person, games):
+        # The path does not mean a game called "migrate".
         alice.take_session("0" * 32)
 
         body = await alice.do("POST", "/api/user/wishlist/migrate")
@@ -238,8 +244,8 @@ class TestOwnWishlist:
         assert body["message"] == "Wishlist migrated"
 
 
-class TestGuestsCookie:
-    async def test_comes_with_the_first_change_and_is_renewed_by_the_next(self, guest, games):
+class TestGuestCookie:
+    async def test_is_set_by_the_first_change_and_renewed_by_the_next(self, guest, games):
         first = await guest.ask("POST", "/api/cart", json={"gameId": games[0]})
         second = await guest.ask("POST", "/api/wishlist", json={"gameId": games[0]})
 
@@ -248,12 +254,12 @@ class TestGuestsCookie:
         assert second.headers["set-cookie"] == first.headers["set-cookie"]
         assert name == f"sessionId={guest.session}"
 
-    async def test_is_for_guests_alone(self, alice: Person, games):
+    async def test_is_only_set_for_guests(self, alice: Person, games):
         answer = await alice.ask("POST", "/api/cart", json={"gameId": games[0]})
 
         assert "set-cookie" not in answer.headers
 
-    async def test_does_not_come_with_what_removes_nothing(self, guest: Person, games):
+    async def test_is_not_set_when_nothing_was_removed(self, guest: Person, games):
         for answer in (
             await guest.ask("DELETE", f"/api/cart/{games[0]}"),
             await guest.ask("DELETE", "/api/cart"),
@@ -265,7 +271,9 @@ class TestGuestsCookie:
     @pytest.mark.parametrize(
         "cookie", ["0" * 32, "", "x", "x" * 5_000, "../..", '"', "a b", "\x01", "%00", "é" * 20]
     )
-    async def test_that_is_none_of_ours_is_replaced(self, guest: Person, games, cookie: str):
+    async def test_with_an_unknown_or_malformed_id_is_replaced(
+        self, guest: Person, games, cookie: str
+    ):
         header = {"Cookie": f"theme=dark; sessionId={cookie}; other=1".encode()}
         empty = await guest.ask("GET", "/api/cart", headers=header)
 
@@ -279,16 +287,16 @@ class TestGuestsCookie:
     async def test_is_found_among_others(self, guest: Person, games):
         await guest.put(games[0])
         header = {"Cookie": f"a=1; b=sessionId=2;sessionId={guest.session} ;c"}
-        guest.caller.cookies.clear()
+        guest.client.cookies.clear()
 
         shown = await guest.get("/api/cart", headers=header)
 
         assert [line["gameId"] for line in shown["items"]] == [games[0]]
 
-    async def test_is_found_beside_one_that_is_none_of_ours(self, guest: Person, games):
+    async def test_is_found_beside_a_malformed_one(self, guest: Person, games):
         await guest.put(games[0])
         ours = f"sessionId={guest.session}"
-        guest.caller.cookies.clear()
+        guest.client.cookies.clear()
 
         for cookies in (f"sessionId=junk; {ours}", f"{ours}; sessionId=junk"):
             shown = await guest.get("/api/cart", headers={"Cookie": cookies})

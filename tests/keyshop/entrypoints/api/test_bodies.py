@@ -1,11 +1,11 @@
-"""What callers send and are sent, where it is printed."""
+"""The repr of bodies that contain secrets."""
 
 import msgspec
 import pytest
 
 from keyshop.accounts.models import Role
-from keyshop.entrypoints.api import bodies
-from keyshop.entrypoints.api.auth import AuthUser, Session
+from keyshop.entrypoints.api.auth import AuthSession, AuthUser
+from keyshop.entrypoints.http import requests
 
 SECRETS = ("password", "token", "code")
 
@@ -13,7 +13,7 @@ SECRETS = ("password", "token", "code")
 def bodies_with_secrets() -> list[type[msgspec.Struct]]:
     return [
         kind
-        for kind in vars(bodies).values()
+        for kind in vars(requests).values()
         if isinstance(kind, type)
         and issubclass(kind, msgspec.Struct)
         and any(word in name for name in kind.__struct_fields__ for word in SECRETS)
@@ -30,12 +30,18 @@ class TestBody:
     def test_with_a_secret_is_found(self):
         names = {kind.__name__ for kind in bodies_with_secrets()}
 
-        assert names == {"SignUp", "Refresh", "NewPassword", "Proof", "PasswordChange"}
+        assert names == {
+            "ChangePasswordBody",
+            "RefreshBody",
+            "RegisterBody",
+            "ResetPasswordBody",
+            "VerifyEmailBody",
+        }
 
 
-class TestSession:
+class TestAuthSession:
     def test_prints_no_token(self):
-        session = Session(
+        session = AuthSession(
             user=AuthUser(id="1", email="alice@example.com", nickname="Alice", role=Role.USER),
             token="hush",
             refresh_token="hush",
@@ -43,4 +49,4 @@ class TestSession:
             migration=None,
         )
 
-        assert repr(session) == "Session(user='1')"
+        assert repr(session) == "AuthSession(user='1')"

@@ -1,9 +1,14 @@
-"""Queries of the catalogue mean the same whenever they are asked."""
+"""A query of the catalogue returns the same, whether it is parsed or found in the cache."""
 
 import pytest
 from httpx2 import AsyncClient
 
-from keyshop.entrypoints.api.browse import MAX_KNOWN_LENGTH, MAX_KNOWN_VALUES, Asked, KnownQueries
+from keyshop.entrypoints.api.catalogue_query import (
+    MAX_CACHED_LENGTH,
+    MAX_CACHED_QUERIES,
+    CatalogueQuery,
+    ParsedQueryCache,
+)
 from keyshop.storefront.models import CatalogueFilter, Sort
 
 QUERIES = [
@@ -27,12 +32,12 @@ QUERIES = [
 ]
 
 
-def page(number: int) -> Asked:
-    return Asked(wanted=CatalogueFilter(), sort=Sort.POPULAR, page=number, page_size=36)
+def page(number: int) -> CatalogueQuery:
+    return CatalogueQuery(filter=CatalogueFilter(), sort=Sort.POPULAR, page=number, page_size=36)
 
 
-class TestQueryThatWasAskedBefore:
-    async def test_is_answered_as_at_first(self, client: AsyncClient):
+class TestRepeatedQuery:
+    async def test_returns_the_same_response(self, client: AsyncClient):
         first = [await client.get(f"/api/games{query}") for query in QUERIES]
 
         again = [await client.get(f"/api/games{query}") for query in reversed(QUERIES)]
@@ -42,32 +47,32 @@ class TestQueryThatWasAskedBefore:
         assert {response.status_code for response in first} == {200, 400}
 
 
-class TestKnownQueries:
-    def test_are_found_by_every_letter_of_the_query(self):
-        known = KnownQueries()
+class TestParsedQueryCache:
+    def test_finds_a_query_only_by_the_exact_query_string(self):
+        cache = ParsedQueryCache()
 
-        known.keep(b"page=1", page(1))
+        cache.put(b"page=1", page(1))
 
-        assert known.find(b"page=1") == page(1)
-        assert known.find(b"page=1&") is None
-        assert known.find(b"Page=1") is None
+        assert cache.find(b"page=1") == page(1)
+        assert cache.find(b"page=1&") is None
+        assert cache.find(b"Page=1") is None
 
-    @pytest.mark.parametrize("asked", [1, MAX_KNOWN_VALUES, 5 * MAX_KNOWN_VALUES])
-    def test_are_never_more_than_so_many(self, asked: int):
-        known = KnownQueries()
+    @pytest.mark.parametrize("count", [1, MAX_CACHED_QUERIES, 5 * MAX_CACHED_QUERIES])
+    def test_never_exceeds_its_maximum_size(self, count: int):
+        cache = ParsedQueryCache()
 
-        for number in range(asked):
-            known.keep(b"%d" % number, page(number))
+        for number in range(count):
+            cache.put(b"%d" % number, page(number))
 
-        found = [number for number in range(asked) if known.find(b"%d" % number) is not None]
-        assert 1 <= len(found) <= MAX_KNOWN_VALUES
-        assert found[-1] == asked - 1
+        found = [number for number in range(count) if cache.find(b"%d" % number) is not None]
+        assert 1 <= len(found) <= MAX_CACHED_QUERIES
+        assert found[-1] == count - 1
 
-    def test_are_none_that_nobody_would_send_twice(self):
-        known = KnownQueries()
+    def test_ignores_long_query_strings(self):
+        cache = ParsedQueryCache()
 
-        known.keep(b"x" * MAX_KNOWN_LENGTH, page(1))
-        known.keep(b"x" * (MAX_KNOWN_LENGTH + 1), page(2))
+        cache.put(b"x" * MAX_CACHED_LENGTH, page(1))
+        cache.put(b"x" * (MAX_CACHED_LENGTH + 1), page(2))
 
-        assert known.find(b"x" * MAX_KNOWN_LENGTH) == page(1)
-        assert known.find(b"x" * (MAX_KNOWN_LENGTH + 1)) is None
+        assert cache.find(b"x" * MAX_CACHED_LENGTH) == page(1)
+        assert cache.find(b"x" * (MAX_CACHED_LENGTH + 1)) is None

@@ -1,4 +1,4 @@
-"""What visitors see of a shop that keeps its answers: the same as without, and nothing old."""
+"""Cached responses equal uncached ones and are never stale."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from tests.factories.observed_api import (
 from tests.keyshop.storefront.catalogue_of_30 import stock_catalogue
 from tests.shop import make_game
 
-# Everything that is kept and shows games; "Fresh Iron" stands on all of it.
+# Every cached response that shows games; "Fresh Iron" is part of all of them.
 LISTS = [
     "/best-sellers",
     "/best-sellers?genre=action",
@@ -36,10 +36,10 @@ LISTS = [
     "?genres=action",
     "?platforms=steam",
 ]
-ALSO_KEPT = ["/preorders", "/nobody", "/slug/nobody", "/autocomplete?q=fr"]
+ALSO_CACHED = ["/preorders", "/nobody", "/slug/nobody", "/autocomplete?q=fr"]
 NAMES = ["/genres", "/platforms", "/filter-options"]
 
-# What anybody can make up without end.
+# Requests that a client can vary without end.
 JUNK = [
     "/best-sellers?genre=junk-{}",
     "/by-genre/junk-{}",
@@ -68,7 +68,7 @@ RARE = [
 
 @pytest.fixture
 def redis_url(valkey_url: str, worker_id: str) -> str:
-    """The address of an empty database in which no other test keeps the same lists."""
+    """The URL of an empty Redis database, whose lists no other test caches."""
     number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
     url = f"{valkey_url.removesuffix('/0')}/{1 + number % 15}"
     with Redis.from_url(url) as redis:
@@ -78,7 +78,7 @@ def redis_url(valkey_url: str, worker_id: str) -> str:
 
 @pytest_asyncio.fixture
 async def api(database_url: str, redis_url: str) -> AsyncIterator[ObservedApi]:
-    """A shop of thirty games and `game`, before anybody has asked for them."""
+    """A shop of thirty games and `game`, none of which is cached yet."""
     async with open_observed_api(database_url, redis_url) as opened:
         await stock_catalogue(opened.db)
         yield opened
@@ -86,7 +86,7 @@ async def api(database_url: str, redis_url: str) -> AsyncIterator[ObservedApi]:
 
 @pytest_asyncio.fixture
 async def game(api: ObservedApi) -> str:
-    """A game that stands on every list but the preorders."""
+    """A game that is part of every list but the pre-orders."""
     return await make_game(
         api.db,
         title="Fresh Iron",
@@ -108,22 +108,22 @@ async def other(api: ObservedApi) -> str:
 
 
 def pages_of(game: str, other: str) -> list[str]:
-    """Return all addresses that show the game."""
+    """Return all paths that show the game."""
     return [f"/{game}", "/slug/fresh-iron", f"/{other}/similar", *LISTS]
 
 
-class TestWarmAnswer:
-    async def test_asks_postgresql_for_nothing(self, api: ObservedApi, game: str, other: str):
-        paths = [*pages_of(game, other), *NAMES, *ALSO_KEPT]
+class TestCachedResponse:
+    async def test_needs_no_query_of_postgresql(self, api: ObservedApi, game: str, other: str):
+        paths = [*pages_of(game, other), *NAMES, *ALSO_CACHED]
         await api.warm(*paths)
 
         async def all_are_kept() -> bool:
             return sum([await api.reads_for(path) for path in paths]) == 0
 
-        # A busy machine may lose sight of the control row for a moment, and then asks PostgreSQL.
+        # On a busy machine the control row may expire for a moment; PostgreSQL is read then.
         await until(all_are_kept)
 
-    async def test_is_the_one_without_a_cache_to_the_byte(
+    async def test_equals_the_uncached_response_to_the_byte(
         self, api: ObservedApi, database_url: str, game: str, other: str
     ):
         paths = [
@@ -158,7 +158,7 @@ class TestWarmAnswer:
 
 
 class TestChangedGame:
-    async def test_is_seen_by_the_very_next_read_of_every_page(
+    async def test_is_seen_by_the_next_read_of_every_page(
         self, api: ObservedApi, game: str, other: str
     ):
         paths = pages_of(game, other)
@@ -174,7 +174,9 @@ class TestChangedGame:
             assert all(seen.values())
             assert {str(one) for prices in seen.values() for one in prices} == {price}
 
-    async def test_is_old_in_no_key_that_is_alive(self, api: ObservedApi, game: str, other: str):
+    async def test_is_stale_in_no_key_that_readers_use(
+        self, api: ObservedApi, game: str, other: str
+    ):
         await api.warm(*pages_of(game, other))
         holding = {key for key in await api.keys() if b"8431.41" in await held(api, key)}
         assert len(holding) == len(pages_of(game, other))
@@ -195,9 +197,7 @@ class TestChangedGame:
         for path in paths:
             assert game not in {one["id"] for one in games_in(await api.show(path))}, path
 
-    async def test_that_is_deleted_is_found_nowhere_from_then_on(
-        self, api: ObservedApi, game: str, other: str
-    ):
+    async def test_that_is_deleted_is_shown_nowhere(self, api: ObservedApi, game: str, other: str):
         await api.warm(*pages_of(game, other))
 
         await api.change("DELETE FROM games WHERE id = $1", game)
@@ -226,7 +226,7 @@ class TestChangedGame:
         assert game not in {one["id"] for one in await api.show("/autocomplete?q=fre")}
         assert game in {one["id"] for one in await api.show("/autocomplete?q=rus")}
 
-    async def test_is_found_at_once_where_it_was_missing_before(self, api: ObservedApi):
+    async def test_is_found_at_once_after_its_absence_was_cached(self, api: ObservedApi):
         await api.warm("/late", "/slug/late-arrival", "/late/similar", "?platforms=amiga")
 
         await make_game(
@@ -258,7 +258,7 @@ class TestChangedGame:
 
 
 class TestChangedNames:
-    async def test_of_a_genre_are_seen_wherever_it_stands(self, api: ObservedApi, game: str):
+    async def test_of_a_genre_are_seen_on_every_page(self, api: ObservedApi, game: str):
         paths = [f"/{game}", "/slug/fresh-iron", "/genres", "/filter-options", *LISTS]
         await api.warm(*paths)
 
@@ -271,7 +271,7 @@ class TestChangedNames:
         assert await api.show("/by-genre/Deeds")
 
     @pytest.mark.parametrize("kind", ["genre", "platform", "tag"])
-    async def test_are_gone_from_a_game_that_is_no_longer_linked(
+    async def test_disappear_from_a_game_that_is_no_longer_linked(
         self, api: ObservedApi, game: str, kind: str
     ):
         paths = [f"/{game}", "/slug/fresh-iron", "/best-sellers", "?sort=newest"]
@@ -294,9 +294,9 @@ class TestChangedNames:
         ]
 
 
-class TestStrangers:
-    async def test_leave_nothing_but_short_absences_with_junk(self, api: ObservedApi):
-        # By genre shows the best sellers instead.
+class TestUncacheableRequests:
+    async def test_for_missing_games_store_only_short_absences(self, api: ObservedApi):
+        # /by-genre shows the best sellers instead.
         await api.warm("/best-sellers")
         before = await api.keys()
 
@@ -310,7 +310,7 @@ class TestStrangers:
             assert (await held(api, key)).endswith(b"|")
             assert await api.redis.pttl(key) <= 30_000
 
-    async def test_leave_nothing_with_rare_pages(self, api: ObservedApi):
+    async def test_for_rare_pages_store_nothing(self, api: ObservedApi):
         before = await api.keys()
 
         for path in RARE:
@@ -321,7 +321,7 @@ class TestStrangers:
 
 
 class TestNewGame:
-    async def test_is_not_called_new_for_longer_than_it_is(self, api: ObservedApi):
+    async def test_is_not_shown_as_new_after_two_weeks(self, api: ObservedApi):
         ends = utc_now() + timedelta(seconds=3)
         ends = ends.replace(microsecond=ends.microsecond // 1000 * 1000)
         game = await make_game(api.db, title="Last Day", releaseDate=ends - timedelta(days=14))
@@ -340,7 +340,7 @@ class TestNewGame:
 
 
 async def held(api: ObservedApi, key: str) -> bytes:
-    """Return the value of a key with all that stands before its payload."""
+    """Return the value of a key with the header before its payload."""
     value = await api.redis.get(key)
     assert isinstance(value, bytes)
     return value

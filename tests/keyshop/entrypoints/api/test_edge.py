@@ -3,14 +3,12 @@ import json
 import pytest
 from httpx2 import AsyncClient
 
-from keyshop.entrypoints.api.app import create_app
-from keyshop.entrypoints.api.errors import STATUS_OF, status_of
 from keyshop.entrypoints.api.health import CheckResult
+from keyshop.entrypoints.http.errors import STATUS_BY_FAMILY, error_status
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.api_app import make_app
 from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
 
 
@@ -19,14 +17,14 @@ def families(kind: type[ShopError]) -> list[type[ShopError]]:
 
 
 class TestErrors:
-    async def test_name_an_unknown_route_as_it_was_asked_for(self, client: AsyncClient):
+    async def test_name_an_unknown_route_as_it_was_requested(self, client: AsyncClient):
         response = await client.get("/api/nothing/here?a=1&b=%20")
 
         assert response.status_code == 404
         assert response.json()["error"]["message"] == "Route /api/nothing/here?a=1&b=%20 not found"
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
-    async def test_tell_which_methods_are_possible(self, client: AsyncClient, method: str):
+    async def test_list_the_allowed_methods(self, client: AsyncClient, method: str):
         response = await client.request(method, "/api/games/genres")
 
         assert response.status_code == 405
@@ -49,7 +47,7 @@ class TestErrors:
         ],
         ids=str,
     )
-    async def test_refuse_a_body_that_makes_no_sense(self, client: AsyncClient, body: bytes):
+    async def test_refuse_a_malformed_body(self, client: AsyncClient, body: bytes):
         response = await client.post(
             "/tests/wishes", content=body, headers={"Content-Type": "application/json"}
         )
@@ -58,7 +56,7 @@ class TestErrors:
         assert response.json()["success"] is False
 
     @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 5_000, b'{"a": "secret"}'])
-    async def test_refuse_such_a_body_where_the_framework_reads_it(
+    async def test_refuse_a_malformed_body_that_the_framework_reads(
         self, client: AsyncClient, body: bytes
     ):
         response = await client.post(
@@ -77,22 +75,18 @@ class TestErrors:
         response = await client.post("/tests/wishes", content=too_large)
 
         assert response.status_code == 413
-        assert response.json()["error"]["message"] == "The request's body is larger than 100 kB."
+        assert response.json()["error"]["message"] == "The request body is larger than 100 kB."
 
     async def test_never_show_an_exceptions_own_text(self, client: AsyncClient):
         response = await client.post("/tests/faults")
 
         assert response.status_code == 500
         assert "secret-of-the-house" not in response.text
-        assert "The error's id is" in response.json()["error"]["message"]
+        assert "error id" in response.json()["error"]["message"]
 
-    async def test_say_when_the_database_is_away(self):
-        app = create_app(
-            accounts=account_services(),
-            baskets=BASKETS,
-            cache=PassThrough(),
-            db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
-            checks={},
+    async def test_report_an_unavailable_database(self):
+        app = make_app(
+            Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
         )
 
         async with client_of(app) as client:
@@ -103,15 +97,15 @@ class TestErrors:
         assert response.json()["success"] is False
 
     def test_have_a_status_each(self):
-        """Nothing the shop can say no with reaches a customer as a bare 500."""
+        """No error of the shop reaches a customer as a bare 500."""
         for kind in families(ShopError):
             if kind is not ShopError:
-                assert status_of(kind.__new__(kind)) in STATUS_OF.values()
+                assert error_status(kind.__new__(kind)) in STATUS_BY_FAMILY.values()
 
 
 class TestOrigins:
     @pytest.mark.parametrize("path", ["/api/games", "/api/nothing", "/"])
-    async def test_are_answered_a_preflight_at_any_path(self, client: AsyncClient, path: str):
+    async def test_get_a_preflight_response_at_any_path(self, client: AsyncClient, path: str):
         response = await client.options(
             path, headers={"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}
         )
@@ -122,7 +116,7 @@ class TestOrigins:
         assert "DELETE" in response.headers["access-control-allow-methods"]
         assert "Authorization" in response.headers["access-control-allow-headers"]
 
-    async def test_that_are_allowed_may_read_answers_and_refusals(self, client: AsyncClient):
+    async def test_that_are_allowed_may_read_responses_and_errors(self, client: AsyncClient):
         for path in ("/api/games/genres", "/api/games/nobody", "/api/nothing"):
             response = await client.get(path, headers={"Origin": ORIGIN})
 
@@ -139,7 +133,9 @@ class TestOrigins:
             "null",
         ],
     )
-    async def test_that_are_not_named_exactly_get_no_leave(self, client: AsyncClient, origin: str):
+    async def test_that_are_not_named_exactly_are_not_allowed(
+        self, client: AsyncClient, origin: str
+    ):
         for response in (
             await client.get("/api/games/genres", headers={"Origin": origin}),
             await client.options("/api/games", headers={"Origin": origin}),
@@ -148,9 +144,9 @@ class TestOrigins:
             assert "access-control-allow-origin" not in response.headers
 
 
-class TestEveryAnswer:
+class TestEveryResponse:
     @pytest.mark.parametrize("path", ["/api/games/genres", "/api/nothing", "/", "/live"])
-    async def test_forbids_guessing_its_type_and_framing(self, client: AsyncClient, path: str):
+    async def test_forbids_content_sniffing_and_framing(self, client: AsyncClient, path: str):
         response = await client.get(path)
 
         assert response.headers["x-content-type-options"] == "nosniff"
@@ -166,7 +162,7 @@ class TestEveryAnswer:
 
 class TestHealth:
     @pytest.mark.parametrize("path", ["/health", "/api/health"])
-    async def test_is_told_of_every_part(self, client: AsyncClient, path: str):
+    async def test_reports_every_check(self, client: AsyncClient, path: str):
         response = await client.get(path)
 
         assert response.status_code == 200
@@ -178,13 +174,7 @@ class TestHealth:
         async def is_away() -> CheckResult:
             raise ConnectionError("secret-of-the-house")
 
-        app = create_app(
-            accounts=account_services(),
-            baskets=BASKETS,
-            cache=PassThrough(),
-            db=stocked,
-            checks={"g2a": is_away},
-        )
+        app = make_app(stocked, checks={"g2a": is_away})
         async with client_of(app) as client:
             response = await client.get("/health")
 
@@ -196,26 +186,16 @@ class TestHealth:
         async def is_not_wanted() -> CheckResult:
             return "disconnected"
 
-        app = create_app(
-            accounts=account_services(),
-            baskets=BASKETS,
-            cache=PassThrough(),
-            db=stocked,
-            checks={"redis": is_not_wanted},
-        )
+        app = make_app(stocked, checks={"redis": is_not_wanted})
         async with client_of(app) as client:
             response = await client.get("/health")
 
         assert response.json()["status"] == "ok"
         assert response.json()["checks"]["redis"] == "disconnected"
 
-    async def test_is_bad_without_the_database(self):
-        app = create_app(
-            accounts=account_services(),
-            baskets=BASKETS,
-            cache=PassThrough(),
-            db=Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)),
-            checks={},
+    async def test_is_503_without_the_database(self):
+        app = make_app(
+            Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
         )
 
         async with client_of(app) as client:
@@ -228,7 +208,7 @@ class TestHealth:
 
 
 class TestMetrics:
-    async def test_count_requests_by_route_and_not_by_address(self, client: AsyncClient):
+    async def test_count_requests_by_route_and_not_by_path(self, client: AsyncClient):
         await client.get("/api/games/slug/some-address-of-a-game")
 
         figures = (await client.get("/metrics")).text
@@ -242,7 +222,7 @@ class TestMetrics:
 
 
 class TestPages:
-    async def test_start_page_links_only_what_is_there(self, client: AsyncClient):
+    async def test_start_page_links_only_to_existing_pages(self, client: AsyncClient):
         page = (await client.get("/")).text
 
         links = [part.partition('"')[0] for part in page.split('href="')[1:]]
@@ -250,7 +230,7 @@ class TestPages:
             if not link.startswith("data:"):
                 assert (await client.get(link.replace("&amp;", "&"))).status_code == 200
 
-    async def test_documentation_needs_nothing_from_elsewhere(self, client: AsyncClient):
+    async def test_documentation_loads_nothing_from_other_hosts(self, client: AsyncClient):
         page = (await client.get("/docs")).text
 
         assert "://" not in page
@@ -258,7 +238,7 @@ class TestPages:
             assert f"/docs/files/{file}" in page
             assert (await client.get(f"/docs/files/{file}")).status_code == 200
 
-    async def test_documentation_gives_no_other_file(self, client: AsyncClient):
+    async def test_documentation_serves_no_other_file(self, client: AsyncClient):
         for name in ("docs.py", "..%2Fdocs.py", "swagger-ui.LICENSE"):
             assert (await client.get(f"/docs/files/{name}")).status_code == 404
 
@@ -271,14 +251,14 @@ class TestPages:
             "type": "number"
         }
 
-    async def test_openapi_document_names_bodies_tokens_and_refusals(self, client: AsyncClient):
+    async def test_openapi_document_describes_bodies_tokens_and_errors(self, client: AsyncClient):
         document = (await client.get("/openapi.json")).json()
 
         add = document["paths"]["/api/cart"]["post"]
         assert add["requestBody"]["content"]["application/json"]["schema"] == {
-            "$ref": "#/components/schemas/NewLine"
+            "$ref": "#/components/schemas/AddCartItemBody"
         }
-        quantity = document["components"]["schemas"]["NewLine"]["properties"]["quantity"]
+        quantity = document["components"]["schemas"]["AddCartItemBody"]["properties"]["quantity"]
         assert quantity["type"] == "integer"
         assert add["security"] == [{"Bearer": []}, {}]
         assert document["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"

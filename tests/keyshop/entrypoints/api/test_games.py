@@ -93,7 +93,7 @@ class TestEndpoints:
 
         assert titles(response) == ["Iron Dawn"]
 
-    async def test_say_when_there_is_no_such_game(self, client: AsyncClient):
+    async def test_return_404_for_a_game_that_does_not_exist(self, client: AsyncClient):
         for path in ("nobody", "slug/nobody"):
             response = await client.get(f"/api/games/{path}")
 
@@ -128,7 +128,7 @@ class TestWhatTheFrontendSends:
             ("Lamp,A, B & Co., Ltd,Foo, Inc.", 8),
         ],
     )
-    async def test_a_publisher_whose_name_holds_a_comma(
+    async def test_a_publisher_whose_name_contains_a_comma(
         self, client: AsyncClient, publishers: str, number: int
     ):
         response = await client.get("/api/games", params={"publishers": publishers})
@@ -151,7 +151,7 @@ class TestWhatTheFrontendSends:
             ("pricePreset=50-100", "Iron Dawn", "Iron Next"),
             # A preset overrides a range.
             ("pricePreset=50-100&minPrice=1&maxPrice=2", "Iron Dawn", "Iron Next"),
-            # Half a range is none.
+            # Half a range is ignored.
             ("minPrice=50", "Apex Zero", "Iron Next"),
             ("pricePreset=unheard-of", "Apex Zero", "Iron Next"),
         ],
@@ -169,18 +169,18 @@ class TestWhatTheFrontendSends:
 
         assert response.json()["data"]["total"] == total
 
-    async def test_an_unheard_of_order(self, client: AsyncClient):
+    async def test_an_unknown_order(self, client: AsyncClient):
         response = await client.get("/api/games?sort=best-sellers&pageSize=1")
 
         assert titles(response) == ["Similar"] or titles(response) == ["Iron Dawn"]
 
-    async def test_an_address_with_api_twice(self, client: AsyncClient):
+    async def test_a_path_with_api_twice(self, client: AsyncClient):
         assert (await client.get("/api/api/games/genres")).json() == (
             await client.get("/api/games/genres")
         ).json()
 
 
-class TestAbsurdParameters:
+class TestInvalidParameters:
     @pytest.mark.parametrize(
         "path",
         [
@@ -216,7 +216,7 @@ class TestAbsurdParameters:
             "/%00",
         ],
     )
-    async def test_are_refused_with_a_sentence(self, client: AsyncClient, path: str):
+    async def test_are_refused_with_a_message(self, client: AsyncClient, path: str):
         response = await client.get(f"/api/games{path}")
 
         assert response.status_code == 400
@@ -244,7 +244,7 @@ class TestAbsurdParameters:
             ("?genres=,,,", 31),
         ],
     )
-    async def test_are_taken_for_the_nearest_sensible_value(
+    async def test_are_set_to_the_nearest_valid_value(
         self, client: AsyncClient, path: str, number: int
     ):
         assert len(titles(await client.get(f"/api/games{path}"))) == number

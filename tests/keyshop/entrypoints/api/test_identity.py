@@ -1,4 +1,4 @@
-"""Who asks: tokens that are good, tokens that are not, and nobody at all."""
+"""The user behind a request: valid tokens, invalid tokens, and none."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def with_other_payload(token: str, **changes: Any) -> str:
 
 
 def bad_headers(alice: Person, bob: Person) -> dict[str, str]:
-    """Return what is sent instead of a good token, by what is wrong with it."""
+    """Return invalid tokens by what is wrong with them."""
     good = claims_of(alice.token)
     past = int((utc_now() - timedelta(hours=1)).timestamp())
     tokens = {
@@ -81,7 +81,7 @@ def bad_headers(alice: Person, bob: Person) -> dict[str, str]:
 
 
 async def guarded_operations(guest: Person) -> list[tuple[str, str, bool]]:
-    """List method, address, and whether guests are let in, from the API's own description."""
+    """List method, path, and whether guests are allowed, from the OpenAPI document."""
     document = (await guest.ask("GET", "/openapi.json")).json()
     return [
         (method, path.replace("{game_id}", "some-game"), {} in operation["security"])
@@ -92,7 +92,7 @@ async def guarded_operations(guest: Person) -> list[tuple[str, str, bool]]:
 
 
 class TestGuardedRoutes:
-    async def test_are_all_that_are_personal(self, guest: Person):
+    async def test_are_all_routes_with_personal_data(self, guest: Person):
         guarded = await guarded_operations(guest)
 
         document = (await guest.ask("GET", "/openapi.json")).json()
@@ -105,7 +105,7 @@ class TestGuardedRoutes:
         assert personal <= {(method, path) for method, path, _ in guarded}
         assert len(guarded) >= 24
 
-    async def test_refuse_whoever_has_no_token(self, guest: Person):
+    async def test_refuse_a_request_without_a_token(self, guest: Person):
         for method, path, lets_guests_in in await guarded_operations(guest):
             if not lets_guests_in:
                 answer = await guest.ask(method, path, json={})
@@ -114,7 +114,7 @@ class TestGuardedRoutes:
                 assert message_of(answer) == NO_TOKEN
                 assert answer.headers["www-authenticate"] == "Bearer"
 
-    async def test_refuse_every_token_that_is_not_good(self, guest, alice, bob):
+    async def test_refuse_every_invalid_token(self, guest, alice, bob):
         headers = bad_headers(alice, bob)
 
         wrong = [
@@ -129,7 +129,7 @@ class TestGuardedRoutes:
 
         assert wrong == []
 
-    async def test_let_nobody_in_who_has_signed_out(self, guest, alice):
+    async def test_refuse_a_token_after_sign_out(self, guest, alice):
         token = alice.token
         await alice.do("POST", "/api/auth/logout")
         guest.token = token
@@ -138,7 +138,7 @@ class TestGuardedRoutes:
             answer = await guest.ask(method, path, json={"code": "1"})
             assert answer.status_code == 401, (method, path)
 
-    async def test_take_the_schemes_name_in_any_case(self, guest, alice):
+    async def test_accept_the_scheme_in_any_case(self, guest, alice):
         header = {"Authorization": f"bearer {alice.token}"}
 
         assert (await guest.get("/api/auth/me", headers=header))["id"] == alice.id
@@ -146,8 +146,8 @@ class TestGuardedRoutes:
 
 class TestBadToken:
     @pytest.mark.parametrize("path", BASKETS)
-    async def test_is_never_taken_for_a_guest(self, guest, alice, games, path: str):
-        # The owner of a sign-in that is over would see, and fill, a basket that is not theirs.
+    async def test_is_never_treated_as_a_guest(self, guest, alice, games, path: str):
+        # With an expired token, its owner would see and fill a basket that is not theirs.
         await guest.put(games[0])
         expired = signed(claims_of(alice.token) | {"exp": 1})
 
@@ -169,8 +169,8 @@ class TestBadToken:
         assert await guest.cart() == {}
 
 
-class TestPasswordOfTheWholeSite:
-    async def test_which_browsers_send_by_themselves_leaves_guests_who_they_are(self, guest, games):
+class TestBasicAuthenticationOfTheWholeSite:
+    async def test_does_not_change_who_a_guest_is(self, guest, games):
         of_the_site = {"Authorization": "Basic c3RhZmY6c3RhZ2luZw=="}
 
         added = await guest.ask("POST", "/api/cart", json={"gameId": games[0]}, headers=of_the_site)
@@ -193,7 +193,7 @@ class TestCookie:
         assert guest.session != alice.id
         assert await alice.cart() == {games[0]: 1}
 
-    async def test_of_somebody_else_is_of_no_use_beside_a_token(self, app, guest, alice, games):
+    async def test_of_another_user_is_ignored_beside_a_token(self, app, guest, alice, games):
         await guest.put(games[0])
         alice.take_session(str(guest.session))
 
@@ -213,10 +213,10 @@ class TestCookie:
         assert await alice.cart() == {}
         assert (await bob.cart(), await bob.wishlist()) == ({games[0]: 1}, {games[1]})
 
-    async def test_header_counts_for_nothing_but_signing_in(self, app, guest, alice, games):
+    async def test_header_is_read_only_at_sign_in(self, app, guest, alice, games):
         await guest.put(games[0])
         header = {"x-session-id": str(guest.session)}
-        guest.caller.cookies.clear()
+        guest.client.cookies.clear()
 
         assert (await guest.get("/api/cart", headers=header))["items"] == []
         answer = await alice.ask("POST", "/api/cart/migrate", headers=header)
@@ -224,7 +224,7 @@ class TestCookie:
 
 
 class TestOperators:
-    async def test_are_let_in(self, alice: Person, stocked: Database):
+    async def test_are_allowed(self, alice: Person, stocked: Database):
         async with stocked.transaction() as tx:
             await tx.execute("UPDATE users SET role = 'ADMIN' WHERE id = $1", alice.id)
         await alice.sign_in(alice.email)
@@ -244,13 +244,13 @@ class TestOperators:
 
         assert (await alice.ask("GET", "/tests/office")).status_code == 403
 
-    async def test_are_asked_for_a_token(self, alice: Person, bob: Person, guest: Person):
+    async def test_need_a_token(self, alice: Person, bob: Person, guest: Person):
         assert (await guest.ask("GET", "/tests/office")).status_code == 401
         for name, header in bad_headers(alice, bob).items():
             answer = await guest.ask("GET", "/tests/office", headers={"Authorization": header})
             assert answer.status_code == 401, name
 
-    async def test_end_when_their_role_does(self, alice: Person, stocked: Database):
+    async def test_lose_access_with_their_role(self, alice: Person, stocked: Database):
         async with stocked.transaction() as tx:
             await tx.execute("UPDATE users SET role = 'ADMIN' WHERE id = $1", alice.id)
         await alice.sign_in(alice.email)

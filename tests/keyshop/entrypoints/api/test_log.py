@@ -11,17 +11,15 @@ import asyncio, sys
 from keyshop.kit.metrics import share_metrics
 from pathlib import Path
 share_metrics(Path(sys.argv[1]))
-from keyshop.entrypoints.api.app import create_app
+from tests.factories.api_app import make_app
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.account_services import account_services
 
 async def main():
-    app = create_app(
-        accounts=account_services(), baskets=BASKETS, cache=PassThrough(), db=Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), checks={}, metrics_folder=Path(sys.argv[1])
-    )
+    app = make_app(Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), metrics_folder=Path(sys.argv[1]))
     async with client_of(app) as client:
         for _ in range(3):
             await client.get("/live")
@@ -42,10 +40,10 @@ class TestLog:
         assert (line["method"], line["status"]) == ("GET", 200)
         assert line["milliseconds"] > 0
         assert "something-private" not in str(line)
-        # The figures count it; a line for each would cost as much as the answer.
+        # The metrics count it; a log line would cost as much as the response.
         assert line["log_level"] == "debug"
 
-    async def test_shows_an_operator_what_was_refused(self, client: AsyncClient):
+    async def test_has_a_line_at_level_info_for_a_refused_request(self, client: AsyncClient):
         with capture_logs() as lines:
             await client.get("/api/games/no-such-game")
 
@@ -54,7 +52,7 @@ class TestLog:
 
 
 class TestMetricsOfSeveralProcesses:
-    def test_stand_at_one_address_and_none_are_lost(self, tmp_path: Path):
+    def test_are_summed_at_one_path_and_none_are_lost(self, tmp_path: Path):
         figures = [
             subprocess.run(
                 [sys.executable, "-c", _COUNT, tmp_path],

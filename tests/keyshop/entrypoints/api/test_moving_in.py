@@ -23,7 +23,7 @@ async def fading(stocked: Database):
 
 
 async def sell_out(db: Database, game_id: str, *, in_stock: bool = False) -> None:
-    """Let nobody buy the game any more, or everybody again."""
+    """Take the game out of stock, or put it back."""
     async with db.transaction() as tx:
         await tx.execute('UPDATE games SET "inStock" = $2 WHERE id = $1', game_id, in_stock)
 
@@ -82,7 +82,7 @@ class TestSignIn:
         outcomes = {line["gameId"]: line["outcome"] for line in data["migration"]["cart"]}
         assert outcomes == {games[0]: "merged", fading: "kept"}
         assert await guest.cart() == {games[0]: 1}
-        # Under an id that nobody could have known before.
+        # Under a session id that could not be known before.
         assert guest.session not in {None, before}
         assert str(guest.session) not in str(data)
         guest.token = ""
@@ -194,7 +194,7 @@ class TestMigration:
         assert body["data"] == {"migration": NOTHING}
 
     @pytest.mark.parametrize("path", MIGRATIONS)
-    async def test_needs_somebody_who_is_signed_in(self, guest: Person, games, path: str):
+    async def test_requires_a_sign_in(self, guest: Person, games, path: str):
         await guest.put(games[0])
 
         assert (await guest.ask("POST", path)).status_code == 401

@@ -1,4 +1,4 @@
-"""A stranger who reads the OpenAPI document and tries everything."""
+"""Requests that schemathesis generates from the OpenAPI document."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ async def address(app: ASGIApp) -> AsyncIterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    # Callers wait in the listener's queue until the server is ready.
+    # Connections wait in the listener's queue until the server is ready.
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
@@ -35,7 +35,7 @@ async def address(app: ASGIApp) -> AsyncIterator[str]:
 
 
 class TestOpenApiDocument:
-    # The program opens an account for itself, so that it comes past the guards.
+    # Schemathesis registers an account for itself, so that it is signed in.
     @pytest.mark.parametrize(
         "effort",
         [
@@ -43,7 +43,7 @@ class TestOpenApiDocument:
             pytest.param(("--max-examples=40",), marks=pytest.mark.slow, id="slow"),
         ],
     )
-    async def test_is_true_whatever_is_asked(
+    async def test_is_true_for_generated_requests(
         self, address: str, tmp_path: Path, effort: tuple[str, ...]
     ):
         program = Path(sys.executable).with_name("schemathesis")

@@ -1,4 +1,4 @@
-"""Answers that are one person's: kept by nobody, and cookies that only the shop can read."""
+"""Personal responses are not stored outside the shop, and cookies are sent only to it."""
 
 from ipaddress import IPv4Network
 
@@ -6,10 +6,8 @@ import pytest
 import pytest_asyncio
 from litestar.types import ASGIApp
 
-from keyshop.entrypoints.api.app import create_app
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, new_email, open_browser
 
 PERSONAL = [
@@ -34,20 +32,14 @@ PERSONAL = [
 @pytest_asyncio.fixture
 async def public_app(stocked: Database) -> ASGIApp:
     """The shop as visitors reach it over TLS, behind a proxy."""
-    return create_app(
-        db=stocked,
-        cache=PassThrough(),
-        accounts=account_services(),
-        baskets=BASKETS,
-        checks={},
-        trusted_proxies=[IPv4Network("10.0.0.0/8")],
-        secure_cookies=True,
-    )
+    return make_app(stocked, trusted_proxies=[IPv4Network("10.0.0.0/8")], secure_cookies=True)
 
 
-class TestPersonalAnswer:
+class TestPersonalResponse:
     @pytest.mark.parametrize(("method", "path"), PERSONAL)
-    async def test_is_kept_by_nobody(self, guest: Person, alice: Person, method: str, path: str):
+    async def test_is_not_stored_by_browsers_or_proxies(
+        self, guest: Person, alice: Person, method: str, path: str
+    ):
         for person in (guest, alice):
             answer = await person.ask(method, path)
 
@@ -55,29 +47,22 @@ class TestPersonalAnswer:
             assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
             assert answer.headers["x-content-type-options"] == "nosniff"
 
-    async def test_is_no_game(self, guest: Person):
+    async def test_excludes_the_catalogue(self, guest: Person):
         answer = await guest.ask("GET", "/api/games/genres")
 
         assert "cache-control" not in answer.headers
 
 
 class TestEncryptedShop:
-    async def test_gives_cookies_that_never_travel_in_clear(self, public_app, games):
+    async def test_sets_cookies_that_are_sent_only_over_tls(self, public_app, games):
         async with open_browser(public_app) as guest:
             answer = await guest.ask("POST", "/api/cart", json={"gameId": games[0]})
 
         assert "Secure" in answer.headers["set-cookie"].split("; ")
         assert "max-age=" in answer.headers["strict-transport-security"]
 
-    async def test_gives_them_when_its_proxy_says_so(self, stocked: Database, games):
-        app = create_app(
-            db=stocked,
-            cache=PassThrough(),
-            accounts=account_services(),
-            baskets=BASKETS,
-            checks={},
-            trusted_proxies=[IPv4Network("10.0.0.0/8")],
-        )
+    async def test_sets_them_when_a_trusted_proxy_reports_tls(self, stocked: Database, games):
+        app = make_app(stocked, trusted_proxies=[IPv4Network("10.0.0.0/8")])
         secure = []
         for address, proto in [
             ("10.0.0.1", "https"),
@@ -95,7 +80,7 @@ class TestEncryptedShop:
 
         assert secure == [True, False, False]
 
-    async def test_notes_where_a_sign_in_came_from(self, public_app, stocked: Database, alice):
+    async def test_records_the_address_of_a_sign_in(self, public_app, stocked: Database, alice):
         header = {"X-Forwarded-For": "198.51.100.1, 203.0.113.77", "User-Agent": "Fire\x01fox"}
         async with open_browser(public_app, address="10.0.0.1") as phone:
             await phone.sign_in(alice.email, headers=header)
@@ -109,7 +94,7 @@ class TestEncryptedShop:
         assert noted is not None
         assert tuple(noted) == ("203.0.113.77", "Firefox")
 
-    async def test_counts_clients_and_not_its_proxy(self, public_app):
+    async def test_limits_clients_and_not_their_proxy(self, public_app):
         async def register(client: str) -> int:
             answer = await proxy.ask(
                 "POST",

@@ -1,4 +1,4 @@
-"""A customer's own account over HTTP."""
+"""The signed-in customer's own account over HTTP."""
 
 import pytest
 
@@ -10,7 +10,7 @@ NEW_PASSWORD = "Another-Door-2"
 
 class TestProfile:
     @pytest.mark.parametrize("path", ["/api/auth/me", "/api/user/profile"])
-    async def test_has_the_fields_that_pages_read(self, alice: Person, path: str):
+    async def test_has_the_fields_that_the_storefront_reads(self, alice: Person, path: str):
         profile = await alice.get(path)
 
         assert profile == {
@@ -64,14 +64,14 @@ class TestProfile:
     @pytest.mark.parametrize(
         "wrong", [{"nickname": 5}, {"nickname": "A"}, {"firstName": []}, "text", None], ids=str
     )
-    async def test_refuses_names_that_are_none(self, alice: Person, wrong):
+    async def test_refuses_invalid_names(self, alice: Person, wrong):
         response = await alice.ask("PUT", "/api/user/profile", json=wrong)
 
         assert response.status_code == 400
 
 
 class TestPassword:
-    async def test_is_changed_by_whoever_knows_it(self, alice: Person, guest: Person):
+    async def test_is_changed_with_the_current_one(self, alice: Person, guest: Person):
         await guest.sign_in(alice.email)
 
         body = await alice.do(
@@ -104,7 +104,9 @@ class TestPassword:
         ],
         ids=str,
     )
-    async def test_stays_otherwise(self, alice: Person, guest: Person, given, sentence: str):
+    async def test_is_not_changed_without_the_current_one(
+        self, alice: Person, guest: Person, given, sentence: str
+    ):
         response = await alice.ask("PUT", "/api/user/password", json=given)
 
         assert response.status_code == 400
@@ -112,14 +114,14 @@ class TestPassword:
         assert (await guest.sign_in(alice.email, PASSWORD))["user"]["id"] == alice.id
 
 
-class TestFigures:
+class TestStatistics:
     async def test_of_the_balance_are_numbers(self, alice: Person, stocked: Database):
         async with stocked.transaction() as tx:
             await tx.execute("UPDATE users SET balance = 12.5 WHERE id = $1", alice.id)
 
         assert await alice.get("/api/user/balance") == {"balance": 12.5, "currency": "EUR"}
 
-    async def test_of_the_account_are_all_there(self, alice: Person):
+    async def test_of_the_account_are_complete(self, alice: Person):
         assert await alice.get("/api/user/stats") == {
             "totalGames": 0,
             "totalSaved": 0,

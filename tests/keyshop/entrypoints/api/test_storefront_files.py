@@ -1,4 +1,4 @@
-"""A built storefront beside the API: its files, its addresses, and nothing else of the disk."""
+"""A built storefront beside the API: its files, its paths, and no other file of the disk."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,11 +7,9 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.api_app import make_app
 from tests.keyshop.entrypoints.api.conftest import client_of
 
 _INDEX = "<!doctype html><title>The storefront</title>"
@@ -19,7 +17,7 @@ _INDEX = "<!doctype html><title>The storefront</title>"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What a build leaves behind, in a folder beside things that are nobody's business."""
+    """A built storefront, in a folder beside files that must not be served."""
     (tmp_path / "secret.txt").write_text("hush")
     folder = tmp_path / "dist"
     (folder / "assets").mkdir(parents=True)
@@ -34,24 +32,15 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """Somebody who calls a shop whose database is of no interest here."""
+    """A client of a shop whose database does not matter here."""
     db = Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
-    async with client_of(
-        create_app(
-            accounts=account_services(),
-            baskets=BASKETS,
-            cache=PassThrough(),
-            db=db,
-            checks={},
-            storefront_dir=folder,
-        )
-    ) as caller:
-        yield caller
+    async with client_of(make_app(db, storefront_dir=folder)) as client:
+        yield client
 
 
 class TestStorefront:
     @pytest.mark.parametrize("path", ["/", "/index.html", "/game/some-slug", "/a/b?c=d", "/apis"])
-    async def test_its_page_answers_every_address_that_is_not_the_shops(self, storefront, path):
+    async def test_its_page_is_served_at_every_path_that_is_not_the_apis(self, storefront, path):
         answer = await storefront.get(path)
 
         assert answer.status_code == 200
@@ -60,18 +49,18 @@ class TestStorefront:
         assert answer.headers["cache-control"] == "no-cache"
 
     @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/api/api/nothing", "//api/nothing"])
-    async def test_an_unknown_address_of_the_api_stays_404(self, storefront, path):
+    async def test_an_unknown_path_of_the_api_stays_404(self, storefront, path):
         answer = await storefront.get(f"http://shop.example{path}")
 
         assert answer.status_code == 404
         assert answer.json()["success"] is False
 
-    async def test_the_shops_own_pages_stay(self, storefront):
+    async def test_the_apis_own_pages_stay(self, storefront):
         assert (await storefront.get("/live")).json() == {"status": "ok"}
         assert (await storefront.get("/openapi.json")).json()["openapi"]
         assert "The storefront" not in (await storefront.get("/docs")).text
 
-    async def test_only_reading_is_possible(self, storefront):
+    async def test_only_get_and_head_are_allowed(self, storefront):
         assert (await storefront.post("/game/some-slug")).status_code in {404, 405}
         looked = await storefront.head("/game/some-slug")
         assert looked.status_code == 200
@@ -90,7 +79,7 @@ class TestStorefront:
             ("/logo.svg", "image/svg+xml; charset=utf-8", "no-cache"),
         ],
     )
-    async def test_a_file_says_what_it_is_and_how_long_it_stays(
+    async def test_a_file_has_its_media_type_and_cache_headers(
         self, storefront, path, media_type, caching
     ):
         answer = await storefront.get(path)
@@ -117,13 +106,13 @@ class TestStorefront:
             "/" + "x" * 5000,
         ],
     )
-    async def test_nothing_beside_its_folder_is_shown(self, storefront, path):
+    async def test_nothing_outside_its_folder_is_served(self, storefront, path):
         answer = await storefront.get(f"http://shop.example{path}")
 
         assert answer.status_code == 200
         assert answer.text == _INDEX
 
-    async def test_a_new_build_is_there_at_once(self, storefront, folder):
+    async def test_a_new_build_is_served_at_once(self, storefront, folder):
         await storefront.get("/")
         (folder / "index.html").write_text("new")
 
@@ -131,6 +120,6 @@ class TestStorefront:
 
 
 class TestWithoutStorefront:
-    async def test_the_start_page_answers(self, client):
+    async def test_the_start_page_is_served(self, client):
         assert "keyshop" in (await client.get("/")).text
         assert (await client.get("/game/some-slug")).status_code == 404

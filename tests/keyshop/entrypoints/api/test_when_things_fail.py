@@ -1,4 +1,4 @@
-"""What customers are told when parts of the shop do not work, and what they keep."""
+"""What customers see, and what they keep, when parts of the shop fail."""
 
 import asyncio
 
@@ -6,12 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.entrypoints.api.app import create_app
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
-from tests.factories.account_services import BASKETS, account_services
+from tests.factories.account_services import account_services
+from tests.factories.api_app import make_app
 from tests.factories.browsers import PASSWORD, message_of, new_email, open_browser
 from tests.keyshop.kit.test_commit import Forsaken
 from tests.shop import make_game
@@ -61,9 +60,7 @@ class TestDatabaseThatIsAway:
     @pytest.mark.parametrize(("method", "path", "given"), REQUESTS)
     async def test_is_told_with_the_time_to_wait(self, method: str, path: str, given):
         db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
-        app = create_app(
-            db=db, cache=PassThrough(), accounts=account_services(), baskets=BASKETS, checks={}
-        )
+        app = make_app(db)
 
         async with open_browser(app) as guest:
             answer = await guest.ask(method, path, json=given)
@@ -75,13 +72,11 @@ class TestDatabaseThatIsAway:
 
 
 class TestDatabaseThatLeavesAtTheCommit:
-    async def test_invites_nobody_to_do_the_same_again(self, db: Database, database_url: str):
+    async def test_does_not_invite_the_customer_to_retry(self, db: Database, database_url: str):
         game = await make_game(db)
         leaving = Database(database_url, guard=Forsaken(DatabaseUnavailable))
         await leaving.open()
-        app = create_app(
-            db=leaving, cache=PassThrough(), accounts=account_services(), baskets=BASKETS, checks={}
-        )
+        app = make_app(leaving)
 
         async with open_browser(app) as guest:
             answer = await guest.ask("POST", "/api/cart", json={"gameId": game})
@@ -95,13 +90,7 @@ class TestDatabaseThatLeavesAtTheCommit:
 class TestCrowd:
     async def test_that_is_too_large_is_asked_to_come_back(self, stocked: Database):
         passwords = PasswordPool(threads=1, queue=1, cost=8)
-        app = create_app(
-            db=stocked,
-            cache=PassThrough(),
-            accounts=replace(account_services(), passwords=passwords),
-            baskets=BASKETS,
-            checks={},
-        )
+        app = make_app(stocked, accounts=replace(account_services(), passwords=passwords))
 
         async def sign_in():
             given = {"email": new_email(), "password": PASSWORD}

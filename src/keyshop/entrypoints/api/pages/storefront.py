@@ -1,4 +1,4 @@
-"""A built single-page storefront: its files, and its index.html for every address of its own."""
+"""A built single-page storefront: its files, and its index.html for every other path."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 _Headers = list[tuple[bytes, bytes]]
 
-# The library's own list; that of the machine would make each machine answer differently.
+# Python's own list: with the machine's list, each machine would answer differently.
 _TYPES: Final = MimeTypes(filenames=())
 for _suffix, _type in {
     ".js": "text/javascript",
@@ -27,72 +27,71 @@ for _suffix, _type in {
 }.items():
     _TYPES.add_type(_type, _suffix)
 
-# A build writes a digest of the content into the name, as in `index-B4xQ71_z.js`.
+# A build puts a digest of the content into the file name, such as `index-B4xQ71_z.js`.
 _DIGEST: Final = re.compile(r"[.-](?=[^.]*\d)[0-9A-Za-z_]{8,}\.[0-9A-Za-z.]+$")
-_FOR_EVER: Final = b"public, max-age=31536000, immutable"
-_ASK_FIRST: Final = b"no-cache"
+_IMMUTABLE: Final = b"public, max-age=31536000, immutable"
+_REVALIDATE: Final = b"no-cache"
 
 
 class _File(Struct, frozen=True):
-    """A file as it is sent."""
-
     body: bytes
     etag: bytes
     media_type: bytes
-    caching: bytes
+    cache_control: bytes
 
 
 class StorefrontFiles:
-    """Answers GET for every address outside the shop's own; the rest goes to the application."""
+    """Answers GET for every path outside the application's routes; passes the rest on."""
 
     def __init__(self, app: ASGIApp, folder: Path, own_paths: Iterable[str]) -> None:
         """
-        Remember what is whose.
+        Wrap the application.
 
         Args:
-            app: The shop's application.
-            folder: The built storefront, with its index.html.
-            own_paths: The application's routes; what shares their first word is the application's.
+            app: The application.
+            folder: The folder of the built storefront, which contains index.html.
+            own_paths: The application's routes. A path with the same first segment as one of them
+                belongs to the application.
         """
         self._app = app
         self._folder = folder.resolve()
-        self._ours = {_first_word(path) for path in own_paths} - {""}
+        self._own_segments = {_first_segment(path) for path in own_paths} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send a file, or pass the request on."""
-        if scope["type"] != ScopeType.HTTP or not self._is_asked(scope):
+        if scope["type"] != ScopeType.HTTP or not self._is_storefront_path(scope):
             await self._app(scope, receive, send)
             return
         scope["path_template"] = "storefront"
         await _send_file(scope, send, await asyncio.to_thread(self._read, scope["path"]))
 
-    def _is_asked(self, scope: HTTPScope) -> bool:
-        return scope["method"] in {"GET", "HEAD"} and _first_word(scope["path"]) not in self._ours
+    def _is_storefront_path(self, scope: HTTPScope) -> bool:
+        is_own = _first_segment(scope["path"]) in self._own_segments
+        return scope["method"] in {"GET", "HEAD"} and not is_own
 
     def _read(self, path: str) -> _File:
         return _read_file(self._find(path) or self._folder / "index.html")
 
     def _find(self, path: str) -> Path | None:
-        """Return the file of this path, if the storefront has it and may show it."""
+        """Return the file of this path, unless it is hidden or outside the folder."""
         if any(part.startswith(".") and part != ".well-known" for part in path.split("/")):
             return None
         try:
-            # Resolved, so that no link leads out of the folder.
-            found = (self._folder / path.lstrip("/")).resolve()
-            return found if found.is_relative_to(self._folder) and found.is_file() else None
+            # Resolved, so that no symbolic link leads out of the folder.
+            file = (self._folder / path.lstrip("/")).resolve()
+            return file if file.is_relative_to(self._folder) and file.is_file() else None
         except OSError:
-            return None  # such as a name that is too long to be one
+            return None  # such as a file name that is too long
 
 
 def _read_file(file: Path) -> _File:
     with file.open("rb") as opened:
-        state = file.stat()
+        status = file.stat()
         body = opened.read()
     return _File(
         body=body,
-        etag=f'"{state.st_mtime_ns:x}-{len(body):x}"'.encode(),
+        etag=f'"{status.st_mtime_ns:x}-{len(body):x}"'.encode(),
         media_type=_media_type(file.name),
-        caching=_FOR_EVER if _DIGEST.search(file.name) else _ASK_FIRST,
+        cache_control=_IMMUTABLE if _DIGEST.search(file.name) else _REVALIDATE,
     )
 
 
@@ -105,16 +104,16 @@ def _media_type(name: str) -> bytes:
 
 
 async def _send_file(scope: HTTPScope, send: Send, file: _File) -> None:
-    is_known = (b"if-none-match", file.etag) in scope["headers"]
-    body = b"" if is_known or scope["method"] == "HEAD" else file.body
-    headers: _Headers = [(b"etag", file.etag), (b"cache-control", file.caching)]
-    if not is_known:
+    is_unchanged = (b"if-none-match", file.etag) in scope["headers"]
+    body = b"" if is_unchanged or scope["method"] == "HEAD" else file.body
+    headers: _Headers = [(b"etag", file.etag), (b"cache-control", file.cache_control)]
+    if not is_unchanged:
         headers.append((b"content-type", file.media_type))
         headers.append((b"content-length", str(len(file.body)).encode()))
-    status = 304 if is_known else 200
+    status = 304 if is_unchanged else 200
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _first_word(path: str) -> str:
+def _first_segment(path: str) -> str:
     return path.strip("/").partition("/")[0]

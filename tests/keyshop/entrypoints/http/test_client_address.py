@@ -1,4 +1,4 @@
-"""Whose request it is: forwarding headers are anybody's, unless a proxy of ours wrote them."""
+"""The client's address: forwarding headers count only if a trusted proxy wrote them."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import cast
@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar.types import HTTPScope
 
-from keyshop.entrypoints.api.client_address import Network, Proxies
+from keyshop.entrypoints.http.client_address import Network, TrustedProxies
 
-OURS: list[Network] = [IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8")]
-PROXIES = Proxies(OURS)
+TRUSTED: list[Network] = [IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8")]
+PROXIES = TrustedProxies(TRUSTED)
 
 
 def scope_of(peer: str | None, *forwarded: str, proto: str | None = None) -> HTTPScope:
@@ -23,7 +23,7 @@ def scope_of(peer: str | None, *forwarded: str, proto: str | None = None) -> HTT
     return cast("HTTPScope", scope)
 
 
-class TestClient:
+class TestClientAddress:
     @pytest.mark.parametrize(
         ("peer", "forwarded", "client"),
         [
@@ -46,29 +46,29 @@ class TestClient:
             (None, ["198.51.100.1"], "0.0.0.0"),
         ],
     )
-    def test_is_the_nearest_that_is_no_proxy_of_ours(self, peer, forwarded, client):
-        assert PROXIES.client_of(scope_of(peer, *forwarded)) == client
+    def test_is_the_nearest_address_that_is_not_a_trusted_proxy(self, peer, forwarded, client):
+        assert PROXIES.client_address(scope_of(peer, *forwarded)) == client
 
-    def test_is_the_connection_where_no_proxy_is_trusted(self):
-        assert Proxies([]).client_of(scope_of("10.0.0.1", "203.0.113.5")) == "10.0.0.1"
+    def test_is_the_peer_if_no_proxy_is_trusted(self):
+        assert TrustedProxies([]).client_address(scope_of("10.0.0.1", "203.0.113.5")) == "10.0.0.1"
 
     @given(
         invented=st.lists(st.text(st.characters(max_codepoint=255)), max_size=40),
-        stranger=st.ip_addresses().filter(lambda ip: not any(ip in network for network in OURS)),
+        stranger=st.ip_addresses().filter(lambda ip: not any(ip in network for network in TRUSTED)),
         hops=st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=5),
     )
-    def test_is_never_what_a_stranger_invents(
+    def test_is_never_forged_by_the_client(
         self, invented: list[str], stranger: IPv4Address | IPv6Address, hops: list[int]
     ):
         mapped = stranger.ipv4_mapped if isinstance(stranger, IPv6Address) else None
-        if mapped is not None and any(mapped in network for network in OURS):
+        if mapped is not None and any(mapped in network for network in TRUSTED):
             return
         proxies = [str(IPv4Address("10.0.0.0") + hop) for hop in hops]
         # Each of our proxies adds whom it heard from; the last one is the connection's other end.
         *written, peer = [str(stranger), *proxies]
         scope = scope_of(peer, ", ".join([*invented, *written]))
 
-        assert PROXIES.client_of(scope) == str(mapped or stranger)
+        assert PROXIES.client_address(scope) == str(mapped or stranger)
 
 
 class TestEncryption:
@@ -82,11 +82,11 @@ class TestEncryption:
             ("203.0.113.5", "https", False),
         ],
     )
-    def test_is_told_by_proxies_of_ours_alone(self, peer, proto, encrypted):
+    def test_is_reported_only_by_trusted_proxies(self, peer, proto, encrypted):
         assert PROXIES.is_encrypted(scope_of(peer, proto=proto)) is encrypted
 
-    def test_is_seen_where_the_shop_does_it_itself(self):
+    def test_is_detected_on_a_direct_connection(self):
         scope = scope_of("203.0.113.5")
         scope["scheme"] = "https"
 
-        assert Proxies([]).is_encrypted(scope)
+        assert TrustedProxies([]).is_encrypted(scope)

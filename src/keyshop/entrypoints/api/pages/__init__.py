@@ -1,0 +1,1 @@
+"""Pages for people: the start page, mailed links, the documentation and a built storefront."""

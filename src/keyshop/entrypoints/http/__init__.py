@@ -1,0 +1,1 @@
+"""What the API shares with other web applications: requests, responses, identity, errors."""

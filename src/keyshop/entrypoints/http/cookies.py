@@ -1,0 +1,87 @@
+"""The shop's only cookie, which names the basket of a visitor without an account."""
+
+from typing import Final
+
+from litestar.datastructures import Cookie
+from litestar.types import HTTPScope
+
+from keyshop.baskets.rules import is_session_id
+from keyshop.entrypoints.http.dependencies import ApiShop
+from keyshop.entrypoints.http.headers import find_header, list_headers
+from keyshop.entrypoints.http.requests import ApiRequest
+
+_SESSION: Final = b"sessionId"
+_SESSION_HEADER: Final = b"x-session-id"
+_MAX_AGE: Final = 24 * 60 * 60  # seconds
+
+
+def find_session(scope: HTTPScope) -> str | None:
+    """
+    Return the session id of the cookie, which proves nothing yet; "" if it is malformed.
+
+    A malformed id never reaches the database or the cache. Another program on a neighbouring
+    domain may have set a cookie of the same name, so the first well-formed one counts.
+    """
+    found = None
+    for header in list_headers(scope, b"cookie"):
+        for part in header.split(b";"):
+            name, _, value = part.strip().partition(b"=")
+            if name == _SESSION:
+                found = found or _parse_session_id(value)
+    return found
+
+
+def find_session_at_sign_in(scope: HTTPScope) -> str | None:
+    """Return the cookie's session id or, without a cookie, that of the header for other clients."""
+    session_id = find_session(scope)
+    if session_id is not None:
+        return session_id or None
+    value = find_header(scope, _SESSION_HEADER)
+    return (_parse_session_id(value) or None) if value is not None else None
+
+
+def _parse_session_id(value: bytes) -> str:
+    # Latin-1 decodes every byte; a session id is ASCII, so other characters fail the test.
+    text = value.strip(b'" ').decode("latin-1")
+    return text if is_session_id(text) else ""
+
+
+def is_secure(request: ApiRequest, shop: ApiShop) -> bool:
+    """Test whether the client's connection is encrypted, so that cookies may be `Secure`."""
+    return shop.secure_cookies or shop.proxies.is_encrypted(request.scope)
+
+
+def guest_cookies(request: ApiRequest, shop: ApiShop, session_id: str | None) -> list[Cookie]:
+    """Return the cookie of a guest's basket; a customer's basket needs none."""
+    if session_id is None:
+        return []
+    return [session_cookie(session_id, secure=is_secure(request, shop))]
+
+
+def session_cookie(session_id: str, *, secure: bool) -> Cookie:
+    """Return the cookie that keeps the basket for a day."""
+    return Cookie(
+        key=_SESSION.decode(),
+        value=session_id,
+        max_age=_MAX_AGE,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def expired_session_cookie(*, secure: bool) -> Cookie:
+    return _expired_cookie(_SESSION.decode(), secure=secure)
+
+
+def sign_out_cookies(*, secure: bool) -> list[Cookie]:
+    """Return expired cookies; `token` and `refreshToken` were set by the earlier backend."""
+    names = ("token", "refreshToken", _SESSION.decode())
+    return [_expired_cookie(name, secure=secure) for name in names]
+
+
+def _expired_cookie(name: str, *, secure: bool) -> Cookie:
+    return Cookie(
+        key=name, value="", max_age=0, path="/", secure=secure, httponly=True, samesite="lax"
+    )

@@ -1,0 +1,35 @@
+"""The API over a test's own database, with the test's account services."""
+
+from typing import Any
+
+from litestar.types import ASGIApp
+from msgspec import Struct
+
+from keyshop.accounts.services import AccountServices
+from keyshop.baskets.settings import BasketSettings
+from keyshop.entrypoints.api.app import ApiOptions, create_app
+from keyshop.kit.cache.passthrough import PassThrough
+from keyshop.kit.cache.protocol import Cache
+from keyshop.kit.database.pool import Database
+from tests.factories.account_services import BASKETS, account_services
+
+
+class OpenShop(Struct, frozen=True, kw_only=True):
+    """The parts of a shop that the API uses."""
+
+    db: Database
+    cache: Cache
+    accounts: AccountServices
+    baskets: BasketSettings = BASKETS
+
+
+def make_app(
+    db: Database,
+    *,
+    cache: Cache | None = None,
+    accounts: AccountServices | None = None,
+    **options: Any,
+) -> ASGIApp:
+    """Return the API; without a cache every response is read from the database."""
+    shop = OpenShop(db=db, cache=cache or PassThrough(), accounts=accounts or account_services())
+    return create_app(shop, ApiOptions(**options))

@@ -1,0 +1,1 @@
+"""Tests of what the API shares with other web applications."""
