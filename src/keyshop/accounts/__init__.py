@@ -1,1 +1,1 @@
-"""Customers: signing up and in, tokens, passwords, profiles."""
+"""Accounts: registration, sign-in, sessions, passwords, profiles, and what operators do to them."""

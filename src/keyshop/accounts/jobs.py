@@ -1,4 +1,4 @@
-"""Jobs for the worker: send a mail. Each names an email token by `proof_id`."""
+"""Jobs that send mails; `proof_id` is the id of an email token."""
 
 from typing import ClassVar
 

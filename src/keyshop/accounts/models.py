@@ -88,7 +88,7 @@ class Registration(Struct, frozen=True, kw_only=True):
 
 
 class NewUser(Struct, frozen=True, kw_only=True):
-    """The account that an operator asks for; prints without the password."""
+    """The account that an operator creates; prints without the password."""
 
     email: str
     password: str

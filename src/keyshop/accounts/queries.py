@@ -31,10 +31,10 @@ _FIND_BY_SPELLINGS: Final = f"""
 
 _FIND_BY_ID: Final = f"SELECT {ACCOUNT_COLUMNS} FROM users AS u WHERE u.id = $1"
 
-# Compatible with new rows that refer to the account: another device's cart does not wait.
+# Does not block new rows that refer to the account, such as lines in the cart of another device.
 _LOCK: Final = f"{_FIND_BY_ID} AND {NOT_ERASED} FOR NO KEY UPDATE"
 
-# New rows that refer to the account wait too.
+# Blocks new rows that refer to the account as well.
 _LOCK_WITH_REFERENCES: Final = "SELECT FROM users WHERE id = $1 FOR UPDATE"
 
 _SET_PASSWORD: Final = f"""

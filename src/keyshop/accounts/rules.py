@@ -20,7 +20,7 @@ RESET_MAILS_PER_ADDRESS: Final = Limit("reset_mails_per_address", burst=3, per=t
 VERIFICATION_MAILS_PER_ADDRESS: Final = Limit(
     "verification_mails_per_address", burst=3, per=timedelta(minutes=10)
 )
-"""Apart from resets, which strangers can ask for: they must not use up the owner's codes."""
+"""Counted apart from resets: strangers can request those, and must not use up the owner's codes."""
 
 LIMITS_PER_ADDRESS: Final = (
     SIGN_INS_PER_ADDRESS,
@@ -38,7 +38,7 @@ MAX_FAILURES: Final = 5
 INITIAL_LOCK: Final = timedelta(minutes=1)
 MAX_LOCK: Final = timedelta(minutes=15)
 FAILURE_TTL: Final = timedelta(hours=24)
-"""A wrong password later than this starts a new row."""
+"""A wrong password that comes later than this after the last one counts as the first."""
 
 KNOWN_CLIENT_TTL: Final = timedelta(days=90)
 """How long a client that has signed in is known to the account."""
@@ -72,7 +72,7 @@ def find_password_problem(password: str) -> str | None:
     Only for new passwords: stored ones may be older than these rules.
     """
     if _UNSTORABLE.search(password):
-        return "must not contain characters that cannot be stored."
+        return "must not contain invalid characters."
     if len(password) < _MIN_PASSWORD:
         return f"must be at least {_MIN_PASSWORD} characters"
     if len(password.encode()) > _MAX_PASSWORD:

@@ -17,13 +17,14 @@ from keyshop.accounts.get_account import get_account
 from keyshop.accounts.models import Account, NewUser, Role
 from keyshop.accounts.revoke_sessions import revoke_sessions
 from keyshop.accounts.set_role import set_role
+from keyshop.accounts.show_user import UserReport, show_user
 from keyshop.accounts.unlock_user import unlock_user
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.os_user import get_os_user
 from keyshop.entrypoints.cli.output import AsJson, print_json
+from keyshop.entrypoints.cli.print_user import print_user
 from keyshop.entrypoints.cli.private_file import new_private_file
 from keyshop.entrypoints.cli.session import database, shop
-from keyshop.entrypoints.cli.show_user import UserReport, print_user_report, read_user_report
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import Invalid
@@ -72,7 +73,7 @@ def show(email_or_id: EmailOrId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(report)
     else:
-        print_user_report(report)
+        print_user(report)
 
 
 @app.command()
@@ -167,7 +168,7 @@ async def _create(user: NewUser) -> Account:
 
 async def _show(email_or_id: str) -> UserReport:
     async with database() as db, db.read() as reader:
-        return await read_user_report(reader, await get_account(reader, email_or_id), now=utc_now())
+        return await show_user(reader, await get_account(reader, email_or_id), now=utc_now())
 
 
 async def _export(email_or_id: str) -> tuple[str, bytes]:
