@@ -13,10 +13,8 @@ from pathlib import Path
 share_metrics(Path(sys.argv[1]))
 from tests.factories.api_app import make_app
 from keyshop.kit.cache.guard import GuardedCommit
-from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
-from tests.factories.account_services import account_services
 
 async def main():
     app = make_app(Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), metrics_folder=Path(sys.argv[1]))
