@@ -126,6 +126,6 @@ async def _add(
     tokens = await begin_family(tx, services.tokens, account, now=now)
     # The network of the registration is the customer's own, as after any other sign-in.
     await record_sign_in(tx, account.id, client_info=client_info, now=now)
-    proof_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
-    await enqueue(tx, MailWelcome(account.id, proof_id))
+    email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=account.id, now=now)
+    await enqueue(tx, MailWelcome(account.id, email_token_id))
     return SignInResult(account=account, tokens=tokens, migration=None)

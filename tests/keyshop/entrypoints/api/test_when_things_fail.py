@@ -12,6 +12,7 @@ from keyshop.kit.database.pool import Database
 from tests.factories.account_services import account_services
 from tests.factories.api_app import make_app
 from tests.factories.browsers import PASSWORD, message_of, new_email, open_browser
+from tests.factories.customers import lost_after_commit
 from tests.keyshop.kit.test_commit import Forsaken
 from tests.shop import make_game
 
@@ -54,6 +55,31 @@ class TestBasketThatCannotMove:
         body = await guest.do("POST", "/api/cart/migrate")
         assert body["data"]["migration"]["counts"]["merged"] == 1
         assert await alice.cart() == {games[0]: 1}
+
+    async def test_stays_with_the_guest_when_the_database_is_lost_after_the_sign_in(
+        self, db: Database, database_url: str
+    ):
+        game = await make_game(db)
+        async with open_browser(make_app(db)) as alice, open_browser(make_app(db)) as guest:
+            await alice.register()
+            await guest.put(game)
+            before = str(guest.session)
+
+            async with (
+                lost_after_commit(database_url) as leaving,
+                open_browser(make_app(leaving)) as same_guest,
+            ):
+                same_guest.take_session(before)
+                data = await same_guest.sign_in(alice.email)
+                assert same_guest.session == before
+
+            assert data["migration"] is None
+            assert await alice.cart() == {}
+            assert await guest.cart() == {game: 1}
+            again = await guest.sign_in(alice.email)
+            assert again["migration"]["counts"]["merged"] == 1
+            assert guest.session is None
+            assert await alice.cart() == {game: 1}
 
 
 class TestDatabaseThatIsAway:
