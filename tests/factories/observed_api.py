@@ -104,7 +104,7 @@ async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[
         await parts.enter_async_context(run_relay(database_url, redis_url))
         opened = await parts.enter_async_context(open_cache(database_url, redis_url))
         db = await _database(parts, database_url, opened.guard)
-        await parts.enter_async_context(keep_tidy(opened.guard, db))
+        await parts.enter_async_context(run_outbox_cleanup(opened.guard, db))
         app = make_app(db, cache=opened.cache)
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))

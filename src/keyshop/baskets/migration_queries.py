@@ -68,7 +68,7 @@ _MOVE_WISHES: Final = """
     )
     INSERT INTO wishlist ("userId", "gameId", "addedAt")
     SELECT $2, game_id, added_at FROM moved
-    ON CONFLICT DO EMPTY_LIST
+    ON CONFLICT DO NOTHING
 """
 
 _HAS_LINES: Final = """

@@ -123,7 +123,7 @@ def _statements(names: Names) -> Statements:
         """,
         add_wish=f"""
             INSERT INTO {wishlist} ({owner}, {game}, {added}) VALUES ($1, $2, $3)
-            ON CONFLICT DO EMPTY_LIST
+            ON CONFLICT DO NOTHING
         """,
         remove_wish=f"DELETE FROM {wishlist} WHERE {owner} = $1 AND {game} = $2",
     )

@@ -76,7 +76,7 @@ async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     known = await queries.list_clients(tx, [email], since=_EVER)
     clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
     for name, client in product(_names(email), clients):
-        await forget_who(tx, address_limit_key(name, client), SIGN_INS_PER_ADDRESS)
+        await delete_limits(tx, address_limit_key(name, client), SIGN_INS_PER_ADDRESS)
     return await queries.delete_failures(tx, _digests_of(email))
 
 

@@ -110,7 +110,7 @@ class TestDatabaseThatLeavesAtTheCommit:
 
         assert answer.status_code == 503
         assert "retry-after" not in answer.headers
-        assert message_of(answer).endswith("Please look before you try it again.")
+        assert message_of(answer).endswith("Please check before you try again.")
 
 
 class TestCrowd:
