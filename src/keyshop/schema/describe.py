@@ -114,7 +114,7 @@ async def describe_public(connection: Connection) -> Schema:
 
 def what_prisma_makes() -> Schema:
     """Return what Prisma's migrations leave in schema public."""
-    text = files("keyshop.schema").joinpath("what_prisma_makes.json").read_bytes()
+    text = files("keyshop.schema").joinpath("prisma_schema.json").read_bytes()
     return msgspec.json.decode(text, type=Schema)
 
 

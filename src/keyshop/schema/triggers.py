@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from keyshop.schema.connect import Connection
 
-_HAS_MEMORY: Final = "SELECT to_regclass('keyshop.triggers') IS NOT NULL"
+_HAS_MEMORY: Final = "SELECT to_regclass('keyshop.installed_triggers') IS NOT NULL"
 
 _REMEMBER: Final = """
-    INSERT INTO keyshop.triggers (schema_name, table_name, name, enabled)
+    INSERT INTO keyshop.installed_triggers (schema_name, table_name, name, enabled)
     SELECT c.relnamespace::regnamespace::text, c.relname, t.tgname, t.tgenabled::text
     FROM pg_trigger AS t
     JOIN pg_class AS c ON c.oid = t.tgrelid
@@ -27,7 +27,7 @@ _FAULTS: Final = """
     SELECT r.schema_name || '.' || r.table_name AS table, r.name AS trigger,
         CASE WHEN t.oid IS NULL THEN 'missing' WHEN t.tgenabled = 'D' THEN 'disabled'
             ELSE 'changed' END AS fault
-    FROM keyshop.triggers AS r
+    FROM keyshop.installed_triggers AS r
     LEFT JOIN pg_namespace AS n ON n.nspname = r.schema_name
     LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.table_name
     LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = r.name

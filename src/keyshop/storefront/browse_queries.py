@@ -49,7 +49,7 @@ _NEAR: Final = 5000
 
 # The first line is the index's, the second one decides.
 _SEARCHED: Final = f"""
-    (keyshop.name_grams(names) @> {GRAMS} OR game_id = ANY(ARRAY({DESCRIBED})))
+    (keyshop.name_ngrams(names) @> {GRAMS} OR game_id = ANY(ARRAY({DESCRIBED})))
     AND ({IN_NAMES} OR game_id IN ({DESCRIBED}))
 """.replace("$1", "$n")
 

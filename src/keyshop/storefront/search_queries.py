@@ -23,7 +23,7 @@ _BEGINS_TITLE: Final = f"names LIKE (SELECT ' ' || {_TERM} || '%')"
 _IS_TITLE: Final = f"names LIKE (SELECT ' ' || {_TERM} || E'\\n%')"
 
 # The index finds names with the right letters, LIKE those that have them in a row.
-_LETTERS: Final = f"keyshop.name_grams(names) @> {GRAMS}"
+_LETTERS: Final = f"keyshop.name_ngrams(names) @> {GRAMS}"
 
 # A word that stands in more descriptions than this says nothing about a game: which of them are
 # looked at then is left to chance, instead of reading them all.
@@ -31,7 +31,7 @@ _DESCRIPTIONS_LOOKED_AT: Final = 5_000
 
 DESCRIBED: Final = f"""
     SELECT game_id FROM keyshop.game_description_terms
-    WHERE words @@ (SELECT plainto_tsquery('simple', $1)) LIMIT {_DESCRIPTIONS_LOOKED_AT}
+    WHERE terms @@ (SELECT plainto_tsquery('simple', $1)) LIMIT {_DESCRIPTIONS_LOOKED_AT}
 """
 
 # Names first; descriptions are looked at only when names leave room.

@@ -1,6 +1,6 @@
 import asyncpg
 
-from tests.keyshop.migrations.cache_triggers import triggers
+from keyshop.schema.cache_triggers import build_triggers
 
 _FUNCTIONS = """
     SELECT proname, pg_get_functiondef(oid) AS definition FROM pg_proc
@@ -21,7 +21,9 @@ class TestTriggers:
         records = await connection.fetch(_FUNCTIONS)
         found = {record["proname"]: record["definition"] for record in records}
 
-        assert found == {trigger.function: trigger.function_definition for trigger in triggers()}
+        assert found == {
+            trigger.function: trigger.function_definition for trigger in build_triggers()
+        }
 
     async def test_stand_on_the_tables_of_the_page_whatever_a_session_switches_off(
         self, connection: asyncpg.Connection
@@ -33,5 +35,5 @@ class TestTriggers:
 
         assert found == {
             (f"keyshop.{trigger.function}", trigger.trigger_definition, b"A")
-            for trigger in triggers()
+            for trigger in build_triggers()
         }

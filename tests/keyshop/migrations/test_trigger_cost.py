@@ -29,9 +29,9 @@ class TestManyRowsAtOnce:
     @pytest.mark.parametrize(
         ("trigger", "one", "change"),
         [
-            ("sign_ins_ended", "u1", 'UPDATE users SET "updatedAt" = now()'),
-            ("sign_ins_ended", "u1", "UPDATE users SET role = 'ADMIN'"),
-            ("facets_changed", "g1", "UPDATE games SET price = price + 1, description = price"),
+            ("token_families_revoked", "u1", 'UPDATE users SET "updatedAt" = now()'),
+            ("token_families_revoked", "u1", "UPDATE users SET role = 'ADMIN'"),
+            ("facets_updated", "g1", "UPDATE games SET price = price + 1, description = price"),
         ],
     )
     async def test_cost_what_they_are_in_number_and_not_its_square(

@@ -77,7 +77,7 @@ class TestEmptyDatabase:
     async def test_is_told_apart(self, empty_database: str) -> None:
         found = await asyncio.to_thread(status, empty_database)
         assert (found.state, found.current) == ("empty", None)
-        assert found.pending[0].endswith("_0001_what_prisma_made")
+        assert found.pending[0].endswith("_0001_prisma_tables")
 
     async def test_goes_to_the_newest_revision(self, empty_database: str) -> None:
         before = await asyncio.to_thread(status, empty_database)
@@ -206,7 +206,7 @@ class TestRefusedRevision:
             f'ALTER DATABASE "{name}" SET default_transaction_read_only = on',
         )
         before = await everything(empty_database)
-        with pytest.raises(MigrationFailed, match=r"0001_what_prisma_made.*read-only"):
+        with pytest.raises(MigrationFailed, match=r"0001_prisma_tables.*read-only"):
             await asyncio.to_thread(upgrade, empty_database)
         assert await everything(empty_database) == before
 

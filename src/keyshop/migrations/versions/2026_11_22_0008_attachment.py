@@ -1,11 +1,11 @@
-"""Narrow copies of the games for filters and search, kept true by triggers."""
+"""Whether the database was attached, its opening balances, and the installed triggers."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0008_attachment"
+down_revision = "0007_guarded_cache"
 
 
 def upgrade() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0001"
+revision = "0001_prisma_tables"
 down_revision = None
 
 

@@ -1,11 +1,11 @@
-"""The queue of jobs, and which ticks of the schedule were handed to it."""
+"""A row that all processes share to keep to the supplier's rate limit."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0004_supplier_rate_limit"
+down_revision = "0003_supplier_catalogue"
 
 
 def upgrade() -> None:

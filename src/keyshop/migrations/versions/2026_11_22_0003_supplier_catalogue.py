@@ -1,11 +1,11 @@
-"""What the supplier said of each game, and the record of every run."""
+"""The supplier's data of each game, and a record of every synchronisation."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0003_supplier_catalogue"
+down_revision = "0002_reverse_indexes"
 
 
 def upgrade() -> None:

@@ -1,11 +1,11 @@
-"""One row that all processes share to keep within the supplier's rate limit."""
+"""The job queue, and the schedule's ticks."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006_job_queue"
+down_revision = "0005_search_and_filters"
 
 
 def upgrade() -> None:

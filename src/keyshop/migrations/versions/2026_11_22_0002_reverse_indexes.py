@@ -1,11 +1,11 @@
-"""What a transaction invalidates, and whether the cache may be believed."""
+"""Indexes that find the games of a genre or platform, and the carts that hold a game."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0002_reverse_indexes"
+down_revision = "0001_prisma_tables"
 
 
 def upgrade() -> None:
