@@ -6,10 +6,18 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.schema.attach import attach, check
 from keyshop.schema.connect import connected
-from keyshop.schema.errors import ForeignDatabase, MigrationFailed, NewerDatabase, ServerRefused
+from keyshop.schema.detach import detach
+from keyshop.schema.errors import (
+    ForeignDatabase,
+    MigrationFailed,
+    NewerDatabase,
+    ServerRefused,
+    UnreleasedDatabase,
+)
 from keyshop.schema.migrate import status, upgrade
-from keyshop.schema.revisions import list_revisions, sql_of
+from keyshop.schema.revisions import UNRELEASED_IDS, list_revisions, sql_of
 
 
 async def run(url: str, sql: str) -> None:
@@ -196,6 +204,62 @@ class TestNewerDatabase:
         assert (await asyncio.to_thread(status, empty_database)).state == "newer"
         with pytest.raises(NewerDatabase, match="9999"):
             await asyncio.to_thread(upgrade, empty_database)
+
+
+class TestUnreleasedDatabase:
+    @pytest.fixture
+    async def unreleased_database(self, empty_database: str) -> str:
+        """A database whose stored revision was rewritten before the first release."""
+        await asyncio.to_thread(upgrade, empty_database)
+        await run(empty_database, _A_SHOP_WITH_AN_ORDER)
+        await run(empty_database, "UPDATE keyshop.alembic_version SET version_num = '0010'")
+        return empty_database
+
+    def test_has_an_id_that_no_revision_has(self) -> None:
+        assert "0010" in UNRELEASED_IDS
+        assert UNRELEASED_IDS.isdisjoint(revision.id for revision in list_revisions())
+
+    async def test_is_refused_and_left_as_it_is(self, unreleased_database: str) -> None:
+        before = await everything(unreleased_database)
+
+        with pytest.raises(UnreleasedDatabase, match=r"0010.*nothing was changed.*KEYSHOP_HOME"):
+            await asyncio.to_thread(upgrade, unreleased_database)
+        with pytest.raises(UnreleasedDatabase, match="0010"):
+            await asyncio.to_thread(check, unreleased_database)
+
+        found = await asyncio.to_thread(status, unreleased_database)
+        assert (found.state, found.current, found.pending) == ("unreleased", "0010", [])
+        assert await everything(unreleased_database) == before
+
+    async def test_keeps_the_shops_rows_when_it_is_attached_without_schema_keyshop(
+        self, unreleased_database: str
+    ) -> None:
+        async with connected(unreleased_database) as connection:
+            before = await rows_of_public(connection)
+            await connection.execute("DROP SCHEMA keyshop CASCADE")
+
+            await asyncio.to_thread(attach, unreleased_database, lambda _: None)
+
+            assert await rows_of_public(connection) == before
+        found = await asyncio.to_thread(status, unreleased_database)
+        assert (found.state, found.pending, found.triggers) == ("ours", [], [])
+
+    async def test_is_detached_and_attached_again_if_it_was_attached(
+        self, unreleased_database: str
+    ) -> None:
+        await run(
+            unreleased_database,
+            "INSERT INTO keyshop.attachment (begun_at, finished_at) VALUES (now(), now())",
+        )
+        with pytest.raises(UnreleasedDatabase, match=r"db detach.*db attach"):
+            await asyncio.to_thread(upgrade, unreleased_database)
+        with pytest.raises(UnreleasedDatabase, match=r"db detach.*db attach"):
+            await asyncio.to_thread(attach, unreleased_database, lambda _: None)
+
+        await asyncio.to_thread(detach, unreleased_database)
+        await asyncio.to_thread(attach, unreleased_database, lambda _: None)
+
+        assert (await asyncio.to_thread(status, unreleased_database)).state == "ours"
 
 
 class TestRefusedRevision:

@@ -72,7 +72,7 @@ class TestDetach:
 
         async with connected(prisma_url) as busy, busy.transaction():
             await busy.execute("SELECT FROM public.games")
-            with pytest.raises(DetachRefused, match=r"all is as it was.*lock timeout"):
+            with pytest.raises(DetachRefused, match=r"nothing was changed.*lock timeout"):
                 await asyncio.to_thread(detach, prisma_url)
 
         assert (await asyncio.to_thread(status, prisma_url)).triggers == []
