@@ -37,13 +37,9 @@ from keyshop.schema.revisions import (
 )
 from keyshop.schema.status import Status, read_status
 
-# The connection that holds the lock is idle while the other one works.
-_KEEP_LOCK: Final = (
-    "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
-)
-
-# A timeout that the role has for customers' requests would abort the building of an index.
-_NO_STATEMENT_TIMEOUT: Final = "SET statement_timeout = 0"
+# Timeouts that the role has for customers' requests would abort the building of an index, and the
+# transaction that holds the lock meanwhile.
+_NO_TIMEOUTS: Final = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0"
 
 # The same table as in the revision 0008_attachment.
 _BEGIN: Final = """
@@ -128,11 +124,10 @@ async def _check(database_url: str) -> list[Difference]:
 
 async def _attach(database_url: str, report: ReportStep) -> Attached:
     # CREATE INDEX CONCURRENTLY refuses to run in a transaction, so another connection holds the lock.
-    async with connected(database_url) as lock, lock.transaction(isolation="read_committed"):
-        await lock.execute(_KEEP_LOCK)
-        await lock_migrations(lock)
-        async with connected(database_url) as connection:
-            await connection.execute(_NO_STATEMENT_TIMEOUT)
+    async with connected(database_url) as lock:
+        await lock.execute(_NO_TIMEOUTS)
+        async with lock_migrations(lock), connected(database_url) as connection:
+            await connection.execute(_NO_TIMEOUTS)
             return await _attach_under_lock(connection, report)
 
 

@@ -1,6 +1,7 @@
 """The connection that changes the schema, and the lock that lets one process at a time change it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
@@ -20,7 +21,7 @@ Connection: TypeAlias = "asyncpg.Connection[Record]"
 _MAX_WAIT: Final = 120.0  # seconds
 _RETRY_DELAY: Final = 0.05  # seconds
 
-# Returns a row count and no rows: after a fetch the driver would keep the statement open.
+# Returns a row count and no rows: the driver would keep a fetched statement open, with its snapshot.
 _TRY_LOCK: Final = (
     "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended('keyshop.kit.migrate', 0))"
 )
@@ -48,23 +49,26 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
         raise DatabaseUnavailable from None
 
 
-async def lock_migrations(connection: Connection) -> None:
+@asynccontextmanager
+async def lock_migrations(connection: Connection) -> AsyncIterator[None]:
     """
-    Lock the schema against other processes that change it, until the transaction ends.
+    Open a transaction that locks the schema against other processes that change it.
 
     Raises:
         UpgradeBusy: another process held the lock for two minutes.
     """
-    # Tried in a loop: a statement that waits, or is left open, holds a snapshot, and CREATE INDEX
-    # CONCURRENTLY of the process that holds the lock would wait for that snapshot for ever.
-    try:
-        async with asyncio.timeout(_MAX_WAIT):
-            while True:
-                if await connection.execute(_TRY_LOCK) == _LOCKED:
-                    return
-                await asyncio.sleep(_RETRY_DELAY)
-    except TimeoutError as error:
-        raise UpgradeBusy from error
+    # CREATE INDEX CONCURRENTLY of the process that holds the lock waits for every transaction that has a
+    # snapshot at that moment. So this never waits for the lock: it tries repeatedly, each time in a
+    # transaction of its own.
+    deadline = time.monotonic() + _MAX_WAIT
+    while True:
+        async with connection.transaction(isolation="read_committed"):
+            if await connection.execute(_TRY_LOCK) == _LOCKED:
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise UpgradeBusy
+        await asyncio.sleep(_RETRY_DELAY)
 
 
 async def _connect(database_url: str) -> Connection:

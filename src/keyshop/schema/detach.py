@@ -55,8 +55,7 @@ async def _detach(database_url: str) -> Detached:
 
 
 async def _detach_once(connection: Connection) -> Detached:
-    async with connection.transaction(isolation="read_committed"):
-        await lock_migrations(connection)
+    async with lock_migrations(connection):
         _refuse_others(await read_status(connection, list_revisions()))
         try:
             return await _drop_all(connection)

@@ -69,8 +69,7 @@ async def _upgrade(database_url: str) -> list[str]:
 
 
 async def _apply_next(connection: Connection, revisions: list[Revision]) -> str | None:
-    async with connection.transaction(isolation="read_committed"):
-        await lock_migrations(connection)
+    async with lock_migrations(connection):
         found = await read_status(connection, revisions)
         _refuse_others(found)
         if not found.pending:

@@ -5,6 +5,7 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.schema import connect
 from keyshop.schema.attach import attach, check
 from keyshop.schema.detach import detach
 from keyshop.schema.errors import (
@@ -156,6 +157,19 @@ class TestAttach:
         done = await asyncio.gather(
             *(take_over(prisma_url) for _ in range(2)), return_exceptions=True
         )
+
+        assert sorted(type(each).__name__ for each in done) == ["NothingToAttach", "list"]
+
+    async def test_never_waits_for_another_one_that_waits_for_it(
+        self, prisma_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The one that waits then has a statement running at nearly every moment.
+        monkeypatch.setattr(connect, "_RETRY_DELAY", 0)
+
+        async with asyncio.timeout(60):
+            done = await asyncio.gather(
+                *(take_over(prisma_url) for _ in range(2)), return_exceptions=True
+            )
 
         assert sorted(type(each).__name__ for each in done) == ["NothingToAttach", "list"]
 
