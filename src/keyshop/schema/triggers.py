@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from keyshop.schema.connect import Connection
 
-_HAS_TABLE: Final = "SELECT to_regclass('keyshop.installed_triggers') IS NOT NULL"
+_HAS_TABLE: Final = "SELECT to_regclass('keyshop.expected_triggers') IS NOT NULL"
 
 _RECORD: Final = """
-    INSERT INTO keyshop.installed_triggers (schema_name, table_name, name, enabled)
+    INSERT INTO keyshop.expected_triggers (schema_name, table_name, name, enabled)
     SELECT c.relnamespace::regnamespace::text, c.relname, t.tgname, t.tgenabled::text
     FROM pg_trigger AS t
     JOIN pg_class AS c ON c.oid = t.tgrelid
@@ -26,7 +26,7 @@ _FAULTS: Final = """
     SELECT r.schema_name || '.' || r.table_name AS table, r.name AS trigger,
         CASE WHEN t.oid IS NULL THEN 'missing' WHEN t.tgenabled = 'D' THEN 'disabled'
             ELSE 'changed' END AS fault
-    FROM keyshop.installed_triggers AS r
+    FROM keyshop.expected_triggers AS r
     LEFT JOIN pg_namespace AS n ON n.nspname = r.schema_name
     LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.table_name
     LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = r.name

@@ -12,7 +12,7 @@ _ADDED = "keyshop_facets_inserted"
 class TestStatus:
     async def test_finds_nothing_wrong_with_a_database_as_it_was_made(self, db_url: str) -> None:
         async with connected(db_url) as connection:
-            known = await connection.fetchval("SELECT count(*) FROM keyshop.installed_triggers")
+            known = await connection.fetchval("SELECT count(*) FROM keyshop.expected_triggers")
 
         assert known > 50
         assert (await asyncio.to_thread(status, db_url)).triggers == []
@@ -41,7 +41,7 @@ class TestStatus:
         async with connected(db_url) as connection:
             await connection.execute("ALTER TABLE games DISABLE TRIGGER USER")
             on_games = await connection.fetchval(
-                "SELECT count(*) FROM keyshop.installed_triggers WHERE table_name = 'games'"
+                "SELECT count(*) FROM keyshop.expected_triggers WHERE table_name = 'games'"
             )
 
         found = (await asyncio.to_thread(status, db_url)).triggers

@@ -1,4 +1,4 @@
-"""Whether the database was attached, its opening balances, and the installed triggers."""
+"""Whether the database was attached, its opening balances, and the expected triggers."""
 
 from pathlib import Path
 

@@ -15,9 +15,9 @@ CREATE TABLE keyshop.opening_balances (
     recorded_at TIMESTAMP(3) NOT NULL
 );
 
--- The triggers that the revisions installed, recorded after each revision: `keyshop db status` reports
+-- The triggers that should exist, recorded after each revision: `keyshop db status` reports
 -- those that are missing or disabled. A revision that drops a trigger deletes its row.
-CREATE TABLE keyshop.installed_triggers (
+CREATE TABLE keyshop.expected_triggers (
     schema_name TEXT NOT NULL,
     table_name TEXT NOT NULL,
     name TEXT NOT NULL,
