@@ -160,33 +160,35 @@ async def differences_after(connection: asyncpg.Connection, change: str) -> list
 class TestCompare:
     @pytest.mark.parametrize(("change", "difference"), STOPS)
     async def test_reports_what_stops_keyshop(
-        self, any_prisma: asyncpg.Connection, change: str, difference: str
+        self, shared_prisma: asyncpg.Connection, change: str, difference: str
     ) -> None:
-        found = await differences_after(any_prisma, change)
+        found = await differences_after(shared_prisma, change)
 
         assert [each for each in found if each.stops and str(each).startswith(difference)], found
 
     @pytest.mark.parametrize(("change", "difference"), HARMLESS)
     async def test_reports_what_is_harmless(
-        self, any_prisma: asyncpg.Connection, change: str, difference: str
+        self, shared_prisma: asyncpg.Connection, change: str, difference: str
     ) -> None:
-        found = await differences_after(any_prisma, change)
+        found = await differences_after(shared_prisma, change)
 
         assert sorted(map(str, found)) == sorted([_PRISMA_MIGRATIONS, difference])
         assert not any(each.stops for each in found)
 
     async def test_treats_equivalent_defaults_as_equal(
-        self, any_prisma: asyncpg.Connection
+        self, shared_prisma: asyncpg.Connection
     ) -> None:
         found = await differences_after(
-            any_prisma, 'ALTER TABLE users ALTER "createdAt" SET DEFAULT now()'
+            shared_prisma, 'ALTER TABLE users ALTER "createdAt" SET DEFAULT now()'
         )
 
         assert [str(each) for each in found] == [_PRISMA_MIGRATIONS]
 
-    async def test_treats_an_invalid_index_as_missing(self, any_prisma: asyncpg.Connection) -> None:
+    async def test_treats_an_invalid_index_as_missing(
+        self, shared_prisma: asyncpg.Connection
+    ) -> None:
         found = await differences_after(
-            any_prisma,
+            shared_prisma,
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'users_email_key'::regclass",
         )
 
