@@ -7,7 +7,6 @@ the last revision's transaction sets `finished_at`, and until then `attach` resu
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from keyshop.kit.database.errors import CONNECTION_LOST
 from keyshop.schema.apply import apply
+from keyshop.schema.build_indexes import ReportStep, build_missing_indexes
 from keyshop.schema.compare import Difference, compare
 from keyshop.schema.connect import Connection, connected, lock_migrations
 from keyshop.schema.describe import describe_public, read_prisma_schema
@@ -30,9 +30,7 @@ from keyshop.schema.lock_timeout import retry_on_lock_timeout
 from keyshop.schema.privileges import find_missing_privileges
 from keyshop.schema.revisions import (
     Revision,
-    ShopIndex,
     list_revisions,
-    list_shop_indexes,
     sql_that_stamps,
 )
 from keyshop.schema.status import Status, read_status
@@ -64,11 +62,6 @@ _RECORD_OPENING_BALANCES: Final = """
     WHERE u.balance <> coalesce(t.total, 0)
     RETURNING user_id
 """
-
-_IS_VALID: Final = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
-
-ReportStep = Callable[[str], None]
-"""Called with the name of each step before it begins."""
 
 
 class Attached(Struct, frozen=True):
@@ -149,7 +142,7 @@ async def _attach_under_lock(connection: Connection, report: ReportStep) -> Atta
     indexes: list[str] = []
     opening_balances = 0
     for revision in pending:
-        indexes += await _build_indexes(connection, revision, report)
+        indexes += await build_missing_indexes(connection, revision, report)
         report(revision.name)
         is_last = revision is pending[-1]
         opening_balances = await retry_on_lock_timeout(
@@ -195,34 +188,6 @@ async def _begin(connection: Connection, first: Revision) -> None:
         raise
     except asyncpg.PostgresError as error:
         raise AttachStopped("Creating schema keyshop", error) from error
-
-
-async def _build_indexes(
-    connection: Connection, revision: Revision, report: ReportStep
-) -> list[str]:
-    """Build the revision's indexes that are missing or invalid, and return their names."""
-    missing = [
-        index for index in list_shop_indexes(revision) if not await _is_valid(connection, index)
-    ]
-    for index in missing:
-        report(f"index {index.plain_name}")
-        await _build(connection, index)
-    return [index.plain_name for index in missing]
-
-
-async def _is_valid(connection: Connection, index: ShopIndex) -> bool:
-    return bool(await connection.fetchval(_IS_VALID, f"public.{index.name}"))
-
-
-async def _build(connection: Connection, index: ShopIndex) -> None:
-    try:
-        # An interrupted CREATE INDEX CONCURRENTLY leaves an invalid index.
-        await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS public.{index.name}")
-        await connection.execute(f"CREATE INDEX CONCURRENTLY {index.name} {index.rest}")
-    except CONNECTION_LOST:
-        raise
-    except asyncpg.PostgresError as error:
-        raise AttachStopped(f"Building the index {index.plain_name}", error) from error
 
 
 async def _apply(connection: Connection, revision: Revision, *, is_last: bool) -> int:
