@@ -1,16 +1,20 @@
 """
-What Alembic runs to turn revisions into SQL.
+Alembic runs this file to turn revisions into SQL.
 
-Only text is made here: `keyshop.schema.migrate` opens the transaction and sends the text to
-PostgreSQL as it stands. So a revision may hold any number of statements, and a colon or a per cent
-sign in it is nobody's parameter.
+Revisions are only added. Never change a file in versions/: databases have applied it. The one exception
+was the rewriting of 0001 to 0010 before the first release; their old ids are
+`keyshop.schema.revisions.UNRELEASED_IDS`, and the next revision is 0011.
+
+This file only prints: `keyshop.schema.migrate` opens the transaction and sends the text to PostgreSQL
+unchanged. So a revision may hold any number of statements, and a colon or a per cent sign in it is not
+taken for a parameter.
 """
 
 from alembic import context
 
 if not context.is_offline_mode():
     raise RuntimeError(
-        "The revisions are applied by `keyshop db upgrade`; Alembic itself only prints them (--sql)."
+        "Alembic only prints the revisions (--sql). Run `keyshop db upgrade` to apply them."
     )
 
 context.configure(
@@ -18,8 +22,8 @@ context.configure(
     version_table_schema="keyshop",
     output_buffer=context.config.output_buffer,
 )
-# A change of a table waits for everybody who reads it, and everybody who comes later waits for the
-# change: it gives way, and keyshop.schema.lock_timeout says when.
+# A lock that waits for a table blocks every later request for the table, so the wait is short. The
+# caller repeats the transaction: see keyshop.schema.lock_timeout.
 context.execute(
     f"SET LOCAL lock_timeout = '{context.config.attributes.get('lock_timeout', '400ms')}'"
 )

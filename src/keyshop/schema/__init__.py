@@ -1,1 +1,1 @@
-"""A database's schema: where it stands, how it is brought forward, how one is taken over."""
+"""The database schema: its status, upgrades, and attaching a database that Prisma made."""

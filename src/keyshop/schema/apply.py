@@ -6,19 +6,19 @@ from keyshop.kit.database.errors import CONNECTION_LOST
 from keyshop.schema.connect import Connection
 from keyshop.schema.errors import MigrationFailed
 from keyshop.schema.revisions import Revision, sql_of
-from keyshop.schema.triggers import remember_triggers
+from keyshop.schema.triggers import record_triggers
 
 
 async def apply(connection: Connection, revision: Revision) -> None:
     """
-    Apply the revision within the caller's transaction, which is one that is repeated `patiently`.
+    Apply the revision within the caller's transaction, which `retry_on_lock_timeout` repeats.
 
     Raises:
-        MigrationFailed: PostgreSQL refused it; the caller's transaction is lost.
+        MigrationFailed: PostgreSQL refused it; the caller's transaction is aborted.
     """
     try:
         await connection.execute(sql_of(revision))
-        await remember_triggers(connection)
+        await record_triggers(connection)
     except CONNECTION_LOST:
         raise
     except asyncpg.PostgresError as error:

@@ -1,8 +1,8 @@
 """
-Compares a database with what Prisma makes, and sorts what differs.
+Compares schema public with what Prisma makes, and classifies the differences.
 
-What stops keyshop is what would make it fail or write wrong data; what is harmless is told as well,
-because it may surprise.
+A difference stops keyshop if it would make keyshop fail or write wrong data. Harmless differences are
+reported too, because they can surprise an operator.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from msgspec import Struct
 
 from keyshop.schema.models import Column, Constraint, Index, Schema, Table
 
-# The same to every writer; which one is printed depends on who made the table.
+# Equivalent defaults: which one PostgreSQL prints depends on how the table was created.
 _NOW: Final = {"CURRENT_TIMESTAMP", "CURRENT_TIMESTAMP(3)", "now()"}
 
 
 class Difference(Struct, frozen=True):
-    """One thing that is not as Prisma makes it."""
+    """An object that is not as Prisma makes it."""
 
     stops: bool
-    """Whether keyshop cannot work with it."""
+    """Whether keyshop cannot work with the database because of it."""
 
     where: str
     what: str
@@ -30,7 +30,7 @@ class Difference(Struct, frozen=True):
 
 
 def compare(found: Schema, expected: Schema) -> list[Difference]:
-    """Return every difference, those that stop keyshop first."""
+    """Return all differences; those that stop keyshop come first."""
     differences = [*_enums(found, expected), *_tables(found, expected)]
     return sorted(differences, key=lambda each: (not each.stops, each.where, each.what))
 
@@ -48,11 +48,11 @@ def _enums(found: Schema, expected: Schema) -> Iterator[Difference]:
                 yield Difference(True, where, f"has no label {label}")
         for label in labels:
             if label not in enum.labels:
-                yield Difference(False, where, f"has one more label, {label}")
+                yield Difference(False, where, f"has an additional label, {label}")
         if sorted(labels) == sorted(enum.labels) and labels != enum.labels:
-            yield Difference(False, where, "has its labels in another order")
+            yield Difference(False, where, "has its labels in a different order")
     for name in types:
-        yield Difference(False, f'type "{name}"', "is no type of Prisma's shop")
+        yield Difference(False, f'type "{name}"', "is a type that Prisma does not make")
 
 
 def _tables(found: Schema, expected: Schema) -> Iterator[Difference]:
@@ -69,42 +69,45 @@ def _tables(found: Schema, expected: Schema) -> Iterator[Difference]:
             yield from _constraints(table, wanted)
             yield from _triggers(table, wanted)
     for name, table in tables.items():
-        whose = "Prisma's own" if name == "_prisma_migrations" else "none of Prisma's shop"
-        yield Difference(False, name, f"is a {table.kind}, {whose}")
+        is_own = name == "_prisma_migrations"
+        reason = "Prisma keeps for itself" if is_own else "Prisma does not make"
+        yield Difference(False, name, f"is a {table.kind} that {reason}")
 
 
 def _columns(table: Table, wanted: Table) -> Iterator[Difference]:
     columns = {column.name: column for column in table.columns}
     for column in wanted.columns:
         where = f"{table.name}.{column.name}"
-        there = columns.pop(column.name, None)
-        if there is None:
+        found = columns.pop(column.name, None)
+        if found is None:
             yield Difference(True, where, "is missing")
         else:
-            yield from _column(where, there, column)
+            yield from _column(where, found, column)
     for name, column in columns.items():
-        fills_itself = column.nullable or column.generated or column.default is not None
-        what = "is one column more" if fills_itself else "is one column more, which nobody fills"
-        yield Difference(not fills_itself, f"{table.name}.{name}", what)
+        where = f"{table.name}.{name}"
+        if column.nullable or column.generated or column.default is not None:
+            yield Difference(False, where, "is an additional column")
+        else:
+            yield Difference(True, where, "is an additional required column without a default")
 
 
 def _column(where: str, found: Column, wanted: Column) -> Iterator[Difference]:
     if found.type != wanted.type:
-        yield Difference(True, where, f"is {found.type}, where Prisma makes {wanted.type}")
+        yield Difference(True, where, f"is {found.type}; Prisma makes {wanted.type}")
     if found.nullable != wanted.nullable:
-        what = (
-            "takes NULL, and Prisma's does not"
-            if found.nullable
-            else "refuses NULL, and Prisma's does not"
-        )
-        yield Difference(True, where, what)
+        does, prismas = ("allows", "does not") if found.nullable else ("does not allow", "does")
+        yield Difference(True, where, f"{does} NULL; Prisma's {prismas}")
     if found.generated:
-        yield Difference(True, where, "is computed by PostgreSQL and cannot be written")
+        yield Difference(True, where, "is a generated column and cannot be written")
     elif not _same_default(found.default, wanted.default):
-        # Who says nothing must get what Prisma's writers get, unless that is nothing.
+        # keyshop relies on the defaults of required columns.
         stops = wanted.default is not None and not wanted.nullable
-        what = f"has the default {found.default or 'nothing'}, where Prisma makes"
-        yield Difference(stops, where, f"{what} {wanted.default or 'none'}")
+        what = f"has {_default(found)}; Prisma makes {_default(wanted)}"
+        yield Difference(stops, where, what)
+
+
+def _default(column: Column) -> str:
+    return "no default" if column.default is None else f"the default {column.default}"
 
 
 def _same_default(found: str | None, wanted: str | None) -> bool:
@@ -112,22 +115,22 @@ def _same_default(found: str | None, wanted: str | None) -> bool:
 
 
 def _indexes(table: Table, wanted: Table) -> Iterator[Difference]:
-    left = {index.name: index for index in table.indexes}
+    unmatched = {index.name: index for index in table.indexes}
     for index in wanted.indexes:
-        same = _find_index(index, left)
+        same = _find_index(index, unmatched)
         where = f"{table.name}, index {index.name}"
         if same is None:
             yield _missing_index(where, index, table)
             continue
-        del left[same.name]
+        del unmatched[same.name]
         if same.name != index.name:
-            yield Difference(False, where, f"is called {same.name}")
-    for name, index in left.items():
-        yield Difference(False, f"{table.name}, index {name}", _told_index(index))
+            yield Difference(False, where, f"is named {same.name}")
+    for name, index in unmatched.items():
+        yield Difference(False, f"{table.name}, index {name}", _describe_extra(index))
 
 
 def _find_index(wanted: Index, among: dict[str, Index]) -> Index | None:
-    """Find the index that does the same, best the one of the same name."""
+    """Find an equivalent index, preferably the one with the same name."""
     same = [
         index
         for index in among.values()
@@ -138,12 +141,12 @@ def _find_index(wanted: Index, among: dict[str, Index]) -> Index | None:
 
 def _missing_index(where: str, wanted: Index, table: Table) -> Difference:
     if wanted.kind == "primary":
-        return Difference(True, where, f"is missing: the primary key {_columns_of(wanted)}")
+        return Difference(True, where, f"is missing: it is the primary key {_columns_of(wanted)}")
     if wanted.kind == "unique":
-        return Difference(True, where, f"is missing: {_columns_of(wanted)} is not kept unique")
+        return Difference(True, where, f"is missing, so {_columns_of(wanted)} is not unique")
     served = any(_serves(index, wanted) for index in table.indexes)
-    why = "another index does the same" if served else "some reads are slower"
-    return Difference(False, where, f"on {_columns_of(wanted)} is missing ({why})")
+    effect = "another index serves the same reads" if served else "some reads are slower"
+    return Difference(False, where, f"on {_columns_of(wanted)} is missing ({effect})")
 
 
 def _serves(index: Index, wanted: Index) -> bool:
@@ -152,12 +155,14 @@ def _serves(index: Index, wanted: Index) -> bool:
     return index.valid and same and " WHERE " not in index.definition
 
 
-def _told_index(index: Index) -> str:
+def _describe_extra(index: Index) -> str:
     if not index.valid:
-        return "is invalid: it was not built to its end, and serves nobody"
+        return "is invalid: its build was interrupted, and no query uses it"
     if index.kind == "plain":
-        return "is one index more"
-    return f"keeps {_columns_of(index)} unique, and may refuse what keyshop writes"
+        return "is an additional index"
+    return (
+        f"is an additional unique index on {_columns_of(index)}, which may refuse keyshop's writes"
+    )
 
 
 def _columns_of(index: Index) -> str:
@@ -165,31 +170,32 @@ def _columns_of(index: Index) -> str:
 
 
 def _constraints(table: Table, wanted: Table) -> Iterator[Difference]:
-    left = {constraint.name: constraint for constraint in table.constraints}
+    unmatched = {constraint.name: constraint for constraint in table.constraints}
     for constraint in wanted.constraints:
         where = f"{table.name}, foreign key {constraint.name}"
-        same = [each for each in left.values() if each.definition == constraint.definition]
+        same = [each for each in unmatched.values() if each.definition == constraint.definition]
         if same:
             chosen = min(same, key=lambda each: each.name != constraint.name)
-            del left[chosen.name]
+            del unmatched[chosen.name]
             if chosen.name != constraint.name:
-                yield Difference(False, where, f"is called {chosen.name}")
+                yield Difference(False, where, f"is named {chosen.name}")
         else:
-            yield _missing_key(where, constraint, left.pop(constraint.name, None))
-    for name, more in left.items():
-        what = f"is one {more.kind if more.kind != 'other' else 'condition'} more"
+            yield _missing_key(where, constraint, unmatched.pop(constraint.name, None))
+    for name, more in unmatched.items():
+        kind = "constraint" if more.kind == "other" else more.kind
         where = f"{table.name}, constraint {name}"
-        yield Difference(False, where, f"{what}, and may refuse what keyshop writes")
+        what = f"is an additional {kind}, which may refuse keyshop's writes"
+        yield Difference(False, where, what)
 
 
 def _missing_key(where: str, wanted: Constraint, found: Constraint | None) -> Difference:
     if found is None:
         return Difference(True, where, f"is missing: {wanted.definition}")
-    return Difference(True, where, f"is {found.definition}, where Prisma makes {wanted.definition}")
+    return Difference(True, where, f"is {found.definition}; Prisma makes {wanted.definition}")
 
 
 def _triggers(table: Table, wanted: Table) -> Iterator[Difference]:
     for name in table.triggers:
         if name not in wanted.triggers:
             where = f"{table.name}, trigger {name}"
-            yield Difference(False, where, "runs on what keyshop writes, too")
+            yield Difference(False, where, "also fires on keyshop's writes")

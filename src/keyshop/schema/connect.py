@@ -1,6 +1,7 @@
-"""One connection for work on the schema, and whose turn it is."""
+"""The connection that changes the schema, and the lock that lets one process at a time change it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
@@ -14,17 +15,17 @@ from keyshop.schema.errors import ServerRefused, UpgradeBusy
 
 MIN_SERVER: Final = 15
 
-# Quoted: only the type checker knows it as generic.
+# Quoted: asyncpg.Connection is generic for the type checker only.
 Connection: TypeAlias = "asyncpg.Connection[Record]"
 
-_MAX_TURN: Final = 120.0  # seconds that an upgrade at work is waited for
-_BETWEEN_TRIES: Final = 0.05  # seconds
+_MAX_WAIT: Final = 120.0  # seconds
+_RETRY_DELAY: Final = 0.05  # seconds
 
-# Rows are counted, not fetched: the driver would leave the statement open in the transaction.
-_TAKE_TURN: Final = (
+# Returns a row count and no rows: the driver would keep a fetched statement open, with its snapshot.
+_TRY_LOCK: Final = (
     "SELECT WHERE pg_try_advisory_xact_lock(hashtextextended('keyshop.kit.migrate', 0))"
 )
-_TAKEN: Final = "SELECT 1"
+_LOCKED: Final = "SELECT 1"
 
 
 @asynccontextmanager
@@ -33,8 +34,8 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
     Connect for the length of a block.
 
     Raises:
-        BadDatabaseUrl: the address is none.
-        DatabaseUnavailable: the server does not answer, or left within the block.
+        BadDatabaseUrl: the URL is not valid.
+        DatabaseUnavailable: the server does not answer, or the connection was lost in the block.
         ServerRefused: it refuses the login, has no such database, or is too old.
     """
     try:
@@ -44,27 +45,30 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
         finally:
             await connection.close()
     except (*CONNECTION_LOST, asyncpg.InterfaceError):
-        # The driver complains of its own connection when the server left in a transaction.
+        # InterfaceError: the driver's, when the connection is lost within a transaction.
         raise DatabaseUnavailable from None
 
 
-async def lock_migrations(connection: Connection) -> None:
+@asynccontextmanager
+async def lock_migrations(connection: Connection) -> AsyncIterator[None]:
     """
-    Keep all others who work on the schema out until the transaction ends.
+    Open a transaction that locks the schema against other processes that change it.
 
     Raises:
-        UpgradeBusy: another one was at work for two minutes.
+        UpgradeBusy: another process held the lock for two minutes.
     """
-    # Asked for again and again, never waited for: a statement that waits, or is left open, holds a
-    # snapshot, and an index that is built beside a running shop waits for all older snapshots.
-    try:
-        async with asyncio.timeout(_MAX_TURN):
-            while True:
-                if await connection.execute(_TAKE_TURN) == _TAKEN:
-                    return
-                await asyncio.sleep(_BETWEEN_TRIES)
-    except TimeoutError as error:
-        raise UpgradeBusy from error
+    # CREATE INDEX CONCURRENTLY of the process that holds the lock waits for every transaction that has a
+    # snapshot at that moment. So this never waits for the lock: it tries repeatedly, each time in a
+    # transaction of its own.
+    deadline = time.monotonic() + _MAX_WAIT
+    while True:
+        async with connection.transaction(isolation="read_committed"):
+            if await connection.execute(_TRY_LOCK) == _LOCKED:
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise UpgradeBusy
+        await asyncio.sleep(_RETRY_DELAY)
 
 
 async def _connect(database_url: str) -> Connection:
@@ -76,7 +80,9 @@ async def _connect(database_url: str) -> Connection:
     except CONNECTION_LOST:
         raise
     except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
-        raise ServerRefused(f"PostgreSQL cannot be used by DATABASE_URL: {error}.") from None
+        raise ServerRefused(
+            f"PostgreSQL refused the connection in DATABASE_URL: {error}."
+        ) from None
     server = connection.get_server_version().major
     if server < MIN_SERVER:
         await connection.close()

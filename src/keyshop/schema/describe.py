@@ -1,4 +1,4 @@
-"""Reads from the catalogues what there is in schema public."""
+"""Reads the description of schema public from PostgreSQL's catalogues."""
 
 from collections import defaultdict
 from importlib.resources import files
@@ -12,10 +12,10 @@ from keyshop.schema.models import Column, Constraint, Enum, Index, Schema, Table
 
 _Part = TypeVar("_Part", bound=msgspec.Struct)
 
-# Names are then printed with their schema, on whoever's connection.
-_PRINT_SCHEMAS: Final = "SET LOCAL search_path = pg_catalog"
+# PostgreSQL then prints every name with its schema, whatever the role's search path.
+_QUALIFY_NAMES: Final = "SET LOCAL search_path = pg_catalog"
 
-# Members of extensions are left out: hosted servers put pg_stat_statements into public.
+# Without members of extensions: hosted servers install pg_stat_statements in public.
 _TABLES: Final = """
     SELECT c.relname AS name, CASE
         WHEN c.relkind = 'r' AND c.relpersistence = 'u' THEN 'unlogged table'
@@ -69,7 +69,7 @@ _INDEXES: Final = """
     ORDER BY x.relname COLLATE "C"
 """
 
-# PostgreSQL 18 lists each NOT NULL as a constraint as well.
+# Without NOT NULL, which PostgreSQL 18 lists as a constraint too.
 _CONSTRAINTS: Final = """
     SELECT c.relname, o.conname AS name, pg_get_constraintdef(o.oid) AS definition,
         CASE o.contype WHEN 'f' THEN 'foreign key' ELSE 'other' END AS kind
@@ -89,8 +89,8 @@ _TRIGGERS: Final = """
 
 
 async def describe_public(connection: Connection) -> Schema:
-    """Return what there is in schema public at one moment; call it within a transaction."""
-    await connection.execute(_PRINT_SCHEMAS)
+    """Return the description of schema public; the caller's transaction provides the snapshot."""
+    await connection.execute(_QUALIFY_NAMES)
     columns = await _read(connection, _COLUMNS, Column)
     indexes = await _read(connection, _INDEXES, Index)
     constraints = await _read(connection, _CONSTRAINTS, Constraint)
@@ -112,16 +112,16 @@ async def describe_public(connection: Connection) -> Schema:
     return Schema(enums=[_part(Enum, record) for record in enums], tables=tables)
 
 
-def what_prisma_makes() -> Schema:
-    """Return what Prisma's migrations leave in schema public."""
-    text = files("keyshop.schema").joinpath("what_prisma_makes.json").read_bytes()
+def read_prisma_schema() -> Schema:
+    """Return the description of schema public as Prisma's migrations leave it."""
+    text = files("keyshop.schema").joinpath("prisma_schema.json").read_bytes()
     return msgspec.json.decode(text, type=Schema)
 
 
 async def _read(
     connection: Connection, sql: str, part: type[_Part]
 ) -> defaultdict[str, list[_Part]]:
-    """Return the parts by their table."""
+    """Return the parts by the table they belong to."""
     found: defaultdict[str, list[_Part]] = defaultdict(list)
     for record in await connection.fetch(sql):
         found[record["relname"]].append(_part(part, record))

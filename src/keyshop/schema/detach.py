@@ -1,4 +1,4 @@
-"""Gives a database back to Prisma: takes away what keyshop added when it was attached."""
+"""Detaches a database: removes everything that keyshop added when it was attached."""
 
 import asyncio
 from functools import partial
@@ -12,12 +12,12 @@ from keyshop.kit.database.errors import CONNECTION_LOST
 from keyshop.schema.connect import Connection, connected, lock_migrations
 from keyshop.schema.describe import describe_public
 from keyshop.schema.errors import DetachRefused
-from keyshop.schema.lock_timeout import LOCK_TIMEOUT, patiently
+from keyshop.schema.lock_timeout import LOCK_TIMEOUT, retry_on_lock_timeout
 from keyshop.schema.models import Schema
 from keyshop.schema.revisions import list_revisions, list_shop_indexes
-from keyshop.schema.status import Status, look
+from keyshop.schema.status import Status, read_status
 
-_GIVE_WAY: Final = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
+_SET_LOCK_TIMEOUT: Final = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
 
 _TRIGGERS: Final = """
     SELECT c.relname AS table, t.tgname AS name
@@ -30,7 +30,7 @@ _TRIGGERS: Final = """
 
 
 class Detached(Struct, frozen=True):
-    """What was taken away from the shop's tables; schema keyshop is gone with all it held."""
+    """The number of objects removed from the shop's tables; schema keyshop was dropped as well."""
 
     triggers: int
     indexes: int
@@ -38,12 +38,12 @@ class Detached(Struct, frozen=True):
 
 def detach(database_url: str) -> Detached:
     """
-    Undo what `attach` did, finished or not; what was written to the shop's tables since stays.
+    Undo `attach`, finished or not. The shop's tables keep all rows written since.
 
     Raises:
-        DetachRefused: keyshop made the database, it is not attached, or something is in the way.
-        BadDatabaseUrl, DatabaseUnavailable, ServerRefused: it cannot be asked.
-        UpgradeBusy: somebody else works on its schema.
+        DetachRefused: keyshop made the database, it is not attached, or something prevents it.
+        BadDatabaseUrl, DatabaseUnavailable, ServerRefused: it cannot be used.
+        UpgradeBusy: another process is changing its schema.
     """
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         return runner.run(_detach(database_url))
@@ -51,47 +51,49 @@ def detach(database_url: str) -> Detached:
 
 async def _detach(database_url: str) -> Detached:
     async with connected(database_url) as connection:
-        return await patiently(partial(_try, connection))
+        return await retry_on_lock_timeout(partial(_detach_once, connection))
 
 
-async def _try(connection: Connection) -> Detached:
-    async with connection.transaction(isolation="read_committed"):
-        await lock_migrations(connection)
-        _refuse_others(await look(connection, list_revisions()))
+async def _detach_once(connection: Connection) -> Detached:
+    async with lock_migrations(connection):
+        _refuse_others(await read_status(connection, list_revisions()))
         try:
-            return await _take_away(connection)
+            return await _drop_all(connection)
         except CONNECTION_LOST:
             raise
         except asyncpg.PostgresError as error:
             raise DetachRefused(
-                f"The database was not given back; all is as it was. PostgreSQL says: {error}."
-                " Repeat it when whatever holds the table is done."
+                f"The database was not detached, and nothing was changed. PostgreSQL says: {error}."
+                " Run the command again when no other transaction uses the table."
             ) from error
 
 
-def _refuse_others(found: Status) -> None:
-    if found.attachment is not None:
+def _refuse_others(status: Status) -> None:
+    if status.attachment is not None:
         return
-    if found.state in {"ours", "newer"}:
+    if status.state in {"ours", "newer", "unreleased"}:
         raise DetachRefused(
-            "The database was made by keyshop: its tables are nobody else's, and nothing could work"
-            " with them afterwards. Nothing was changed; to be rid of it, drop the database."
+            "The database was made by keyshop, not by Prisma, so it cannot be detached. Nothing was"
+            " changed. To remove keyshop's data, drop the database."
         )
     raise DetachRefused("The database is not attached; nothing was changed.")
 
 
-async def _take_away(connection: Connection) -> Detached:
-    await connection.execute(_GIVE_WAY)
+async def _drop_all(connection: Connection) -> Detached:
+    await connection.execute(_SET_LOCK_TIMEOUT)
     before = await describe_public(connection)
     triggers = {(each["table"], each["name"]) for each in await connection.fetch(_TRIGGERS)}
-    indexes = _names_of_our_indexes() & {i.name for t in before.tables for i in t.indexes}
+    present = {index.name for table in before.tables for index in table.indexes}
+    indexes = _names_of_our_indexes() & present
     await connection.execute("DROP SCHEMA keyshop CASCADE")
     for name in sorted(indexes):
         await connection.execute(f'DROP INDEX public."{name}"')
+    # CASCADE also drops objects of other applications, such as views on tables in schema keyshop.
     if await describe_public(connection) != _without(before, triggers, indexes):
         raise DetachRefused(
-            "The database was not given back; all is as it was. Something in schema public, such as"
-            " a view, was built on tables of schema keyshop and would go with them: drop it first."
+            "The database was not detached, and nothing was changed. An object in schema public, such"
+            " as a view, depends on tables in schema keyshop and would be dropped with them. Drop it"
+            " first."
         )
     return Detached(len(triggers), len(indexes))
 
@@ -103,7 +105,7 @@ def _names_of_our_indexes() -> set[str]:
 
 
 def _without(schema: Schema, triggers: set[tuple[str, str]], indexes: set[str]) -> Schema:
-    """Return the schema less what is ours."""
+    """Return the description without these triggers, as (table, name), and indexes."""
     tables = [
         msgspec.structs.replace(
             table,

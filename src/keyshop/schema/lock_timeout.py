@@ -1,4 +1,4 @@
-"""Changes tables that a running shop is using."""
+"""Repeats transactions that change tables which a running shop uses."""
 
 import asyncio
 import time
@@ -11,26 +11,26 @@ from keyshop.kit.errors import Conflict
 
 _Result = TypeVar("_Result")
 
-# Whoever comes after us waits with us, so we wait for moments only; and PostgreSQL looks for
-# deadlocks after a second, when it might end the shop's transaction and not ours.
+# Short, because later requests for the table queue behind a waiting lock. Below deadlock_timeout (1 s),
+# after which PostgreSQL could abort the shop's transaction instead of this one.
 LOCK_TIMEOUT: Final = "400ms"
 
-_MAX_WAIT: Final = 5.0  # seconds, for all attempts
-_PAUSE: Final = 0.2  # seconds in which the shop gets on
+_MAX_WAIT: Final = 5.0  # seconds, for all attempts together
+_RETRY_DELAY: Final = 0.2  # seconds in which the shop's transactions proceed
 
 
-async def patiently(act: Callable[[], Awaitable[_Result]]) -> _Result:
+async def retry_on_lock_timeout(act: Callable[[], Awaitable[_Result]]) -> _Result:
     """
-    Repeat a transaction that sets LOCK_TIMEOUT until it gets its locks, for five seconds at most.
+    Repeat a transaction that sets LOCK_TIMEOUT until it gets its locks, for at most five seconds.
 
-    Raises what the last attempt raised.
+    Raises the error of the last attempt.
     """
-    until = time.monotonic() + _MAX_WAIT
+    deadline = time.monotonic() + _MAX_WAIT
     while True:
         try:
             return await act()
         except Conflict as error:
-            gave_way = isinstance(error.__cause__, asyncpg.LockNotAvailableError)
-            if not gave_way or time.monotonic() > until:
+            is_lock_timeout = isinstance(error.__cause__, asyncpg.LockNotAvailableError)
+            if not is_lock_timeout or time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_RETRY_DELAY)

@@ -1,4 +1,4 @@
-"""What there is in schema public, as far as whoever reads and writes the shop's rows notices."""
+"""A description of schema public, as far as it matters to applications that use its rows."""
 
 from typing import Literal
 
@@ -6,31 +6,29 @@ from msgspec import Struct
 
 
 class Column(Struct, frozen=True, omit_defaults=True):
-    """A column of a table."""
-
     name: str
     type: str
     nullable: bool = False
     default: str | None = None
-    """What a writer gets that says nothing, as PostgreSQL prints it."""
+    """The default expression, as PostgreSQL prints it."""
 
     generated: bool = False
-    """PostgreSQL computes it and refuses a value."""
+    """PostgreSQL computes the value and refuses one from the writer."""
 
 
 class Index(Struct, frozen=True, omit_defaults=True):
-    """An index, or the one behind a constraint."""
+    """An index, including those of constraints."""
 
     name: str
     definition: str
-    """What pg_get_indexdef says from the method on."""
+    """The output of pg_get_indexdef from the access method on."""
 
     kind: Literal["primary", "unique", "plain"] = "plain"
     valid: bool = True
 
 
 class Constraint(Struct, frozen=True, omit_defaults=True):
-    """A foreign key or another condition; primary keys and unique ones are indexes."""
+    """A foreign key, check or exclusion constraint; primary and unique keys are described as indexes."""
 
     name: str
     definition: str
@@ -38,7 +36,7 @@ class Constraint(Struct, frozen=True, omit_defaults=True):
 
 
 class Table(Struct, frozen=True, omit_defaults=True):
-    """A table, or what stands in its place."""
+    """A table, or a view or foreign table."""
 
     name: str
     kind: str = "table"
@@ -56,7 +54,7 @@ class Enum(Struct, frozen=True):
 
 
 class Schema(Struct, frozen=True):
-    """Everything in schema public, sorted by name; columns in the order of the table."""
+    """All of schema public, sorted by name; columns are in the order of their table."""
 
     enums: list[Enum]
     tables: list[Table]

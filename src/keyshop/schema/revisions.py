@@ -1,4 +1,4 @@
-"""The revisions of the schema, as Alembic keeps them, and their SQL."""
+"""The schema's revisions, which Alembic keeps in order, and their SQL."""
 
 import re
 from io import StringIO
@@ -14,7 +14,10 @@ from keyshop.schema.lock_timeout import LOCK_TIMEOUT
 
 _SCRIPTS: Final = "keyshop:migrations"
 
-# How revisions spell an index on a table of the shop; a test compares with what is made.
+UNRELEASED_IDS: Final = frozenset(f"{number:04}" for number in range(1, 11))
+"""Ids of the revisions that were rewritten before the first release."""
+
+# The spelling of an index on a table of the shop. A test finds an index that is spelt differently.
 _INDEX: Final = re.compile(
     r'^CREATE INDEX IF NOT EXISTS (?P<name>"keyshop_\w+"|keyshop_\w+)\s+(?P<rest>ON public\.[^;]+);',
     re.MULTILINE,
@@ -22,33 +25,31 @@ _INDEX: Final = re.compile(
 
 
 class Revision(Struct, frozen=True):
-    """A step of the schema."""
-
     id: str
     name: str
-    """The stem of its file."""
+    """The name of its file, without the suffix."""
 
     after: str
-    """The revision that it stands on."""
+    """The id of the revision before it, or `base`."""
 
 
 class ShopIndex(Struct, frozen=True):
-    """An index of ours on a table of the shop."""
+    """An index that keyshop adds to a table in schema public."""
 
     name: str
-    """As SQL spells it, quoted where it must be."""
+    """The name in SQL, quoted where necessary."""
 
     rest: str
-    """The statement from ON, without the semicolon."""
+    """The statement from ON to its end, without the semicolon."""
 
     @property
     def plain_name(self) -> str:
-        """Return the name as the catalogues spell it."""
+        """Return the name without quotes, as in the catalogues."""
         return self.name.strip('"')
 
 
 def list_revisions() -> list[Revision]:
-    """Return all revisions, the first one first."""
+    """Return all revisions, in the order in which they are applied."""
     scripts = ScriptDirectory.from_config(_config()).walk_revisions()
     return [
         Revision(
@@ -61,7 +62,7 @@ def list_revisions() -> list[Revision]:
 
 
 def sql_of(revision: Revision) -> str:
-    """Return the SQL that applies the revision and writes down that it was."""
+    """Return the SQL that applies the revision and stamps it."""
     text = StringIO()
     config = _config(text)
     config.attributes["lock_timeout"] = LOCK_TIMEOUT
@@ -70,14 +71,14 @@ def sql_of(revision: Revision) -> str:
 
 
 def sql_that_stamps(revision: Revision) -> str:
-    """Return the SQL that writes down that the revision stands, and does nothing else."""
+    """Return the SQL that stamps the revision without applying it."""
     text = StringIO()
     command.stamp(_config(text), revision.id, sql=True)
     return text.getvalue()
 
 
 def list_shop_indexes(revision: Revision) -> list[ShopIndex]:
-    """Return the indexes that the revision builds on tables of the shop."""
+    """Return the indexes that the revision adds to tables in schema public."""
     return [
         ShopIndex(name=match["name"], rest=match["rest"])
         for match in _INDEX.finditer(sql_of(revision))

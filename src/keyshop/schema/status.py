@@ -1,4 +1,4 @@
-"""Tells where a database stands."""
+"""Reads the status of a database: who made it, and its revision."""
 
 from datetime import datetime
 from typing import Final, Literal
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from keyshop.kit.database.transaction import Reader
 from keyshop.schema.connect import Connection
-from keyshop.schema.revisions import Revision
+from keyshop.schema.revisions import UNRELEASED_IDS, Revision
 from keyshop.schema.triggers import TriggerFault, find_trigger_faults
 
 _HAS_VERSION: Final = "SELECT to_regclass('keyshop.alembic_version') IS NOT NULL"
@@ -17,73 +17,72 @@ _HAS_ATTACHMENT: Final = "SELECT to_regclass('keyshop.attachment') IS NOT NULL"
 _ATTACHMENT: Final = "SELECT begun_at, finished_at FROM keyshop.attachment"
 _MADE_BY_KEYSHOP: Final = "SELECT NOT EXISTS (SELECT FROM keyshop.attachment)"
 
-# Members of extensions are left out: hosted servers put pg_stat_statements into public.
-_FOUND: Final = """
-    SELECT format('%I.%I', n.nspname, found.name) AS name
+# Without members of extensions: hosted servers install pg_stat_statements in public.
+_TABLES_AND_TYPES: Final = """
+    SELECT format('%I.%I', n.nspname, object.name) AS name
     FROM (
         SELECT 'pg_class'::regclass AS catalog, oid, relnamespace AS namespace, relname AS name
         FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
         UNION ALL
         SELECT 'pg_type'::regclass, oid, typnamespace, typname
         FROM pg_type WHERE typtype IN ('e', 'd')
-    ) AS found
-    JOIN pg_namespace AS n ON n.oid = found.namespace AND n.nspname IN ('public', 'keyshop')
+    ) AS object
+    JOIN pg_namespace AS n ON n.oid = object.namespace AND n.nspname IN ('public', 'keyshop')
     WHERE NOT EXISTS (
         SELECT 1 FROM pg_depend AS d
-        WHERE d.classid = found.catalog AND d.objid = found.oid AND d.deptype = 'e'
+        WHERE d.classid = object.catalog AND d.objid = object.oid AND d.deptype = 'e'
     )
-    ORDER BY n.nspname DESC, found.catalog DESC, found.name COLLATE "C"
+    ORDER BY n.nspname DESC, object.catalog DESC, object.name COLLATE "C"
 """
 
-State = Literal["empty", "ours", "newer", "foreign"]
+State = Literal["empty", "ours", "newer", "unreleased", "foreign"]
+"""
+`ours`: keyshop made or attached it, at a revision that this version knows. `newer`: a newer version has
+upgraded it. `unreleased`: a version before the first release made it. `foreign`: another application did.
+"""
 
 
 class Attachment(Struct, frozen=True):
-    """When keyshop took the database over from Prisma."""
+    """When a database that Prisma made was attached."""
 
     begun_at: datetime
     finished_at: datetime | None
-    """None: it was interrupted."""
+    """None: the attach was interrupted."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """Where a database stands."""
-
     state: State
     current: str | None
-    """The revision it stands at."""
+    """The database's revision."""
 
     head: str
-    """The revision this version of keyshop works with."""
+    """The newest revision that this version of keyshop knows."""
 
     pending: list[str]
     """Names of the revisions that `upgrade` would apply."""
 
     found: list[str]
-    """In a foreign database: its tables and types."""
+    """The tables and types of a foreign database."""
 
     attachment: Attachment | None
-    """None: it is not attached; when ours, keyshop made it."""
+    """None: keyshop made the database, or it is not attached."""
 
     triggers: list[TriggerFault]
-    """Triggers of keyshop's that somebody dropped or switched off."""
+    """Triggers of keyshop that are missing, disabled or changed."""
 
 
-async def look(connection: Connection, revisions: list[Revision]) -> Status:
-    """Return where the database stands."""
+async def read_status(connection: Connection, revisions: list[Revision]) -> Status:
     current: str | None = None
     if await connection.fetchval(_HAS_VERSION):
         current = await connection.fetchval(_VERSION)
-    state, pending = _place(current, revisions)
     found = []
     if current is None:
-        found = [record["name"] for record in await connection.fetch(_FOUND)]
-        state = "foreign" if found else "empty"
+        found = [record["name"] for record in await connection.fetch(_TABLES_AND_TYPES)]
     return Status(
-        state=state,
+        state=_state(current, found, revisions),
         current=current,
         head=revisions[-1].id,
-        pending=[] if state == "foreign" else pending,
+        pending=[] if found else _pending(current, revisions),
         found=found,
         attachment=await _find_attachment(connection),
         triggers=await find_trigger_faults(connection),
@@ -91,19 +90,25 @@ async def look(connection: Connection, revisions: list[Revision]) -> Status:
 
 
 async def was_made_by_keyshop(reader: Reader) -> bool:
-    """Test whether keyshop made the tables of a database at the newest revision; else Prisma did."""
+    """Test whether keyshop, and not Prisma, made the tables of a fully upgraded database."""
     made: bool = await reader.fetchval(_MADE_BY_KEYSHOP)
     return made
 
 
-def _place(current: str | None, revisions: list[Revision]) -> tuple[State, list[str]]:
-    ids = [revision.id for revision in revisions]
+def _state(current: str | None, found: list[str], revisions: list[Revision]) -> State:
+    if current is None:
+        return "foreign" if found else "empty"
+    if current in UNRELEASED_IDS:
+        return "unreleased"
+    return "ours" if current in {revision.id for revision in revisions} else "newer"
+
+
+def _pending(current: str | None, revisions: list[Revision]) -> list[str]:
     names = [revision.name for revision in revisions]
     if current is None:
-        return "empty", names
-    if current not in ids:
-        return "newer", []
-    return "ours", names[ids.index(current) + 1 :]
+        return names
+    ids = [revision.id for revision in revisions]
+    return names[ids.index(current) + 1 :] if current in ids else []
 
 
 async def _find_attachment(connection: Connection) -> Attachment | None:

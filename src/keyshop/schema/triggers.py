@@ -1,8 +1,7 @@
 """
-Remembers which triggers keyshop's revisions made, to tell when one is gone.
+Records the triggers that revisions install, and finds those that are missing or disabled.
 
-A trigger that somebody dropped or switched off leaves lists and caches that disagree with the
-tables, and nothing else would say so.
+Without such a trigger, search tables and cache disagree with the shop's tables, and nothing else reports it.
 """
 
 from typing import Final, Literal
@@ -11,10 +10,10 @@ from msgspec import Struct
 
 from keyshop.schema.connect import Connection
 
-_HAS_MEMORY: Final = "SELECT to_regclass('keyshop.triggers') IS NOT NULL"
+_HAS_TABLE: Final = "SELECT to_regclass('keyshop.expected_triggers') IS NOT NULL"
 
-_REMEMBER: Final = """
-    INSERT INTO keyshop.triggers (schema_name, table_name, name, enabled)
+_RECORD: Final = """
+    INSERT INTO keyshop.expected_triggers (schema_name, table_name, name, enabled)
     SELECT c.relnamespace::regnamespace::text, c.relname, t.tgname, t.tgenabled::text
     FROM pg_trigger AS t
     JOIN pg_class AS c ON c.oid = t.tgrelid
@@ -27,7 +26,7 @@ _FAULTS: Final = """
     SELECT r.schema_name || '.' || r.table_name AS table, r.name AS trigger,
         CASE WHEN t.oid IS NULL THEN 'missing' WHEN t.tgenabled = 'D' THEN 'disabled'
             ELSE 'changed' END AS fault
-    FROM keyshop.triggers AS r
+    FROM keyshop.expected_triggers AS r
     LEFT JOIN pg_namespace AS n ON n.nspname = r.schema_name
     LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.table_name
     LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = r.name
@@ -37,23 +36,23 @@ _FAULTS: Final = """
 
 
 class TriggerFault(Struct, frozen=True):
-    """A trigger that does not do its work."""
+    """A trigger that does not fire as installed."""
 
     table: str
     trigger: str
     fault: Literal["missing", "disabled", "changed"]
-    """Changed: it fires for some writers only."""
+    """`changed`: it fires in some sessions only (see session_replication_role)."""
 
 
-async def remember_triggers(connection: Connection) -> None:
-    """Write down the triggers of keyshop's that are there and were not known yet."""
-    if await connection.fetchval(_HAS_MEMORY):
-        await connection.execute(_REMEMBER)
+async def record_triggers(connection: Connection) -> None:
+    """Record keyshop's triggers that have not been recorded yet."""
+    if await connection.fetchval(_HAS_TABLE):
+        await connection.execute(_RECORD)
 
 
 async def find_trigger_faults(connection: Connection) -> list[TriggerFault]:
-    """Return the triggers that are gone, or do not fire for everybody they should."""
-    if not await connection.fetchval(_HAS_MEMORY):
+    """Return the recorded triggers that are missing, disabled or changed."""
+    if not await connection.fetchval(_HAS_TABLE):
         return []
     return [
         TriggerFault(record["table"], record["trigger"], record["fault"])

@@ -48,7 +48,7 @@ _MAX_INDEXED_OFFSET: Final = 5000
 
 # The first condition uses the index and may match too much; the second one is exact.
 _SEARCHED: Final = f"""
-    (keyshop.name_grams(names) @> {NGRAMS} OR game_id = ANY(ARRAY({DESCRIPTION_MATCHES})))
+    (keyshop.name_ngrams(names) @> {NGRAMS} OR game_id = ANY(ARRAY({DESCRIPTION_MATCHES})))
     AND ({IN_NAMES} OR game_id IN ({DESCRIPTION_MATCHES}))
 """.replace("$1", "$n")
 

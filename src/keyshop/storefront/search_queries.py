@@ -23,7 +23,7 @@ _BEGINS_TITLE: Final = f"names LIKE (SELECT ' ' || {_ESCAPED_TERM} || '%')"
 _IS_TITLE: Final = f"names LIKE (SELECT ' ' || {_ESCAPED_TERM} || E'\\n%')"
 
 # The index finds names with the right n-grams; LIKE finds those that have them in a row.
-_NGRAM_MATCH: Final = f"keyshop.name_grams(names) @> {NGRAMS}"
+_NGRAM_MATCH: Final = f"keyshop.name_ngrams(names) @> {NGRAMS}"
 
 # A word in more descriptions than this says little about a game. Only so many of its matches are read,
 # in no particular order.
@@ -31,7 +31,7 @@ _MAX_DESCRIPTION_MATCHES: Final = 5_000
 
 DESCRIPTION_MATCHES: Final = f"""
     SELECT game_id FROM keyshop.game_description_terms
-    WHERE words @@ (SELECT plainto_tsquery('simple', $1)) LIMIT {_MAX_DESCRIPTION_MATCHES}
+    WHERE terms @@ (SELECT plainto_tsquery('simple', $1)) LIMIT {_MAX_DESCRIPTION_MATCHES}
 """
 
 # Matches in names come first; descriptions are searched only when names leave room.

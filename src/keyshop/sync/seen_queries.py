@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.sync.models import Run
 
-_RECORD_SEEN = "INSERT INTO keyshop.sync_seen (run_id, product_ids) VALUES ($1, $2)"
+_RECORD_SEEN = "INSERT INTO keyshop.sync_seen_products (run_id, product_ids) VALUES ($1, $2)"
 
 _COUNT_SEEN = """
     SELECT count(DISTINCT id) FROM (
-        SELECT unnest(product_ids) AS id FROM keyshop.sync_seen WHERE run_id = $1
+        SELECT unnest(product_ids) AS id FROM keyshop.sync_seen_products WHERE run_id = $1
     ) AS seen
 """
 
@@ -17,7 +17,7 @@ _COUNT_UNSEEN = """
     SELECT count(*) FROM games AS g
     WHERE g."g2aProductId" IS NOT NULL AND NOT EXISTS (
         SELECT FROM (
-            SELECT unnest(product_ids) AS id FROM keyshop.sync_seen WHERE run_id = $1
+            SELECT unnest(product_ids) AS id FROM keyshop.sync_seen_products WHERE run_id = $1
         ) AS seen
         WHERE seen.id = g."g2aProductId"
     )
@@ -26,9 +26,9 @@ _COUNT_UNSEEN = """
 # An entry without an id is recorded as page/index. It may be any of the games that were not seen.
 _MARK_MISSING = """
     WITH seen AS MATERIALIZED (
-        SELECT unnest(product_ids) AS id FROM keyshop.sync_seen WHERE run_id = $1
+        SELECT unnest(product_ids) AS id FROM keyshop.sync_seen_products WHERE run_id = $1
     )
-    INSERT INTO keyshop.sync_missing (product_id, since)
+    INSERT INTO keyshop.sync_missing_products (product_id, since)
     SELECT DISTINCT g."g2aProductId", $2::timestamp(3) FROM games AS g
     WHERE g."g2aProductId" IS NOT NULL
         AND NOT EXISTS (SELECT FROM seen WHERE seen.id = g."g2aProductId")
@@ -37,14 +37,14 @@ _MARK_MISSING = """
 """
 
 _UNMARK_MISSING = """
-    DELETE FROM keyshop.sync_missing AS m
+    DELETE FROM keyshop.sync_missing_products AS m
     WHERE m.product_id IN (
-        SELECT unnest(product_ids) FROM keyshop.sync_seen WHERE run_id = $1
+        SELECT unnest(product_ids) FROM keyshop.sync_seen_products WHERE run_id = $1
     ) OR NOT EXISTS (SELECT FROM games AS g WHERE g."g2aProductId" = m.product_id)
 """
 
 _DELETE_EARLIER_SEEN = """
-    DELETE FROM keyshop.sync_seen AS s USING keyshop.sync_runs AS r
+    DELETE FROM keyshop.sync_seen_products AS s USING keyshop.sync_runs AS r
     WHERE r.id = s.run_id AND r.kind = $1 AND r.id <> $2
 """
 

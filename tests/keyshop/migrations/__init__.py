@@ -1,1 +1,1 @@
-"""The database from nothing to what the shop works with."""
+"""Tests of the revisions, from an empty database to the newest schema."""

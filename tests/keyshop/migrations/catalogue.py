@@ -1,4 +1,4 @@
-"""PostgreSQL's catalogue as lines of text that a person can compare."""
+"""PostgreSQL's catalogues as lines of text that a person can compare."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -7,7 +7,7 @@ import asyncpg
 
 _HERE = Path(__file__).parent
 
-# Anything in schema public stands under a heading; what stands under a heading is a line of it.
+# Each object in schema public is a heading; its columns, indexes and so on are the lines below it.
 _HEADINGS = """
     SELECT 'enum ' || format_type(t.oid, NULL) || ' '
         || (SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder)
@@ -43,7 +43,7 @@ _INDEXES = """
     FROM pg_index i WHERE i.indrelid = $1::text::regclass
 """
 
-# PostgreSQL 18 lists each NOT NULL once more, as a constraint.
+# Without NOT NULL, which PostgreSQL 18 lists as a constraint too.
 _CONSTRAINTS = """
     SELECT 'constraint ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid)
     FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype <> 'n'
@@ -72,8 +72,8 @@ Blocks = dict[str, list[str]]
 
 
 async def read_public(connection: asyncpg.Connection) -> Blocks:
-    """Everything in schema public: a heading for each thing, with its lines."""
-    # Names of schema public are then printed without it, on whoever's connection.
+    """Return all objects in schema public: a heading for each object, with its lines."""
+    # PostgreSQL then prints names in schema public without the schema, whatever the role.
     await connection.execute("SET search_path = public")
     blocks: Blocks = {}
     for (heading,) in await connection.fetch(_HEADINGS):
@@ -83,7 +83,7 @@ async def read_public(connection: asyncpg.Connection) -> Blocks:
 
 
 async def read_ours(connection: asyncpg.Connection) -> list[str]:
-    """Everything in schema keyshop, one line each."""
+    """Return all objects in schema keyshop, one line each."""
     return [line for (line,) in await connection.fetch(_OURS)]
 
 
@@ -95,7 +95,7 @@ async def _read_table(connection: asyncpg.Connection, table: str) -> list[str]:
 
 
 def is_ours(line: str) -> bool:
-    """Whether a line of a table names something of keyshop's."""
+    """Test whether the line describes an index or trigger that keyshop added."""
     words = line.replace('"', "").split()
     return any(
         word in {"index", "trigger"} and name.startswith("keyshop_")
@@ -104,7 +104,7 @@ def is_ours(line: str) -> bool:
 
 
 def described_public() -> Blocks:
-    """What prisma_schema.txt says, in the form of `read_public`."""
+    """Return the contents of prisma_schema.txt in the form of `read_public`."""
     blocks: Blocks = {}
     heading = ""
     for line in _lines("prisma_schema.txt"):
@@ -118,7 +118,7 @@ def described_public() -> Blocks:
 
 
 def described_additions() -> list[str]:
-    """What our_additions.txt says."""
+    """Return the lines of our_additions.txt."""
     return _lines("our_additions.txt")
 
 

@@ -26,14 +26,14 @@ async def _own_database(postgres_url: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def empty_database(postgres_url: str) -> AsyncIterator[str]:
-    """The address of a database with nothing in it."""
+    """The URL of an empty database."""
     async with _own_database(postgres_url) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 async def migrated_database(postgres_url: str) -> AsyncIterator[str]:
-    """The address of a database at the newest revision; whoever writes to it rolls back."""
+    """The URL of a database at the newest revision; tests roll back their changes."""
     async with _own_database(postgres_url) as url:
         await asyncio.to_thread(upgrade, url)
         yield url
@@ -41,7 +41,7 @@ async def migrated_database(postgres_url: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def connection(migrated_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """A transaction in the migrated database that is rolled back after the test."""
+    """A transaction in the migrated database, rolled back after the test."""
     opened = await asyncpg.connect(migrated_database, server_settings={"timezone": "UTC"})
     transaction = opened.transaction()
     await transaction.start()

@@ -1,4 +1,4 @@
-"""What the triggers wrote down, and rows for them to watch."""
+"""The outbox rows that triggers wrote, and rows that fire the triggers."""
 
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -16,25 +16,25 @@ _TAKE = "DELETE FROM keyshop.cache_outbox RETURNING id, keys, groups"
 _TIMES = {"games": ("releaseDate", "updatedAt"), "users": ("updatedAt",)}
 
 
-class Noted(Struct, frozen=True):
-    """What one statement invalidates."""
+class Recorded(Struct, frozen=True):
+    """The keys and groups that one statement invalidates."""
 
     keys: set[str] = set()
     groups: set[str] = set()
 
 
-async def take(connection: Connection) -> list[Noted]:
-    """Return what has been noted since the last time, in its order."""
+async def take(connection: Connection) -> list[Recorded]:
+    """Remove and return all outbox rows, in order."""
     records = sorted(await connection.fetch(_TAKE), key=itemgetter("id"))
     for record in records:
         assert len(set(record["keys"])) == len(record["keys"])
         assert len(set(record["groups"])) == len(record["groups"])
         assert None not in record["keys"] + record["groups"]
-    return [Noted(set(record["keys"]), set(record["groups"])) for record in records]
+    return [Recorded(set(record["keys"]), set(record["groups"])) for record in records]
 
 
-async def noted(connection: Connection, sql: str, *args: object) -> list[Noted]:
-    """Run the statement and return what it alone noted."""
+async def recorded_by(connection: Connection, sql: str, *args: object) -> list[Recorded]:
+    """Run the statement and return the outbox rows it caused."""
     await take(connection)
     await connection.execute(sql, *args)
     return await take(connection)
@@ -46,7 +46,7 @@ def game(game_id: str, *slugs: str) -> set[str]:
 
 
 async def add(connection: Connection, table: str, **columns: Any) -> None:
-    """Store a row; what a table needs and the test does not care about is filled in."""
+    """Insert a row; required columns that the test does not name get default values."""
     row = _DEFAULTS.get(table, {}) | columns
     if table == "games":
         row = {"slug": f"slug-of-{row['id']}"} | row

@@ -14,7 +14,7 @@ VIEW = "SELECT * FROM keyshop.cache_view()"
 
 @pytest.fixture
 async def others(database_url: str) -> AsyncIterator[list[Connection]]:
-    """Three connections to a database of this test alone."""
+    """Three connections to a database for this test alone."""
     async with AsyncExitStack() as stack:
         connections = []
         for _ in range(3):
@@ -24,7 +24,7 @@ async def others(database_url: str) -> AsyncIterator[list[Connection]]:
 
 
 async def open_cache(connection: Connection) -> int:
-    """Open the cache and return its number."""
+    """Open the cache and return its seq."""
     seq = await connection.fetchval("SELECT seq FROM keyshop.cache_close()")
     assert await connection.fetchval("SELECT keyshop.cache_open($1, 'redis-1')", seq)
     return int(await connection.fetchval("SELECT seq FROM keyshop.cache_control"))
@@ -37,7 +37,7 @@ class TestANewInstallation:
         assert (view["state"], view["incarnation"], view["cold_next"]) == ("CLOSED", "", True)
         assert len(view["epoch"]) == 32
 
-    async def test_has_a_name_of_its_own(self, connection) -> None:
+    async def test_has_its_own_name_in_redis(self, connection) -> None:
         shop = await connection.fetchval("SELECT keyshop.cache_shop()")
         await connection.execute(
             "UPDATE keyshop.cache_control SET installation = gen_random_uuid()"
@@ -50,7 +50,7 @@ class TestANewInstallation:
 
 
 class TestView:
-    async def test_can_be_had_by_any_role_that_may_read_the_row(self, connection) -> None:
+    async def test_can_be_read_by_any_role_that_may_read_the_row(self, connection) -> None:
         await connection.execute("CREATE ROLE a_role_that_polls")
         await connection.execute("GRANT USAGE ON SCHEMA keyshop TO a_role_that_polls")
         await connection.execute("GRANT SELECT ON keyshop.cache_control TO a_role_that_polls")
@@ -62,7 +62,7 @@ class TestView:
         assert (found["shop"], found["timeline"]) == (expected["shop"], expected["timeline"])
         assert len(found["timeline"]) == 8
 
-    async def test_tells_ages_by_the_databases_own_clock(self, connection) -> None:
+    async def test_computes_ages_by_the_databases_clock(self, connection) -> None:
         await connection.execute(
             """UPDATE keyshop.cache_control SET closed_at = clock_timestamp() - interval '7 s',
                 relay_beat = clock_timestamp() - interval '9 s'"""
@@ -73,7 +73,7 @@ class TestView:
         assert 7 <= view["closed_seconds"] < 8
         assert 9 <= view["beat_seconds"] < 10
 
-    async def test_takes_a_beat_of_the_future_for_an_old_one(self, connection) -> None:
+    async def test_treats_a_beat_in_the_future_as_old(self, connection) -> None:
         await connection.execute(
             "UPDATE keyshop.cache_control SET relay_beat = clock_timestamp() + interval '1 h'"
         )
@@ -113,7 +113,7 @@ class TestSeq:
 
 
 class TestClose:
-    async def test_notes_when(self, connection) -> None:
+    async def test_records_the_time(self, connection) -> None:
         opened = await open_cache(connection)
         await connection.execute("UPDATE keyshop.cache_control SET closed_at = 'epoch'")
 
@@ -127,7 +127,7 @@ class TestClose:
 
         assert await connection.fetchrow("SELECT * FROM keyshop.cache_close()") == first
 
-    async def test_leaves_alone_what_somebody_has_opened_since(self, connection) -> None:
+    async def test_does_not_close_a_cache_that_was_opened_since(self, connection) -> None:
         opened = await open_cache(connection)
 
         late = await connection.fetchrow("SELECT * FROM keyshop.cache_close($1)", opened - 1)
@@ -136,7 +136,7 @@ class TestClose:
         assert (late["state"], late["seq"]) == ("OPEN", opened)
         assert (own["state"], own["seq"]) == ("CLOSED", opened + 1)
 
-    async def test_by_hand_notes_when_as_well(self, connection) -> None:
+    async def test_by_hand_records_the_time_too(self, connection) -> None:
         await open_cache(connection)
         await connection.execute("UPDATE keyshop.cache_control SET closed_at = 'epoch'")
 
@@ -146,7 +146,7 @@ class TestClose:
 
 
 class TestDemandCold:
-    async def test_is_heeded_only_while_the_cache_is_closed(self, connection) -> None:
+    async def test_takes_effect_only_while_the_cache_is_closed(self, connection) -> None:
         opened = await open_cache(connection)
 
         refused = await connection.fetchval("SELECT keyshop.cache_demand_cold()")
@@ -168,7 +168,7 @@ class TestDemandCold:
 
 
 class TestOpen:
-    async def test_begins_another_epoch_on_the_redis_it_was_told(self, connection) -> None:
+    async def test_begins_a_new_epoch_on_the_given_redis(self, connection) -> None:
         before = await connection.fetchrow(VIEW)
 
         opened = await connection.fetchval(
@@ -186,7 +186,7 @@ class TestOpen:
         assert len(after["epoch"]) == 32
         assert after["seq"] == before["seq"] + 1
 
-    async def test_does_nothing_after_anything_has_changed(self, connection) -> None:
+    async def test_does_nothing_after_a_change(self, connection) -> None:
         before = await connection.fetchrow(VIEW)
         await connection.execute("UPDATE keyshop.cache_control SET cold_next = false")
 
@@ -201,7 +201,7 @@ class TestOpen:
         assert await connection.fetchval("SELECT keyshop.cache_open($1, '')", opened) is False
 
     @pytest.mark.parametrize("call", ["cache_open($1, 'redis-1')", "cache_open_warm($1)"])
-    async def test_gives_way_to_a_writer_who_is_about_to_commit(self, others, call: str) -> None:
+    async def test_returns_false_while_a_writer_is_about_to_commit(self, others, call: str) -> None:
         writer, leader, next_writer = others
         seq = await open_cache(leader)
         await leader.execute("SELECT keyshop.cache_close()")
@@ -211,7 +211,7 @@ class TestOpen:
 
         began = time.monotonic()
         attempt = asyncio.create_task(leader.fetchval(f"SELECT keyshop.{call}", seq + 1))
-        await _someone_waits(writer)
+        await _until_a_lock_is_awaited(writer)
         await next_writer.fetchrow(GUARD, False)
         opened = await attempt
         seconds = time.monotonic() - began
@@ -222,7 +222,7 @@ class TestOpen:
         assert seconds < 1
         assert await leader.fetchval(f"SELECT keyshop.{call}", seq + 1) is True
 
-    async def test_holds_nothing_afterwards(self, others) -> None:
+    async def test_releases_its_lock(self, others) -> None:
         leader, writer, _ = others
         await open_cache(leader)
 
@@ -243,7 +243,7 @@ class TestOpenWarm:
         assert after["state"] == "OPEN"
         assert (after["epoch"], after["incarnation"]) == (before["epoch"], before["incarnation"])
 
-    async def test_waits_for_what_was_committed_unguarded(self, connection) -> None:
+    async def test_is_refused_while_unguarded_rows_are_left(self, connection) -> None:
         opened = await open_cache(connection)
         await connection.execute("SELECT keyshop.cache_close()")
         await add(connection, "games", id="unguarded")
@@ -263,7 +263,7 @@ class TestOpenWarm:
 
 
 class TestGuard:
-    async def test_marks_the_rows_of_this_transaction_alone(self, others) -> None:
+    async def test_marks_only_the_rows_of_its_transaction(self, others) -> None:
         writer, foreigner, _ = others
         await add(foreigner, "games", id="foreign")
         async with writer.transaction():
@@ -274,7 +274,7 @@ class TestGuard:
 
         assert [record["guarded"] for record in found] == [False, True]
 
-    async def test_can_take_its_mark_back(self, connection) -> None:
+    async def test_can_remove_its_mark(self, connection) -> None:
         await add(connection, "games", id="own")
 
         await connection.fetchrow(GUARD, True)
@@ -284,7 +284,7 @@ class TestGuard:
             False
         )
 
-    async def test_sees_what_happened_while_it_waited(self, others) -> None:
+    async def test_sees_what_was_committed_while_it_waited(self, others) -> None:
         writer, leader, _ = others
         seq = await leader.fetchval("SELECT seq FROM keyshop.cache_control")
         opening = leader.transaction()
@@ -293,14 +293,14 @@ class TestGuard:
 
         async with writer.transaction():
             guard = asyncio.create_task(writer.fetchrow(GUARD, False))
-            await _someone_waits(leader)
+            await _until_a_lock_is_awaited(leader)
             await opening.commit()
             control = await guard
 
         assert (control["state"], control["seq"]) == ("OPEN", seq + 1)
 
     @pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
-    async def test_refuses_to_look_at_the_past(self, others, isolation: str) -> None:
+    async def test_refuses_to_read_an_old_snapshot(self, others, isolation: str) -> None:
         writer, *_ = others
 
         async with writer.transaction(isolation=isolation):
@@ -311,7 +311,7 @@ class TestGuard:
                     await writer.fetchrow(GUARD, False)
 
 
-class TestTwoWhoChangeWhatBelongsTogether:
+class TestConcurrentChanges:
     async def test_a_new_slug_waits_for_a_link_that_was_removed(self, others) -> None:
         linker, renamer, _ = others
         await add(linker, "games", id="witcher", slug="old")
@@ -321,7 +321,7 @@ class TestTwoWhoChangeWhatBelongsTogether:
         async with linker.transaction():
             await linker.execute("DELETE FROM game_genres")
             renaming = asyncio.create_task(renamer.execute("UPDATE games SET slug = 'new'"))
-            await _someone_waits(linker)
+            await _until_a_lock_is_awaited(linker)
         await renaming
 
         assert await renamer.fetchval("SELECT slug FROM games") == "new"
@@ -333,7 +333,7 @@ class TestTwoWhoChangeWhatBelongsTogether:
         async with shopper.transaction():
             await shopper.execute("UPDATE order_items SET quantity = 2")
             moving = asyncio.create_task(mover.execute("UPDATE orders SET \"userId\" = 'bob'"))
-            await _someone_waits(shopper)
+            await _until_a_lock_is_awaited(shopper)
         await moving
 
         assert await mover.fetchval('SELECT "userId" FROM orders') == "bob"
@@ -348,7 +348,7 @@ class TestTwoWhoChangeWhatBelongsTogether:
         async with mover.transaction():
             await mover.execute("UPDATE orders SET \"userId\" = 'bob'")
             changing = asyncio.create_task(shopper.execute("UPDATE order_items SET quantity = 2"))
-            await _someone_waits(mover)
+            await _until_a_lock_is_awaited(mover)
         await changing
 
         keys = await shopper.fetchval(
@@ -375,16 +375,16 @@ async def _order(connection: Connection) -> None:
     await add(connection, "order_items", id="item", orderId="order", gameId="portal")
 
 
-async def _someone_waits(connection: Connection) -> None:
-    """Return as soon as somebody in this database waits for a lock."""
+async def _until_a_lock_is_awaited(connection: Connection) -> None:
+    """Return as soon as a session of this database waits for a lock."""
     async with asyncio.timeout(10):
         while True:
-            if await connection.fetchval(_IS_ONE_WAITING):
+            if await connection.fetchval(_IS_A_LOCK_AWAITED):
                 return
             await asyncio.sleep(0.001)
 
 
-_IS_ONE_WAITING = """
+_IS_A_LOCK_AWAITED = """
     SELECT EXISTS (
         SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'

@@ -1,6 +1,6 @@
 import asyncpg
 
-from tests.keyshop.migrations.cache_triggers import triggers
+from keyshop.schema.cache_triggers import build_triggers
 
 _FUNCTIONS = """
     SELECT proname, pg_get_functiondef(oid) AS definition FROM pg_proc
@@ -15,23 +15,23 @@ _TRIGGERS = """
 
 
 class TestTriggers:
-    async def test_run_what_the_page_of_cache_keys_says(
-        self, connection: asyncpg.Connection
-    ) -> None:
+    async def test_run_the_generated_functions(self, connection: asyncpg.Connection) -> None:
         records = await connection.fetch(_FUNCTIONS)
         found = {record["proname"]: record["definition"] for record in records}
 
-        assert found == {trigger.function: trigger.function_definition for trigger in triggers()}
+        assert found == {
+            trigger.function: trigger.function_definition for trigger in build_triggers()
+        }
 
-    async def test_stand_on_the_tables_of_the_page_whatever_a_session_switches_off(
+    async def test_are_the_generated_ones_and_fire_in_every_session(
         self, connection: asyncpg.Connection
     ) -> None:
-        # Names are then printed with their schemas, whatever the role is called.
+        # PostgreSQL then prints names with their schemas, whatever the role.
         await connection.execute("SET search_path = pg_catalog")
 
         found = {tuple(record) for record in await connection.fetch(_TRIGGERS)}
 
         assert found == {
             (f"keyshop.{trigger.function}", trigger.trigger_definition, b"A")
-            for trigger in triggers()
+            for trigger in build_triggers()
         }

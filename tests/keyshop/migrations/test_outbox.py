@@ -2,11 +2,11 @@ import pytest
 
 from keyshop import cache_keys
 from keyshop.kit.cache.families import digest
-from tests.keyshop.migrations.outbox import Connection, Noted, add, game, noted, take
+from tests.keyshop.migrations.outbox import Connection, Recorded, add, game, recorded_by, take
 
 LISTS = {"home", "catalog"}
 
-UNKNOWN_ROLE = "a_role_that_knows_nothing_of_keyshop"
+UNPRIVILEGED_ROLE = "a_role_that_knows_nothing_of_keyshop"
 
 
 @pytest.fixture
@@ -42,23 +42,23 @@ async def shop(connection: Connection) -> Connection:
 
 
 class TestAGame:
-    async def test_takes_its_keys_and_the_groups_that_show_its_price(self, shop) -> None:
-        found = await noted(shop, "UPDATE games SET price = 9 WHERE id = 'witcher'")
+    async def test_invalidates_its_keys_and_the_groups_that_show_its_price(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE games SET price = 9 WHERE id = 'witcher'")
 
-        assert found == [Noted(game("witcher", "witcher"), LISTS | {"prices"})]
+        assert found == [Recorded(game("witcher", "witcher"), LISTS | {"prices"})]
 
-    async def test_takes_orders_along_when_its_title_changes(self, shop) -> None:
-        found = await noted(shop, "UPDATE games SET title = 'Other' WHERE id = 'witcher'")
+    async def test_invalidates_orders_when_its_title_changes(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE games SET title = 'Other' WHERE id = 'witcher'")
 
-        assert found == [Noted(game("witcher", "witcher"), LISTS | {"prices", "titles"})]
+        assert found == [Recorded(game("witcher", "witcher"), LISTS | {"prices", "titles"})]
 
-    async def test_takes_no_carts_for_another_description(self, shop) -> None:
-        found = await noted(shop, "UPDATE games SET description = 'New' WHERE id = 'witcher'")
+    async def test_invalidates_no_carts_when_its_description_changes(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE games SET description = 'New' WHERE id = 'witcher'")
 
-        assert found == [Noted(game("witcher", "witcher"), LISTS)]
+        assert found == [Recorded(game("witcher", "witcher"), LISTS)]
 
-    async def test_takes_nothing_when_it_was_only_touched(self, shop) -> None:
-        assert await noted(shop, "UPDATE games SET price = price, title = title") == []
+    async def test_invalidates_nothing_when_no_value_changes(self, shop) -> None:
+        assert await recorded_by(shop, "UPDATE games SET price = price, title = title") == []
 
     @pytest.mark.parametrize(
         "change",
@@ -72,46 +72,48 @@ class TestAGame:
             "languages = '{EN}'",
         ],
     )
-    async def test_takes_nothing_for_what_nobody_is_shown(self, shop, change: str) -> None:
-        assert await noted(shop, f"UPDATE games SET {change}") == []
+    async def test_invalidates_nothing_for_columns_that_no_answer_shows(
+        self, shop, change: str
+    ) -> None:
+        assert await recorded_by(shop, f"UPDATE games SET {change}") == []
 
-    async def test_takes_only_those_that_changed_of_all_that_were_written(self, shop) -> None:
-        found = await noted(
+    async def test_invalidates_only_the_changed_rows_of_a_statement(self, shop) -> None:
+        found = await recorded_by(
             shop, "UPDATE games SET price = CASE id WHEN 'portal' THEN 1 ELSE price END"
         )
 
-        assert found == [Noted(game("portal", "portal"), LISTS | {"prices"})]
+        assert found == [Recorded(game("portal", "portal"), LISTS | {"prices"})]
 
-    async def test_takes_old_and_new_slug(self, shop) -> None:
-        found = await noted(shop, "UPDATE games SET slug = 'other' WHERE id = 'witcher'")
+    async def test_invalidates_old_and_new_slug(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE games SET slug = 'other' WHERE id = 'witcher'")
 
         assert found == [
-            Noted(game("witcher", "witcher", "other"), LISTS | {"prices", "titles"}),
+            Recorded(game("witcher", "witcher", "other"), LISTS | {"prices", "titles"}),
         ]
 
-    async def test_takes_old_and_new_id_and_what_followed_it(self, shop) -> None:
-        found = await noted(shop, "UPDATE games SET id = 'other' WHERE id = 'witcher'")
+    async def test_invalidates_old_and_new_id_and_cascaded_rows(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE games SET id = 'other' WHERE id = 'witcher'")
 
-        assert Noted(game("witcher", "witcher") | {"game:other"}, LISTS | {"prices", "titles"}) in (
-            found
-        )
-        assert Noted({"user:alice:cart"}) in found
-        assert Noted({"user:alice:wishlist"}) in found
+        assert Recorded(
+            game("witcher", "witcher") | {"game:other"}, LISTS | {"prices", "titles"}
+        ) in (found)
+        assert Recorded({"user:alice:cart"}) in found
+        assert Recorded({"user:alice:wishlist"}) in found
 
-    async def test_takes_lists_and_its_own_absence_when_it_is_new(self, shop) -> None:
+    async def test_invalidates_lists_and_its_absence_when_it_is_new(self, shop) -> None:
         await add(shop, "games", id="new", slug="new")
 
-        assert await take(shop) == [Noted(game("new", "new"), LISTS)]
+        assert await take(shop) == [Recorded(game("new", "new"), LISTS)]
 
-    async def test_takes_carts_along_when_it_goes(self, shop) -> None:
-        found = await noted(shop, "DELETE FROM games WHERE id = 'witcher'")
+    async def test_invalidates_carts_when_it_is_deleted(self, shop) -> None:
+        found = await recorded_by(shop, "DELETE FROM games WHERE id = 'witcher'")
 
-        assert Noted(game("witcher", "witcher"), LISTS | {"prices", "titles"}) in found
-        assert Noted({"user:alice:cart"}) in found
-        assert Noted({"user:alice:wishlist"}) in found
+        assert Recorded(game("witcher", "witcher"), LISTS | {"prices", "titles"}) in found
+        assert Recorded({"user:alice:cart"}) in found
+        assert Recorded({"user:alice:wishlist"}) in found
 
-    async def test_merged_by_on_conflict_is_taken_where_it_changed(self, shop) -> None:
-        found = await noted(
+    async def test_written_by_on_conflict_is_invalidated_where_it_changed(self, shop) -> None:
+        found = await recorded_by(
             shop,
             """
             INSERT INTO games (id, title, slug, description, price, image, "releaseDate",
@@ -123,11 +125,11 @@ class TestAGame:
         )
 
         changed, added = found
-        assert added == Noted(game("new", "new"), LISTS)
-        assert changed == Noted(game("portal", "portal"), LISTS | {"prices"})
+        assert added == Recorded(game("new", "new"), LISTS)
+        assert changed == Recorded(game("portal", "portal"), LISTS | {"prices"})
 
-    async def test_left_alone_by_on_conflict_takes_nothing(self, shop) -> None:
-        found = await noted(
+    async def test_skipped_by_on_conflict_invalidates_nothing(self, shop) -> None:
+        found = await recorded_by(
             shop,
             """
             INSERT INTO games (id, title, slug, description, price, image, "releaseDate",
@@ -139,8 +141,8 @@ class TestAGame:
 
         assert found == []
 
-    async def test_written_by_merge_is_taken_for_each_of_its_actions(self, shop) -> None:
-        found = await noted(
+    async def test_written_by_merge_is_invalidated_for_each_action(self, shop) -> None:
+        found = await recorded_by(
             shop,
             """
             MERGE INTO cart_items AS c
@@ -156,12 +158,12 @@ class TestAGame:
             frozenset({"user:bob:cart"}),
         }
 
-    async def test_copied_in_is_taken(self, shop) -> None:
+    async def test_written_by_copy_is_invalidated(self, shop) -> None:
         await shop.copy_records_to_table(
             "cart_items", records=[("bob", "portal", 1)], columns=["userId", "gameId", "quantity"]
         )
 
-        assert await take(shop) == [Noted({"user:bob:cart"})]
+        assert await take(shop) == [Recorded({"user:bob:cart"})]
 
 
 class TestLinks:
@@ -174,23 +176,23 @@ class TestLinks:
             ("game_platforms", LISTS | {"prices"}),
         ],
     )
-    async def test_take_the_game_under_both_its_names(
+    async def test_invalidate_the_game_by_id_and_slug(
         self, shop, table: str, groups: set[str]
     ) -> None:
         names = table.removeprefix("game_")
         column = {"categories": "categoryId"}.get(names, f"{names[:-1]}Id")
 
-        added = await noted(shop, f"INSERT INTO {table} VALUES ('portal', '{names}-2')")
-        changed = await noted(
+        added = await recorded_by(shop, f"INSERT INTO {table} VALUES ('portal', '{names}-2')")
+        changed = await recorded_by(
             shop,
             f"""UPDATE {table} SET "gameId" = 'witcher'
             WHERE "gameId" = 'portal' AND "{column}" = '{names}-2'""",
         )
-        removed = await noted(shop, f"DELETE FROM {table} WHERE \"{column}\" = '{names}-2'")
+        removed = await recorded_by(shop, f"DELETE FROM {table} WHERE \"{column}\" = '{names}-2'")
 
-        assert added == [Noted(game("portal", "portal"), groups)]
-        assert changed == [Noted(game("portal", "portal") | game("witcher", "witcher"), groups)]
-        assert removed == [Noted(game("witcher", "witcher"), groups)]
+        assert added == [Recorded(game("portal", "portal"), groups)]
+        assert changed == [Recorded(game("portal", "portal") | game("witcher", "witcher"), groups)]
+        assert removed == [Recorded(game("witcher", "witcher"), groups)]
 
     @pytest.mark.parametrize(
         ("table", "groups"),
@@ -201,44 +203,46 @@ class TestLinks:
             ("platforms", {"games", "prices"} | LISTS),
         ],
     )
-    async def test_names_take_all_games_unless_they_are_new(
+    async def test_names_invalidate_all_games_unless_they_are_new(
         self, shop, table: str, groups: set[str]
     ) -> None:
-        added = await noted(shop, f"INSERT INTO {table} VALUES ('3', 'Three', 'three')")
-        renamed = await noted(shop, f"UPDATE {table} SET name = 'Four' WHERE id = '3'")
-        touched = await noted(shop, f"UPDATE {table} SET name = 'Four'  WHERE id = '3'")
-        removed = await noted(shop, f"DELETE FROM {table} WHERE id = '3'")
+        added = await recorded_by(shop, f"INSERT INTO {table} VALUES ('3', 'Three', 'three')")
+        renamed = await recorded_by(shop, f"UPDATE {table} SET name = 'Four' WHERE id = '3'")
+        touched = await recorded_by(shop, f"UPDATE {table} SET name = 'Four'  WHERE id = '3'")
+        removed = await recorded_by(shop, f"DELETE FROM {table} WHERE id = '3'")
 
-        assert added == [Noted(groups={"catalog"})]
-        assert renamed == [Noted(groups=groups)]
+        assert added == [Recorded(groups={"catalog"})]
+        assert renamed == [Recorded(groups=groups)]
         assert touched == []
-        assert removed == [Noted(groups=groups)]
+        assert removed == [Recorded(groups=groups)]
 
 
 class TestACustomer:
-    async def test_takes_the_profile_for_another_balance(self, shop) -> None:
-        found = await noted(shop, "UPDATE users SET balance = 5 WHERE id = 'alice'")
+    async def test_invalidates_the_profile_when_the_balance_changes(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE users SET balance = 5 WHERE id = 'alice'")
 
-        assert found == [Noted({"user:alice:profile"})]
+        assert found == [Recorded({"user:alice:profile"})]
 
-    async def test_takes_access_for_another_role_or_password(self, shop) -> None:
-        promoted = await noted(shop, "UPDATE users SET role = 'ADMIN' WHERE id = 'alice'")
-        locked = await noted(shop, "UPDATE users SET \"passwordHash\" = '' WHERE id = 'alice'")
+    async def test_invalidates_access_when_role_or_password_changes(self, shop) -> None:
+        promoted = await recorded_by(shop, "UPDATE users SET role = 'ADMIN' WHERE id = 'alice'")
+        locked = await recorded_by(
+            shop, "UPDATE users SET \"passwordHash\" = '' WHERE id = 'alice'"
+        )
 
-        assert promoted == [Noted({"user:alice:profile", "user:alice:access"})]
-        assert locked == [Noted({"user:alice:access"})]
+        assert promoted == [Recorded({"user:alice:profile", "user:alice:access"})]
+        assert locked == [Recorded({"user:alice:access"})]
 
-    async def test_takes_each_as_much_as_changed_of_it(self, shop) -> None:
-        found = await noted(
+    async def test_invalidates_only_what_changed_of_each_customer(self, shop) -> None:
+        found = await recorded_by(
             shop,
             """UPDATE users SET balance = CASE id WHEN 'alice' THEN 5 ELSE balance END,
                 "passwordHash" = CASE id WHEN 'bob' THEN '' ELSE "passwordHash" END""",
         )
 
-        assert found == [Noted({"user:alice:profile", "user:bob:access"})]
+        assert found == [Recorded({"user:alice:profile", "user:bob:access"})]
 
-    async def test_takes_old_and_new_id_and_whatever_followed(self, shop) -> None:
-        found = await noted(shop, "UPDATE users SET id = 'eve' WHERE id = 'alice'")
+    async def test_invalidates_old_and_new_id_and_cascaded_rows(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE users SET id = 'eve' WHERE id = 'alice'")
 
         kinds = ("profile", "access", "cart", "wishlist", "orders", "transactions")
         taken = set().union(*(row.keys for row in found))
@@ -246,47 +250,47 @@ class TestACustomer:
             "order:alices-order"
         }
 
-    async def test_takes_everything_of_the_customer_on_leaving(self, shop) -> None:
-        found = await noted(shop, "DELETE FROM users WHERE id = 'alice'")
+    async def test_invalidates_everything_of_a_deleted_customer(self, shop) -> None:
+        found = await recorded_by(shop, "DELETE FROM users WHERE id = 'alice'")
 
         kinds = ("profile", "access", "cart", "wishlist", "orders", "transactions")
         taken = set().union(*(row.keys for row in found))
         assert taken == {f"user:alice:{kind}" for kind in kinds} | {"order:alices-order"}
 
-    async def test_is_taken_with_a_line_that_moves_to_another(self, shop) -> None:
-        found = await noted(shop, "UPDATE cart_items SET \"userId\" = 'bob'")
+    async def test_is_invalidated_when_a_line_moves_to_another_customer(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE cart_items SET \"userId\" = 'bob'")
 
-        assert found == [Noted({"user:alice:cart", "user:bob:cart"})]
+        assert found == [Recorded({"user:alice:cart", "user:bob:cart"})]
 
-    async def test_is_taken_with_the_wishlist(self, shop) -> None:
-        found = await noted(shop, "DELETE FROM wishlist")
+    async def test_is_invalidated_with_the_wishlist(self, shop) -> None:
+        found = await recorded_by(shop, "DELETE FROM wishlist")
 
-        assert found == [Noted({"user:alice:wishlist"})]
+        assert found == [Recorded({"user:alice:wishlist"})]
 
-    async def test_is_taken_with_the_ledger(self, shop) -> None:
-        found = await noted(shop, "UPDATE transactions SET status = 'FAILED'")
-        unseen = await noted(shop, "UPDATE transactions SET \"gatewayResponse\" = '{}'")
+    async def test_is_invalidated_with_the_transactions(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE transactions SET status = 'FAILED'")
+        unseen = await recorded_by(shop, "UPDATE transactions SET \"gatewayResponse\" = '{}'")
 
-        assert found == [Noted({"user:alice:transactions"})]
+        assert found == [Recorded({"user:alice:transactions"})]
         assert unseen == []
 
 
 class TestAnOrder:
-    async def test_takes_itself_its_owners_list_and_what_the_profile_counts(self, shop) -> None:
-        done = await noted(shop, "UPDATE orders SET status = 'COMPLETED'")
-        paid = await noted(shop, "UPDATE orders SET \"paymentStatus\" = 'COMPLETED'")
-        unseen = await noted(shop, "UPDATE orders SET \"externalOrderId\" = '1'")
+    async def test_invalidates_itself_its_owners_list_and_the_profiles_count(self, shop) -> None:
+        done = await recorded_by(shop, "UPDATE orders SET status = 'COMPLETED'")
+        paid = await recorded_by(shop, "UPDATE orders SET \"paymentStatus\" = 'COMPLETED'")
+        unseen = await recorded_by(shop, "UPDATE orders SET \"externalOrderId\" = '1'")
 
         both = {"order:alices-order", "user:alice:orders"}
-        assert done == [Noted(both | {"user:alice:profile"})]
-        assert paid == [Noted(both)]
+        assert done == [Recorded(both | {"user:alice:profile"})]
+        assert paid == [Recorded(both)]
         assert unseen == []
 
-    async def test_takes_old_and_new_owner(self, shop) -> None:
-        found = await noted(shop, "UPDATE orders SET \"userId\" = 'bob'")
+    async def test_invalidates_old_and_new_owner(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE orders SET \"userId\" = 'bob'")
 
         assert found == [
-            Noted(
+            Recorded(
                 {"order:alices-order"}
                 | {
                     f"user:{user}:{kind}"
@@ -296,32 +300,36 @@ class TestAnOrder:
             )
         ]
 
-    async def test_is_taken_with_its_items(self, shop) -> None:
-        found = await noted(shop, "UPDATE order_items SET quantity = 2")
-        unseen = await noted(shop, "UPDATE order_items SET quantity = 2")
+    async def test_is_invalidated_with_its_items(self, shop) -> None:
+        found = await recorded_by(shop, "UPDATE order_items SET quantity = 2")
+        unseen = await recorded_by(shop, "UPDATE order_items SET quantity = 2")
 
-        assert found == [Noted({"order:alices-order", "user:alice:orders", "user:alice:profile"})]
+        assert found == [
+            Recorded({"order:alices-order", "user:alice:orders", "user:alice:profile"})
+        ]
         assert unseen == []
 
-    async def test_is_taken_with_its_keys(self, shop) -> None:
-        delivered = await noted(
+    async def test_is_invalidated_with_its_keys(self, shop) -> None:
+        delivered = await recorded_by(
             shop, "UPDATE game_keys SET \"orderId\" = 'alices-order' WHERE id = 'free-key'"
         )
-        activated = await noted(shop, "UPDATE game_keys SET activated = true WHERE id = 'free-key'")
-        taken_back = await noted(shop, 'UPDATE game_keys SET "orderId" = NULL')
+        activated = await recorded_by(
+            shop, "UPDATE game_keys SET activated = true WHERE id = 'free-key'"
+        )
+        taken_back = await recorded_by(shop, 'UPDATE game_keys SET "orderId" = NULL')
 
         assert delivered == activated == taken_back
-        assert delivered == [Noted({"order:alices-order", "user:alice:orders"})]
+        assert delivered == [Recorded({"order:alices-order", "user:alice:orders"})]
 
-    async def test_is_not_taken_with_keys_that_nobody_has_bought(self, shop) -> None:
+    async def test_is_not_invalidated_with_unsold_keys(self, shop) -> None:
         await add(shop, "game_keys", id="third-key", gameId="portal", key="EEEE")
         await shop.execute("UPDATE game_keys SET activated = true WHERE id = 'third-key'")
         await shop.execute("DELETE FROM game_keys WHERE id = 'third-key'")
 
         assert await take(shop) == []
 
-    async def test_takes_everything_of_it_when_it_goes(self, shop) -> None:
-        found = await noted(shop, "DELETE FROM orders")
+    async def test_invalidates_everything_of_a_deleted_order(self, shop) -> None:
+        found = await recorded_by(shop, "DELETE FROM orders")
 
         taken = set().union(*(row.keys for row in found))
         assert taken == {
@@ -334,71 +342,73 @@ class TestAnOrder:
 
 class TestTruncate:
     @pytest.mark.parametrize("source", cache_keys.SOURCES, ids=lambda source: source.table)
-    async def test_takes_all_groups_of_the_table(self, shop, source: cache_keys.Source) -> None:
-        found = await noted(shop, f"TRUNCATE {source.table} CASCADE")
+    async def test_invalidates_all_groups_of_the_table(
+        self, shop, source: cache_keys.Source
+    ) -> None:
+        found = await recorded_by(shop, f"TRUNCATE {source.table} CASCADE")
 
         groups = {key.family.group for key in source.keys}
         groups |= {group.name for group in source.groups}
-        assert Noted(groups=groups) in found
+        assert Recorded(groups=groups) in found
 
 
 class TestManyRows:
-    async def test_take_their_keys_up_to_five_hundred(self, shop) -> None:
+    async def test_invalidate_up_to_five_hundred_keys(self, shop) -> None:
         await _add_games(shop, 500)
 
-        found = await noted(shop, "UPDATE games SET price = 3 WHERE title = 'One of many'")
+        found = await recorded_by(shop, "UPDATE games SET price = 3 WHERE title = 'One of many'")
 
         assert len(found[0].keys) == 1000  # each by its id and by its slug
         assert found[0].groups == LISTS | {"prices"}
 
-    async def test_take_the_group_from_there_on(self, shop) -> None:
+    async def test_invalidate_the_group_beyond_that(self, shop) -> None:
         await _add_games(shop, 501)
         added = await take(shop)
 
-        changed = await noted(shop, "UPDATE games SET price = 3 WHERE title = 'One of many'")
-        linked = await noted(
+        changed = await recorded_by(shop, "UPDATE games SET price = 3 WHERE title = 'One of many'")
+        linked = await recorded_by(
             shop,
             """INSERT INTO game_tags SELECT id, 'tags-1' FROM games
             WHERE title = 'One of many'""",
         )
-        removed = await noted(shop, "DELETE FROM games WHERE title = 'One of many'")
+        removed = await recorded_by(shop, "DELETE FROM games WHERE title = 'One of many'")
 
-        assert added == [Noted(groups=LISTS | {"games"})]
-        assert changed == [Noted(groups=LISTS | {"games", "prices"})]
-        assert linked == [Noted(groups=LISTS | {"games"})]
-        assert Noted(groups=LISTS | {"games", "prices", "titles"}) in removed
+        assert added == [Recorded(groups=LISTS | {"games"})]
+        assert changed == [Recorded(groups=LISTS | {"games", "prices"})]
+        assert linked == [Recorded(groups=LISTS | {"games"})]
+        assert Recorded(groups=LISTS | {"games", "prices", "titles"}) in removed
 
     async def test_of_few_owners_are_few_keys(self, shop) -> None:
         await _add_games(shop, 600)
         await take(shop)
 
-        found = await noted(
+        found = await recorded_by(
             shop,
             """INSERT INTO cart_items ("userId", "gameId") SELECT 'bob', id FROM games
             WHERE title = 'One of many'""",
         )
 
-        assert found == [Noted({"user:bob:cart"})]
+        assert found == [Recorded({"user:bob:cart"})]
 
-    async def test_of_many_orders_take_the_groups_of_their_owners(self, shop) -> None:
+    async def test_of_many_orders_invalidate_the_groups_of_their_owners(self, shop) -> None:
         await shop.execute("""
             INSERT INTO orders (id, "userId", subtotal, total)
             SELECT 'many-' || number, 'bob', 1, 1 FROM generate_series(1, 501) AS number
         """)
-        found = await noted(
+        found = await recorded_by(
             shop,
             """INSERT INTO order_items (id, "orderId", "gameId", price)
             SELECT id, id, 'portal', 1 FROM orders WHERE id LIKE 'many-%'""",
         )
 
-        assert found == [Noted(groups={"titles", "profiles"})]
+        assert found == [Recorded(groups={"titles", "profiles"})]
 
 
 class TestStrangeIds:
     @pytest.mark.parametrize(
         "strange", ["", " ", "a b", "ä", "x" * 65, "a\n", "a:b", "{}", "%s", "'", "\\", "a|b"]
     )
-    async def test_take_no_key_and_break_nothing(self, shop, strange: str) -> None:
+    async def test_invalidate_no_key_and_break_nothing(self, shop, strange: str) -> None:
         assert cache_keys.GAME.find_key(id=strange) is None
         assert cache_keys.CART.find_key(user=strange) is None
 
@@ -409,18 +419,18 @@ class TestStrangeIds:
         await add(shop, "users", id=strange)
         await add(shop, "cart_items", userId=strange, gameId=strange)
         customer = await take(shop)
-        both = await noted(shop, "UPDATE games SET price = 7 WHERE id IN ($1, 'portal')", strange)
+        both = await recorded_by(
+            shop, "UPDATE games SET price = 7 WHERE id IN ($1, 'portal')", strange
+        )
 
         slug = f"game:slug:{digest(strange)}"
-        assert added == [Noted({slug}, LISTS)]
-        assert linked == [Noted({slug}, LISTS)]
+        assert added == [Recorded({slug}, LISTS)]
+        assert linked == [Recorded({slug}, LISTS)]
         assert customer == []
-        assert both == [Noted(game("portal", "portal", strange), LISTS | {"prices"})]
+        assert both == [Recorded(game("portal", "portal", strange), LISTS | {"prices"})]
 
     @pytest.mark.parametrize("plain", ["a", "x" * 64, "A-b_9", "0", "-", "_"])
-    async def test_are_no_others_than_the_shop_itself_keeps_nothing_of(
-        self, shop, plain: str
-    ) -> None:
+    async def test_are_the_ones_that_the_shop_stores_nothing_under(self, shop, plain: str) -> None:
         await add(shop, "users", id=plain)
 
         key = cache_keys.PROFILE.find_key(user=plain)
@@ -431,21 +441,21 @@ class TestStrangeIds:
         slug = "Ünïcode / 'quoted' \U0001f600"
         await add(shop, "games", id="any", slug=slug)
 
-        assert await take(shop) == [Noted(game("any", slug), LISTS)]
+        assert await take(shop) == [Recorded(game("any", slug), LISTS)]
 
 
-class TestWhoeverWrites:
-    async def test_is_watched_with_triggers_switched_off(self, shop) -> None:
+class TestAnyWriter:
+    async def test_is_recorded_with_triggers_switched_off(self, shop) -> None:
         await shop.execute("SET LOCAL session_replication_role = replica")
 
-        found = await noted(shop, "UPDATE games SET price = 9 WHERE id = 'witcher'")
+        found = await recorded_by(shop, "UPDATE games SET price = 9 WHERE id = 'witcher'")
 
-        assert found == [Noted(game("witcher", "witcher"), LISTS | {"prices"})]
+        assert found == [Recorded(game("witcher", "witcher"), LISTS | {"prices"})]
 
-    async def test_needs_no_rights_on_what_is_keyshops(self, shop) -> None:
-        await shop.execute(f"CREATE ROLE {UNKNOWN_ROLE}")
-        await shop.execute(f"GRANT SELECT, UPDATE ON games, order_items TO {UNKNOWN_ROLE}")
-        await shop.execute(f"SET LOCAL ROLE {UNKNOWN_ROLE}")
+    async def test_needs_no_privileges_in_schema_keyshop(self, shop) -> None:
+        await shop.execute(f"CREATE ROLE {UNPRIVILEGED_ROLE}")
+        await shop.execute(f"GRANT SELECT, UPDATE ON games, order_items TO {UNPRIVILEGED_ROLE}")
+        await shop.execute(f"SET LOCAL ROLE {UNPRIVILEGED_ROLE}")
 
         await shop.execute("UPDATE games SET price = 9 WHERE id = 'witcher'")
         await shop.execute("UPDATE order_items SET quantity = 9")
@@ -453,16 +463,16 @@ class TestWhoeverWrites:
 
         assert [len(row.keys) for row in await take(shop)] == [2, 3]
 
-    async def test_cannot_lead_it_astray_by_names_of_its_own(self, shop) -> None:
+    async def test_cannot_mislead_a_trigger_by_its_own_objects(self, shop) -> None:
         await shop.execute("CREATE TEMPORARY TABLE cache_outbox (keys text[], groups text[])")
         await shop.execute("CREATE TEMPORARY TABLE new_rows (id text, slug text)")
         await shop.execute("SET LOCAL search_path = pg_temp")
 
-        found = await noted(shop, "UPDATE public.games SET price = 9 WHERE id = 'witcher'")
+        found = await recorded_by(shop, "UPDATE public.games SET price = 9 WHERE id = 'witcher'")
 
-        assert found == [Noted(game("witcher", "witcher"), LISTS | {"prices"})]
+        assert found == [Recorded(game("witcher", "witcher"), LISTS | {"prices"})]
 
-    async def test_leaves_nothing_when_it_rolls_back(self, shop) -> None:
+    async def test_records_nothing_when_it_rolls_back(self, shop) -> None:
         savepoint = shop.transaction()
         await savepoint.start()
         await shop.execute("UPDATE games SET price = 9")
@@ -470,7 +480,7 @@ class TestWhoeverWrites:
 
         assert await take(shop) == []
 
-    async def test_is_one_transaction_inside_savepoints_as_well(self, shop) -> None:
+    async def test_is_one_transaction_inside_savepoints_too(self, shop) -> None:
         async with shop.transaction(), shop.transaction():
             await shop.execute("UPDATE games SET price = 9")
 

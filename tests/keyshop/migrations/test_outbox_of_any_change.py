@@ -1,4 +1,4 @@
-"""What the triggers note of random changes, against the page of cache_keys read row by row."""
+"""The triggers' outbox rows for random changes, compared with cache_keys row by row."""
 
 import json
 from random import Random
@@ -8,11 +8,11 @@ import pytest
 
 from keyshop.cache_keys import SOURCES, Key, Source
 from keyshop.kit.cache.families import digest
-from tests.keyshop.migrations.outbox import Connection, Noted, take
+from tests.keyshop.migrations.outbox import Connection, Recorded, take
 
 Row: TypeAlias = dict[str, Any]
 
-# Ids that are referred to, one of which can be no part of a key.
+# Ids of referenced rows; the last one cannot be part of a key.
 IDS = ("a", "b", "c", "not a key")
 
 _COLUMNS = """
@@ -42,9 +42,9 @@ _VALUES: dict[str, tuple[Any, ...]] = {
 
 class TestAnyChange:
     @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.table)
-    async def test_is_noted_as_the_page_says(self, connection, source: Source) -> None:
+    async def test_is_recorded_as_cache_keys_says(self, connection, source: Source) -> None:
         chance = Random(source.table)
-        # Rows may then refer to what is not there.
+        # Switches foreign keys off, so that rows can refer to missing rows.
         await connection.execute("SET LOCAL session_replication_role = replica")
         await _store(connection, "games", [_referred(place, "slug") for place in IDS])
         await _store(connection, "orders", [_referred(place, "userId") for place in IDS])
@@ -56,7 +56,7 @@ class TestAnyChange:
 
 
 async def _try(connection: Connection, source: Source, columns: list[Any], chance: Random) -> None:
-    """Store a few rows, change them and remove them; each notes what the page says."""
+    """Insert, update and delete a few rows; each statement records what cache_keys says."""
     rows = [_random_row(chance, columns, source) for _ in range(chance.randrange(1, 4))]
     changed_rows = [_changed(chance, row, columns, source) for row in rows]
 
@@ -72,8 +72,8 @@ async def _try(connection: Connection, source: Source, columns: list[Any], chanc
 
 def _expected(
     source: Source, old: list[Row], new: list[Row], parts: dict[str, dict[str, str]]
-) -> list[Noted]:
-    """Read the page row by row."""
+) -> list[Recorded]:
+    """Return the outbox row that cache_keys demands, computed row by row."""
     before = {tuple(row[c] for c in source.primary_key): row for row in old}
     after = {tuple(row[c] for c in source.primary_key): row for row in new}
     keys: set[str] = set()
@@ -88,7 +88,7 @@ def _expected(
             for group in source.groups
             if _differ(o, n, group.columns) and (old or group.when_added)
         }
-    return [Noted(keys, groups)] if keys or groups else []
+    return [Recorded(keys, groups)] if keys or groups else []
 
 
 def _differ(old: Row, new: Row, columns: tuple[str, ...]) -> bool:
@@ -107,7 +107,7 @@ def _name(key: Key, row: Row, parts: dict[str, dict[str, str]]) -> str | None:
 
 
 async def _parts(connection: Connection) -> dict[str, dict[str, str]]:
-    """Return what stands in other rows, by their ids."""
+    """Return the joined columns of other rows, by id."""
     games = await connection.fetch("SELECT id, slug FROM games")
     orders = await connection.fetch('SELECT id, "userId" FROM orders')
     return {
@@ -132,7 +132,7 @@ def _value(chance: Random, column: Any, source: Source) -> Any:
 
 
 def _changed(chance: Random, row: Row, columns: list[Any], source: Source) -> Row:
-    """Return the row with other values in a few columns, or in none."""
+    """Return the row with different values in a few columns, or in none."""
     chosen = chance.sample(columns, k=min(len(columns), chance.choice((0, 1, 1, 2))))
     return row | {column["attname"]: _value(chance, column, source) for column in chosen}
 

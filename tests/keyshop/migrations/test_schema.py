@@ -20,17 +20,17 @@ class TestPublic:
 
 
 class TestOurs:
-    async def test_is_listed_apart_and_complete(self, connection: asyncpg.Connection) -> None:
+    async def test_is_exactly_what_the_file_lists(self, connection: asyncpg.Connection) -> None:
         found = await catalogue.read_ours(connection)
         for heading, lines in (await catalogue.read_public(connection)).items():
             table = heading.partition(" ")[2]
             found += [f"{table}: {line}" for line in lines if catalogue.is_ours(line)]
         assert sorted(found) == sorted(catalogue.described_additions())
 
-    async def test_never_takes_the_name_of_a_table_of_the_shop(
+    async def test_never_has_the_name_of_a_table_of_the_shop(
         self, connection: asyncpg.Connection
     ) -> None:
-        # A role named keyshop has its own schema first on the search path.
+        # For a role named keyshop, schema keyshop comes first in the search path.
         both = await connection.fetch("""
             SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
             INTERSECT
@@ -59,7 +59,7 @@ class TestIsOurs:
 
 
 def by_kind(lines: list[str]) -> list[str]:
-    """Columns keep their order, which other writers see; indexes and constraints have none."""
+    """Return columns in their order, which other writers see, and the rest sorted."""
     kinds = ("index", "unique index", "constraint", "trigger")
     columns = [line for line in lines if not line.startswith(kinds)]
     return columns + sorted(line for line in lines if line.startswith(kinds))

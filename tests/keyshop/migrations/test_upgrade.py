@@ -6,10 +6,18 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.schema.attach import attach, check
 from keyshop.schema.connect import connected
-from keyshop.schema.errors import ForeignDatabase, MigrationFailed, NewerDatabase, ServerRefused
+from keyshop.schema.detach import detach
+from keyshop.schema.errors import (
+    ForeignDatabase,
+    MigrationFailed,
+    NewerDatabase,
+    ServerRefused,
+    UnreleasedDatabase,
+)
 from keyshop.schema.migrate import status, upgrade
-from keyshop.schema.revisions import list_revisions, sql_of
+from keyshop.schema.revisions import UNRELEASED_IDS, list_revisions, sql_of
 
 
 async def run(url: str, sql: str) -> None:
@@ -21,7 +29,7 @@ async def run(url: str, sql: str) -> None:
 
 
 async def everything(url: str) -> list[str]:
-    """Every relation, type and schema outside the system's own."""
+    """Return every schema, relation and type."""
     connection = await asyncpg.connect(url)
     try:
         lines = await connection.fetch("""
@@ -50,13 +58,13 @@ _A_SHOP_WITH_AN_ORDER = """
 """
 
 
-_END_WHOEVER_WAITS = """
+_TERMINATE_WAITING = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 
 
-_SOMEBODY_WAITS: Final = """
+_IS_A_LOCK_AWAITED: Final = """
     SELECT EXISTS (
         SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -65,7 +73,7 @@ _SOMEBODY_WAITS: Final = """
 
 
 async def rows_of_public(connection: asyncpg.Connection) -> dict[str, list[str]]:
-    """Every row of every table of the shop, as text."""
+    """Return every row of every table in schema public, as text."""
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return {
         name: [text for (text,) in await connection.fetch(f"SELECT t::text FROM public.{name} t")]
@@ -74,10 +82,10 @@ async def rows_of_public(connection: asyncpg.Connection) -> dict[str, list[str]]
 
 
 class TestEmptyDatabase:
-    async def test_is_told_apart(self, empty_database: str) -> None:
+    async def test_is_recognised(self, empty_database: str) -> None:
         found = await asyncio.to_thread(status, empty_database)
         assert (found.state, found.current) == ("empty", None)
-        assert found.pending[0].endswith("_0001_what_prisma_made")
+        assert found.pending[0].endswith("_0001_prisma_tables")
 
     async def test_goes_to_the_newest_revision(self, empty_database: str) -> None:
         before = await asyncio.to_thread(status, empty_database)
@@ -88,7 +96,7 @@ class TestEmptyDatabase:
         assert await asyncio.to_thread(upgrade, empty_database) == []
 
     async def test_may_hold_an_extension_of_the_host(self, empty_database: str) -> None:
-        # plpgsql's cousins of a bare server: any extension that brings a relation would do.
+        # Any extension that brings a relation would do.
         connection = await asyncpg.connect(empty_database)
         try:
             available = await connection.fetchval(
@@ -101,13 +109,13 @@ class TestEmptyDatabase:
             await connection.close()
         assert (await asyncio.to_thread(status, empty_database)).state == "empty"
 
-    async def test_takes_prismas_parameters(self, empty_database: str) -> None:
+    async def test_accepts_prismas_url_parameters(self, empty_database: str) -> None:
         mark = "&" if urlsplit(empty_database).query else "?"
         url = f"{empty_database}{mark}schema=public&connection_limit=5&pgbouncer=true"
         assert await asyncio.to_thread(upgrade, url)
 
 
-class TestTwoUpgradesAtOnce:
+class TestConcurrentUpgrades:
     async def test_share_the_work(self, empty_database: str) -> None:
         pending = (await asyncio.to_thread(status, empty_database)).pending
         done = await asyncio.gather(*(asyncio.to_thread(upgrade, empty_database) for _ in range(3)))
@@ -129,7 +137,7 @@ class TestForeignDatabase:
             ),
         ],
     )
-    async def test_is_refused_and_left_as_it_is(
+    async def test_is_refused_and_left_unchanged(
         self, empty_database: str, statement: str, named: str
     ) -> None:
         await run(empty_database, statement)
@@ -151,7 +159,7 @@ class TestForeignDatabase:
         assert await everything(empty_database) == before
 
 
-class TestDatabaseOfYesterday:
+class TestOlderDatabase:
     async def test_keeps_its_data(self, empty_database: str) -> None:
         first, *later = list_revisions()
         connection = await asyncpg.connect(empty_database)
@@ -168,8 +176,8 @@ class TestDatabaseOfYesterday:
 
 
 class TestLiveShop:
-    async def test_is_never_the_one_that_gives_way(self, empty_database: str) -> None:
-        # The first one of those to come locks what a running shop writes.
+    async def test_never_loses_a_deadlock_against_an_upgrade(self, empty_database: str) -> None:
+        # The first revision still to come locks tables that a running shop writes.
         before = [revision for revision in list_revisions() if revision.id < "0009"]
         async with connected(empty_database) as shop, connected(empty_database) as onlooker:
             for revision in before:
@@ -179,10 +187,10 @@ class TestLiveShop:
                 await shop.execute('UPDATE sessions SET "expiresAt" = now()')
                 running = asyncio.create_task(asyncio.to_thread(upgrade, empty_database))
                 async with asyncio.timeout(20):
-                    while not await onlooker.fetchval(_SOMEBODY_WAITS):
+                    while not await onlooker.fetchval(_IS_A_LOCK_AWAITED):
                         await onlooker.execute("SELECT pg_sleep(0.01)")
 
-                # What the upgrade may have locked already.
+                # Tables that the upgrade may have locked already.
                 await shop.execute("UPDATE users SET balance = 1")
                 await shop.execute("UPDATE games SET price = 3")
 
@@ -190,7 +198,7 @@ class TestLiveShop:
 
 
 class TestNewerDatabase:
-    async def test_is_left_to_a_newer_keyshop(self, empty_database: str) -> None:
+    async def test_is_refused(self, empty_database: str) -> None:
         await asyncio.to_thread(upgrade, empty_database)
         await run(empty_database, "UPDATE keyshop.alembic_version SET version_num = '9999'")
         assert (await asyncio.to_thread(status, empty_database)).state == "newer"
@@ -198,19 +206,75 @@ class TestNewerDatabase:
             await asyncio.to_thread(upgrade, empty_database)
 
 
+class TestUnreleasedDatabase:
+    @pytest.fixture
+    async def unreleased_database(self, empty_database: str) -> str:
+        """A database whose stored revision was rewritten before the first release."""
+        await asyncio.to_thread(upgrade, empty_database)
+        await run(empty_database, _A_SHOP_WITH_AN_ORDER)
+        await run(empty_database, "UPDATE keyshop.alembic_version SET version_num = '0010'")
+        return empty_database
+
+    def test_has_an_id_that_no_revision_has(self) -> None:
+        assert "0010" in UNRELEASED_IDS
+        assert UNRELEASED_IDS.isdisjoint(revision.id for revision in list_revisions())
+
+    async def test_is_refused_and_left_unchanged(self, unreleased_database: str) -> None:
+        before = await everything(unreleased_database)
+
+        with pytest.raises(UnreleasedDatabase, match=r"0010.*nothing was changed.*KEYSHOP_HOME"):
+            await asyncio.to_thread(upgrade, unreleased_database)
+        with pytest.raises(UnreleasedDatabase, match="0010"):
+            await asyncio.to_thread(check, unreleased_database)
+
+        found = await asyncio.to_thread(status, unreleased_database)
+        assert (found.state, found.current, found.pending) == ("unreleased", "0010", [])
+        assert await everything(unreleased_database) == before
+
+    async def test_keeps_the_shops_rows_when_it_is_attached_without_schema_keyshop(
+        self, unreleased_database: str
+    ) -> None:
+        async with connected(unreleased_database) as connection:
+            before = await rows_of_public(connection)
+            await connection.execute("DROP SCHEMA keyshop CASCADE")
+
+            await asyncio.to_thread(attach, unreleased_database, lambda _: None)
+
+            assert await rows_of_public(connection) == before
+        found = await asyncio.to_thread(status, unreleased_database)
+        assert (found.state, found.pending, found.triggers) == ("ours", [], [])
+
+    async def test_is_detached_and_attached_again_if_it_was_attached(
+        self, unreleased_database: str
+    ) -> None:
+        await run(
+            unreleased_database,
+            "INSERT INTO keyshop.attachment (begun_at, finished_at) VALUES (now(), now())",
+        )
+        with pytest.raises(UnreleasedDatabase, match=r"db detach.*db attach"):
+            await asyncio.to_thread(upgrade, unreleased_database)
+        with pytest.raises(UnreleasedDatabase, match=r"db detach.*db attach"):
+            await asyncio.to_thread(attach, unreleased_database, lambda _: None)
+
+        await asyncio.to_thread(detach, unreleased_database)
+        await asyncio.to_thread(attach, unreleased_database, lambda _: None)
+
+        assert (await asyncio.to_thread(status, unreleased_database)).state == "ours"
+
+
 class TestRefusedRevision:
-    async def test_is_undone_and_named(self, empty_database: str) -> None:
+    async def test_is_rolled_back_and_named(self, empty_database: str) -> None:
         name = urlsplit(empty_database).path[1:]
         await run(
             empty_database,
             f'ALTER DATABASE "{name}" SET default_transaction_read_only = on',
         )
         before = await everything(empty_database)
-        with pytest.raises(MigrationFailed, match=r"0001_what_prisma_made.*read-only"):
+        with pytest.raises(MigrationFailed, match=r"0001_prisma_tables.*read-only"):
             await asyncio.to_thread(upgrade, empty_database)
         assert await everything(empty_database) == before
 
-    async def test_gives_way_to_whoever_is_in_its_way(self, empty_database: str) -> None:
+    async def test_fails_when_a_lock_stays_held(self, empty_database: str) -> None:
         busy = await asyncpg.connect(empty_database)
         try:
             async with busy.transaction():
@@ -223,15 +287,17 @@ class TestRefusedRevision:
 
 
 class TestServer:
-    async def test_that_goes_away_half_way_is_named(self, empty_database: str) -> None:
+    async def test_that_disconnects_during_an_upgrade_is_reported(
+        self, empty_database: str
+    ) -> None:
         busy = await asyncpg.connect(empty_database)
-        # Within a transaction PostgreSQL would show the same activity for ever.
+        # A connection of its own: within a transaction, pg_stat_activity would not change.
         administrator = await asyncpg.connect(empty_database)
         try:
             async with busy.transaction(), asyncio.timeout(20):
                 await busy.execute("CREATE SCHEMA keyshop")
                 running = asyncio.create_task(asyncio.to_thread(upgrade, empty_database))
-                while not await administrator.fetchval(_END_WHOEVER_WAITS):
+                while not await administrator.fetchval(_TERMINATE_WAITING):
                     await administrator.execute("SELECT pg_sleep(0.01)")
                 with pytest.raises(DatabaseUnavailable):
                     await running
@@ -240,11 +306,11 @@ class TestServer:
             await administrator.close()
         assert (await asyncio.to_thread(status, empty_database)).state == "empty"
 
-    async def test_that_does_not_answer_is_named(self) -> None:
+    async def test_that_does_not_answer_is_reported(self) -> None:
         with pytest.raises(DatabaseUnavailable):
-            await asyncio.to_thread(upgrade, "postgresql://nobody@127.0.0.1:1/shop")
+            await asyncio.to_thread(upgrade, "postgresql://keyshop@127.0.0.1:1/shop")
 
-    async def test_without_the_database_says_so(self, empty_database: str) -> None:
+    async def test_without_the_database_is_reported(self, empty_database: str) -> None:
         name = urlsplit(empty_database).path[1:]
         url = empty_database.replace(name, f"{name}_missing")
         with pytest.raises(ServerRefused, match="does not exist"):

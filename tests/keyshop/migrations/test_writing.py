@@ -1,4 +1,4 @@
-"""Rows as another program writes them: with what Prisma's client supplies, and no more."""
+"""Rows as another application writes them, with only the columns that Prisma's client sets."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -60,7 +60,7 @@ class TestUser:
                 "INSERT INTO users (id, email, \"passwordHash\") VALUES ('u', 'b', 'x')"
             )
 
-    async def test_takes_carts_orders_and_history_along(
+    async def test_is_deleted_with_carts_orders_and_history(
         self, connection: asyncpg.Connection
     ) -> None:
         await insert_user(connection)
@@ -92,7 +92,9 @@ class TestGame:
         assert (game["isBestSeller"], game["isNew"], game["isPreorder"]) == (False, False, False)
         assert (game["images"], game["languages"]) == (None, None)
 
-    async def test_cannot_go_while_an_order_holds_it(self, connection: asyncpg.Connection) -> None:
+    async def test_cannot_be_deleted_while_an_order_refers_to_it(
+        self, connection: asyncpg.Connection
+    ) -> None:
         await insert_user(connection)
         await insert_game(connection)
         await insert_order(connection)

@@ -1,1 +1,1 @@
-"""Taking over a database that Prisma made, and giving it back."""
+"""Tests of upgrading, attaching and detaching databases."""

@@ -11,7 +11,7 @@ from tests.servers import Postgres, connected, copied_database
 
 @pytest_asyncio.fixture(scope="session")
 async def prisma_role(postgres_server: Postgres) -> AsyncIterator[str]:
-    """A role that owns Prisma's tables and may do nothing else."""
+    """A role that owns Prisma's tables and has no other privileges."""
     name = f"prisma_{uuid4().hex}"
     async with connected(postgres_server.url_of("postgres")) as admin:
         await admin.execute(f'CREATE ROLE "{name}"')
@@ -21,7 +21,7 @@ async def prisma_role(postgres_server: Postgres) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(scope="session")
 async def prisma_template(postgres_server: Postgres, prisma_role: str) -> AsyncIterator[str]:
-    """The name of a database that Prisma made, with a shop's data in it, to be copied."""
+    """The name of a database that Prisma made, with a shop's data; tests copy it."""
     async with copied_database(postgres_server, "template0") as url:
         async with connected(url) as connection:
             await connection.execute(f'GRANT ALL ON SCHEMA public TO "{prisma_role}"')
@@ -31,10 +31,10 @@ async def prisma_template(postgres_server: Postgres, prisma_role: str) -> AsyncI
 
 
 @pytest_asyncio.fixture(scope="session")
-async def any_prisma(
+async def shared_prisma(
     postgres_server: Postgres, prisma_template: str
 ) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to one that tests share; whoever changes it rolls back."""
+    """A connection to a copy that tests share; they roll back their changes."""
     async with (
         copied_database(postgres_server, prisma_template) as url,
         connected(url) as connection,
@@ -44,19 +44,19 @@ async def any_prisma(
 
 @pytest.fixture
 async def prisma_url(postgres_server: Postgres, prisma_template: str) -> AsyncIterator[str]:
-    """The address of such a database of this test alone."""
+    """The URL of a copy for this test alone."""
     async with copied_database(postgres_server, prisma_template) as url:
         yield url
 
 
 @pytest.fixture
 async def prisma(prisma_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to it."""
+    """A connection to the database at `prisma_url`."""
     async with connected(prisma_url) as connection:
         yield connection
 
 
 @pytest.fixture
 async def db_url(database_url: str) -> str:
-    """The address of a database that keyshop made."""
+    """The URL of a database that keyshop made."""
     return database_url

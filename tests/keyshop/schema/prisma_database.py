@@ -1,4 +1,4 @@
-"""A database as a running shop on Prisma has it, and everything that can be known of one."""
+"""A database of a running shop on Prisma, and a complete description of a database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,8 +10,8 @@ import asyncpg
 
 from keyshop.schema.revisions import list_revisions
 
-# What `prisma migrate` keeps for itself.
-_PRISMAS_OWN = """
+# The table that `prisma migrate` keeps for itself.
+_PRISMA_MIGRATIONS = """
     CREATE TABLE public._prisma_migrations (
         id VARCHAR(36) PRIMARY KEY NOT NULL,
         checksum VARCHAR(64) NOT NULL,
@@ -26,7 +26,7 @@ _PRISMAS_OWN = """
     VALUES ('m', 'c', '20240101000000_init');
 """
 
-# Alice's balance is what her transactions say; Bob has 7.50 more, and Carol owes 2.
+# Alice's balance equals the sum of her transactions; Bob's is 7.50 higher, and Carol's is -2.
 DATA = """
     INSERT INTO users (id, email, "passwordHash", balance, "updatedAt") VALUES
         ('alice', 'alice@example.com', 'x', 8.50, now()),
@@ -49,7 +49,7 @@ DATA = """
     INSERT INTO cart_items ("userId", "gameId") VALUES ('bob', 'g2');
 """
 
-# All that there is in the schemas of users, by name, never by number.
+# All catalogue entries of the given schemas, by name and without OIDs.
 _CATALOGUES = """
     SELECT concat_ws(' ', 'schema', nspname, nspacl::text, obj_description(oid, 'pg_namespace'))
     FROM pg_namespace WHERE nspname !~ '^pg_'
@@ -110,12 +110,12 @@ _CATALOGUES = """
 
 
 async def make_prisma_database(connection: asyncpg.Connection, *, owner: str | None = None) -> None:
-    """Make what Prisma's migrations make, with rows in it; the tables belong to the role."""
+    """Create Prisma's tables with rows; the tables belong to the role."""
     if owner:
         await connection.execute(f'SET ROLE "{owner}"')
     await connection.execute("SET search_path = public")
-    await connection.execute(_sql_of_prismas_tables())
-    await connection.execute(_PRISMAS_OWN)
+    await connection.execute(_sql_of_prisma_tables())
+    await connection.execute(_PRISMA_MIGRATIONS)
     await connection.execute(DATA)
     await connection.execute("RESET ROLE; RESET search_path")
 
@@ -123,7 +123,7 @@ async def make_prisma_database(connection: asyncpg.Connection, *, owner: str | N
 async def describe_all(
     connection: asyncpg.Connection, *schemas: str
 ) -> tuple[list[str], dict[str, list[str]]]:
-    """Return all that the catalogues know of these schemas, and every row of every table."""
+    """Return all catalogue entries of these schemas, and every row of every table."""
     async with connection.transaction():
         await connection.execute("SET LOCAL search_path = pg_catalog")
         catalogues = [line for (line,) in await connection.fetch(_CATALOGUES, list(schemas))]
@@ -141,14 +141,14 @@ async def describe_all(
     return catalogues, rows
 
 
-def _sql_of_prismas_tables() -> str:
+def _sql_of_prisma_tables() -> str:
     file = f"migrations/versions/{list_revisions()[0].name}.sql"
     return files("keyshop").joinpath(file).read_text(encoding="utf-8")
 
 
 @asynccontextmanager
 async def login(connection: asyncpg.Connection) -> AsyncIterator[str]:
-    """Make a role that may log in, with its own name for a password, and drop it at the end."""
+    """Create a role whose password is its name, and drop it at the end."""
     name = f"role_{uuid4().hex}"
     await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
     try:
@@ -158,7 +158,7 @@ async def login(connection: asyncpg.Connection) -> AsyncIterator[str]:
 
 
 def as_role(url: str, role: str) -> str:
-    """Return the address for this role."""
+    """Return the URL with this role."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=f"{role}:{role}@{host}").geturl()

@@ -5,6 +5,7 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.schema import connect
 from keyshop.schema.attach import attach, check
 from keyshop.schema.detach import detach
 from keyshop.schema.errors import (
@@ -31,7 +32,7 @@ _BALANCES_ADD_UP = """
             WHERE "userId" = u.id AND status = 'COMPLETED'), 0)
 """
 
-_HOLDS_GAMES_AND_WAITS = """
+_IS_WAITING_FOR_USERS = """
     SELECT count(*) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid)
     WHERE held.granted AND held.relation = 'games'::regclass
         AND held.mode = 'ShareRowExclusiveLock'
@@ -40,22 +41,22 @@ _HOLDS_GAMES_AND_WAITS = """
 _INVALID = """
     SELECT array_agg(relname::text) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE NOT indisvalid
 """
-_END_THE_BUILDING = """
+_TERMINATE_THE_BUILD = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%wishlist%'
         AND wait_event_type = 'Lock'
 """
 
 
-async def take_over(url: str) -> list[str]:
-    """Attach the database and return the steps that were told."""
+async def attach_and_list_steps(url: str) -> list[str]:
+    """Attach the database and return the reported steps."""
     steps: list[str] = []
     await asyncio.to_thread(attach, url, steps.append)
     return steps
 
 
 def _ours(catalogues: list[str]) -> list[str]:
-    """Return what keyshop added, less the owners of tables and indexes."""
+    """Return what keyshop added, without relations, whose owners differ."""
     return [
         line
         for line in catalogues
@@ -64,12 +65,12 @@ def _ours(catalogues: list[str]) -> list[str]:
 
 
 class TestAttach:
-    async def test_leaves_prismas_tables_and_every_row_as_they_were(
+    async def test_leaves_prismas_tables_and_rows_unchanged(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
         catalogues, rows = await describe_all(prisma, "public")
 
-        await take_over(prisma_url)
+        await attach_and_list_steps(prisma_url)
 
         after, rows_after = await describe_all(prisma, "public")
         added = set(after) - set(catalogues)
@@ -90,40 +91,40 @@ class TestAttach:
     async def test_ends_with_the_same_schema_as_an_upgrade_of_an_empty_database(
         self, prisma: asyncpg.Connection, prisma_url: str, db_url: str
     ) -> None:
-        await take_over(prisma_url)
+        await attach_and_list_steps(prisma_url)
 
         async with connected(db_url) as other:
             made, _ = await describe_all(other, "public", "keyshop")
         attached, _ = await describe_all(prisma, "public", "keyshop")
         assert _ours(attached) == _ours(made)
 
-    async def test_builds_the_indexes_beside_a_running_shop(
+    async def test_builds_all_indexes_concurrently(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
-        steps = await take_over(prisma_url)
+        steps = await attach_and_list_steps(prisma_url)
 
         assert [step for step in steps if step.startswith("index")] == [
             f"index {name}" for name in OUR_INDEXES
         ]
 
-    async def test_records_what_balances_were_more_or_less_than_their_transactions(
+    async def test_records_balances_that_differ_from_their_transactions(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
-        await take_over(prisma_url)
+        await attach_and_list_steps(prisma_url)
 
         opening = [tuple(row) for row in await prisma.fetch(_OPENING)]
         assert opening == [("bob", Decimal("7.50")), ("carol", Decimal("-2.00"))]
         assert await prisma.fetchval(_BALANCES_ADD_UP) == 0
 
-    async def test_fills_the_lists_from_the_games_that_are_there(
+    async def test_fills_the_search_tables_from_existing_games(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
-        await take_over(prisma_url)
+        await attach_and_list_steps(prisma_url)
 
         assert await prisma.fetchval("SELECT count(*) FROM keyshop.game_facets") == 200
 
-    async def test_is_told_by_status_and_lets_upgrades_through(self, prisma_url: str) -> None:
-        await take_over(prisma_url)
+    async def test_is_shown_by_status_and_allows_upgrades(self, prisma_url: str) -> None:
+        await attach_and_list_steps(prisma_url)
 
         found = await asyncio.to_thread(status, prisma_url)
         assert (found.state, found.pending, found.triggers) == ("ours", [], [])
@@ -131,7 +132,7 @@ class TestAttach:
         assert found.attachment.finished_at
         assert await asyncio.to_thread(upgrade, prisma_url) == []
 
-    async def test_is_not_stopped_by_limits_that_are_meant_for_customers(
+    async def test_ignores_the_roles_timeouts_and_isolation_level(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
         name = await prisma.fetchval("SELECT current_database()")
@@ -142,20 +143,33 @@ class TestAttach:
         ):
             await prisma.execute(f'ALTER DATABASE "{name}" SET {limit}')
 
-        await take_over(prisma_url)
+        await attach_and_list_steps(prisma_url)
 
         assert await prisma.fetchval("SELECT count(*) FROM keyshop.game_facets") == 200
 
-    async def test_happens_once(self, prisma_url: str) -> None:
-        await take_over(prisma_url)
+    async def test_refuses_an_attached_database(self, prisma_url: str) -> None:
+        await attach_and_list_steps(prisma_url)
 
         with pytest.raises(NothingToAttach, match="attached already"):
-            await take_over(prisma_url)
+            await attach_and_list_steps(prisma_url)
 
-    async def test_is_shared_by_two_that_begin_at_once(self, prisma_url: str) -> None:
+    async def test_runs_once_when_two_begin_together(self, prisma_url: str) -> None:
         done = await asyncio.gather(
-            *(take_over(prisma_url) for _ in range(2)), return_exceptions=True
+            *(attach_and_list_steps(prisma_url) for _ in range(2)), return_exceptions=True
         )
+
+        assert sorted(type(each).__name__ for each in done) == ["NothingToAttach", "list"]
+
+    async def test_never_waits_for_a_second_one_that_waits_for_it(
+        self, prisma_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The second one then has a statement running at nearly every moment.
+        monkeypatch.setattr(connect, "_RETRY_DELAY", 0)
+
+        async with asyncio.timeout(60):
+            done = await asyncio.gather(
+                *(attach_and_list_steps(prisma_url) for _ in range(2)), return_exceptions=True
+            )
 
         assert sorted(type(each).__name__ for each in done) == ["NothingToAttach", "list"]
 
@@ -168,36 +182,36 @@ class TestRefusal:
         before = await describe_all(prisma, "public", "keyshop")
 
         with pytest.raises(AttachRefused, match=r"games\.price: is double precision.*Nothing was"):
-            await take_over(prisma_url)
+            await attach_and_list_steps(prisma_url)
 
         assert await describe_all(prisma, "public", "keyshop") == before
 
-    async def test_meets_databases_that_are_not_prismas(
+    async def test_refuses_databases_that_prisma_did_not_make(
         self, postgres_server: Postgres, db_url: str
     ) -> None:
         with pytest.raises(NothingToAttach, match="made by keyshop"):
-            await take_over(db_url)
+            await attach_and_list_steps(db_url)
         async with copied_database(postgres_server, "template0") as empty:
             with pytest.raises(NothingToAttach, match="keyshop db upgrade"):
                 await asyncio.to_thread(check, empty)
 
-    async def test_meets_upgrades_that_were_not_asked_for(self, prisma_url: str) -> None:
+    async def test_names_attach_when_an_upgrade_finds_prismas_tables(self, prisma_url: str) -> None:
         with pytest.raises(ForeignDatabase, match="keyshop db attach --check"):
             await asyncio.to_thread(upgrade, prisma_url)
 
 
 class TestBusyShop:
-    async def test_is_never_the_one_that_gives_way(
+    async def test_never_loses_a_deadlock_against_attach(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
         async with connected(prisma_url) as shop, shop.transaction():
             await shop.execute("UPDATE users SET balance = balance + 1 WHERE id = 'dave'")
-            running = asyncio.create_task(take_over(prisma_url))
+            running = asyncio.create_task(attach_and_list_steps(prisma_url))
             async with asyncio.timeout(20):
-                while not await prisma.fetchval(_HOLDS_GAMES_AND_WAITS):
+                while not await prisma.fetchval(_IS_WAITING_FOR_USERS):
                     await prisma.execute("SELECT pg_sleep(0.01)")
 
-            # Now each would wait for the other.
+            # Without the lock timeout, each would now wait for the other.
             await shop.execute("UPDATE games SET price = 3 WHERE id = 'g1'")
             await shop.execute("UPDATE users SET balance = balance - 1 WHERE id = 'dave'")
 
@@ -208,14 +222,14 @@ class TestBusyShop:
 class TestInterruptedAttach:
     @pytest.fixture
     async def interrupted(self, prisma: asyncpg.Connection, prisma_url: str) -> str:
-        """A database whose take-over stopped half-way, at a table that somebody held."""
+        """A database whose attach stopped half-way, because a table was locked."""
         async with connected(prisma_url) as busy, busy.transaction():
             await busy.execute("LOCK TABLE users IN ROW EXCLUSIVE MODE")
             with pytest.raises(MigrationFailed, match="lock timeout"):
-                await take_over(prisma_url)
+                await attach_and_list_steps(prisma_url)
         return prisma_url
 
-    async def test_is_told_and_goes_on_where_it_stopped(
+    async def test_is_shown_by_status_and_resumed(
         self, prisma: asyncpg.Connection, interrupted: str
     ) -> None:
         found = await asyncio.to_thread(status, interrupted)
@@ -224,7 +238,7 @@ class TestInterruptedAttach:
         with pytest.raises(AttachUnfinished, match="keyshop db attach"):
             await asyncio.to_thread(upgrade, interrupted)
 
-        await take_over(interrupted)
+        await attach_and_list_steps(interrupted)
 
         assert (await asyncio.to_thread(status, interrupted)).pending == []
         assert await prisma.fetchval(_BALANCES_ADD_UP) == 0
@@ -232,23 +246,23 @@ class TestInterruptedAttach:
     async def test_can_be_undone(self, prisma: asyncpg.Connection, interrupted: str) -> None:
         await asyncio.to_thread(detach, interrupted)
         assert (await asyncio.to_thread(status, interrupted)).state == "foreign"
-        await take_over(interrupted)
+        await attach_and_list_steps(interrupted)
 
-    async def test_builds_an_index_anew_that_was_not_finished(
+    async def test_rebuilds_an_invalid_index(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
-        # Building waits for whoever is writing to the table.
+        # CREATE INDEX CONCURRENTLY waits for transactions that write to the table.
         async with connected(prisma_url) as busy, busy.transaction():
             await busy.execute("DELETE FROM wishlist")
-            running = asyncio.create_task(take_over(prisma_url))
+            running = asyncio.create_task(attach_and_list_steps(prisma_url))
             async with asyncio.timeout(20):
-                while not await prisma.fetchval(_END_THE_BUILDING):
+                while not await prisma.fetchval(_TERMINATE_THE_BUILD):
                     await prisma.execute("SELECT pg_sleep(0.02)")
             with pytest.raises(DatabaseUnavailable):
                 await running
         assert await prisma.fetchval(_INVALID) == ["keyshop_wishlist_gameId_idx"]
 
-        steps = await take_over(prisma_url)
+        steps = await attach_and_list_steps(prisma_url)
 
         assert [step for step in steps if step.startswith("index")] == [
             "index keyshop_wishlist_gameId_idx",

@@ -11,7 +11,7 @@ from tests.keyshop.schema.prisma_database import describe_all
 from tests.servers import connected
 
 
-def _silently(step: str) -> None:
+def _ignore_step(step: str) -> None:
     """Take no notice of the steps."""
 
 
@@ -20,7 +20,7 @@ class TestDetach:
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
         before = await describe_all(prisma, "public", "keyshop")
-        await asyncio.to_thread(attach, prisma_url, _silently)
+        await asyncio.to_thread(attach, prisma_url, _ignore_step)
 
         detached = await asyncio.to_thread(detach, prisma_url)
 
@@ -28,10 +28,10 @@ class TestDetach:
         assert detached.triggers > 50
         assert detached.indexes == 7
 
-    async def test_keeps_what_was_written_meanwhile(
+    async def test_keeps_rows_written_while_attached(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
-        await asyncio.to_thread(attach, prisma_url, _silently)
+        await asyncio.to_thread(attach, prisma_url, _ignore_step)
         await prisma.execute("UPDATE public.games SET price = 77 WHERE id = 'g1'")
 
         await asyncio.to_thread(detach, prisma_url)
@@ -39,10 +39,10 @@ class TestDetach:
         assert await prisma.fetchval("SELECT price FROM public.games WHERE id = 'g1'") == 77
 
     async def test_can_be_followed_by_another_attach(self, prisma_url: str) -> None:
-        await asyncio.to_thread(attach, prisma_url, _silently)
+        await asyncio.to_thread(attach, prisma_url, _ignore_step)
         await asyncio.to_thread(detach, prisma_url)
 
-        attached = await asyncio.to_thread(attach, prisma_url, _silently)
+        attached = await asyncio.to_thread(attach, prisma_url, _ignore_step)
 
         assert attached.opening_balances == 2
 
@@ -55,10 +55,10 @@ class TestDetach:
         with pytest.raises(DetachRefused, match="not attached"):
             await asyncio.to_thread(detach, prisma_url)
 
-    async def test_is_refused_while_a_view_stands_on_tables_of_keyshop(
+    async def test_is_refused_while_a_view_depends_on_schema_keyshop(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
-        await asyncio.to_thread(attach, prisma_url, _silently)
+        await asyncio.to_thread(attach, prisma_url, _ignore_step)
         await prisma.execute("CREATE VIEW public.runs AS SELECT * FROM keyshop.sync_runs")
 
         with pytest.raises(DetachRefused, match="such as a view"):
@@ -67,12 +67,12 @@ class TestDetach:
         assert await prisma.fetchval("SELECT count(*) FROM public.runs") == 0
         assert (await asyncio.to_thread(status, prisma_url)).triggers == []
 
-    async def test_gives_way_to_whoever_is_in_its_way(self, prisma_url: str) -> None:
-        await asyncio.to_thread(attach, prisma_url, _silently)
+    async def test_fails_unchanged_when_a_table_stays_locked(self, prisma_url: str) -> None:
+        await asyncio.to_thread(attach, prisma_url, _ignore_step)
 
         async with connected(prisma_url) as busy, busy.transaction():
             await busy.execute("SELECT FROM public.games")
-            with pytest.raises(DetachRefused, match=r"all is as it was.*lock timeout"):
+            with pytest.raises(DetachRefused, match=r"nothing was changed.*lock timeout"):
                 await asyncio.to_thread(detach, prisma_url)
 
         assert (await asyncio.to_thread(status, prisma_url)).triggers == []

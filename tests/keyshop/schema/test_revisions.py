@@ -10,7 +10,7 @@ class TestShopIndexes:
             for index in list_shop_indexes(revision)
         }
 
-        # One that is spelled otherwise would be built while all writers of the table wait, and
-        # stay behind when the database is given back: CREATE INDEX IF NOT EXISTS keyshop_... ON
+        # Any other spelling than CREATE INDEX IF NOT EXISTS keyshop_... ON public.... is not found:
+        # attach would then block the table's writers, and detach would leave the index behind.
         lines = [line.replace('"', "").split() for line in described_additions()]
         assert found == {words[words.index("index") + 1] for words in lines if "index" in words}

@@ -1,4 +1,4 @@
-"""Prisma goes on writing to a database that keyshop took over."""
+"""Prisma keeps writing to an attached database."""
 
 import asyncio
 
@@ -13,13 +13,13 @@ from tests.keyshop.schema.prisma_database import describe_all
 async def application(
     prisma: asyncpg.Connection, prisma_url: str, prisma_role: str
 ) -> asyncpg.Connection:
-    """A connection of the role that owns Prisma's tables and may do nothing in schema keyshop."""
+    """A connection of the role that owns Prisma's tables and has no privileges in schema keyshop."""
     await asyncio.to_thread(attach, prisma_url, lambda _: None)
     await prisma.execute(f'SET SESSION AUTHORIZATION "{prisma_role}"')
     return prisma
 
 
-# As Prisma's client sends them: ids and times of its own, names quoted with their schema.
+# Statements as Prisma's client sends them: with its own ids and times, and qualified, quoted names.
 _INSERT_GAME = """
     INSERT INTO "public"."games" ("id", "title", "slug", "description", "price", "currency",
         "image", "inStock", "g2aStock", "releaseDate", "multiplayer", "isBestSeller", "isNew",
@@ -49,7 +49,7 @@ _WRITES = [
 
 
 class TestPrisma:
-    async def test_writes_as_before_without_any_right_in_schema_keyshop(
+    async def test_writes_without_privileges_in_schema_keyshop(
         self, application: asyncpg.Connection
     ) -> None:
         assert await application.fetchval(_INSERT_GAME) == "new"
@@ -66,7 +66,7 @@ class TestPrisma:
         assert (facets["price"], facets["links"]) == (6, 1)
         assert await application.fetchval("SELECT count(*) FROM keyshop.cache_outbox") > 0
 
-    async def test_takes_opening_balances_along_with_their_customers(
+    async def test_updates_and_deletes_opening_balances_with_their_customers(
         self, application: asyncpg.Connection
     ) -> None:
         await application.execute(_WRITES[-3])
@@ -76,11 +76,11 @@ class TestPrisma:
         left = await application.fetch("SELECT user_id FROM keyshop.opening_balances")
         assert [row["user_id"] for row in left] == ["carola"]
 
-    async def test_may_not_look_into_schema_keyshop(self, application: asyncpg.Connection) -> None:
+    async def test_may_not_read_schema_keyshop(self, application: asyncpg.Connection) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await application.execute("SELECT FROM keyshop.opening_balances")
 
-    async def test_can_bring_its_own_migrations_on(self, application: asyncpg.Connection) -> None:
+    async def test_can_apply_its_own_migrations(self, application: asyncpg.Connection) -> None:
         await application.execute("ALTER TABLE public.games ADD cached_shop TEXT")
         await application.execute("CREATE TABLE public.reviews (id TEXT PRIMARY KEY)")
 

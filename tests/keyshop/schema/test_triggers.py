@@ -6,13 +6,13 @@ from keyshop.schema.migrate import status
 from keyshop.schema.triggers import TriggerFault
 from tests.servers import connected
 
-_ADDED = "keyshop_facets_added"
+_TRIGGER = "keyshop_facets_inserted"
 
 
 class TestStatus:
-    async def test_finds_nothing_wrong_with_a_database_as_it_was_made(self, db_url: str) -> None:
+    async def test_finds_no_fault_in_a_new_database(self, db_url: str) -> None:
         async with connected(db_url) as connection:
-            known = await connection.fetchval("SELECT count(*) FROM keyshop.triggers")
+            known = await connection.fetchval("SELECT count(*) FROM keyshop.expected_triggers")
 
         assert known > 50
         assert (await asyncio.to_thread(status, db_url)).triggers == []
@@ -20,12 +20,12 @@ class TestStatus:
     @pytest.mark.parametrize(
         ("change", "fault"),
         [
-            (f"DROP TRIGGER {_ADDED} ON games", "missing"),
-            (f"ALTER TABLE games DISABLE TRIGGER {_ADDED}", "disabled"),
-            (f"ALTER TABLE games ENABLE TRIGGER {_ADDED}", "changed"),
+            (f"DROP TRIGGER {_TRIGGER} ON games", "missing"),
+            (f"ALTER TABLE games DISABLE TRIGGER {_TRIGGER}", "disabled"),
+            (f"ALTER TABLE games ENABLE TRIGGER {_TRIGGER}", "changed"),
         ],
     )
-    async def test_tells_a_trigger_that_does_not_do_its_work(
+    async def test_reports_a_missing_disabled_or_changed_trigger(
         self, db_url: str, change: str, fault: str
     ) -> None:
         async with connected(db_url) as connection:
@@ -34,14 +34,14 @@ class TestStatus:
         found = (await asyncio.to_thread(status, db_url)).triggers
 
         assert [(each.table, each.trigger, each.fault) for each in found] == [
-            ("public.games", _ADDED, fault)
+            ("public.games", _TRIGGER, fault)
         ]
 
-    async def test_tells_all_that_went_with_a_switch_for_the_whole_table(self, db_url: str) -> None:
+    async def test_reports_all_triggers_of_a_table_when_all_are_disabled(self, db_url: str) -> None:
         async with connected(db_url) as connection:
             await connection.execute("ALTER TABLE games DISABLE TRIGGER USER")
             on_games = await connection.fetchval(
-                "SELECT count(*) FROM keyshop.triggers WHERE table_name = 'games'"
+                "SELECT count(*) FROM keyshop.expected_triggers WHERE table_name = 'games'"
             )
 
         found = (await asyncio.to_thread(status, db_url)).triggers

@@ -20,11 +20,11 @@ _DISAGREEMENTS = """
     WHERE f.game_id IS NULL OR w.game_id IS NULL OR g.id IS NULL
         OR (f.names, f.price, f.rating, f.released, f.created, f.in_stock, f.is_preorder,
             f.is_best_seller, f.is_marked_new, f.multiplayer, f.activation_service, f.region,
-            f.publisher, w.words)
+            f.publisher, w.terms)
         IS DISTINCT FROM (keyshop.searchable_names(g.title, g.publisher), g.price, g."userRating",
             g."releaseDate", g."createdAt", g."inStock", g."isPreorder", g."isBestSeller",
             g."isNew", g.multiplayer, g."activationService", g.region, g.publisher,
-            keyshop.searchable_words(g.description))
+            keyshop.description_terms(g.description))
         OR f.links <> ARRAY(
             SELECT hashtextextended("genreId", 0) FROM game_genres WHERE "gameId" = g.id
             UNION ALL

@@ -71,7 +71,7 @@ DERIVED_COLUMNS = {
     },
     "keyshop.game_description_terms": {
         "game_id": {"games.id"},
-        "words": {"games.description", "games.shortDescription"},
+        "terms": {"games.description", "games.shortDescription"},
     },
 }
 

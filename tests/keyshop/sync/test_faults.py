@@ -134,7 +134,7 @@ class TestBrokenPage:
             assert {i: after[i] for i in ids[20:40]} == {i: before[i] for i in ids[20:40]}
             assert all(after[i]["price"] == asked_price(market, i) for i in ids[:20] + ids[40:])
             assert not any(after[i]["inStock"] for i in ids[:20] + ids[40:])
-        assert await count(db, "keyshop.sync_missing") == 0
+        assert await count(db, "keyshop.sync_missing_products") == 0
 
     async def test_is_read_at_the_second_attempt(self, db, supplier, market, stocked) -> None:
         change_everything(market)
@@ -175,7 +175,7 @@ class TestShortPage:
         assert run.state is RunState.INCOMPLETE
         assert run.reason == f"The supplier counts 60 products, but listed only {run.products}."
         assert run.unseen == 60 - run.products > 0
-        assert await count(db, "keyshop.sync_missing") == 0
+        assert await count(db, "keyshop.sync_missing_products") == 0
 
     async def test_is_not_taken_for_a_small_catalogue(self, db, supplier, market) -> None:
         market.faults.rate("products", "short_page", 1)
@@ -271,7 +271,7 @@ def change_everything(market, *, price: float = 123.45) -> None:
 
 async def missing_since(db: Database) -> dict[str, object]:
     async with db.read() as reader:
-        records = await reader.fetch("SELECT product_id, since FROM keyshop.sync_missing")
+        records = await reader.fetch("SELECT product_id, since FROM keyshop.sync_missing_products")
     return {record["product_id"]: record["since"] for record in records}
 
 

@@ -22,7 +22,8 @@ app = typer.Typer(no_args_is_help=True)
 _STATES = {
     "empty": "is empty",
     "ours": "was made by keyshop",
-    "newer": "is worked with by a newer keyshop",
+    "newer": "was upgraded by a newer version of keyshop",
+    "unreleased": "was made by an unreleased version of keyshop and cannot be upgraded",
     "foreign": "was not made by keyshop",
 }
 _LOST = (
@@ -101,7 +102,7 @@ def give_back(as_json: AsJson = False) -> None:
 
 
 def _state_of(found: Status) -> str:
-    if found.attachment is None:
+    if found.attachment is None or found.state == "unreleased":
         return _STATES[found.state]
     if found.attachment.finished_at is None:
         return (

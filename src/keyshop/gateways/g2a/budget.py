@@ -32,27 +32,27 @@ _MAX_PAUSE_SECONDS: Final = 300.0
 # A reservation further ahead than any pause means that the clock was set back. It is ignored;
 # otherwise no call could be made until the clock catches up.
 _RESERVE: Final = """
-    INSERT INTO keyshop.supplier_budget AS b (supplier, unused_at, pauses)
+    INSERT INTO keyshop.supplier_budget AS b (supplier, arrives_at, pauses)
     VALUES ($1, clock_timestamp() + make_interval(secs => $2), 0)
-    ON CONFLICT (supplier) DO UPDATE SET unused_at =
-        CASE WHEN b.unused_at > clock_timestamp() + interval '15 minutes' THEN clock_timestamp()
-             ELSE greatest(b.unused_at, clock_timestamp()) END + make_interval(secs => $2)
-    WHERE b.unused_at <= clock_timestamp() + make_interval(secs => $3::float8 + $4)
-       OR b.unused_at > clock_timestamp() + interval '15 minutes'
+    ON CONFLICT (supplier) DO UPDATE SET arrives_at =
+        CASE WHEN b.arrives_at > clock_timestamp() + interval '15 minutes' THEN clock_timestamp()
+             ELSE greatest(b.arrives_at, clock_timestamp()) END + make_interval(secs => $2)
+    WHERE b.arrives_at <= clock_timestamp() + make_interval(secs => $3::float8 + $4)
+       OR b.arrives_at > clock_timestamp() + interval '15 minutes'
     RETURNING pauses, extract(epoch FROM
-        b.unused_at - make_interval(secs => $2 + $3) - clock_timestamp())::float8 AS wait
+        b.arrives_at - make_interval(secs => $2 + $3) - clock_timestamp())::float8 AS wait
 """
 
 _PAUSE: Final = """
-    INSERT INTO keyshop.supplier_budget AS b (supplier, unused_at, pauses)
+    INSERT INTO keyshop.supplier_budget AS b (supplier, arrives_at, pauses)
     VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8 + $3), 1)
     ON CONFLICT (supplier) DO UPDATE SET
-        unused_at = greatest(b.unused_at, excluded.unused_at), pauses = b.pauses + 1
+        arrives_at = greatest(b.arrives_at, excluded.arrives_at), pauses = b.pauses + 1
 """
 
 _READ_STATUS: Final = """
     SELECT pauses, greatest(0, extract(epoch FROM
-        unused_at - make_interval(secs => $2) - clock_timestamp()))::float8 AS wait
+        arrives_at - make_interval(secs => $2) - clock_timestamp()))::float8 AS wait
     FROM keyshop.supplier_budget WHERE supplier = $1
 """
 

@@ -1,20 +1,19 @@
--- Customers beyond what Prisma's tables say of them, and visitors who are not signed in.
+-- Customer accounts, beyond Prisma's tables, and guests.
 
--- All that is touched of the shop's own, before anything is done, one by one in the order in which the
--- shop writes them: a lock that is held while the next is waited for may be what a transaction of the
--- shop waits for that has the next.
+-- Locks all tables of the shop that this revision changes, first of all and in the order in which the
+-- shop writes them: in another order, this and a transaction of the shop could deadlock.
 LOCK TABLE public.users, public.sessions, public.games IN SHARE ROW EXCLUSIVE MODE;
 
--- Sign-ins that last: one row for each device, from sign-in to sign-out. Refresh tokens of one
--- family follow each other; an access token is good as long as its family is.
+-- Sessions of signed-in customers: one row for each device, from sign-in to sign-out. Each refresh token
+-- of a family replaces the one before it; an access token is valid as long as its family.
 CREATE TABLE keyshop.token_families (
     id TEXT NOT NULL,
     user_id TEXT NOT NULL,
-    -- What the account was like (role, password) when the family began, as keyshop.account_state
-    -- says it. Another state, whoever made it, ends the family.
+    -- keyshop.account_state (a digest of role and password) when the family began. A different state
+    -- of the account, whichever application wrote it, ends the family.
     account_state TEXT NOT NULL,
     created_at TIMESTAMP(3) NOT NULL,
-    -- When its last refresh token expires.
+    -- When the family's last refresh token expires.
     expires_at TIMESTAMP(3) NOT NULL,
     revoked_at TIMESTAMP(3),
     revoked_reason TEXT,
@@ -23,20 +22,20 @@ CREATE TABLE keyshop.token_families (
         REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE
 );
 CREATE INDEX token_families_user_id_idx ON keyshop.token_families (user_id);
--- Every request may ask for those that live; those that have ended stay for as long as a token does.
+-- Any request can read the live families. Ended ones are kept until their tokens expire.
 CREATE INDEX token_families_live_idx ON keyshop.token_families (user_id) WHERE revoked_at IS NULL;
 CREATE INDEX token_families_expires_at_idx ON keyshop.token_families (expires_at);
 
--- The present token of each family and the one before it.
+-- The current refresh token of each family and the one before it.
 CREATE TABLE keyshop.refresh_tokens (
-    -- The token's jti; a token of the family whose jti is not here is an older one.
+    -- The token's jti. A token of the family whose jti is not in this table is an older one.
     id TEXT NOT NULL,
     family_id TEXT NOT NULL,
     issued_at TIMESTAMP(3) NOT NULL,
     expires_at TIMESTAMP(3) NOT NULL,
-    -- When it was exchanged for the next one; shown again after a few seconds, it was stolen.
+    -- When the next token replaced it. If it is used again after a grace period, it was stolen.
     replaced_at TIMESTAMP(3),
-    -- The one it was given for.
+    -- The token that it replaced.
     parent_id TEXT,
     CONSTRAINT refresh_tokens_pkey PRIMARY KEY (id),
     CONSTRAINT refresh_tokens_family_id_fkey FOREIGN KEY (family_id)
@@ -50,26 +49,27 @@ LANGUAGE sql STABLE AS $$
     SELECT left(encode(sha256(convert_to(concat_ws('.', role, password_hash), 'UTF8')), 'hex'), 32)
 $$;
 
--- A role or password that changes, whoever changes it, ends the account's sign-ins for good: the same
--- role given back later must not wake tokens of before. Only a family that was told the new state
--- beforehand goes on, as when the same password is merely hashed anew.
+-- Revokes the account's token families when its role or password changes, whichever application changes
+-- it. The revocation is final: restoring the former role must not make old tokens valid again. A family
+-- whose account_state was updated beforehand stays, as when the same password is only rehashed.
 --
--- No nested loops: the rows of a statement have no index, and a plan for one row is kept for many.
-CREATE FUNCTION keyshop.end_sign_ins() RETURNS trigger
+-- enable_nestloop is off: transition tables have no index, and PL/pgSQL would keep the plan made for
+-- one row, a nested loop whose cost grows with the square of the rows.
+CREATE FUNCTION keyshop.revoke_token_families() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET enable_nestloop = off AS $$
 DECLARE
     changed TEXT[] := ARRAY(
         SELECT n.id FROM new_rows AS n LEFT JOIN old_rows AS o ON o.id = n.id
         WHERE (o.role, o."passwordHash") IS DISTINCT FROM (n.role, n."passwordHash")
     );
-    ended TEXT[];
+    revoked TEXT[];
 BEGIN
-    -- What nearly every statement comes down to.
+    -- The most frequent case.
     IF cardinality(changed) = 0 THEN
         RETURN NULL;
     END IF;
-    -- In the order of ids, as whoever else revokes several.
-    ended := ARRAY(
+    -- Locked in the order of ids, as in every statement that revokes several, to avoid deadlocks.
+    revoked := ARRAY(
         SELECT f.id FROM keyshop.token_families AS f JOIN new_rows AS n ON n.id = f.user_id
         WHERE f.user_id = ANY(changed) AND f.revoked_at IS NULL
             AND f.account_state <> keyshop.account_state(n.role, n."passwordHash")
@@ -77,48 +77,48 @@ BEGIN
     );
     UPDATE keyshop.token_families
     SET revoked_at = now() AT TIME ZONE 'UTC', revoked_reason = 'role or password changed'
-    WHERE id = ANY(ended);
+    WHERE id = ANY(revoked);
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_sign_ins_ended AFTER UPDATE ON public.users
+CREATE TRIGGER keyshop_token_families_revoked AFTER UPDATE ON public.users
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.end_sign_ins();
-ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_sign_ins_ended;
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.revoke_token_families();
+ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_token_families_revoked;
 
--- How often something was done by somebody: a theoretical arrival time for each (GCRA).
+-- Rate limits (GCRA): arrives_at is the key's theoretical arrival time.
 CREATE TABLE keyshop.rate_limits (
-    -- The limit's name and a digest of who it is counted for: addresses are not stored in clear.
+    -- The limit's name and a digest of the address or account: neither is stored in plain text.
     key TEXT NOT NULL,
     arrives_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT rate_limits_pkey PRIMARY KEY (key)
 );
 CREATE INDEX rate_limits_arrives_at_idx ON keyshop.rate_limits (arrives_at);
 
--- Wrong passwords in a row, by digest of the e-mail address, whether or not it has an account.
+-- Consecutive wrong passwords, by digest of the e-mail address, whether or not an account has it.
 CREATE TABLE keyshop.sign_in_failures (
     address TEXT NOT NULL,
-    -- A digest of the client that signed in before, or of the device that changes the password, that
-    -- gave them; empty for all others together.
+    -- A digest of the client, if it has signed in before, or of the device on which the password is
+    -- changed; empty for all other clients together.
     client TEXT NOT NULL DEFAULT '',
     failures INTEGER NOT NULL,
     last_failed_at TIMESTAMP(3) NOT NULL,
     locked_until TIMESTAMP(3),
-    -- The last one is counted in advance, and is being looked at.
+    -- The last failure is counted in advance; its password is being verified.
     is_reserved BOOLEAN NOT NULL DEFAULT false,
-    -- The owner of the account was told that it is locked.
+    -- The owner of the account has been notified of the lock.
     is_notified BOOLEAN NOT NULL DEFAULT false,
     CONSTRAINT sign_in_failures_pkey PRIMARY KEY (address, client)
 );
 CREATE INDEX sign_in_failures_last_failed_at_idx ON keyshop.sign_in_failures (last_failed_at);
 
--- What was mailed to prove that somebody reads an address: neither codes nor links are stored, they
--- are computed from the id and a secret of the shop's.
+-- Tokens that were mailed to verify an address or to reset a password. Neither codes nor links are
+-- stored: they are computed from the id and a secret of the shop.
 CREATE TABLE keyshop.email_tokens (
     id TEXT NOT NULL,
     user_id TEXT NOT NULL,
     purpose TEXT NOT NULL,
-    -- Where it was sent; worth nothing once the account has another address.
+    -- The address it was sent to. The token is invalid once the account has another address.
     email TEXT NOT NULL,
     created_at TIMESTAMP(3) NOT NULL,
     expires_at TIMESTAMP(3) NOT NULL,
@@ -132,17 +132,17 @@ CREATE TABLE keyshop.email_tokens (
 CREATE INDEX email_tokens_user_id_idx ON keyshop.email_tokens (user_id, purpose);
 CREATE INDEX email_tokens_expires_at_idx ON keyshop.email_tokens (expires_at);
 
--- Mails that a mail server has taken: a job that runs again finds its own here.
+-- Mails that a mail server has accepted. A job that runs again checks here and does not send twice.
 CREATE TABLE keyshop.sent_mails (
     id TEXT NOT NULL,
     sent_at TIMESTAMP(3) NOT NULL,
-    -- How often a mail server had the mail and did not say whether it took it; 0: it said so.
+    -- How often a mail server received the mail without confirming it; 0: the server has confirmed.
     unanswered INTEGER NOT NULL DEFAULT 0,
     CONSTRAINT sent_mails_pkey PRIMARY KEY (id)
 );
 CREATE INDEX sent_mails_sent_at_idx ON keyshop.sent_mails (sent_at);
 
--- Guests' lines: the cart and wishlist of Prisma's belong to users, and guests are none.
+-- Carts and wishlists of guests. Prisma's tables refer to users, and a guest has no user.
 CREATE TABLE keyshop.guest_cart_items (
     session_id TEXT NOT NULL,
     game_id TEXT NOT NULL,
@@ -169,8 +169,8 @@ CREATE TABLE keyshop.guest_wishlist_items (
 );
 CREATE INDEX guest_wishlist_items_game_id_idx ON keyshop.guest_wishlist_items (game_id);
 
--- Who did what to which thing. Rows are only added; they name things by id and hold no e-mail
--- address and no name, so that erasing a customer leaves them as they are.
+-- The audit log: who did what to which object. Rows are only added. They refer to objects by id and hold
+-- neither names nor e-mail addresses, so that erasing a customer need not change them.
 CREATE TABLE keyshop.journal (
     id BIGSERIAL NOT NULL,
     happened_at TIMESTAMP(3) NOT NULL,
@@ -191,451 +191,3 @@ END
 $$;
 CREATE TRIGGER refuse_journal_change BEFORE UPDATE OR DELETE OR TRUNCATE ON keyshop.journal
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.refuse_journal_change();
-
--- What a changed row takes: derived from keyshop/cache_keys.py, as in the revision of the cache.
-
-CREATE FUNCTION keyshop.cache_sessions_inserted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_cart_keys text[];
-    guest_wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n."sessionId"),
-        array_agg(n."sessionId")
-    INTO concerned, guest_cart_keys, guest_wishlist_keys
-    FROM new_rows AS n;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_cart_keys || guest_wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON public.sessions
-    REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_inserted();
-ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
-
-CREATE FUNCTION keyshop.cache_sessions_updated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_cart_keys text[];
-    guest_wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n."sessionId") || array_agg(o."sessionId") FILTER (WHERE o."sessionId" IS DISTINCT FROM n."sessionId"),
-        array_agg(n."sessionId") || array_agg(o."sessionId") FILTER (WHERE o."sessionId" IS DISTINCT FROM n."sessionId")
-    INTO concerned, guest_cart_keys, guest_wishlist_keys
-    FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
-    WHERE (o."sessionId", o."expiresAt") IS DISTINCT FROM
-    (n."sessionId", n."expiresAt");
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_cart_keys || guest_wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON public.sessions
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_updated();
-ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_updated;
-
-CREATE FUNCTION keyshop.cache_sessions_deleted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_cart_keys text[];
-    guest_wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(o."sessionId"),
-        array_agg(o."sessionId")
-    INTO concerned, guest_cart_keys, guest_wishlist_keys
-    FROM old_rows AS o;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_cart_keys IS NULL OR guest_wishlist_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_cart_keys || guest_wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.sessions
-    REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_deleted();
-ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
-
-CREATE FUNCTION keyshop.cache_sessions_emptied() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.sessions
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_sessions_emptied();
-ALTER TABLE public.sessions ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
-
-CREATE FUNCTION keyshop.cache_guest_cart_items_inserted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_cart_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n.session_id)
-    INTO concerned, guest_cart_keys
-    FROM new_rows AS n;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_cart_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON keyshop.guest_cart_items
-    REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_inserted();
-ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
-
-CREATE FUNCTION keyshop.cache_guest_cart_items_updated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_cart_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n.session_id) || array_agg(o.session_id) FILTER (WHERE o.session_id IS DISTINCT FROM n.session_id)
-    INTO concerned, guest_cart_keys
-    FROM old_rows AS o FULL JOIN new_rows AS n ON o.session_id = n.session_id AND o.game_id = n.game_id
-    WHERE (o.session_id, o.game_id, o.quantity, o.added_at) IS DISTINCT FROM
-    (n.session_id, n.game_id, n.quantity, n.added_at);
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_cart_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON keyshop.guest_cart_items
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_updated();
-ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_updated;
-
-CREATE FUNCTION keyshop.cache_guest_cart_items_deleted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_cart_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(o.session_id)
-    INTO concerned, guest_cart_keys
-    FROM old_rows AS o;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_cart_keys := keyshop.cache_digest_keys('session:', coalesce(guest_cart_keys, '{}'), ':cart');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_cart_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_cart_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON keyshop.guest_cart_items
-    REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_deleted();
-ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
-
-CREATE FUNCTION keyshop.cache_guest_cart_items_emptied() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON keyshop.guest_cart_items
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_cart_items_emptied();
-ALTER TABLE keyshop.guest_cart_items ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
-
-CREATE FUNCTION keyshop.cache_guest_wishlist_items_inserted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n.session_id)
-    INTO concerned, guest_wishlist_keys
-    FROM new_rows AS n;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON keyshop.guest_wishlist_items
-    REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_inserted();
-ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
-
-CREATE FUNCTION keyshop.cache_guest_wishlist_items_updated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n.session_id) || array_agg(o.session_id) FILTER (WHERE o.session_id IS DISTINCT FROM n.session_id)
-    INTO concerned, guest_wishlist_keys
-    FROM old_rows AS o FULL JOIN new_rows AS n ON o.session_id = n.session_id AND o.game_id = n.game_id
-    WHERE (o.session_id, o.game_id, o.added_at) IS DISTINCT FROM
-    (n.session_id, n.game_id, n.added_at);
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON keyshop.guest_wishlist_items
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_updated();
-ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_updated;
-
-CREATE FUNCTION keyshop.cache_guest_wishlist_items_deleted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    guest_wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(o.session_id)
-    INTO concerned, guest_wishlist_keys
-    FROM old_rows AS o;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    guest_wishlist_keys := keyshop.cache_digest_keys('session:', coalesce(guest_wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN guest_wishlist_keys IS NULL THEN 'prices' END
-    ], NULL);
-    taken_keys := coalesce(guest_wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON keyshop.guest_wishlist_items
-    REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_deleted();
-ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
-
-CREATE FUNCTION keyshop.cache_guest_wishlist_items_emptied() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON keyshop.guest_wishlist_items
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_guest_wishlist_items_emptied();
-ALTER TABLE keyshop.guest_wishlist_items ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
-
-CREATE FUNCTION keyshop.cache_token_families_inserted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    access_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n.user_id)
-    INTO concerned, access_keys
-    FROM new_rows AS n;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN access_keys IS NULL THEN 'access' END
-    ], NULL);
-    taken_keys := coalesce(access_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_inserted AFTER INSERT ON keyshop.token_families
-    REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_inserted();
-ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
-
-CREATE FUNCTION keyshop.cache_token_families_updated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    access_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(n.user_id) || array_agg(o.user_id) FILTER (WHERE o.user_id IS DISTINCT FROM n.user_id)
-    INTO concerned, access_keys
-    FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
-    WHERE (o.id, o.user_id, o.account_state, o.revoked_at) IS DISTINCT FROM
-    (n.id, n.user_id, n.account_state, n.revoked_at);
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN access_keys IS NULL THEN 'access' END
-    ], NULL);
-    taken_keys := coalesce(access_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_updated AFTER UPDATE ON keyshop.token_families
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_updated();
-ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_updated;
-
-CREATE FUNCTION keyshop.cache_token_families_deleted() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE
-    concerned bigint;
-    access_keys text[];
-    taken_keys text[];
-    taken_groups text[];
-BEGIN
-    SELECT
-        count(*),
-        array_agg(o.user_id)
-    INTO concerned, access_keys
-    FROM old_rows AS o;
-    IF concerned = 0 THEN
-        RETURN NULL;
-    END IF;
-    access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
-    taken_groups := array_remove(ARRAY[
-        CASE WHEN access_keys IS NULL THEN 'access' END
-    ], NULL);
-    taken_keys := coalesce(access_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON keyshop.token_families
-    REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_deleted();
-ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
-
-CREATE FUNCTION keyshop.cache_token_families_emptied() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-    INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{access}');
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON keyshop.token_families
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_token_families_emptied();
-ALTER TABLE keyshop.token_families ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
-

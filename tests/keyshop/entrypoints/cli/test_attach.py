@@ -90,14 +90,14 @@ class TestTakingOver:
         self, home: Path, database_url: str
     ) -> None:
         async with connected(database_url) as connection:
-            await connection.execute("DROP TRIGGER keyshop_facets_added ON games")
+            await connection.execute("DROP TRIGGER keyshop_facets_inserted ON games")
 
         done = await asyncio.to_thread(
             run_keyshop, "db", "status", home=home, DATABASE_URL=database_url
         )
 
         assert done.returncode == 0
-        assert "keyshop_facets_added" in done.stdout
+        assert "keyshop_facets_inserted" in done.stdout
         assert "missing" in done.stdout
 
 

@@ -139,7 +139,7 @@ class TestBudget:
         await budget.acquire()
         async with db.transaction() as tx:
             await tx.execute(
-                "UPDATE keyshop.supplier_budget SET unused_at = unused_at + interval '1 hour'"
+                "UPDATE keyshop.supplier_budget SET arrives_at = arrives_at + interval '1 hour'"
             )
 
         assert await take(budget, 2) < 1

@@ -1,5 +1,5 @@
--- What the supplier last said of a game: its raw figures beside the shop's price, and the links to
--- platforms, genres and categories that the sync itself made. Only those links it may remove again.
+-- The supplier's latest data of each game. The columns *_links list the platforms, genres and
+-- categories that the sync itself linked; the sync removes no other links.
 CREATE TABLE keyshop.supplier_games (
     game_id TEXT PRIMARY KEY REFERENCES public.games (id) ON DELETE CASCADE ON UPDATE CASCADE,
     product_id TEXT NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE keyshop.supplier_games (
     genre_links TEXT[] NOT NULL DEFAULT '{}',
     category_links TEXT[] NOT NULL DEFAULT '{}',
     changed_at TIMESTAMP(3) NOT NULL
-) WITH (fillfactor = 80); -- quantities change often: room for updates in place
+) WITH (fillfactor = 80); -- quantities change often: leaves room for HOT updates
 
 CREATE TABLE keyshop.sync_runs (
     id TEXT PRIMARY KEY,
@@ -50,21 +50,22 @@ CREATE TABLE keyshop.sync_errors (
 
 CREATE INDEX sync_errors_run_id_idx ON keyshop.sync_errors (run_id);
 
--- Which products a run saw, a row for each batch: one insert instead of an update of every game.
-CREATE TABLE keyshop.sync_seen (
+-- The products that a run has seen, one row for each batch: an insert is cheaper than an update of
+-- every game.
+CREATE TABLE keyshop.sync_seen_products (
     run_id TEXT NOT NULL REFERENCES keyshop.sync_runs (id) ON DELETE CASCADE,
     product_ids TEXT[] NOT NULL
 );
 
-CREATE INDEX sync_seen_run_id_idx ON keyshop.sync_seen (run_id);
+CREATE INDEX sync_seen_products_run_id_idx ON keyshop.sync_seen_products (run_id);
 
--- Games of the shop that complete runs no longer see, since the first that did not.
-CREATE TABLE keyshop.sync_missing (
+-- The shop's games that complete runs no longer see, since the first run that missed them.
+CREATE TABLE keyshop.sync_missing_products (
     product_id TEXT PRIMARY KEY,
     since TIMESTAMP(3) NOT NULL
 );
 
--- Entries of the supplier's list that were not believed. An entry without an id has an empty one.
+-- Entries of the supplier's list that were rejected. The product_id of an entry without one is empty.
 CREATE TABLE keyshop.sync_quarantine (
     product_id TEXT NOT NULL,
     reason TEXT NOT NULL,

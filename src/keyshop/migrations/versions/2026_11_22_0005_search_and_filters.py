@@ -1,11 +1,11 @@
-"""Indexes that find the games of a genre, of a platform, and the carts a game lies in."""
+"""Narrow copies of the games for filters and search, kept up to date by triggers."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0005_search_and_filters"
+down_revision = "0004_supplier_rate_limit"
 
 
 def upgrade() -> None:

@@ -1,11 +1,11 @@
-"""Narrow copies of the games for filters and search, kept true by triggers."""
+"""The shop's tables in schema public, as Prisma makes them."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0001_prisma_tables"
+down_revision = None
 
 
 def upgrade() -> None:

@@ -1,6 +1,6 @@
--- Schema public, byte for byte what Prisma's migrations leave behind: another writer may expect
--- every name, order, default and index here, the redundant ones included. Change nothing in it.
--- Ids and "updatedAt" have no default because Prisma's client fills them; so must every other writer.
+-- Schema public, exactly as Prisma's migrations leave it. Other applications may rely on every name,
+-- order, default and index in it, including the redundant ones: never change it.
+-- Ids and "updatedAt" have no default, because Prisma's client sets them. Every other writer must too.
 
 CREATE TYPE public."Role" AS ENUM ('USER', 'ADMIN');
 CREATE TYPE public."OrderStatus"
@@ -146,7 +146,7 @@ CREATE TABLE public.game_tags (
     CONSTRAINT game_tags_pkey PRIMARY KEY ("gameId", "tagId")
 );
 
--- Buying
+-- Carts, orders and payments
 
 CREATE TABLE public.orders (
     id TEXT NOT NULL,
@@ -242,7 +242,7 @@ CREATE TABLE public.cart_items (
     CONSTRAINT cart_items_pkey PRIMARY KEY ("userId", "gameId")
 );
 
--- Texts
+-- Articles
 
 CREATE TABLE public.articles (
     id TEXT NOT NULL,
@@ -368,7 +368,7 @@ CREATE INDEX articles_category_idx ON public.articles (category);
 CREATE INDEX articles_published_idx ON public.articles (published);
 CREATE INDEX faqs_category_order_idx ON public.faqs (category, "order");
 
--- Foreign keys: what goes with its customer, its game or its order
+-- Foreign keys: rows that are deleted with their customer, game or order
 
 ALTER TABLE public.login_history ADD CONSTRAINT "login_history_userId_fkey"
     FOREIGN KEY ("userId") REFERENCES public.users (id) ON DELETE CASCADE ON UPDATE CASCADE;

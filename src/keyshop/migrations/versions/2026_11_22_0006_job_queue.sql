@@ -1,4 +1,4 @@
--- What PgQueuer 1.6 expects to find, under the names that kit/jobs.py tells it.
+-- The tables of PgQueuer 1.6. keyshop.kit.jobs passes it their names.
 CREATE TYPE keyshop.pgqueuer_status AS ENUM ('queued', 'picked', 'successful', 'exception', 'canceled', 'deleted', 'failed');
 
 CREATE TABLE keyshop.pgqueuer (
@@ -122,9 +122,9 @@ CREATE TRIGGER tg_pgqueuer_changed
 AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON keyshop.pgqueuer
 EXECUTE FUNCTION keyshop.fn_pgqueuer_changed();
 
--- The moments of the schedule that were seen to. Whoever inserts the row enqueues the job in the same
--- transaction, so that a moment is acted on once however many workers watch the clock. The first row
--- of a schedule has no job: its moment lay before the shop did.
+-- The times at which a schedule was due. The worker that inserts the row enqueues the job in the same
+-- transaction, so that each time is handled once, however many workers run. The first row of a schedule
+-- has no job: that time passed before the shop existed.
 CREATE TABLE keyshop.schedule_ticks (
     name TEXT NOT NULL,
     due_at TIMESTAMP(3) NOT NULL,

@@ -1,11 +1,11 @@
-"""The shop's tables in schema public, as Prisma makes them."""
+"""A row that all processes share to keep to the supplier's rate limit."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0001"
-down_revision = None
+revision = "0004_supplier_rate_limit"
+down_revision = "0003_supplier_catalogue"
 
 
 def upgrade() -> None:

@@ -1,307 +1,39 @@
--- What a cache needs of the database: which keys a transaction invalidates, written down by
--- triggers in the transaction itself, and one row that says whether Redis may be believed.
-
--- The one row. A process looks at it ten times a second and believes what it saw for half a second.
-
-CREATE TABLE keyshop.cache_control (
-    id INTEGER NOT NULL DEFAULT 1,
-    installation UUID NOT NULL DEFAULT gen_random_uuid(),
-    -- Begins every value in Redis; another one makes all of them unreadable at once.
-    epoch TEXT NOT NULL,
-    -- Which Redis, and which contents of it; none at first.
-    incarnation TEXT NOT NULL DEFAULT '',
-    state TEXT NOT NULL DEFAULT 'CLOSED',
-    closed_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    -- Whether the next opening must begin another epoch: rows of the outbox were given up.
-    cold_next BOOLEAN NOT NULL DEFAULT true,
-    -- Two looks that find the same number have found the same row.
-    seq BIGINT NOT NULL DEFAULT 1,
-    -- When a relay last delivered what other applications changed.
-    relay_beat TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT cache_control_pkey PRIMARY KEY (id),
-    CONSTRAINT cache_control_id_check CHECK (id = 1),
-    CONSTRAINT cache_control_state_check CHECK (state IN ('OPEN', 'CLOSED'))
-    -- Five beats a second stay on their page, and in no index.
-) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-
--- What is to be invalidated: written by triggers, deleted when Redis has been told.
-
-CREATE TABLE keyshop.cache_outbox (
-    id BIGSERIAL NOT NULL,
-    -- The whole transaction's, inside savepoints as well.
-    xid XID8 NOT NULL DEFAULT pg_current_xact_id(),
-    keys TEXT[] NOT NULL,
-    groups TEXT[] NOT NULL,
-    -- Whether Redis had been told before the COMMIT, so that no reader can be given an older value.
-    guarded BOOLEAN NOT NULL DEFAULT false,
-    created_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT cache_outbox_pkey PRIMARY KEY (id)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-CREATE INDEX cache_outbox_xid_idx ON keyshop.cache_outbox (xid);
-
-CREATE FUNCTION keyshop.new_cache_epoch() RETURNS TEXT
-LANGUAGE sql VOLATILE AS $$
-    SELECT left(
-        encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'), 32
-    )
-$$;
-
--- Counts changes whoever makes them, by hand as well: nobody may overlook one.
-CREATE FUNCTION keyshop.count_cache_change() RETURNS TRIGGER
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-BEGIN
-    NEW.seq := OLD.seq;
-    IF (NEW.installation, NEW.epoch, NEW.incarnation, NEW.state, NEW.cold_next)
-        IS DISTINCT FROM (OLD.installation, OLD.epoch, OLD.incarnation, OLD.state, OLD.cold_next)
-    THEN
-        NEW.seq := OLD.seq + 1;
-    END IF;
-    IF NEW.state = 'CLOSED' AND OLD.state = 'OPEN' THEN
-        NEW.closed_at := clock_timestamp();
-    END IF;
-    RETURN NEW;
-END
-$$;
-CREATE TRIGGER count_cache_change BEFORE UPDATE ON keyshop.cache_control
-    FOR EACH ROW EXECUTE FUNCTION keyshop.count_cache_change();
-ALTER TABLE keyshop.cache_control ENABLE ALWAYS TRIGGER count_cache_change;
-
-INSERT INTO keyshop.cache_control (epoch) VALUES (keyshop.new_cache_epoch());
-
--- Begins every name in Redis, so that two shops on one Redis do not meet; a copy that CREATE DATABASE
--- made of this one is another shop.
-CREATE FUNCTION keyshop.cache_shop() RETURNS TEXT
-LANGUAGE sql STABLE AS $$
-    SELECT left(encode(sha256(convert_to(
-        concat_ws('.', system_identifier, database.oid, installation), 'UTF8'
-    )), 'hex'), 12)
-    FROM pg_control_system(), keyshop.cache_control, pg_database AS database
-    WHERE database.datname = current_database()
-$$;
-
--- What every process polls. The timeline is PostgreSQL's own: a promoted standby begins another.
-CREATE FUNCTION keyshop.cache_view() RETURNS TABLE (
-    seq BIGINT, shop TEXT, timeline TEXT, epoch TEXT, incarnation TEXT, state TEXT,
-    cold_next BOOLEAN, closed_seconds FLOAT8, beat_seconds FLOAT8
-)
-LANGUAGE sql STABLE AS $$
-    SELECT control.seq, keyshop.cache_shop(),
-        left(pg_walfile_name(pg_current_wal_lsn()), 8),
-        control.epoch, control.incarnation, control.state, control.cold_next,
-        extract(epoch FROM clock_timestamp() - closed_at)::float8,
-        -- A clock that was set back must not make an old beat a fresh one.
-        abs(extract(epoch FROM clock_timestamp() - relay_beat))::float8
-    FROM keyshop.cache_control AS control
-$$;
-
--- Before a COMMIT. The lock is shared by all who are about to commit; who opens the cache takes it
--- alone. The row is read in a statement of its own, which sees what happened while this one waited.
-CREATE FUNCTION keyshop.cache_guard(guarded BOOLEAN) RETURNS keyshop.cache_control
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
-DECLARE
-    control keyshop.cache_control;
-BEGIN
-    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        RAISE EXCEPTION 'keyshop.cache_guard must be called at READ COMMITTED.'
-            USING DETAIL = 'At any other level it would look at the cache as it was long ago.',
-            ERRCODE = 'invalid_transaction_state';
-    END IF;
-    PERFORM pg_advisory_xact_lock_shared(5577006791947779410);
-    SELECT * INTO control FROM keyshop.cache_control;
-    UPDATE keyshop.cache_outbox AS outbox SET guarded = cache_guard.guarded
-    WHERE outbox.xid = pg_current_xact_id() AND outbox.guarded <> cache_guard.guarded;
-    RETURN control;
-END
-$$;
-
--- From half a second after this on nobody believes Redis.
-CREATE FUNCTION keyshop.cache_close(expected_seq BIGINT DEFAULT NULL)
-RETURNS keyshop.cache_control
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
-DECLARE
-    control keyshop.cache_control;
-BEGIN
-    UPDATE keyshop.cache_control SET state = 'CLOSED'
-    WHERE state = 'OPEN' AND seq = coalesce(expected_seq, seq);
-    SELECT * INTO control FROM keyshop.cache_control;
-    RETURN control;
-END
-$$;
-
--- The next opening begins another epoch, so nothing that is kept now can be read then.
-CREATE FUNCTION keyshop.cache_demand_cold() RETURNS BOOLEAN
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
-BEGIN
-    UPDATE keyshop.cache_control SET cold_next = true WHERE state = 'CLOSED';
-    RETURN FOUND;
-END
-$$;
-
--- Gives up on delivering: a new epoch needs no row of the outbox. Whose row is gone takes it for
--- delivered, so this must wait as writers do until nobody believes a view from before the CLOSE, and
--- the row of control stays locked until the rows are gone. Returns how many, NULL when not yet.
-CREATE FUNCTION keyshop.cache_drop_outbox() RETURNS BIGINT
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
-DECLARE
-    dropped BIGINT;
-BEGIN
-    UPDATE keyshop.cache_control SET cold_next = true
-    WHERE state = 'CLOSED' AND closed_at < clock_timestamp() - interval '500 milliseconds';
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    -- A relay that was stopped may hold some: nobody waits for it here.
-    DELETE FROM keyshop.cache_outbox WHERE id IN (
-        SELECT id FROM keyshop.cache_outbox FOR UPDATE SKIP LOCKED
-    );
-    GET DIAGNOSTICS dropped = ROW_COUNT;
-    RETURN dropped;
-END
-$$;
-
--- Opens the cache in a new epoch; false when somebody else was in the way or the row has changed.
--- To be called alone, outside a transaction: the lock is held until that ends. While a request for
--- it waits, every writer waits behind, so it waits for 50 ms at most.
-CREATE FUNCTION keyshop.cache_open(expected_seq BIGINT, new_incarnation TEXT) RETURNS BOOLEAN
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog SET lock_timeout = '50ms' AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(5577006791947779410);
-    UPDATE keyshop.cache_control
-    SET state = 'OPEN', epoch = keyshop.new_cache_epoch(), incarnation = new_incarnation,
-        cold_next = false
-    WHERE state = 'CLOSED' AND seq = expected_seq;
-    RETURN FOUND;
-EXCEPTION WHEN lock_not_available THEN
-    RETURN false;
-END
-$$;
-
--- The same in the old epoch, when all that was committed unguarded has been delivered: whoever
--- commits after this has seen that the cache is open.
-CREATE FUNCTION keyshop.cache_open_warm(expected_seq BIGINT) RETURNS BOOLEAN
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog SET lock_timeout = '50ms' AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(5577006791947779410);
-    UPDATE keyshop.cache_control SET state = 'OPEN'
-    WHERE state = 'CLOSED' AND seq = expected_seq AND NOT cold_next
-        AND NOT EXISTS (SELECT FROM keyshop.cache_outbox WHERE NOT guarded);
-    RETURN FOUND;
-EXCEPTION WHEN lock_not_available THEN
-    RETURN false;
-END
-$$;
-
--- Keys, made of the parts that rows hold. More than 500 become their family's group: NULL stands for
--- them. What cannot be part of a key is left out; nobody keeps anything under it. The length is a
--- condition of its own: counted by the expression it costs twenty times as much.
-
-CREATE FUNCTION keyshop.cache_keys(before TEXT, parts TEXT[], after TEXT) RETURNS TEXT[]
-LANGUAGE plpgsql IMMUTABLE STRICT AS $$
-DECLARE
-    keys TEXT[];
-BEGIN
-    -- What nearly every statement comes down to needs no query.
-    IF cardinality(parts) = 1 THEN
-        RETURN CASE WHEN length(parts[1]) <= 64 AND parts[1] ~ '^[A-Za-z0-9_-]+$'
-            THEN ARRAY[before || parts[1] || after] ELSE '{}' END;
-    END IF;
-    keys := ARRAY(
-        SELECT DISTINCT (before || part || after) COLLATE "C" FROM unnest(parts) AS part
-        WHERE length(part) <= 64 AND part ~ '^[A-Za-z0-9_-]+$' LIMIT 501
-    );
-    RETURN CASE WHEN cardinality(keys) <= 500 THEN keys END;
-END
-$$;
-
-CREATE FUNCTION keyshop.cache_digest_keys(before TEXT, texts TEXT[], after TEXT) RETURNS TEXT[]
-LANGUAGE plpgsql IMMUTABLE STRICT AS $$
-BEGIN
-    IF cardinality(texts) <> 1 THEN
-        texts := ARRAY(
-            SELECT DISTINCT part COLLATE "C" FROM unnest(texts) AS part
-            WHERE part IS NOT NULL LIMIT 501
-        );
-        IF cardinality(texts) > 500 THEN
-            RETURN NULL;
-        END IF;
-    ELSIF texts[1] IS NOT NULL THEN
-        RETURN ARRAY[
-            before || left(encode(sha256(convert_to(texts[1], 'UTF8')), 'hex'), 32) || after
-        ];
-    END IF;
-    RETURN ARRAY(
-        SELECT before || left(encode(sha256(convert_to(part, 'UTF8')), 'hex'), 32) || after
-        FROM unnest(texts) AS part WHERE part IS NOT NULL
-    );
-END
-$$;
-
--- Parts that stand in other rows, locked as a foreign key locks them: whoever is about to change the
--- part waits, or has committed and the new one is found. Otherwise an answer without this change
--- could be kept under the new part: neither of the two would know of the other. The part is read in
--- a statement after the lock, since the one that waited returns what it saw before.
-
-CREATE FUNCTION keyshop.cache_games_slug(ids TEXT[]) RETURNS TEXT[]
-LANGUAGE plpgsql VOLATILE STRICT AS $$
-BEGIN
-    ids := ARRAY(
-        SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id IS NOT NULL LIMIT 501
-    );
-    IF cardinality(ids) > 500 THEN
-        RETURN NULL;
-    END IF;
-    PERFORM FROM public.games WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE;
-    RETURN ARRAY(SELECT slug FROM public.games WHERE id = ANY(ids));
-END
-$$;
-
-CREATE FUNCTION keyshop.cache_orders_userid(ids TEXT[]) RETURNS TEXT[]
-LANGUAGE plpgsql VOLATILE STRICT AS $$
-BEGIN
-    ids := ARRAY(
-        SELECT DISTINCT id COLLATE "C" FROM unnest(ids) AS id WHERE id IS NOT NULL LIMIT 501
-    );
-    IF cardinality(ids) > 500 THEN
-        RETURN NULL;
-    END IF;
-    PERFORM FROM public.orders WHERE id = ANY(ids) ORDER BY id FOR KEY SHARE;
-    RETURN ARRAY(SELECT "userId" FROM public.orders WHERE id = ANY(ids));
-END
-$$;
-
--- What a changed row takes, table by table: derived from keyshop/cache_keys.py. One row in the outbox
--- for each statement, none when nothing changed that anybody is shown. The functions run with their
--- owner's rights, since who may write games need not know that this schema exists. ALWAYS: a session
--- that switches triggers off is followed by readers like any other.
+-- Generated by keyshop.schema.cache_triggers from keyshop/cache_keys.py, and frozen: never edit this
+-- file. When cache_keys.py changes, a new revision carries the new triggers.
+--
+-- Each trigger inserts one outbox row per statement, or none if no column changed that an answer shows.
+-- SECURITY DEFINER: a role that may write the tables needs no rights in schema keyshop. ENABLE ALWAYS:
+-- sessions that switch ordinary triggers off change rows that readers see.
 
 CREATE FUNCTION keyshop.cache_games_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n.id),
         array_agg(n.slug)
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', coalesce(game_by_slug_keys, '{}'), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -314,14 +46,14 @@ ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_games_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    of_prices boolean;
-    of_titles boolean;
-    moved text[];
-    taken_keys text[];
-    taken_groups text[];
+    prices_changed boolean;
+    titles_changed boolean;
+    moved_ids text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
@@ -332,7 +64,7 @@ BEGIN
         bool_or((o.title, o.slug, o.image) IS DISTINCT FROM
         (n.title, n.slug, n.image)),
         array_agg(n.id) FILTER (WHERE o.slug IS DISTINCT FROM n.slug)
-    INTO concerned, game_keys, game_by_slug_keys, of_prices, of_titles, moved
+    INTO changed_count, game_keys, game_by_slug_keys, prices_changed, titles_changed, moved_ids
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.price, o."inStock", o."originalPrice", o.discount, o.currency, o.title, o.slug,
         o.image, o."releaseDate", o."metacriticScore", o."userRating", o."ageRating",
@@ -344,24 +76,25 @@ BEGIN
         n.multiplayer, n."activationService", n.region, n.publisher, n."isBestSeller",
         n."isNew", n."isPreorder", n."createdAt", n.images, n."shortDescription",
         n.description);
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    IF moved IS NOT NULL THEN
-        PERFORM FROM public.games WHERE id = ANY(moved) ORDER BY id FOR UPDATE;
+    IF moved_ids IS NOT NULL THEN
+        PERFORM FROM public.games WHERE id = ANY(moved_ids) ORDER BY id FOR UPDATE;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', coalesce(game_by_slug_keys, '{}'), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
-        CASE WHEN of_prices THEN 'prices' END,
-        CASE WHEN of_titles THEN 'titles' END,
+        CASE WHEN prices_changed THEN 'prices' END,
+        CASE WHEN titles_changed THEN 'titles' END,
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -374,33 +107,34 @@ ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_games_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o.id),
         array_agg(o.slug)
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', coalesce(game_by_slug_keys, '{}'), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
         'titles',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -410,45 +144,46 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.games
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_games_deleted();
 ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_games_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_games_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{games,home,catalog,prices,titles}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.games
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_games_emptied();
-ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.games
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_games_truncated();
+ALTER TABLE public.games ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_game_genres_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -461,33 +196,34 @@ ALTER TABLE public.game_genres ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_game_genres_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."genreId" = n."genreId"
     WHERE (o."gameId", o."genreId") IS DISTINCT FROM
     (n."gameId", n."genreId");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -500,31 +236,32 @@ ALTER TABLE public.game_genres ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_game_genres_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -534,46 +271,47 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.game_genres
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_genres_deleted();
 ALTER TABLE public.game_genres ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_game_genres_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_game_genres_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{games,home,catalog}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.game_genres
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_genres_emptied();
-ALTER TABLE public.game_genres ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.game_genres
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_genres_truncated();
+ALTER TABLE public.game_genres ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_game_platforms_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -586,34 +324,35 @@ ALTER TABLE public.game_platforms ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_game_platforms_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."platformId" = n."platformId"
     WHERE (o."gameId", o."platformId") IS DISTINCT FROM
     (n."gameId", n."platformId");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -626,32 +365,33 @@ ALTER TABLE public.game_platforms ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_game_platforms_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         'prices',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -661,45 +401,46 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.game_platforms
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_platforms_deleted();
 ALTER TABLE public.game_platforms ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_game_platforms_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_game_platforms_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{games,home,catalog,prices}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.game_platforms
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_platforms_emptied();
-ALTER TABLE public.game_platforms ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.game_platforms
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_platforms_truncated();
+ALTER TABLE public.game_platforms ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_game_tags_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -712,33 +453,34 @@ ALTER TABLE public.game_tags ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_game_tags_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."tagId" = n."tagId"
     WHERE (o."gameId", o."tagId") IS DISTINCT FROM
     (n."gameId", n."tagId");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -751,31 +493,32 @@ ALTER TABLE public.game_tags ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_game_tags_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -785,45 +528,46 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.game_tags
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_tags_deleted();
 ALTER TABLE public.game_tags ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_game_tags_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_game_tags_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{games,home,catalog}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.game_tags
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_tags_emptied();
-ALTER TABLE public.game_tags ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.game_tags
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_tags_truncated();
+ALTER TABLE public.game_tags ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_game_categories_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId"),
         array_agg(n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -836,33 +580,34 @@ ALTER TABLE public.game_categories ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_game_categories_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId"),
         array_agg(n."gameId") || array_agg(o."gameId") FILTER (WHERE o."gameId" IS DISTINCT FROM n."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."gameId" = n."gameId" AND o."categoryId" = n."categoryId"
     WHERE (o."gameId", o."categoryId") IS DISTINCT FROM
     (n."gameId", n."categoryId");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -875,31 +620,32 @@ ALTER TABLE public.game_categories ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_game_categories_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     game_keys text[];
     game_by_slug_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."gameId"),
         array_agg(o."gameId")
-    INTO concerned, game_keys, game_by_slug_keys
+    INTO changed_count, game_keys, game_by_slug_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     game_keys := keyshop.cache_keys('game:', coalesce(game_keys, '{}'), '');
     game_by_slug_keys := keyshop.cache_digest_keys('game:slug:', keyshop.cache_games_slug(coalesce(game_by_slug_keys, '{}')), '');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'home',
         'catalog',
         CASE WHEN game_keys IS NULL OR game_by_slug_keys IS NULL THEN 'games' END
     ], NULL);
-    taken_keys := coalesce(game_keys || game_by_slug_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(game_keys || game_by_slug_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -909,37 +655,38 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.game_categories
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_categories_deleted();
 ALTER TABLE public.game_categories ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_game_categories_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_game_categories_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{games,home,catalog}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.game_categories
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_categories_emptied();
-ALTER TABLE public.game_categories ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.game_categories
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_categories_truncated();
+ALTER TABLE public.game_categories ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_genres_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -952,27 +699,28 @@ ALTER TABLE public.genres ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_genres_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.name, o.slug) IS DISTINCT FROM
     (n.name, n.slug);
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -985,25 +733,26 @@ ALTER TABLE public.genres ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_genres_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1013,37 +762,38 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.genres
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_genres_deleted();
 ALTER TABLE public.genres ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_genres_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_genres_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{catalog,games,home}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.genres
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_genres_emptied();
-ALTER TABLE public.genres ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.genres
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_genres_truncated();
+ALTER TABLE public.genres ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_platforms_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1056,28 +806,29 @@ ALTER TABLE public.platforms ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_platforms_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.name, o.slug) IS DISTINCT FROM
     (n.name, n.slug);
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home',
         'prices'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1090,26 +841,27 @@ ALTER TABLE public.platforms ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_platforms_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home',
         'prices'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1119,37 +871,38 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.platforms
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_platforms_deleted();
 ALTER TABLE public.platforms ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_platforms_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_platforms_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{catalog,games,home,prices}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.platforms
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_platforms_emptied();
-ALTER TABLE public.platforms ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.platforms
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_platforms_truncated();
+ALTER TABLE public.platforms ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_tags_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1162,27 +915,28 @@ ALTER TABLE public.tags ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_tags_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.name, o.slug) IS DISTINCT FROM
     (n.name, n.slug);
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1195,25 +949,26 @@ ALTER TABLE public.tags ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_tags_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1223,37 +978,38 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.tags
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_tags_deleted();
 ALTER TABLE public.tags ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_tags_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_tags_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{catalog,games,home}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.tags
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_tags_emptied();
-ALTER TABLE public.tags ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.tags
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_tags_truncated();
+ALTER TABLE public.tags ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_categories_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1266,27 +1022,28 @@ ALTER TABLE public.categories ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_categories_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.name, o.slug) IS DISTINCT FROM
     (n.name, n.slug);
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1299,25 +1056,26 @@ ALTER TABLE public.categories ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_categories_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
-    taken_keys text[];
-    taken_groups text[];
+    changed_count bigint;
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*)
-    INTO concerned
+    INTO changed_count
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         'catalog',
         'games',
         'home'
     ], NULL);
-    taken_keys := coalesce('{}', '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce('{}', '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1327,44 +1085,45 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.categories
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_categories_deleted();
 ALTER TABLE public.categories ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_categories_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_categories_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{catalog,games,home}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.categories
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_categories_emptied();
-ALTER TABLE public.categories ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.categories
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_categories_truncated();
+ALTER TABLE public.categories ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_users_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     profile_keys text[];
     access_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n.id),
         array_agg(n.id)
-    INTO concerned, profile_keys, access_keys
+    INTO changed_count, profile_keys, access_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
     access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN profile_keys IS NULL THEN 'profiles' END,
         CASE WHEN access_keys IS NULL THEN 'access' END
     ], NULL);
-    taken_keys := coalesce(profile_keys || access_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(profile_keys || access_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1377,11 +1136,11 @@ ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_users_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     profile_keys text[];
     access_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
@@ -1393,24 +1152,25 @@ BEGIN
         array_agg(n.id) FILTER (WHERE (o.role, o."passwordHash") IS DISTINCT FROM
         (n.role, n."passwordHash"))
             || array_agg(o.id) FILTER (WHERE o.id IS DISTINCT FROM n.id)
-    INTO concerned, profile_keys, access_keys
+    INTO changed_count, profile_keys, access_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o.balance, o.email, o.nickname, o."firstName", o."lastName", o.avatar, o.role,
         o."emailVerified", o."createdAt", o."passwordHash") IS DISTINCT FROM
     (n.balance, n.email, n.nickname, n."firstName", n."lastName", n.avatar, n.role,
         n."emailVerified", n."createdAt", n."passwordHash");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
     access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN profile_keys IS NULL THEN 'profiles' END,
         CASE WHEN access_keys IS NULL THEN 'access' END
     ], NULL);
-    taken_keys := coalesce(profile_keys || access_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(profile_keys || access_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1423,30 +1183,31 @@ ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_users_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     profile_keys text[];
     access_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o.id),
         array_agg(o.id)
-    INTO concerned, profile_keys, access_keys
+    INTO changed_count, profile_keys, access_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
     access_keys := keyshop.cache_keys('user:', coalesce(access_keys, '{}'), ':access');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN profile_keys IS NULL THEN 'profiles' END,
         CASE WHEN access_keys IS NULL THEN 'access' END
     ], NULL);
-    taken_keys := coalesce(profile_keys || access_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(profile_keys || access_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1456,40 +1217,41 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.users
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_users_deleted();
 ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_users_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_users_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{profiles,access}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.users
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_users_emptied();
-ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.users
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_users_truncated();
+ALTER TABLE public.users ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_cart_items_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     cart_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId")
-    INTO concerned, cart_keys
+    INTO changed_count, cart_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     cart_keys := keyshop.cache_keys('user:', coalesce(cart_keys, '{}'), ':cart');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN cart_keys IS NULL THEN 'prices' END
     ], NULL);
-    taken_keys := coalesce(cart_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(cart_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1502,28 +1264,29 @@ ALTER TABLE public.cart_items ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_cart_items_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     cart_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId") || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
-    INTO concerned, cart_keys
+    INTO changed_count, cart_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."userId" = n."userId" AND o."gameId" = n."gameId"
     WHERE (o."userId", o."gameId", o.quantity, o."addedAt") IS DISTINCT FROM
     (n."userId", n."gameId", n.quantity, n."addedAt");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     cart_keys := keyshop.cache_keys('user:', coalesce(cart_keys, '{}'), ':cart');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN cart_keys IS NULL THEN 'prices' END
     ], NULL);
-    taken_keys := coalesce(cart_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(cart_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1536,26 +1299,27 @@ ALTER TABLE public.cart_items ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_cart_items_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     cart_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."userId")
-    INTO concerned, cart_keys
+    INTO changed_count, cart_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     cart_keys := keyshop.cache_keys('user:', coalesce(cart_keys, '{}'), ':cart');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN cart_keys IS NULL THEN 'prices' END
     ], NULL);
-    taken_keys := coalesce(cart_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(cart_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1565,40 +1329,41 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.cart_items
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_cart_items_deleted();
 ALTER TABLE public.cart_items ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_cart_items_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_cart_items_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.cart_items
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_cart_items_emptied();
-ALTER TABLE public.cart_items ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.cart_items
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_cart_items_truncated();
+ALTER TABLE public.cart_items ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_wishlist_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId")
-    INTO concerned, wishlist_keys
+    INTO changed_count, wishlist_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     wishlist_keys := keyshop.cache_keys('user:', coalesce(wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
-    taken_keys := coalesce(wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(wishlist_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1611,28 +1376,29 @@ ALTER TABLE public.wishlist ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_wishlist_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId") || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
-    INTO concerned, wishlist_keys
+    INTO changed_count, wishlist_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o."userId" = n."userId" AND o."gameId" = n."gameId"
     WHERE (o."userId", o."gameId", o."addedAt") IS DISTINCT FROM
     (n."userId", n."gameId", n."addedAt");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     wishlist_keys := keyshop.cache_keys('user:', coalesce(wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
-    taken_keys := coalesce(wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(wishlist_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1645,26 +1411,27 @@ ALTER TABLE public.wishlist ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_wishlist_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     wishlist_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."userId")
-    INTO concerned, wishlist_keys
+    INTO changed_count, wishlist_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     wishlist_keys := keyshop.cache_keys('user:', coalesce(wishlist_keys, '{}'), ':wishlist');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN wishlist_keys IS NULL THEN 'prices' END
     ], NULL);
-    taken_keys := coalesce(wishlist_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(wishlist_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1674,47 +1441,48 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.wishlist
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_wishlist_deleted();
 ALTER TABLE public.wishlist ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_wishlist_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_wishlist_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{prices}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.wishlist
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_wishlist_emptied();
-ALTER TABLE public.wishlist ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.wishlist
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_wishlist_truncated();
+ALTER TABLE public.wishlist ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_orders_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
     profile_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n.id),
         array_agg(n."userId"),
         array_agg(n."userId")
-    INTO concerned, order_keys, orders_keys, profile_keys
+    INTO changed_count, order_keys, orders_keys, profile_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', coalesce(orders_keys, '{}'), ':orders');
     profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
         CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1727,13 +1495,13 @@ ALTER TABLE public.orders ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_orders_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
     profile_keys text[];
-    moved text[];
-    taken_keys text[];
-    taken_groups text[];
+    moved_ids text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
@@ -1743,28 +1511,29 @@ BEGIN
         (n."userId", n.status, n.discount))
             || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId"),
         array_agg(n.id) FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
-    INTO concerned, order_keys, orders_keys, profile_keys, moved
+    INTO changed_count, order_keys, orders_keys, profile_keys, moved_ids
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."userId", o.status, o.subtotal, o.discount, o.total, o."paymentMethod",
         o."paymentStatus", o."promoCode", o."createdAt", o."completedAt") IS DISTINCT FROM
     (n."userId", n.status, n.subtotal, n.discount, n.total, n."paymentMethod",
         n."paymentStatus", n."promoCode", n."createdAt", n."completedAt");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
-    IF moved IS NOT NULL THEN
-        PERFORM FROM public.orders WHERE id = ANY(moved) ORDER BY id FOR UPDATE;
+    IF moved_ids IS NOT NULL THEN
+        PERFORM FROM public.orders WHERE id = ANY(moved_ids) ORDER BY id FOR UPDATE;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', coalesce(orders_keys, '{}'), ':orders');
     profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
         CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1777,33 +1546,34 @@ ALTER TABLE public.orders ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_orders_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
     profile_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o.id),
         array_agg(o."userId"),
         array_agg(o."userId")
-    INTO concerned, order_keys, orders_keys, profile_keys
+    INTO changed_count, order_keys, orders_keys, profile_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', coalesce(orders_keys, '{}'), ':orders');
     profile_keys := keyshop.cache_keys('user:', coalesce(profile_keys, '{}'), ':profile');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
         CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1813,47 +1583,48 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.orders
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_orders_deleted();
 ALTER TABLE public.orders ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_orders_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_orders_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{titles,profiles}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.orders
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_orders_emptied();
-ALTER TABLE public.orders ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.orders
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_orders_truncated();
+ALTER TABLE public.orders ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_order_items_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
     profile_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."orderId"),
         array_agg(n."orderId"),
         array_agg(n."orderId")
-    INTO concerned, order_keys, orders_keys, profile_keys
+    INTO changed_count, order_keys, orders_keys, profile_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
     profile_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(profile_keys, '{}')), ':profile');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
         CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1866,12 +1637,12 @@ ALTER TABLE public.order_items ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_order_items_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
     profile_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
@@ -1880,23 +1651,24 @@ BEGIN
         array_agg(n."orderId") FILTER (WHERE (o."orderId", o.quantity) IS DISTINCT FROM
         (n."orderId", n.quantity))
             || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId")
-    INTO concerned, order_keys, orders_keys, profile_keys
+    INTO changed_count, order_keys, orders_keys, profile_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."orderId", o."gameId", o.quantity, o.price, o.discount) IS DISTINCT FROM
     (n."orderId", n."gameId", n.quantity, n.price, n.discount);
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
     profile_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(profile_keys, '{}')), ':profile');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
         CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1909,33 +1681,34 @@ ALTER TABLE public.order_items ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_order_items_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
     profile_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."orderId"),
         array_agg(o."orderId"),
         array_agg(o."orderId")
-    INTO concerned, order_keys, orders_keys, profile_keys
+    INTO changed_count, order_keys, orders_keys, profile_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
     profile_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(profile_keys, '{}')), ':profile');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END,
         CASE WHEN profile_keys IS NULL THEN 'profiles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys || profile_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1945,43 +1718,44 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.order_items
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_order_items_deleted();
 ALTER TABLE public.order_items ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_order_items_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_order_items_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{titles,profiles}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.order_items
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_order_items_emptied();
-ALTER TABLE public.order_items ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.order_items
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_order_items_truncated();
+ALTER TABLE public.order_items ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_game_keys_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."orderId"),
         array_agg(n."orderId")
-    INTO concerned, order_keys, orders_keys
+    INTO changed_count, order_keys, orders_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -1994,31 +1768,32 @@ ALTER TABLE public.game_keys ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_game_keys_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."orderId") || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId"),
         array_agg(n."orderId") || array_agg(o."orderId") FILTER (WHERE o."orderId" IS DISTINCT FROM n."orderId")
-    INTO concerned, order_keys, orders_keys
+    INTO changed_count, order_keys, orders_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."orderId", o."gameId", o.key, o.activated, o."activationDate") IS DISTINCT FROM
     (n."orderId", n."gameId", n.key, n.activated, n."activationDate");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -2031,29 +1806,30 @@ ALTER TABLE public.game_keys ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_game_keys_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     order_keys text[];
     orders_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."orderId"),
         array_agg(o."orderId")
-    INTO concerned, order_keys, orders_keys
+    INTO changed_count, order_keys, orders_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     order_keys := keyshop.cache_keys('order:', coalesce(order_keys, '{}'), '');
     orders_keys := keyshop.cache_keys('user:', keyshop.cache_orders_userid(coalesce(orders_keys, '{}')), ':orders');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN order_keys IS NULL OR orders_keys IS NULL THEN 'titles' END
     ], NULL);
-    taken_keys := coalesce(order_keys || orders_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(order_keys || orders_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -2063,40 +1839,41 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.game_keys
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_keys_deleted();
 ALTER TABLE public.game_keys ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_game_keys_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_game_keys_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{titles}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.game_keys
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_keys_emptied();
-ALTER TABLE public.game_keys ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.game_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_game_keys_truncated();
+ALTER TABLE public.game_keys ENABLE ALWAYS TRIGGER keyshop_cache_truncated;
 
 CREATE FUNCTION keyshop.cache_transactions_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     transactions_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId")
-    INTO concerned, transactions_keys
+    INTO changed_count, transactions_keys
     FROM new_rows AS n;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     transactions_keys := keyshop.cache_keys('user:', coalesce(transactions_keys, '{}'), ':transactions');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN transactions_keys IS NULL THEN 'transactions' END
     ], NULL);
-    taken_keys := coalesce(transactions_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(transactions_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -2109,30 +1886,31 @@ ALTER TABLE public.transactions ENABLE ALWAYS TRIGGER keyshop_cache_inserted;
 CREATE FUNCTION keyshop.cache_transactions_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     transactions_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(n."userId") || array_agg(o."userId") FILTER (WHERE o."userId" IS DISTINCT FROM n."userId")
-    INTO concerned, transactions_keys
+    INTO changed_count, transactions_keys
     FROM old_rows AS o FULL JOIN new_rows AS n ON o.id = n.id
     WHERE (o."userId", o."orderId", o.type, o.amount, o.currency, o.method, o.status,
         o.description, o."transactionHash", o."createdAt") IS DISTINCT FROM
     (n."userId", n."orderId", n.type, n.amount, n.currency, n.method, n.status,
         n.description, n."transactionHash", n."createdAt");
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     transactions_keys := keyshop.cache_keys('user:', coalesce(transactions_keys, '{}'), ':transactions');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN transactions_keys IS NULL THEN 'transactions' END
     ], NULL);
-    taken_keys := coalesce(transactions_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(transactions_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -2145,26 +1923,27 @@ ALTER TABLE public.transactions ENABLE ALWAYS TRIGGER keyshop_cache_updated;
 CREATE FUNCTION keyshop.cache_transactions_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    concerned bigint;
+    changed_count bigint;
     transactions_keys text[];
-    taken_keys text[];
-    taken_groups text[];
+    invalidated_keys text[];
+    invalidated_groups text[];
 BEGIN
     SELECT
         count(*),
         array_agg(o."userId")
-    INTO concerned, transactions_keys
+    INTO changed_count, transactions_keys
     FROM old_rows AS o;
-    IF concerned = 0 THEN
+    IF changed_count = 0 THEN
         RETURN NULL;
     END IF;
     transactions_keys := keyshop.cache_keys('user:', coalesce(transactions_keys, '{}'), ':transactions');
-    taken_groups := array_remove(ARRAY[
+    invalidated_groups := array_remove(ARRAY[
         CASE WHEN transactions_keys IS NULL THEN 'transactions' END
     ], NULL);
-    taken_keys := coalesce(transactions_keys, '{}');
-    IF taken_keys <> '{}' OR taken_groups <> '{}' THEN
-        INSERT INTO keyshop.cache_outbox (keys, groups) VALUES (taken_keys, taken_groups);
+    invalidated_keys := coalesce(transactions_keys, '{}');
+    IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
+        INSERT INTO keyshop.cache_outbox (keys, groups)
+        VALUES (invalidated_keys, invalidated_groups);
     END IF;
     RETURN NULL;
 END
@@ -2174,13 +1953,13 @@ CREATE TRIGGER keyshop_cache_deleted AFTER DELETE ON public.transactions
     FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_transactions_deleted();
 ALTER TABLE public.transactions ENABLE ALWAYS TRIGGER keyshop_cache_deleted;
 
-CREATE FUNCTION keyshop.cache_transactions_emptied() RETURNS trigger
+CREATE FUNCTION keyshop.cache_transactions_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     INSERT INTO keyshop.cache_outbox (keys, groups) VALUES ('{}', '{transactions}');
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER keyshop_cache_emptied AFTER TRUNCATE ON public.transactions
-    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_transactions_emptied();
-ALTER TABLE public.transactions ENABLE ALWAYS TRIGGER keyshop_cache_emptied;
+CREATE TRIGGER keyshop_cache_truncated AFTER TRUNCATE ON public.transactions
+    FOR EACH STATEMENT EXECUTE FUNCTION keyshop.cache_transactions_truncated();
+ALTER TABLE public.transactions ENABLE ALWAYS TRIGGER keyshop_cache_truncated;

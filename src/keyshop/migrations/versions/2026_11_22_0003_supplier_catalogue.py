@@ -1,11 +1,11 @@
-"""The queue of jobs, and which ticks of the schedule were handed to it."""
+"""The supplier's data of each game, and a record of every synchronisation."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0003_supplier_catalogue"
+down_revision = "0002_reverse_indexes"
 
 
 def upgrade() -> None:

@@ -1,6 +1,6 @@
--- Prisma's composite primary keys begin with the game (or the customer), so "the games of a genre"
--- and "the carts this game lies in" would read whole tables. Names begin with keyshop_ so that
--- everybody can tell ours from Prisma's.
+-- Prisma's composite primary keys begin with the game (or the customer). Without these indexes,
+-- finding the games of a genre, or the carts that hold a game, would read whole tables. Their names
+-- begin with keyshop_, which tells them from Prisma's.
 
 CREATE INDEX IF NOT EXISTS "keyshop_game_categories_categoryId_gameId_idx"
     ON public.game_categories ("categoryId", "gameId");

@@ -1,11 +1,11 @@
-"""What the supplier said of each game, and the record of every run."""
+"""The job queue, and the schedule's ticks."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0006_job_queue"
+down_revision = "0005_search_and_filters"
 
 
 def upgrade() -> None:

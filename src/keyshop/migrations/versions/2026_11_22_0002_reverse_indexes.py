@@ -1,11 +1,11 @@
-"""One row that all processes share to keep within the supplier's rate limit."""
+"""Indexes that find the games of a genre or platform, and the carts that hold a game."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0002_reverse_indexes"
+down_revision = "0001_prisma_tables"
 
 
 def upgrade() -> None:

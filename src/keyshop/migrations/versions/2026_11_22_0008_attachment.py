@@ -1,11 +1,11 @@
-"""What a transaction invalidates, and whether the cache may be believed."""
+"""Whether the database was attached, its opening balances, and the expected triggers."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008_attachment"
+down_revision = "0007_guarded_cache"
 
 
 def upgrade() -> None:
