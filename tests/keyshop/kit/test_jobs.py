@@ -14,13 +14,13 @@ from keyshop.kit.jobs import (
     JobId,
     JobRow,
     JobState,
+    count_jobs,
     decode_job,
+    delete_dead_job,
+    delete_expired_job_log,
     enqueue,
-    forget_finished_jobs,
-    forget_job,
-    job_figures,
     list_jobs,
-    retry_job,
+    retry_dead_job,
 )
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -131,25 +131,25 @@ class TestListJobs:
         assert [job.id for job in shown] == last[::-1]
 
 
-class TestForgetJob:
+class TestDeleteDeadJob:
     async def test_drops_a_dead_letter_alone(self, db: Database):
         waiting_id, dead_id = await put(db, "game-1"), await put_dead(db, "game-2")
 
         async with db.transaction() as tx:
-            await forget_job(tx, dead_id)
+            await delete_dead_job(tx, dead_id)
         with pytest.raises(NotFound, match=f"no dead job {waiting_id}"):
             async with db.transaction() as tx:
-                await forget_job(tx, waiting_id)
+                await delete_dead_job(tx, waiting_id)
 
         assert [job.id for job in await queue(db)] == [waiting_id]
 
 
-class TestRetryJob:
+class TestRetryDeadJob:
     async def test_puts_a_dead_letter_back_with_all_its_attempts(self, db: Database):
         dead_id = await put_dead(db, "game-1")
 
         async with db.transaction() as tx:
-            await retry_job(tx, dead_id)
+            await retry_dead_job(tx, dead_id)
 
         (job,) = await queue(db)
         assert (job.state, job.attempts) == (JobState.WAITING, 0)
@@ -159,23 +159,23 @@ class TestRetryJob:
 
         with pytest.raises(NotFound, match=f"no dead job {job_id}"):
             async with db.transaction() as tx:
-                await retry_job(tx, job_id)
+                await retry_dead_job(tx, job_id)
 
     @pytest.mark.parametrize("nobodys", [0, -1, 4711, 2**63])
     async def test_refuses_an_id_that_is_nobodys(self, db: Database, nobodys: int):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
-                await retry_job(tx, nobodys)
+                await retry_dead_job(tx, nobodys)
 
 
-class TestJobFigures:
+class TestCountJobs:
     async def test_counts_by_name_and_state(self, db: Database):
         await put(db, "game-1")
         await put(db, "game-2", run_after=timedelta(hours=1))
         await put_dead(db, "game-3")
 
         async with db.read() as reader:
-            figures = await job_figures(reader)
+            figures = await count_jobs(reader)
 
         counted = {(figure.name, figure.state): figure.jobs for figure in figures}
         assert counted == {
@@ -187,12 +187,12 @@ class TestJobFigures:
         await put(db, "game-1", run_after=timedelta(hours=1))
 
         async with db.read() as reader:
-            (figure,) = await job_figures(reader)
+            (figure,) = await count_jobs(reader)
 
         assert figure.oldest_seconds == 0
 
 
-class TestForgetFinishedJobs:
+class TestDeleteExpiredJobLog:
     async def test_keeps_what_a_dead_letter_died_of(self, db: Database):
         await put_dead(db, "game-1")
         async with db.transaction() as tx:
@@ -200,7 +200,7 @@ class TestForgetFinishedJobs:
                 "INSERT INTO keyshop.pgqueuer_log (job_id, status, priority, entrypoint)"
                 " VALUES (4711, 'successful', 0, 'keys.arrived')"
             )
-            await forget_finished_jobs(tx, before=datetime.now(UTC) + timedelta(minutes=1))
+            await delete_expired_job_log(tx, before=datetime.now(UTC) + timedelta(minutes=1))
             kept = await tx.fetch("SELECT DISTINCT job_id FROM keyshop.pgqueuer_log")
 
         (dead,) = await queue(db, dead=True)

@@ -10,7 +10,7 @@ from keyshop.kit.cache import status
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.kit.jobs import job_figures
+from keyshop.kit.jobs import count_jobs
 from keyshop.sync.queries import count_quarantined, list_run_figures
 
 _TIMEOUT: Final = 2.0  # seconds
@@ -57,7 +57,7 @@ async def _job_figures(reader: Reader) -> list[Metric]:
     oldest = GaugeMetricFamily(
         "keyshop_jobs_oldest_seconds", "Age of the oldest of them.", labels=_BY_JOB
     )
-    for found in await job_figures(reader):
+    for found in await count_jobs(reader):
         jobs.add_metric([found.name, found.state], found.jobs)
         oldest.add_metric([found.name, found.state], found.oldest_seconds)
     return [jobs, oldest]

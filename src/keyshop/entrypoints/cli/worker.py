@@ -7,7 +7,7 @@ from keyshop.entrypoints.cli.attached import may_synchronise
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import ExitWith, end_with
 from keyshop.entrypoints.cli.session import shop
-from keyshop.entrypoints.worker.run import run_worker
+from keyshop.entrypoints.worker.run import run_worker, stop_on_signals
 from keyshop.entrypoints.worker.schedule import SCHEDULES
 from keyshop.kit.clock import utc_now
 from keyshop.sync.run import mark_interrupted_runs
@@ -29,4 +29,5 @@ async def _work() -> None:
             _log.warning("settings.doubtful", reason=doubt)
         await mark_interrupted_runs(parts.db, now=utc_now())
         schedules = SCHEDULES if await may_synchronise(parts) else ()
-        await run_worker(parts, schedules=schedules)
+        with stop_on_signals() as stop:
+            await run_worker(parts, stop=stop, schedules=schedules)

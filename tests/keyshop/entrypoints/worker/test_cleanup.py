@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from structlog.testing import capture_logs
 
-from keyshop.entrypoints.worker.cleanup import TidyDue, on_tidy_due
+from keyshop.entrypoints.worker.cleanup import CleanupDue, on_cleanup_due
 from keyshop.kit.database.pool import Database
 from tests.factories.jobs import ProbeShop
 from tests.factories.sessions import add_user
@@ -76,7 +76,7 @@ class TestTidying:
         await add_visits(shop.db, "live", at=NOON + MOMENT)
 
         with capture_logs() as logs:
-            await on_tidy_due(shop, TidyDue(due_at=NOON))
+            await on_cleanup_due(shop, CleanupDue(due_at=NOON))
 
         async with shop.db.read() as reader:
             left = await reader.fetchval(_LEFT)
@@ -87,8 +87,8 @@ class TestTidying:
         assert line["sent_mails"] == 1
 
     async def test_forgets_nothing_twice(self, shop: ProbeShop):
-        await on_tidy_due(shop, TidyDue(due_at=NOON))
-        await on_tidy_due(shop, TidyDue(due_at=NOON))
+        await on_cleanup_due(shop, CleanupDue(due_at=NOON))
+        await on_cleanup_due(shop, CleanupDue(due_at=NOON))
 
     async def test_goes_on_when_it_collided_with_others(self, shop: ProbeShop):
         await add_visits(shop.db, "old", at=NOON - MOMENT)
@@ -96,7 +96,7 @@ class TestTidying:
             for statement in _COLLIDE_ONCE:
                 await tx.execute(statement)
 
-        await on_tidy_due(shop, TidyDue(due_at=NOON))
+        await on_cleanup_due(shop, CleanupDue(due_at=NOON))
 
         async with shop.db.read() as reader:
             assert await reader.fetchval("SELECT last_value FROM attempts") > 1

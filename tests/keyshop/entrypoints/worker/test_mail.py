@@ -13,11 +13,11 @@ from keyshop.accounts.jobs import MailLockNotice, MailReset, MailWelcome
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
 from keyshop.entrypoints.worker.mail import HANDLERS, on_account_mail
-from keyshop.entrypoints.worker.retries import RETRIED
+from keyshop.entrypoints.worker.retries import RETRYABLE
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
-from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_job
+from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_dead_job
 from keyshop.mail.protocol import MailMaybeSent, MailUncertain
 from tests.factories import jobs as probes
 from tests.factories.customers import ALICE, add_alice, caller
@@ -200,7 +200,7 @@ class TestServerInABadMood:
                 await on_account_mail(shop, job)
 
         assert len(server.mails) == 2
-        assert not isinstance(told.value, RETRIED)
+        assert not isinstance(told.value, RETRYABLE)
 
     async def test_that_looks_through_a_mail_gets_no_other_from_a_worker_that_is_stopped(
         self, shop: ProbeShop, working: Working, server: MailServer
@@ -246,7 +246,7 @@ class TestServerInABadMood:
             await until(lambda: is_dead(shop.db))
             (dead,) = await queue(shop.db)
             async with shop.db.transaction() as tx:
-                await retry_job(tx, dead.id)
+                await retry_dead_job(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
         assert len(server.mails) == 1

@@ -32,7 +32,7 @@ class TestDelayBeforeRetry:
         assert delays[-1] == timedelta(minutes=10)
 
     def test_gives_no_second_copy_of_a_mail_while_the_same_fault_may_last(self):
-        delay = delay_before_retry(MailUncertain(), attempt=1, jitter=0.5, most_attempts=MAX_MAIL)
+        delay = delay_before_retry(MailUncertain(), attempt=1, jitter=0.5, max_attempts=MAX_MAIL)
 
         assert delay == timedelta(minutes=3)
 
@@ -45,7 +45,7 @@ class TestDelayBeforeRetry:
     def test_tries_mails_for_about_a_day(self):
         delays = [
             delay_before_retry(
-                MailUnavailable("Away."), attempt=attempt, jitter=0.5, most_attempts=MAX_MAIL
+                MailUnavailable("Away."), attempt=attempt, jitter=0.5, max_attempts=MAX_MAIL
             )
             for attempt in range(1, MAX_MAIL)
         ]
