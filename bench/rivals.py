@@ -27,7 +27,7 @@ from redis.asyncio import Redis
 
 from bench.machine import Machine, Process, python
 from keyshop.entrypoints.api.edge import Edge
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.kit.cache.address import parse_address
 from keyshop.kit.cache.connection import connect
 from keyshop.kit.cache.guard import GuardedCommit
@@ -208,7 +208,7 @@ async def _reset_nothing(connection: object) -> None:
 
 def main() -> None:
     """Serve as the rival that the first argument names."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     configure_logging("json", "info")
     name, file, url = sys.argv[1:]
     told = pickle.loads(Path(file).read_bytes())

@@ -22,18 +22,15 @@ app = typer.Typer(no_args_is_help=True)
 _STATES = {
     "empty": "is empty",
     "ours": "was made by keyshop",
-    "newer": "is worked with by a newer keyshop",
+    "newer": "is used by a newer keyshop",
     "foreign": "was not made by keyshop",
 }
-_LOST = (
-    "with all that it held: waiting jobs, runs of the sync, what the supplier said, opening"
-    " balances, the lists for filters and search"
-)
+_DELETED = "waiting jobs, sync runs, supplier data, opening balances, tables for filters and search"
 
 
 @app.command()
 def upgrade(as_json: AsJson = False) -> None:
-    """Bring the database to the newest revision."""
+    """Migrate the database to the newest revision."""
     with database_server(read_settings()) as url:
         applied = migrate.upgrade(url)
     if as_json:
@@ -46,7 +43,7 @@ def upgrade(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Tell where the database stands, and which of keyshop's triggers are gone or switched off."""
+    """Show the database's revision, and which of keyshop's triggers are missing or disabled."""
     with database_server(read_settings()) as url:
         found = migrate.status(url)
         others = asyncio.run(_count_other_spellings(url)) if found.state == "ours" else None
@@ -56,47 +53,47 @@ def status(as_json: AsJson = False) -> None:
     typer.echo(f"The database {_state_of(found)}.")
     typer.echo(f"Revision: {found.current or 'none'}; the newest is {found.head}.")
     for name in found.pending:
-        typer.echo(f"  to be applied: {name}")
+        typer.echo(f"  pending: {name}")
     if found.triggers:
         rows = [(each.table, each.trigger, each.fault) for each in found.triggers]
-        print_table("Triggers that do not do their work", ("table", "trigger", "fault"), rows)
-    _tell_other_spellings(others)
+        print_table("Triggers that do not work", ("table", "trigger", "fault"), rows)
+    _print_other_spellings(others)
 
 
 @app.command("attach")
-def take_over(
+def attach_command(
     only_check: Annotated[
-        bool, typer.Option("--check", help="Only tell what differs; change nothing.")
+        bool, typer.Option("--check", help="Only show what differs; change nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take over a database that Prisma made; Prisma goes on working with it."""
+    """Take over a database that Prisma made; Prisma can still use it."""
     with database_server(read_settings()) as url:
         if only_check:
             differences = check(url)
             stops = any(each.stops for each in differences)
             others = None if stops else asyncio.run(_count_other_spellings(url))
-            _tell_differences(differences, others, as_json=as_json)
+            _print_differences(differences, others, as_json=as_json)
             return
         attached = attach(url, lambda step: typer.echo(f"Adding {step} ...", err=True))
     if as_json:
         print_json(attached)
     else:
-        _tell_attached(attached)
+        _print_attached(attached)
 
 
 @app.command("detach")
-def give_back(as_json: AsJson = False) -> None:
-    """Take away all that keyshop added to a database of Prisma's; loses what keyshop noted itself."""
+def detach_command(as_json: AsJson = False) -> None:
+    """Undo `attach`: delete everything that keyshop added, with the data in its own tables."""
     with database_server(read_settings()) as url:
         detached = detach(url)
     if as_json:
         print_json(detached)
         return
     typer.echo(
-        f"Detached: {detached.triggers} triggers and {detached.indexes} indexes of keyshop are gone"
-        f" from the shop's tables, and schema keyshop {_LOST}. What anybody wrote into the shop's"
-        " tables stays."
+        f"Detached. Deleted: {detached.triggers} triggers and {detached.indexes} indexes on the"
+        f" shop's tables, and schema keyshop with all its data ({_DELETED}). The data in the shop's"
+        " own tables stays."
     )
 
 
@@ -105,10 +102,10 @@ def _state_of(found: Status) -> str:
         return _STATES[found.state]
     if found.attachment.finished_at is None:
         return (
-            "was made by Prisma, and taking it over was interrupted: `keyshop db attach` goes on,"
+            "was made by Prisma, and attaching it was interrupted: `keyshop db attach` continues,"
             " `keyshop db detach` undoes it"
         )
-    return f"was made by Prisma and is attached since {found.attachment.finished_at:%F %T} UTC"
+    return f"was made by Prisma and attached at {found.attachment.finished_at:%F %T} UTC"
 
 
 async def _count_other_spellings(url: str) -> int:
@@ -116,37 +113,37 @@ async def _count_other_spellings(url: str) -> int:
         return await count_other_spellings(connection)
 
 
-def _tell_other_spellings(others: int | None) -> None:
+def _print_other_spellings(others: int | None) -> None:
     if others:
         typer.echo(
-            f"Accounts whose e-mail address is not in its normal form: {others}. Their owners must"
-            " type it as it is stored, or in lower case where that is how it is stored."
+            f"Accounts whose e-mail address is not in its normal form: {others}. Their owners sign in"
+            " with the address exactly as it is stored, or in lower case if it is stored so."
         )
 
 
-def _tell_differences(differences: list[Difference], others: int | None, *, as_json: bool) -> None:
+def _print_differences(differences: list[Difference], others: int | None, *, as_json: bool) -> None:
     stops = any(each.stops for each in differences)
     if as_json:
         print_json({"stops": stops, "differences": differences, "other_spellings": others})
     else:
         rows = [
-            (each.where, each.what, "stops keyshop" if each.stops else "harmless")
+            (each.where, each.what, "prevents attaching" if each.stops else "harmless")
             for each in differences
         ]
-        print_table("Differences from what Prisma makes", ("where", "what", "means"), rows)
-        _tell_other_spellings(others)
-        verdict = (
-            "cannot take this database over as it is" if stops else "can take this database over"
-        )
-        typer.echo(f"keyshop {verdict}; nothing was changed.")
+        print_table("Differences from Prisma's schema", ("where", "what", "effect"), rows)
+        _print_other_spellings(others)
+        can = "cannot" if stops else "can"
+        typer.echo(f"keyshop {can} take over this database; nothing was changed.")
     if stops:
         raise typer.Exit(1)
 
 
-def _tell_attached(attached: Attached) -> None:
-    typer.echo("The database is attached; Prisma goes on working with it.")
-    typer.echo(f"Revisions: {len(attached.applied)}; indexes built: {len(attached.indexes)}.")
+def _print_attached(attached: Attached) -> None:
+    typer.echo("The database is attached; Prisma can still use it.")
+    typer.echo(
+        f"Revisions applied: {len(attached.applied)}; indexes built: {len(attached.indexes)}."
+    )
     typer.echo(
         f"Customers whose balance was not the sum of their transactions: {attached.opening_balances}"
-        " (the rest is recorded in keyshop.opening_balances)."
+        " (the differences are recorded in keyshop.opening_balances)."
     )

@@ -46,7 +46,7 @@ class TestTakingOver:
         assert looked.returncode == 0, looked.stderr
         assert "_prisma_migrations" in looked.stdout
         assert "address is not in its normal form: 1." in looked.stdout
-        assert looked.stdout.strip().endswith("can take this database over; nothing was changed.")
+        assert looked.stdout.strip().endswith("can take over this database; nothing was changed.")
         assert await describe_all(prisma, "public", "keyshop") == before
 
         # What is done is told while it is done.
@@ -59,7 +59,7 @@ class TestTakingOver:
 
         # From now on it is a database like any other.
         told = (await run("db", "status")).stdout
-        assert re.match(r"The database was made by Prisma and is attached since \d{4}-", told)
+        assert re.match(r"The database was made by Prisma and attached at \d{4}-", told)
         assert "address is not in its normal form: 1." in told
         assert "nothing was changed" in (await run("db", "upgrade")).stdout
         again = await run("db", "attach")
@@ -112,7 +112,7 @@ class TestUp:
             games = await asyncio.to_thread(shop.ask, "/api/games?pageSize=5")
             assert games["data"]["total"] == 200
             assert shop.get_process("keyshop", "worker")
-            assert "no supplier is given" in shop.log.read_text()
+            assert "no supplier is configured" in shop.log.read_text()
 
         _, after = await describe_all(prisma, "public")
         assert after == before

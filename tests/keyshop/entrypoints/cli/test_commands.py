@@ -19,15 +19,15 @@ _PRODUCT = "10000000014001"  # the first one of the simulator
 
 # A run of the suite may ask for a shop without a cache.
 _CLEARED = (
-    r"^Everything was dropped\. The cache stays closed until a worker with Redis runs"
+    r"^The cache was cleared\. It stays closed until a worker with Redis runs"
     if os.environ.get("CACHE_MODE") == "off"
-    else r"^Everything was dropped, and the cache is open again"
+    else r"^The cache was cleared and is open again"
 )
 
 # What each command prints for people, and what its document holds.
 _READING = {
     "db status": (r"^The database was made by keyshop\.\nRevision: \d{4}", {"state", "pending"}),
-    "sync status": (r"^Newest full sync", {"runs", "errors", "quarantined"}),
+    "sync status": (r"^Latest full sync", {"runs", "errors", "quarantined"}),
     "sync runs": (r"^Runs", {"runs"}),
     "sync quarantine": (r"^Quarantine", {"quarantine"}),
     "jobs list": (r"^Jobs", {"jobs"}),
