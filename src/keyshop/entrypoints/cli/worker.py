@@ -25,8 +25,8 @@ def worker(exit_with: ExitWith = None) -> None:
 
 async def _run() -> None:
     async with shop() as parts, parts.run_relay():
-        for doubt in parts.settings.doubts:
-            _log.warning("settings.doubtful", reason=doubt)
+        for warning in parts.settings.warnings:
+            _log.warning("settings.doubtful", reason=warning)
         await mark_interrupted_runs(parts.db, now=utc_now())
         schedules = SCHEDULES if await may_synchronise(parts) else ()
         with stop_on_signals() as stop:

@@ -93,7 +93,7 @@ class TestRefusals:
         refused = run_keyshop("up", home=home, KEYSHOP_ENV="production")
 
         assert refused.returncode == 1
-        assert refused.stderr.startswith("keyshop: in production DATABASE_URL, G2A_API_URL")
+        assert refused.stderr.startswith("keyshop: In production, DATABASE_URL, G2A_API_URL")
         assert refused.stderr.count("\n") == 1
         assert not home.exists()
 
