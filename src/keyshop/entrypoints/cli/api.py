@@ -10,7 +10,7 @@ import typer
 import uvicorn
 import uvloop
 
-from keyshop.assembly import Servers, Shop, open_servers, open_shop, supplier_url
+from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.entrypoints.api.app import create_app
 from keyshop.entrypoints.api.database_metrics import read_figures
 from keyshop.entrypoints.api.health import CheckResult
@@ -20,6 +20,7 @@ from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.cache.ping import ping_redis
 from keyshop.kit.errors import Conflict
 from keyshop.kit.ttl_memo import TtlMemo
+from keyshop.servers import Servers, open_servers
 from keyshop.settings import Settings
 from keyshop.supplier.errors import SupplierError
 

@@ -5,12 +5,12 @@ from typing import Final
 
 import typer
 
-from keyshop.assembly import open_servers
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, print_table
 from keyshop.entrypoints.cli.session import read_settings, upgraded
 from keyshop.kit.cache import status as cache_status
 from keyshop.kit.cache.status import CacheStatus
 from keyshop.kit.multiprocess_metrics import SharedCounts
+from keyshop.servers import open_servers
 from keyshop.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)

@@ -7,7 +7,6 @@ import msgspec
 import typer
 
 from keyshop.accounts.count_other_spellings import count_other_spellings
-from keyshop.assembly import database_server
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.schema import migrate
@@ -16,6 +15,7 @@ from keyshop.schema.compare import Difference
 from keyshop.schema.connect import connected
 from keyshop.schema.detach import detach
 from keyshop.schema.status import Status
+from keyshop.servers import database_server
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager, contextmanager
 
 from asyncpg import InvalidSchemaNameError, UndefinedFunctionError, UndefinedTableError
 
-from keyshop.assembly import Shop, database_server, open_database, open_servers, open_shop
+from keyshop.assembly import Shop, open_database, open_shop
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict
 from keyshop.kit.logs import configure_logging
+from keyshop.servers import database_server, open_servers
 from keyshop.settings import Settings, load_settings
 
 

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 import structlog
 import typer
 
-from keyshop.assembly import Servers, Shop, embedded_servers, open_servers, open_shop, supplier_url
+from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.catalog.fill_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.locks import open_lock, try_acquire_exclusive
@@ -37,6 +37,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.kit.metrics import forget_ended
 from keyshop.schema import migrate
+from keyshop.servers import Servers, embedded_servers, open_servers
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
 from keyshop.sync.rules import RunKind

@@ -13,7 +13,7 @@ from keyshop.accounts.create_user import create_user
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.models import Role
 from keyshop.accounts.queries import find_account
-from keyshop.assembly import Servers, Shop, open_shop
+from keyshop.assembly import Shop, open_shop
 from keyshop.entrypoints.cli.demo import (
     DEMO_ACCOUNTS,
     DEMO_PASSWORD,
@@ -22,6 +22,7 @@ from keyshop.entrypoints.cli.demo import (
     warn_of_network,
 )
 from keyshop.kit.database.pool import Database
+from keyshop.servers import Servers
 from tests.keyshop.test_settings import PRODUCTION, load_from
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
