@@ -240,7 +240,7 @@ class TestRefusals:
         with pytest.raises(SettingsError, match="JWT_SECRET and JWT_REFRESH_SECRET must differ"):
             load(JWT_SECRET=_LONG, JWT_REFRESH_SECRET=_LONG)
 
-    def test_spare_access_tokens_that_live_as_long_as_a_browser_timer(self, load):
+    def test_accept_access_tokens_as_long_as_a_browser_timer(self, load):
         assert load(JWT_EXPIRES_IN="60").jwt_expires_in == timedelta(minutes=1)
         assert load(JWT_EXPIRES_IN="2147483").jwt_expires_in == timedelta(seconds=2_147_483)
         assert load(JWT_EXPIRES_IN="1h", JWT_REFRESH_EXPIRES_IN="1h").jwt_secret is None
@@ -309,7 +309,7 @@ class TestExample:
 
         assert sorted(named) == sorted(name.upper() for name in Settings.model_fields)
 
-    def test_shows_the_values_that_hold_when_unset(self, load):
+    def test_shows_the_default_of_each_variable(self, load):
         shown = dict(re.findall(r"^# ([A-Z][A-Z0-9_]+)=(.+)$", _example(), re.MULTILINE))
 
         assert load(**shown) == load()

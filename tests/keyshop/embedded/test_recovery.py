@@ -26,7 +26,7 @@ def crash(server: PostgresServer) -> str:
 
 
 class TestKilledPostgres:
-    def test_is_started_again_on_its_old_port_with_all_its_data(self, used_home):
+    def test_is_restarted_on_its_old_port_with_all_its_data(self, used_home):
         with using("postgres", used_home), PostgresServer(used_home) as server:
             url = server.url
             ask(url, _FORGET, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
@@ -57,7 +57,7 @@ class TestKilledPostgres:
 
 
 class TestLeftovers:
-    def test_a_pid_file_that_names_somebody_else_or_nobody_is_harmless(self, used_home):
+    def test_a_pid_file_that_names_another_process_or_none_is_harmless(self, used_home):
         server = PostgresServer(used_home)
         left = crash(server)
         owner = server.data.stat()
@@ -106,7 +106,7 @@ class TestTakenPort:
         with ValkeyServer(home) as server:
             assert server.port == moved_to
 
-    def test_a_restart_stays_where_others_look_for_it(self, home):
+    def test_a_restart_keeps_the_port_that_others_use(self, home):
         with ValkeyServer(home) as server:
             kill(get_server(home, "valkey-server"))
             wait_until(lambda: is_free(server.port))  # its threads may end a moment later

@@ -56,7 +56,7 @@ class TestTwoProcesses:
 
         assert counted(shop) == before + 2 * _REQUESTS
 
-    def test_one_that_is_killed_is_started_again_and_its_count_stays(self, shop):
+    def test_are_restarted_when_killed_and_keep_their_counts(self, shop):
         request_live(shop, 50)
         before = counted(shop)
         victim, survivor = list_workers(shop)

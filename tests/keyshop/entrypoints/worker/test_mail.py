@@ -125,14 +125,14 @@ class TestMails:
         (mail,) = (mail for mail in server.mails if "password" in str(mail["Subject"]))
         assert "https://shop.example/api/auth/reset-password?token=" in text_of(mail)
 
-    async def test_are_not_written_to_nobody(self, shop: ProbeShop, server: MailServer):
+    async def test_are_not_sent_to_an_unknown_account(self, shop: ProbeShop, server: MailServer):
         async with serve(server) as port:
             shop.mailer = mailer_at(port)
             await on_account_mail(shop, MailReset(user_id=new_id(), proof_id=new_id()))
 
         assert server.connections == 0
 
-    async def test_that_went_out_do_not_go_again_when_their_job_does(
+    async def test_are_sent_once_when_their_job_runs_twice(
         self, shop: ProbeShop, server: MailServer
     ):
         job = await register_alice(shop)
@@ -145,8 +145,8 @@ class TestMails:
         assert len(server.mails) == 1
 
 
-class TestServerInABadMood:
-    async def test_that_is_down_gets_the_mail_when_it_is_back(
+class TestFaultyMailServer:
+    async def test_gets_the_mail_when_it_is_back(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         async with serve(server) as port:
@@ -162,7 +162,7 @@ class TestServerInABadMood:
 
         assert len(server.mails) == 1
 
-    async def test_that_lets_strangers_wait_gets_the_mail_later(
+    async def test_that_greylists_gets_the_mail_later(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.recipient_answers = ["451 4.7.1 Greylisted, come back later"]
@@ -174,7 +174,7 @@ class TestServerInABadMood:
         assert waiting.last_error == told
         assert len(server.mails) == 1
 
-    async def test_that_drops_the_line_gets_the_same_mail_again(
+    async def test_that_drops_the_connection_gets_the_same_mail_again(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.hangs_up_after_data = True
@@ -186,7 +186,7 @@ class TestServerInABadMood:
         assert first["Message-ID"] == second["Message-ID"]
         assert text_of(first) == text_of(second)
 
-    async def test_that_never_says_whether_it_took_the_mail_gets_two(
+    async def test_that_never_confirms_the_mail_gets_two_copies(
         self, shop: ProbeShop, server: MailServer
     ):
         server.hangs_up_after_data = True
@@ -202,7 +202,7 @@ class TestServerInABadMood:
         assert len(server.mails) == 2
         assert not isinstance(told.value, RETRYABLE)
 
-    async def test_that_looks_through_a_mail_gets_no_other_from_a_worker_that_is_stopped(
+    async def test_that_scans_a_mail_gets_no_second_copy_from_a_stopped_worker(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.looks_for = 0.5
@@ -217,7 +217,7 @@ class TestServerInABadMood:
 
         assert len(server.mails) == 1
 
-    async def test_that_refuses_a_person_leaves_a_dead_letter_without_the_address(
+    async def test_that_refuses_a_recipient_leaves_a_dead_letter_without_the_address(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.recipient_answers = [f"550 5.1.1 <{ALICE}>: no such person"]
@@ -235,7 +235,7 @@ class TestServerInABadMood:
             traces = await reader.fetch("SELECT traceback::text FROM keyshop.pgqueuer_log")
         assert "alice" not in str(traces)
 
-    async def test_that_refused_takes_the_mail_when_a_person_retries_it(
+    async def test_that_refused_accepts_the_mail_when_a_person_retries_it(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.data_answers = ["554 5.7.1 no"]
@@ -251,7 +251,7 @@ class TestServerInABadMood:
 
         assert len(server.mails) == 1
 
-    async def test_that_says_nothing_does_not_hold_up_other_jobs(
+    async def test_that_never_answers_does_not_delay_other_jobs(
         self, shop: ProbeShop, working: Working
     ):
         welcome = await register_alice(shop)
@@ -269,7 +269,7 @@ class TestServerInABadMood:
                 # Eight at a time, the mails alone would take ten seconds.
                 await until(is_noted, seconds=9)
 
-    async def test_that_looks_through_mails_for_long_does_not_hold_up_other_jobs(
+    async def test_that_scans_mails_for_long_does_not_delay_other_jobs(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.looks_for = 60

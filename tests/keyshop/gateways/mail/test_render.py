@@ -30,7 +30,7 @@ class TestRender:
         assert VALUES["code"] in rendered.html
         assert f'<a href="{VALUES["link"].replace("&", "&amp;")}">' in rendered.html
 
-    def test_welcomes_without_a_code_that_is_over(self):
+    def test_welcomes_without_an_expired_code(self):
         rendered = render(make_mail(values={"code": "", "link": "", "minutes": ""}))
 
         assert rendered.subject == "Welcome"
@@ -39,7 +39,7 @@ class TestRender:
             assert "minutes" not in written
             assert "open this link" not in written
 
-    def test_escapes_values_in_pages_and_not_in_texts(self):
+    def test_escapes_values_in_html_and_not_in_text(self):
         rendered = render(make_mail())
 
         assert "Hello Ália <b> & Co," in rendered.text
@@ -66,6 +66,6 @@ class TestRender:
             render(msgspec.structs.replace(make_mail(), values=lacking))
 
     @pytest.mark.parametrize("template", ["goodbye", "../address", ""])
-    def test_refuses_a_mail_that_names_no_template(self, template: str):
+    def test_refuses_an_unknown_template(self, template: str):
         with pytest.raises(Invalid):
             render(make_mail(template=template))

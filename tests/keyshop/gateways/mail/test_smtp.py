@@ -26,7 +26,7 @@ def server() -> MailServer:
 
 
 async def refusal_of(server: MailServer, kind: type[Exception]) -> str:
-    """Send a mail to the server, which refuses it, and return how it is told."""
+    """Send a mail to the server, which refuses it, and return the error's sentence."""
     async with serve(server) as port:
         with pytest.raises(kind) as refusal:
             await mailer_at(port).send(make_mail())
@@ -36,7 +36,7 @@ async def refusal_of(server: MailServer, kind: type[Exception]) -> str:
 
 
 class TestServerThatWorks:
-    async def test_gets_a_mail_of_text_and_page(self, server: MailServer):
+    async def test_gets_a_mail_of_text_and_html(self, server: MailServer):
         async with serve(server) as port:
             await mailer_at(port).send(make_mail())
 
@@ -59,7 +59,7 @@ class TestServerThatWorks:
         first, second = (mail["Message-ID"] for mail in server.mails)
         assert first == second == f"<welcome-{'7' * 80}@shop.example>"
 
-    async def test_gets_no_line_that_a_value_added(self, server: MailServer):
+    async def test_gets_no_header_that_a_value_added(self, server: MailServer):
         async with serve(server) as port:
             await mailer_at(port).send(
                 make_mail(values={"nickname": "Eve\r\n.\r\nMAIL FROM:<eve@x>\r\nBcc: bob@x"})
@@ -77,7 +77,7 @@ class TestServerThatWorks:
         assert text is not None
         assert ".." in text.get_content().splitlines()
 
-    async def test_may_look_through_a_mail_for_long(self, server: MailServer):
+    async def test_may_scan_a_mail_for_long(self, server: MailServer):
         server.looks_for = 0.3
         async with serve(server) as port:
             mailer = mailer_at(port, reply=timedelta(seconds=0.2), breaker=timedelta(minutes=1))
@@ -88,7 +88,7 @@ class TestServerThatWorks:
     @pytest.mark.parametrize(
         "to", ["a@b.co\r\nRCPT TO:<eve@x.co>", "alice", "<a@b.co>", "a@b.co, eve@x.co", "ä@b.de"]
     )
-    async def test_is_not_asked_to_send_to_what_is_no_address(self, server: MailServer, to: str):
+    async def test_gets_no_mail_to_an_invalid_address(self, server: MailServer, to: str):
         async with serve(server) as port:
             with pytest.raises(MailRefused) as refusal:
                 await mailer_at(port).send(make_mail(to=to))
@@ -96,7 +96,7 @@ class TestServerThatWorks:
         assert server.connections == 0
         assert to not in str(refusal.value)
 
-    async def test_has_the_mail_however_it_takes_the_farewell(self, server: MailServer):
+    async def test_has_the_mail_however_it_answers_quit(self, server: MailServer):
         server.is_slow_to_part = True
 
         async with serve(server) as port:
@@ -119,7 +119,7 @@ class TestServerThatRefuses:
         assert (await refusal_of(server, MailRefused)).endswith("with 554.")
 
     @pytest.mark.parametrize("answer", ["451 4.7.1 Greylisted", "452 4.2.2 alice is full"])
-    async def test_for_now_is_asked_again(self, server: MailServer, answer: str):
+    async def test_a_mail_for_now_gets_another_attempt(self, server: MailServer, answer: str):
         server.recipient_answers = [answer]
         async with serve(server) as port:
             mailer = mailer_at(port, breaker=timedelta(minutes=1))
@@ -135,12 +135,12 @@ class TestServerThatRefuses:
 
         assert "refused MAIL_FROM with 553 5.7.1" in await refusal_of(server, ServerAway)
 
-    async def test_to_be_talked_to_is_asked_again(self, server: MailServer):
+    async def test_the_connection_gets_another_attempt(self, server: MailServer):
         server.greeting_answer = "554 go away"
 
         assert "refused the connection with 554" in await refusal_of(server, ServerAway)
 
-    async def test_strangers_is_asked_again(self, server: MailServer):
+    async def test_an_unauthenticated_client_gets_another_attempt(self, server: MailServer):
         server.recipient_answers = ["530 5.7.0 Authentication required"]
 
         assert "530 5.7.0" in await refusal_of(server, ServerAway)
@@ -153,7 +153,7 @@ class TestServerThatRefuses:
 
 
 class TestServerThatIsAway:
-    async def test_costs_the_others_no_time(self, server: MailServer):
+    async def test_does_not_delay_the_other_mails(self, server: MailServer):
         async with serve(server) as port:
             pass
         mailer = mailer_at(port, breaker=timedelta(minutes=1))
@@ -166,7 +166,7 @@ class TestServerThatIsAway:
 
         assert server.connections == 0
 
-    async def test_is_not_waited_for_when_it_says_nothing(self):
+    async def test_times_out_when_it_never_answers(self):
         async with serve_silence() as port:
             mailer = mailer_at(port, reply=timedelta(seconds=0.2))
             started = time.monotonic()
@@ -187,7 +187,7 @@ class TestServerThatIsAway:
 
         assert len({mail["Message-ID"] for mail in server.mails}) == 1
 
-    async def test_may_have_the_mail_when_it_does_not_answer_for_it(self, server: MailServer):
+    async def test_may_have_the_mail_when_it_does_not_confirm_it(self, server: MailServer):
         server.looks_for = 60
         async with serve(server) as port:
             with pytest.raises(MailUncertain):
@@ -233,7 +233,7 @@ class TestEncryption:
 
         assert server.mails == []
 
-    async def test_is_insisted_on(self, server: MailServer):
+    async def test_is_required_with_starttls_true(self, server: MailServer):
         async with serve(server) as port:
             mailer = mailer_at(port, url="smtp://127.0.0.1:{port}?starttls=true")
             with pytest.raises(ServerAway, match="STARTTLS"):
