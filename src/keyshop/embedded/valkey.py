@@ -1,4 +1,4 @@
-"""The embedded Valkey 9: a cache on a loopback port, by password, that forgets when it stops."""
+"""The embedded Valkey 9: a cache on a loopback port, with a password, in memory alone."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Secrets that nobody gave."""
+"""Secrets that the settings lack."""
 
 import subprocess
 import sys
@@ -48,9 +48,9 @@ class TestGeneratedSecrets:
             assert process.stdin is not None
             process.stdin.write("now\n")
             process.stdin.flush()
-        told = {process.communicate(timeout=30)[0] for process in started}
+        outputs = {process.communicate(timeout=30)[0] for process in started}
 
-        assert len(told) == 1
+        assert len(outputs) == 1
         assert all(process.returncode == 0 for process in started)
 
     def test_that_are_added_later_do_not_change_the_others(self, tmp_path: Path):

@@ -25,7 +25,7 @@ _DATABASE = """
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """A running server, for the tests that only look at it."""
+    """A running server, for tests that do not change it."""
     with open_home() as folder, PostgresServer(folder / "home") as server:
         yield server
 

@@ -14,7 +14,7 @@ from tests.keyshop.embedded.users import (
     wait_until,
 )
 
-_FORGET = "DROP TABLE IF EXISTS sold"
+_DROP = "DROP TABLE IF EXISTS sold"
 
 # A killed user cannot stop its server; the guardian does, at once, but a test machine may be busy.
 _SOON = 5.0
@@ -71,7 +71,7 @@ class TestKilledUser:
         with using("postgres", used_home) as user:
             ask(
                 PostgresServer(used_home).url,
-                _FORGET,
+                _DROP,
                 "CREATE TABLE sold AS SELECT 42 AS n",
                 "SELECT 1",
             )

@@ -16,8 +16,8 @@ class Breaker:
     """
     After the server was away, refuses at once for a while; then lets one mail try first.
 
-    Without it, a server that accepts connections and never answers would occupy all of a worker's
-    slow jobs for the length of their timeouts.
+    Without it, a server that accepts connections and never answers would occupy all places that a
+    worker has for slow jobs.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ _DEADLOCK_ONCE = (
 
 
 async def add_visits(db: Database, name: str, *, at: datetime, sessions: int = 1) -> None:
-    """Store one row in each table, so old that it is over a moment before `at`, or is not."""
+    """Store a row in each table that expires at `at`, and this many sessions."""
     user = await add_user(db)
     async with db.transaction() as tx:
         await tx.execute(_SESSIONS, f"{name} session ", at, sessions)

@@ -1,4 +1,4 @@
-"""Mails, from the moment that their cause commits to a mail server of any mood."""
+"""Mails, from the commit of their cause to a mail server that works or fails."""
 
 import re
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ async def is_dead(db: Database) -> bool:
 
 
 async def hurry(db: Database) -> None:
-    """Let the jobs that wait for their next attempt wait no longer."""
+    """Make the waiting jobs due now."""
     async with db.transaction() as tx:
         await tx.execute("UPDATE keyshop.pgqueuer SET execute_after = now()")
 
@@ -170,8 +170,8 @@ class TestFaultyMailServer:
             shop.mailer = mailer_at(port)
             waiting = await fail_once_and_repeat(server, shop, working)
 
-        told = "MailUnavailable: The mail server refused the mail for now with 451 4.7.1."
-        assert waiting.last_error == told
+        error = "MailUnavailable: The mail server refused the mail for now with 451 4.7.1."
+        assert waiting.last_error == error
         assert len(server.mails) == 1
 
     async def test_that_drops_the_connection_gets_the_same_mail_again(
@@ -196,11 +196,11 @@ class TestFaultyMailServer:
             shop.mailer = mailer_at(port)
             with pytest.raises(MailUncertain):
                 await on_account_mail(shop, job)
-            with pytest.raises(MailMaybeSent) as told:
+            with pytest.raises(MailMaybeSent) as refusal:
                 await on_account_mail(shop, job)
 
         assert len(server.mails) == 2
-        assert not isinstance(told.value, RETRYABLE)
+        assert not isinstance(refusal.value, RETRYABLE)
 
     async def test_that_scans_a_mail_gets_no_second_copy_from_a_stopped_worker(
         self, shop: ProbeShop, working: Working, server: MailServer

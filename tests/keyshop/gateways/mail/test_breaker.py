@@ -79,6 +79,6 @@ class TestBreaker:
         with pytest.raises(kind, match="Not this one"):
             use(breaker, kind("Not this one."))
 
-        # Several at a time again, and not one that tries first.
+        # Several mails at a time again, not one that tries first.
         with breaker.guard():
             use(breaker)

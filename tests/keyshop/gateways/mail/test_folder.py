@@ -1,4 +1,4 @@
-"""Mails as files."""
+"""Mails that are written to files."""
 
 import asyncio
 import email

@@ -1,4 +1,4 @@
-"""What becomes of mails at servers of all moods."""
+"""Mails to servers that accept, refuse or fail."""
 
 import asyncio
 import ssl
@@ -109,9 +109,9 @@ class TestServerThatRefuses:
     async def test_a_person_gets_no_other_attempt(self, server: MailServer):
         server.recipient_answers = ["550 5.1.1 <alice@example.com>: no such person"]
 
-        told = await refusal_of(server, MailRefused)
+        error = await refusal_of(server, MailRefused)
 
-        assert told == "The mail server refused the mail with 550 5.1.1."
+        assert error == "The mail server refused the mail with 550 5.1.1."
 
     async def test_a_mail_gets_no_other_attempt(self, server: MailServer):
         server.data_answers = ["554 no spam for alice@example.com"]
@@ -125,7 +125,7 @@ class TestServerThatRefuses:
             mailer = mailer_at(port, breaker=timedelta(minutes=1))
             with pytest.raises(MailUnavailable, match="for now with 45"):
                 await mailer.send(make_mail())
-            # It is this mail that it does not want, so others need not wait.
+            # It refused this mail only, so other mails need not wait.
             await mailer.send(make_mail())
 
         assert len(server.mails) == 1
@@ -182,7 +182,7 @@ class TestServerThatIsAway:
             with pytest.raises(MailUncertain):
                 await mailer.send(make_mail())
             server.hangs_up_after_data = False
-            # It answered all else, so others need not wait.
+            # It answered everything else, so other mails need not wait.
             await mailer.send(make_mail())
 
         assert len({mail["Message-ID"] for mail in server.mails}) == 1
