@@ -17,7 +17,7 @@ import msgspec
 import uvloop
 
 from bench.machine import Machine, Process, python
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
@@ -156,7 +156,7 @@ async def _visit(order: Order) -> Figures:
 
 def main() -> None:
     """Carry out orders until there are no more."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     for line in sys.stdin:
         figures = uvloop.run(_visit(msgspec.json.decode(line, type=Order)))
         sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")

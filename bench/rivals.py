@@ -26,7 +26,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from redis.asyncio import Redis
 
 from bench.machine import Machine, Process, python
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.entrypoints.http.edge import Edge
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.cache.redis.address import parse_address
@@ -208,7 +208,7 @@ async def _reset_nothing(connection: object) -> None:
 
 def main() -> None:
     """Serve as the rival that the first argument names."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     configure_logging("json", "info")
     name, file, url = sys.argv[1:]
     told = pickle.loads(Path(file).read_bytes())

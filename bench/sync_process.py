@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.gateways.g2a.connect import connect_g2a
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.kit.cache.guard import GuardedCommit
@@ -61,7 +61,7 @@ def _peak_megabytes() -> float:
 
 def main() -> None:
     """Sync the shop of the first address with the supplier at the second."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     configure_logging("json", "info")
     outcome = asyncio.run(_sync(*sys.argv[1:]))
     sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")

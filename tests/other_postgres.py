@@ -37,7 +37,7 @@ def other_postgres(programs: Path) -> Iterator[OtherPostgres]:
         data = home / "data"
         account = choose_account(data=data, program=programs / "postgres")
         data.mkdir(mode=0o700)
-        account.give(data)
+        account.chown_tree(data)
         made = account.run(
             [programs / "initdb", "-D", data, "-U", _USER, "-E", "UTF8", "--locale=C.UTF-8",
              "--auth=trust"]

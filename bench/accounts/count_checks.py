@@ -11,7 +11,7 @@ import uvloop
 
 from bench.machine import Machine, Process, python
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 
 _PASSWORD: Final = "Correct horse battery 1"
 
@@ -51,7 +51,7 @@ async def _check(number: int) -> Checks:
 
 def main() -> None:
     """Check as many as each line of standard input says."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     for line in sys.stdin:
         checks = uvloop.run(_check(int(line)))
         sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")

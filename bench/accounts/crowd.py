@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 
 from bench.machine import Machine, Process, python
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 
 _TIMEOUT: Final = 120.0  # seconds, then a customer gives up
 
@@ -129,7 +129,7 @@ def _written(request: Request) -> bytes:
 
 def main() -> None:
     """Carry out orders until there are no more."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     for line in sys.stdin:
         answers = uvloop.run(_carry_out(msgspec.json.decode(line, type=Order)))
         sys.stdout.write(msgspec.json.encode(answers).decode() + "\n")

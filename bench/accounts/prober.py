@@ -15,7 +15,7 @@ import msgspec
 import uvloop
 
 from bench.machine import Machine, Process, python
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 
 _EVERY: Final = 0.05  # seconds; asked much more often it would take from what is measured
 _TIMEOUT: Final = 10.0  # seconds
@@ -74,7 +74,7 @@ async def _ask(port: int, due: float, waits: list[float | None]) -> None:
 
 def main() -> None:
     """Ask until told to stop."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     sys.stdout.write("asking\n")
     sys.stdout.flush()
     pulse = uvloop.run(_probe(int(sys.argv[1])))

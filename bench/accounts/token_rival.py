@@ -22,7 +22,7 @@ from litestar.types import ASGIApp
 
 from bench.machine import Machine, Process, python
 from bench.rivals import listen
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.entrypoints.http.edge import Edge
 from keyshop.kit.cache.redis.address import parse_address
 from keyshop.kit.cache.redis.connect import connect
@@ -87,7 +87,7 @@ async def _serve(name: str, known: Known, redis_url: str) -> None:
 
 def main() -> None:
     """Serve as the rival that the first argument names: `token+get`, or `behind-edge`."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     configure_logging("json", "info")
     name, file, redis_url = sys.argv[1:]
     known = pickle.loads(Path(file).read_bytes())

@@ -1,4 +1,4 @@
-"""Builds the running shop out of its parts; the only reader of settings."""
+"""Builds the running shop from its parts, as the settings say."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
@@ -18,9 +18,6 @@ from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.embedded.generated_secrets import generate_secrets
-from keyshop.embedded.postgres import PostgresServer
-from keyshop.embedded.shared_server import SharedServer
-from keyshop.embedded.valkey import ValkeyServer
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
@@ -32,13 +29,14 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mailer
-from keyshop.settings import Environment, Settings, SettingsError
+from keyshop.servers import Servers
+from keyshop.settings import Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import Report, run_sync
 
-# The credentials that G2A publishes for its sandbox; the simulator takes them too.
+# The credentials that G2A publishes for its sandbox; the simulator accepts them too.
 _SANDBOX: Final = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
@@ -48,16 +46,8 @@ _SANDBOX: Final = G2ACredentials(
 )
 
 
-class Servers(Struct, frozen=True, kw_only=True):
-    """Where the shop's data is."""
-
-    database_url: str
-    redis_url: str | None
-    """None: the shop works without a cache."""
-
-
 class Shop(Struct, frozen=True, kw_only=True):
-    """The parts that doors use; whoever opened them closes them."""
+    """The parts that entry points use; `open_shop` closes them."""
 
     settings: Settings
     servers: Servers
@@ -71,16 +61,16 @@ class Shop(Struct, frozen=True, kw_only=True):
 
     @property
     def database_url(self) -> str:
-        """Where the database is, for those who need a connection of their own."""
+        """The database's address, for a connection outside the pool."""
         return self.servers.database_url
 
     @property
     def public_url(self) -> str:
-        """The address under which customers reach the shop, for links in mails."""
+        """The address at which customers reach the shop, for links in mails."""
         return self.settings.shop_url
 
     def run_relay(self) -> AbstractAsyncContextManager[None]:
-        """Deliver to Redis what other writers change, for the length of a block."""
+        """Deliver other writers' changes to Redis, for the length of a block."""
         return run_relay(self.servers.database_url, self.servers.redis_url)
 
     async def run_full_sync(self, report: Report | None = None) -> Run:
@@ -88,7 +78,7 @@ class Shop(Struct, frozen=True, kw_only=True):
         return await self._sync(RunKind.FULL, report)
 
     async def run_stock_check(self, report: Report | None = None) -> Run:
-        """Look at the supplier's prices and stock, as `sync.run.run_sync` does."""
+        """Update prices and stock from the supplier, as `sync.run.run_sync` does."""
         return await self._sync(RunKind.STOCK, report)
 
     async def _sync(self, kind: RunKind, report: Report | None) -> Run:
@@ -105,14 +95,14 @@ async def open_shop(
     settings: Settings, servers: Servers, *, lock_timeout: float | None = None
 ) -> AsyncIterator[Shop]:
     """
-    Open the shop's parts on a database that answers; Redis need not.
+    Open the shop's parts. The database must answer; Redis need not.
 
-    Whoever answers visitors waits `lock_timeout` seconds at most for a row that others hold.
+    Transactions wait at most `lock_timeout` seconds for a locked row; None: as long as it takes.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
         SecretsRefused: the generated secrets cannot be read.
-        Invalid: mails cannot go the way that the settings say.
+        Invalid: SMTP_URL or MAIL_FROM is invalid.
     """
     url = servers.database_url
     async with AsyncExitStack() as parts:
@@ -153,7 +143,7 @@ async def open_database(
     *,
     lock_timeout: float | None = None,
 ) -> AsyncIterator[Database]:
-    """Lend an open database; without a guard of its own, writers wait for the relay."""
+    """Lend an open database; without a `guard`, every writing transaction waits for the relay."""
     guard = guard or GuardedCommit(None)
     db = Database(database_url, guard=guard, lock_timeout=lock_timeout)
     await db.open()
@@ -165,68 +155,12 @@ async def open_database(
 
 
 @contextmanager
-def open_servers(settings: Settings) -> Iterator[Servers]:
-    """
-    Return where the data is; embedded servers run while the block lasts.
-
-    Raises:
-        EmbeddedServerError: a server cannot be started.
-    """
-    with database_server(settings) as database_url, cache_server(settings) as redis_url:
-        yield Servers(database_url=database_url, redis_url=redis_url)
-
-
-@contextmanager
-def database_server(settings: Settings) -> Iterator[str]:
-    """
-    Return the address of the given database, or of the embedded server while the block lasts.
-
-    Raises:
-        EmbeddedServerError: the server cannot be started.
-    """
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    with PostgresServer(settings.keyshop_home) as server:
-        yield server.url
-
-
-@contextmanager
-def cache_server(settings: Settings) -> Iterator[str | None]:
-    """
-    Return the address of Redis, or of the embedded Valkey while the block lasts; None: no cache.
-
-    Raises:
-        EmbeddedServerError: the server cannot be started.
-    """
-    if settings.cache_mode == "off":
-        yield None
-    elif settings.redis_url is not None or settings.keyshop_env is Environment.PRODUCTION:
-        yield settings.redis_url
-    else:
-        with ValkeyServer(settings.keyshop_home) as server:
-            yield server.url
-
-
-def embedded_servers(settings: Settings) -> list[SharedServer]:
-    """Return the servers that stand in for what the settings do not name; none in production."""
-    if settings.keyshop_env is Environment.PRODUCTION:
-        return []
-    servers: list[SharedServer] = []
-    if settings.database_url is None:
-        servers.append(PostgresServer(settings.keyshop_home))
-    if settings.redis_url is None and settings.cache_mode == "on":
-        servers.append(ValkeyServer(settings.keyshop_home))
-    return servers
-
-
-@contextmanager
 def account_services(settings: Settings) -> Iterator[AccountServices]:
     """
-    Lend what accounts work with; secrets that are not given are the home's own.
+    Lend the services of accounts; secrets that are not set are generated in the shop's home.
 
     Raises:
-        SecretsRefused: the home's cannot be read.
+        SecretsRefused: the generated secrets cannot be read.
     """
     secrets = _token_secrets(settings)
     passwords = PasswordPool(max(count_cores() // settings.keyshop_workers, 1))
@@ -260,13 +194,13 @@ def basket_settings(settings: Settings) -> BasketSettings:
 
 
 def _token_secrets(settings: Settings) -> TokenSecrets:
-    given = {
+    configured = {
         "JWT_SECRET": _secret(settings.jwt_secret),
         "JWT_REFRESH_SECRET": _secret(settings.jwt_refresh_secret),
     }
-    # Production has both; settings refuse to be without.
-    missing = [name for name, secret in given.items() if secret is None]
-    secrets = given | generate_secrets(settings.keyshop_home, missing)
+    # In production none is missing: the settings refuse that.
+    missing = [name for name, secret in configured.items() if secret is None]
+    secrets = configured | generate_secrets(settings.keyshop_home, missing)
     access, refresh = secrets["JWT_SECRET"], secrets["JWT_REFRESH_SECRET"]
     if access is None or refresh is None or access == refresh:
         raise SettingsError("JWT_SECRET and JWT_REFRESH_SECRET must differ.")
@@ -278,12 +212,12 @@ def _token_secrets(settings: Settings) -> TokenSecrets:
     )
 
 
-def _secret(given: SecretStr | None) -> Secret | None:
-    return None if given is None else Secret(given.get_secret_value())
+def _secret(value: SecretStr | None) -> Secret | None:
+    return None if value is None else Secret(value.get_secret_value())
 
 
 def supplier_url(settings: Settings) -> str:
-    """Return the address of the supplier's API, or of the simulator that stands in for it."""
+    """Return the address of the supplier's API, or of the simulator if no supplier is set."""
     return settings.g2a_api_url or f"http://127.0.0.1:{settings.simulator_port}"
 
 

@@ -19,7 +19,7 @@ from typing import Final, cast
 import msgspec
 import uvloop
 
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 
 
 class Mode(StrEnum):
@@ -265,7 +265,7 @@ def _say(word: str) -> None:
 
 def main() -> None:
     """Carry what passes until standard input ends."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     uvloop.run(_run(msgspec.json.decode(sys.argv[1], type=Order)))
 
 

@@ -27,7 +27,7 @@ from keyshop.assembly import Shop
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_user_wishlist, show_wishlist
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.entrypoints.cli.session import shop
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.protocol import Cache, Load
@@ -213,7 +213,7 @@ def _write_figures(path: Path) -> None:
 
 def main() -> None:
     """Carry out the order."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     uvloop.run(_read(msgspec.json.decode(sys.argv[1], type=Order)))
 
 

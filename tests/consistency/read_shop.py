@@ -19,7 +19,7 @@ from typing import Final, cast
 import msgspec
 import uvloop
 
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 from tests.consistency.answers import observe
 from tests.consistency.extract import versions_in
 from tests.consistency.history import SECOND
@@ -223,7 +223,7 @@ async def _read(order: Order) -> None:
 
 def main() -> None:
     """Carry out the order."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     uvloop.run(_read(msgspec.json.decode(sys.argv[1], type=Order)))
 
 

@@ -1,4 +1,4 @@
-"""Jobs that leave a trace in a job_log, and the shop they happen in."""
+"""Jobs that write to a job_log, and the shop in which they run."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.factories.customers import make_account_services
 
 
 class NoMailer:
-    """Where a mail server would be."""
+    """A mailer without a mail server."""
 
     async def send(self, mail: Mail) -> None:
         raise MailUnavailable("There is no mail server here.")
@@ -55,27 +55,27 @@ class Ticked(Job, frozen=True):
 
 
 class Linger(Job, frozen=True):
-    """Takes this long, and is there when it is stopped."""
+    """Takes this long, and notes when it is cancelled."""
 
     name: ClassVar[str] = "test.linger"
     seconds: float
 
 
 class Stumble(Job, frozen=True):
-    """Finds the supplier away the first time."""
+    """Finds the supplier unavailable the first time."""
 
     name: ClassVar[str] = "test.stumble"
     text: str
 
 
 class Break(Job, frozen=True):
-    """Meets an error that nobody foresaw, while the job_log says that the world is broken."""
+    """Raises an unexpected error until `repaired` stands in the job_log."""
 
     name: ClassVar[str] = "test.break"
 
 
 class Block(Job, frozen=True):
-    """Stops the whole process for longer than the lease, the first time."""
+    """Blocks the whole process for longer than the lease, the first time."""
 
     name: ClassVar[str] = "test.block"
     block_seconds: float

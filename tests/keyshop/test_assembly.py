@@ -1,4 +1,4 @@
-"""The shop put together: what stands in for what is not given."""
+"""The shop put together, and what replaces the parts that are not configured."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,20 +9,12 @@ import pytest
 from keyshop.accounts.addresses import NormalAddress
 from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role
-from keyshop.assembly import (
-    Servers,
-    account_services,
-    basket_settings,
-    cache_server,
-    database_server,
-    embedded_servers,
-    open_shop,
-    supplier_url,
-)
+from keyshop.assembly import account_services, basket_settings, open_shop, supplier_url
 from keyshop.embedded.generated_secrets import generate_secrets
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
+from keyshop.servers import Servers, cache_server, database_server, embedded_servers
 from keyshop.settings import Settings, SettingsError
 from keyshop.sync.rules import RunState
 from tests.keyshop.test_settings import PRODUCTION, load_from
@@ -49,7 +41,7 @@ def servers_of(settings: Settings) -> list[str]:
 
 
 class TestServers:
-    def test_stand_in_for_what_is_not_given(self, tmp_path: Path):
+    def test_are_embedded_unless_the_settings_name_others(self, tmp_path: Path):
         assert servers_of(load_from(tmp_path)) == ["postgres", "valkey"]
         assert servers_of(load_from(tmp_path, DATABASE_URL=_DATABASE)) == ["valkey"]
         assert servers_of(load_from(tmp_path, REDIS_URL=_REDIS)) == ["postgres"]
@@ -63,13 +55,13 @@ class TestServers:
             assert cache is None
             assert database == PRODUCTION["DATABASE_URL"]
 
-    def test_that_are_given_are_used(self, tmp_path: Path):
+    def test_that_the_settings_name_are_used(self, tmp_path: Path):
         settings = load_from(tmp_path, DATABASE_URL=_DATABASE, REDIS_URL=_REDIS)
 
         with cache_server(settings) as cache, database_server(settings) as database:
             assert (cache, database) == (_REDIS, _DATABASE)
 
-    def test_of_the_cache_are_left_alone_when_it_is_off(self, tmp_path: Path):
+    def test_of_the_cache_are_not_used_when_it_is_off(self, tmp_path: Path):
         settings = load_from(tmp_path, CACHE_MODE="off", REDIS_URL=_REDIS)
 
         with cache_server(settings) as cache:
@@ -77,14 +69,14 @@ class TestServers:
 
 
 class TestSupplier:
-    def test_is_the_simulator_until_one_is_given(self, tmp_path: Path):
+    def test_is_the_simulator_until_one_is_configured(self, tmp_path: Path):
         assert supplier_url(load_from(tmp_path, SIMULATOR_PORT="9111")) == "http://127.0.0.1:9111"
         given = supplier_url(load_from(tmp_path, **PRODUCTION))
         assert given == PRODUCTION["G2A_API_URL"]
 
 
 class TestTokenSecrets:
-    def test_that_nobody_gave_are_the_same_at_every_start(self, tmp_path: Path):
+    def test_that_are_generated_are_the_same_at_every_start(self, tmp_path: Path):
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"))
         with account_services(settings) as first:
             token = first.tokens.sign_access(_ALICE, family_id="a-family", now=NOON)
@@ -92,7 +84,7 @@ class TestTokenSecrets:
         with account_services(settings) as second:
             assert second.tokens.read_access(token, now=NOON).user_id == _ALICE.id
 
-    def test_that_are_given_leave_no_file(self, tmp_path: Path):
+    def test_that_the_settings_hold_leave_no_file(self, tmp_path: Path):
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"), **PRODUCTION)
 
         with account_services(settings):
@@ -116,7 +108,7 @@ class TestTokenSecrets:
         with pytest.raises(SettingsError, match="must differ"), account_services(settings):
             pass
 
-    def test_never_stand_in_a_printed_shop(self, tmp_path: Path):
+    def test_are_never_printed(self, tmp_path: Path):
         with account_services(load_from(tmp_path, **PRODUCTION)) as parts:
             assert PRODUCTION["JWT_SECRET"] not in repr(parts)
             assert PRODUCTION["JWT_REFRESH_SECRET"] not in repr(parts)
@@ -125,7 +117,7 @@ class TestTokenSecrets:
         )
 
 
-class TestAccountParts:
+class TestAccountServices:
     def test_hold_what_the_settings_say(self, tmp_path: Path):
         settings = load_from(
             tmp_path, KEYSHOP_HOME=str(tmp_path), CART_MAX_QUANTITY="5", CART_MAX_LINES="7",
@@ -155,7 +147,7 @@ class TestShop:
         async with db.read() as reader:
             assert await reader.fetchval("SELECT count(*) FROM games WHERE price > 0") == 60
 
-    async def test_says_at_once_that_its_database_is_away(self, tmp_path: Path):
+    async def test_refuses_to_open_while_its_database_is_away(self, tmp_path: Path):
         with pytest.raises(DatabaseUnavailable):
             async with open_shop(
                 load_from(tmp_path, KEYSHOP_HOME=str(tmp_path)),

@@ -16,7 +16,7 @@ _OWN_CONNECTIONS = {
     "kit/cache/reconnecting.py": "the cache's own control row and outbox",
     "schema/connect.py": "migrations, whose triggers are heeded like any foreign writer's",
     "embedded/postgres.py": "is the server up",
-    "entrypoints/worker/run.py": "the queue of jobs",
+    "entrypoints/worker/connection.py": "the queue of jobs",
 }
 _OPENING = {"connect", "create_pool", "Connection", "Pool"}
 _WRITES = re.compile(

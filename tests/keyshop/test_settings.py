@@ -1,4 +1,4 @@
-"""Every variable: what it is when unset, what it may be, and how it is refused."""
+"""Every variable: its default, its valid forms, and how a wrong value is refused."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tests.keyshop.entrypoints.cli.shop_process import shop_environment
 _CHECKOUT = Path(__file__).parents[2]
 
 _KEY = "1:" + "A" * 43 + "="  # 32 bytes
-_LONG = "a secret that nobody guesses, of 40 signs"
+_LONG = "a secret of 40 characters, hard to guess"
 _SUPPLIER = {
     "G2A_API_URL": "https://api.example/integration-api/v1",
     "G2A_CLIENT_ID": "the-id",
@@ -38,7 +38,7 @@ PRODUCTION = _SUPPLIER | {
 
 
 def load_from(folder: Path, **variables: str) -> Settings:
-    """Read the settings where the folder's `.env` holds these variables, and nothing else does."""
+    """Read the settings from the folder's `.env` with these variables, and from nothing else."""
     lines = [f"{name}='{value}'\n" for name, value in variables.items()]
     (folder / ".env").write_text("".join(lines))
     with chdir(folder), _no_variables_from_outside():
@@ -148,7 +148,7 @@ class TestValues:
             "print(s.keyshop_port, s.keyshop_workers)"
         )
 
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-c", script],
             env=shop_environment(tmp_path, KEYSHOP_PORT=2222, KEYSHOP_WORKERS=""),
             cwd=tmp_path,
@@ -157,7 +157,7 @@ class TestValues:
             check=True,
         )
 
-        assert told.stdout == "2222 3\n"
+        assert done.stdout == "2222 3\n"
 
 
 _REFUSED = [
@@ -240,7 +240,7 @@ class TestRefusals:
         with pytest.raises(SettingsError, match="JWT_SECRET and JWT_REFRESH_SECRET must differ"):
             load(JWT_SECRET=_LONG, JWT_REFRESH_SECRET=_LONG)
 
-    def test_take_access_tokens_that_live_as_long_as_a_timer_of_browsers(self, load):
+    def test_accept_access_tokens_as_long_as_a_browser_timer(self, load):
         assert load(JWT_EXPIRES_IN="60").jwt_expires_in == timedelta(minutes=1)
         assert load(JWT_EXPIRES_IN="2147483").jwt_expires_in == timedelta(seconds=2_147_483)
         assert load(JWT_EXPIRES_IN="1h", JWT_REFRESH_EXPIRES_IN="1h").jwt_secret is None
@@ -249,35 +249,36 @@ class TestRefusals:
         with pytest.raises(SettingsError, match="SIMULATOR_PORT and KEYSHOP_PORT must differ"):
             load(KEYSHOP_PORT="8001")
 
-        # Where no simulator is started, its port is of no interest.
+        # Without a simulator, its port is free for the shop.
         assert load(KEYSHOP_PORT="8001", **_SUPPLIER).keyshop_port == 8001
 
 
 class TestProduction:
-    def test_starts_with_everything_it_needs(self, load):
+    def test_starts_with_every_required_variable(self, load):
         settings = load(**PRODUCTION)
 
         assert settings.keyshop_env is Environment.PRODUCTION
         assert not settings.uses_simulator
 
-    def test_is_doubted_without_an_address_or_a_mail_server(self, load):
+    def test_warns_without_an_address_or_a_mail_server(self, load):
         public = {"PUBLIC_URL": "https://shop.example"}
         mail = {"SMTP_URL": "smtp://mail.example"}
 
-        assert [doubt.split()[0] for doubt in load(**PRODUCTION).doubts] == [
+        assert [warning.split()[0] for warning in load(**PRODUCTION).warnings] == [
             "PUBLIC_URL",
             "SMTP_URL",
         ]
-        assert [doubt.split()[0] for doubt in load(**PRODUCTION, **public).doubts] == ["SMTP_URL"]
-        assert load(**PRODUCTION, **public, **mail).doubts == []
-        assert load().doubts == []
+        without_mail = load(**PRODUCTION, **public)
+        assert [warning.split()[0] for warning in without_mail.warnings] == ["SMTP_URL"]
+        assert load(**PRODUCTION, **public, **mail).warnings == []
+        assert load().warnings == []
 
     @pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "KEYSHOP_ENV"])
-    def test_names_what_is_missing(self, load, missing):
+    def test_names_a_missing_variable(self, load, missing):
         with pytest.raises(SettingsError, match=missing):
             load(**{name: value for name, value in PRODUCTION.items() if name != missing})
 
-    def test_names_all_that_is_missing_at_once(self, load):
+    def test_names_all_missing_variables_at_once(self, load):
         with pytest.raises(SettingsError) as refusal:
             load(KEYSHOP_ENV="production")
 
@@ -308,7 +309,7 @@ class TestExample:
 
         assert sorted(named) == sorted(name.upper() for name in Settings.model_fields)
 
-    def test_shows_the_values_that_hold_when_unset(self, load):
+    def test_shows_the_default_of_each_variable(self, load):
         shown = dict(re.findall(r"^# ([A-Z][A-Z0-9_]+)=(.+)$", _example(), re.MULTILINE))
 
         assert load(**shown) == load()

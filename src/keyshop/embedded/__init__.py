@@ -1,1 +1,1 @@
-"""Starts and stops the PostgreSQL and the Valkey that come with the extra `embedded`."""
+"""Starts and stops the PostgreSQL and the Valkey of the extra `embedded`."""

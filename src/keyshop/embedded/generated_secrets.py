@@ -1,4 +1,4 @@
-"""Secrets that nobody gave: made once, and the same for every process of the home from then on."""
+"""Secrets that the settings lack: generated once for a home, and shared by all its processes."""
 
 import os
 import secrets
@@ -22,8 +22,8 @@ class SecretsRefused(Conflict):
 
     def __init__(self, path: Path, fault: str) -> None:
         super().__init__(
-            f"{path} {fault}; put back the copy that you have of it, or move it away to have new"
-            " secrets made: everybody has to sign in again then."
+            f"{path} {fault}; restore it from a backup, or move it away to generate new secrets:"
+            " all customers must then sign in again."
         )
 
 
@@ -31,8 +31,8 @@ def _random_text() -> str:
     return secrets.token_urlsafe(48)
 
 
-# How each secret is made that may be missing, by its variable's name.
-_MAKERS: Final[Mapping[str, Callable[[], str]]] = {
+# The generator of each secret, by its variable's name.
+_GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "JWT_SECRET": _random_text,
     "JWT_REFRESH_SECRET": _random_text,
 }
@@ -40,51 +40,51 @@ _MAKERS: Final[Mapping[str, Callable[[], str]]] = {
 
 def generate_secrets(home: Path, names: Collection[str]) -> dict[str, Secret]:
     """
-    Return these secrets of the home; those that it does not have are made and kept.
+    Return these secrets of the home; missing ones are generated and stored.
 
-    Processes that start at once get the same ones.
+    Processes that start at the same moment get the same secrets.
 
     Raises:
-        SecretsRefused: the file that keeps them is damaged, or is another account's.
+        SecretsRefused: their file is damaged, or belongs to another account.
     """
     if not names:
-        # A shop that was given all of them goes on without a file, and beside a damaged one.
+        # With all secrets in its settings, a shop needs no file and ignores a damaged one.
         return {}
     path = home / _FILE
-    kept = _read(path)
-    if not kept.keys() >= set(names):
+    stored = _read(path)
+    if not stored.keys() >= set(names):
         make_home(home)
         with exclusive_lock(home / "secrets.lock"):
-            # Another process may have made them since.
-            kept = _read(path)
-            missing = {name: _MAKERS[name]() for name in names if name not in kept}
+            # Another process may have generated them meanwhile.
+            stored = _read(path)
+            missing = {name: _GENERATORS[name]() for name in names if name not in stored}
             if missing:
-                kept |= missing
-                _write(path, kept)
-    return {name: Secret(kept[name]) for name in names}
+                stored |= missing
+                _write(path, stored)
+    return {name: Secret(stored[name]) for name in names}
 
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        stored = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise SecretsRefused(path, f"cannot be read ({error.strerror})") from error
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # Whatever the library says may repeat a part of the file.
+        # The library's message may repeat a part of the file.
         raise SecretsRefused(path, "is damaged") from None
-    if any(len(value) < _MIN_LENGTH for value in kept.values()):
+    if any(len(value) < _MIN_LENGTH for value in stored.values()):
         raise SecretsRefused(path, "holds a secret that is too short")
-    return kept
+    return stored
 
 
-def _write(path: Path, kept: Mapping[str, str]) -> None:
-    text = msgspec.json.format(msgspec.json.encode(kept), indent=2).decode()
+def _write(path: Path, stored: Mapping[str, str]) -> None:
+    text = msgspec.json.format(msgspec.json.encode(stored), indent=2).decode()
     write_private(path, f"{text}\n")
-    # After a power cut there are the old secrets or the new ones, never half a file.
-    for place in (path, path.parent):
-        descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    # After a power cut the file holds the old secrets or the new ones, never a part.
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:

@@ -1,8 +1,8 @@
 """
-The guardian of one server: waits until its last user is gone, then stops it.
+The guardian of one server: waits until its last user has gone, then stops it.
 
-It is a process of its own, because a user that is killed cannot clean up. Whoever uses the server
-holds a shared lock; the guardian waits to hold that lock alone.
+It is a process of its own, because a user that is killed cannot clean up. Every process that uses
+the server holds a shared lock; the guardian waits for the exclusive one.
 """
 
 import os
@@ -18,11 +18,11 @@ from keyshop.embedded.run_as import OsAccount
 USERS_LOCK = "users.lock"
 _GUARDIAN_LOCK = "guardian.lock"
 _MODULE = "keyshop.embedded.guardian"
-_END_SECONDS = 3.0
+_END_TIMEOUT = 3.0
 
 
 def ensure_guardian(folder: Path, program: Program) -> None:
-    """Start a guardian unless one is there. The caller must use the server and hold the start lock."""
+    """Start a guardian unless one runs. The caller must use the server and hold the start lock."""
     lock = open_lock(folder / _GUARDIAN_LOCK)
     try:
         if try_acquire_exclusive(lock):
@@ -34,19 +34,19 @@ def ensure_guardian(folder: Path, program: Program) -> None:
 
 def wait_for_guardian_to_end(folder: Path) -> None:
     """
-    Return when the guardian is gone, which the last user's leaving makes it do.
+    Wait until the guardian has ended, as it does after the last user has left.
 
-    Returns after a moment in any case: a new user may have come, whose guardian stays.
+    Returns after three seconds in any case: a new user may have come, whose guardian stays.
     """
-    has_ended(_guardian_of(folder), within_seconds=_END_SECONDS)
+    has_ended(_guardian_of(folder), within_seconds=_END_TIMEOUT)
 
 
 def _guardian_of(folder: Path) -> Program:
-    return Program(f"-m {_MODULE}", str(folder), signal.SIGTERM, timeout_seconds=_END_SECONDS)
+    return Program(f"-m {_MODULE}", str(folder), signal.SIGTERM, timeout_seconds=_END_TIMEOUT)
 
 
 def _spawn(folder: Path, program: Program, lock: int) -> None:
-    # In this order, because no other order keeps our command line unlike that of the server.
+    # In another order, this command line could be taken for that of the server.
     arguments = [
         str(folder),
         program.argument,
@@ -69,7 +69,7 @@ def _spawn(folder: Path, program: Program, lock: int) -> None:
 
 
 def main() -> None:
-    """Guard the server that the arguments name, until nobody uses it."""
+    """Stop the server that the arguments name once it has no users."""
     folder, argument, command, stop_signal, timeout, lock = sys.argv[1:]
     program = Program(command, argument, signal.Signals[stop_signal], float(timeout))
     users = open_lock(Path(folder) / USERS_LOCK)
@@ -77,7 +77,7 @@ def main() -> None:
     try:
         stop_running(program)
     finally:
-        # Before the users' lock is free, else a new user would take us for a living guardian.
+        # Before the users' lock is freed: a new user would take this process for a live guardian.
         os.close(int(lock))
 
 

@@ -1,8 +1,8 @@
 """
-Locks between processes, made of `flock`.
+Locks between processes, made with `flock`.
 
-The kernel frees them when their holder ends, however it ends, so no lock can be left behind. A
-program that we start inherits none of them, except where a lock is handed over on purpose.
+The kernel frees them when their holder ends, however it ends, so no lock can be left behind. Child
+processes inherit none of them, except where a lock is passed on purpose.
 """
 
 import fcntl
@@ -13,36 +13,36 @@ from pathlib import Path
 
 
 def open_lock(path: Path) -> int:
-    """Return a descriptor of the lock file, not locked yet."""
+    """Return a descriptor of the lock file; it is not locked yet."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def acquire_exclusive(descriptor: int) -> None:
-    """Wait until nobody else holds the lock in any way, and hold it."""
+    """Wait until no other process holds the lock, and acquire it."""
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def acquire_shared(descriptor: int) -> None:
-    """Wait until nobody holds the lock alone, and hold it together with others."""
+    """Wait until no process holds the lock exclusively, and share it."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 def try_acquire_exclusive(descriptor: int) -> bool:
     """
-    Take the lock alone if that needs no waiting; say whether it was taken.
+    Acquire the lock if that needs no waiting; return whether it was acquired.
 
-    A shared hold that the descriptor had before is lost when the answer is no.
+    A shared lock that the descriptor held before is lost when the answer is no.
     """
-    return _took(descriptor, fcntl.LOCK_EX)
+    return _try_lock(descriptor, fcntl.LOCK_EX)
 
 
 def try_acquire_shared(descriptor: int) -> bool:
-    """Take the lock together with others if that needs no waiting; say whether it was taken."""
-    return _took(descriptor, fcntl.LOCK_SH)
+    """Share the lock if that needs no waiting; return whether it was acquired."""
+    return _try_lock(descriptor, fcntl.LOCK_SH)
 
 
 def release(descriptor: int) -> None:
-    """Free the lock, also for processes that inherited the descriptor, and close it."""
+    """Release the lock, also in processes that inherited the descriptor, and close it."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
@@ -58,7 +58,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _took(descriptor: int, kind: int) -> bool:
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

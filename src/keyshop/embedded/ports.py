@@ -1,4 +1,4 @@
-"""The loopback port of a server: chosen once, remembered in its folder, kept while it is free."""
+"""The loopback port of a server: chosen once, stored in its folder, kept while it is free."""
 
 import secrets
 import socket
@@ -8,13 +8,12 @@ from keyshop.embedded.folder import write_private
 
 HOST = "127.0.0.1"
 
-# Below the range that systems give to outgoing connections, so that none of those takes the port
-# while the server is down.
+# Below the range of outgoing connections, which could take the port while the server is down.
 _FIRST, _LAST = 20_000, 32_000
 
 
 def find_port(path: Path) -> int | None:
-    """Return the port that the file remembers, or None when there is none or it is no port."""
+    """Return the port in the file, or None if the file is missing or holds no port."""
     try:
         port = int(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -23,10 +22,10 @@ def find_port(path: Path) -> int | None:
 
 
 def choose_port(path: Path) -> int:
-    """Return the remembered port if it is free, else a new one, which is remembered."""
-    remembered = find_port(path)
-    if remembered is not None and is_free(remembered):
-        return remembered
+    """Return the stored port if it is free, else choose and store a new one."""
+    stored = find_port(path)
+    if stored is not None and is_free(stored):
+        return stored
     port = pick_free()
     write_private(path, str(port))
     return port
@@ -35,7 +34,7 @@ def choose_port(path: Path) -> int:
 def is_free(port: int) -> bool:
     """Test whether a server could listen on this loopback port now."""
     with socket.socket() as candidate:
-        # Connections that ended lately keep a port busy for a minute; servers ignore those too.
+        # Recently closed connections keep a port busy for a minute; servers ignore them too.
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             candidate.bind((HOST, port))
@@ -45,7 +44,7 @@ def is_free(port: int) -> bool:
 
 
 def pick_free() -> int:
-    """Return a loopback port that nobody listens on, and that no outgoing connection will take."""
+    """Return a free loopback port that no outgoing connection will take."""
     while True:
         port = _FIRST + secrets.randbelow(_LAST - _FIRST)
         if is_free(port):

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL 18: on a loopback port, by password, with its data under the home."""
+"""The embedded PostgreSQL 18: on a loopback port, with a password, its data below the home."""
 
 import asyncio
 import os
@@ -24,11 +24,11 @@ Answer = TypeVar("Answer")
 USER = "keyshop"
 DATABASE = "keyshop"
 
-_ANSWER_SECONDS = 10
+_ANSWER_TIMEOUT = 10
 
 _SETTINGS = {
     "listen_addresses": HOST,
-    # No socket file: its path may be longer than the 107 bytes that systems allow.
+    # No socket file: its path may be longer than the 107 bytes that the system allows.
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -42,7 +42,7 @@ _SETTINGS = {
 
 
 class PostgresServer(SharedServer):
-    """The shop's own PostgreSQL. Further `settings` go to the server if this object starts it."""
+    """The shop's own PostgreSQL. Extra `settings` apply if this object starts the server."""
 
     title: ClassVar[str] = "PostgreSQL"
     name: ClassVar[str] = "postgres"
@@ -67,20 +67,20 @@ class PostgresServer(SharedServer):
         return f"postgresql://{USER}:{self.password}@{HOST}:{self.port}/{database}"
 
     def start(self) -> None:
-        """Use the server, start it unless it runs, and create the shop's database at first."""
+        """Use the server: start it unless it runs, and create the shop's database if it is missing."""
         super().start()
         try:
-            _wait(_create_database(self.url_of("postgres")))
+            _run_in_thread(_create_database(self.url_of("postgres")))
         except BaseException:
             self.release()
             raise
 
     def _answers(self) -> bool:
-        return _wait(_answers(self.url_of("postgres"), data=self.data))
+        return _run_in_thread(_answers(self.url_of("postgres"), data=self.data))
 
     @property
     def _program(self) -> Program:
-        # SIGINT rolls back what runs and ends at once; the default would wait for clients to leave.
+        # SIGINT rolls back running transactions; SIGTERM would wait until all clients have left.
         return Program("/postgres -D", str(self.data), signal.SIGINT, timeout_seconds=20.0)
 
     def _prepare(self) -> None:
@@ -88,7 +88,7 @@ class PostgresServer(SharedServer):
         account = choose_account(data=self.data, program=program)
         if self.data.exists():
             check_data(self.data, password_file=self.password_file)
-            account.give(self.data)
+            account.chown_tree(self.data)
         else:
             make_password(self.password_file)
             make_data(self.data, user=USER, password=self.password, account=account)
@@ -112,7 +112,7 @@ class PostgresServer(SharedServer):
 
 async def _answers(url: str, *, data: Path) -> bool:
     try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
+        async with asyncio.timeout(_ANSWER_TIMEOUT):
             connection = await asyncpg.connect(url, ssl=False)
             try:
                 # A copy of a home has the same port and password, but other data.
@@ -128,16 +128,16 @@ async def _answers(url: str, *, data: Path) -> bool:
 async def _create_database(url: str) -> None:
     connection = await asyncpg.connect(url, ssl=False, timeout=10)
     try:
-        known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE)
-        if not known:
+        exists = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE)
+        if not exists:
             await connection.execute(f"CREATE DATABASE {DATABASE}")
     except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
-        pass  # another process that starts at this moment made it
+        pass  # another process created it at the same moment
     finally:
         await connection.close()
 
 
-def _wait(work: Coroutine[None, None, Answer]) -> Answer:
-    """Run a coroutine in a thread, so that a caller may have an event loop or none."""
+def _run_in_thread(work: Coroutine[None, None, Answer]) -> Answer:
+    """Run a coroutine in a thread, because the caller may have an event loop already."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, work).result()

@@ -1,4 +1,4 @@
-"""The data folder of the embedded PostgreSQL: how it is made, and what a crash leaves in it."""
+"""The data folder of the embedded PostgreSQL: its creation, and its repair after a crash."""
 
 import os
 import secrets
@@ -17,23 +17,23 @@ MAJOR_VERSION = "18"
 
 def make_data(data: Path, *, user: str, password: str, account: OsAccount) -> None:
     """
-    Create the data folder with one superuser who has this password.
+    Create the data folder with one superuser, who has this password.
 
-    It is built aside and renamed when complete, because one that was interrupted half-way would
-    look like a database and never start.
+    It is built under another name and renamed when complete: a half-built one would look like a
+    database and never start.
 
     Raises:
         EmbeddedServerError: PostgreSQL could not create it.
     """
     _remove_leftovers(data)
-    # A name of its own, because the program of an interrupted start may still be writing.
+    # A unique name, because the initdb of an interrupted start may still be writing.
     aside = data.with_name(f"{data.name}.new-{secrets.token_hex(4)}")
     password_file = data.with_name(f"{data.name}.new-password")
     aside.mkdir(mode=0o700)
     write_private(password_file, password)
     try:
-        account.give(aside)
-        account.give(password_file)
+        account.chown_tree(aside)
+        account.chown_tree(password_file)
         _initialise(aside, user=user, password_file=password_file, account=account)
     finally:
         password_file.unlink()
@@ -42,31 +42,31 @@ def make_data(data: Path, *, user: str, password: str, account: OsAccount) -> No
 
 def check_data(data: Path, *, password_file: Path) -> None:
     """
-    Refuse data that this PostgreSQL could not serve.
+    Refuse a data folder that this PostgreSQL cannot use.
 
     Raises:
-        EmbeddedServerError: another major version made it, or its password is lost.
+        EmbeddedServerError: another major version created it, or its password is missing.
     """
     if not password_file.exists():
         raise EmbeddedServerError(
-            f"The password of the data in {data} is missing: put the file {password_file} back, "
+            f"The password of the data in {data} is missing: restore the file {password_file}, "
             "or choose another KEYSHOP_HOME."
         )
     found = (data / "PG_VERSION").read_text().strip()
     if found != MAJOR_VERSION:
         raise EmbeddedServerError(
-            f"The data in {data} was made by PostgreSQL {found}, and this is version "
+            f"The data in {data} was created by PostgreSQL {found}, and this is version "
             f"{MAJOR_VERSION}: dump it with the old version, or choose another KEYSHOP_HOME."
         )
 
 
 def clear_pid_file(data: Path, *, program: Program) -> None:
     """
-    Keep a pid file that a crash left behind from stopping the start.
+    Let the server start beside a pid file that a crash left behind.
 
-    PostgreSQL refuses to start when any process has the pid in that file, and pids are used again.
-    The file itself has to stay: by its other lines PostgreSQL finds out whether processes of the
-    crashed server still write to the data.
+    PostgreSQL refuses to start if any process has the pid in that file, and pids are reused. The
+    file itself must stay: from its other lines PostgreSQL learns whether processes of the crashed
+    server still write to the data.
     """
     path = data / "postmaster.pid"
     if not path.exists() or list_running(program):
@@ -75,7 +75,7 @@ def clear_pid_file(data: Path, *, program: Program) -> None:
     if not first.strip().isdecimal():
         path.unlink()
     elif is_living(int(first)):
-        # A server takes the pid of its own parent, which we are going to be, for an old one.
+        # PostgreSQL ignores its parent's pid in this file, and this process will be its parent.
         path.write_text("\n".join([str(os.getpid()), *others]))
 
 

@@ -1,8 +1,8 @@
 """
 The processes of the embedded servers: how they are started, recognised and stopped.
 
-A server is recognised by its command line, never by a pid from a file: the pid may long belong to
-somebody else.
+A server is recognised by its command line, never by a pid from a file: another process may have
+that pid by now.
 """
 
 import os
@@ -16,21 +16,21 @@ from pathlib import Path
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.run_as import OsAccount
 
-_POLL_SECONDS = 0.02
+_POLL_INTERVAL = 0.02
 _PROC = Path("/proc")
 
-# Kept so that those that ended are reaped: a zombie would look like a living process to others.
+# Kept so that ended ones are reaped: to other processes, a zombie would look alive.
 _started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to look for in a command line, and how the process wishes to be stopped."""
+    """How to recognise the command line of a process, and how to stop it."""
 
-    command: str  # the end of its command up to that argument
+    command: str  # the end of its command line before `argument`
     argument: str  # one that only this process has, such as the path of its data
     stop_signal: signal.Signals
-    timeout_seconds: float  # until it is killed instead
+    timeout_seconds: float  # after which it is killed
 
 
 def spawn_detached(
@@ -42,9 +42,9 @@ def spawn_detached(
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """
-    Start a program in a session of its own, where Ctrl-C in our terminal does not reach it.
+    Start a program in a session of its own, where Ctrl-C in this terminal does not reach it.
 
-    It reads nothing, writes to the log, and inherits no descriptor but those of `pass_fds`.
+    It reads no input, writes to the log, and inherits only the descriptors in `pass_fds`.
     """
     _reap()
     process = subprocess.Popen(
@@ -73,27 +73,29 @@ def list_running(program: Program) -> list[int]:
 
 def stop_running(program: Program) -> None:
     """
-    Stop the server and wait until it is gone; kill it when it takes too long.
+    Stop the server and wait until it has ended; kill it after `timeout_seconds`.
 
     Raises:
-        EmbeddedServerError: it survived even that.
+        EmbeddedServerError: it cannot be stopped.
     """
     for number in (program.stop_signal, signal.SIGKILL):
         pids = list_running(program)
         _send(number, pids)
         if has_ended(program, within_seconds=program.timeout_seconds):
-            _bury(pids)
+            _wait_for_own(pids)
             return
-    raise EmbeddedServerError(f"The server of {program.argument} cannot be stopped.")
+    raise EmbeddedServerError(
+        f"The server of {program.argument} cannot be stopped; end its process by hand."
+    )
 
 
 def has_ended(program: Program, *, within_seconds: float) -> bool:
-    """Wait until no process of this program is left; say whether that came true in time."""
+    """Wait until no process of this program is left; return whether that happened in time."""
     deadline = time.monotonic() + within_seconds
     while list_running(program):
         if time.monotonic() > deadline:
             return False
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_INTERVAL)
     return True
 
 
@@ -110,7 +112,7 @@ def _command_lines() -> Iterator[tuple[int, str]]:
             try:
                 raw = entry.joinpath("cmdline").read_bytes()
             except OSError:
-                continue  # it ended just now
+                continue  # it has ended meanwhile
             yield int(entry.name), os.fsdecode(raw).rstrip("\0").replace("\0", " ")
 
 
@@ -128,11 +130,11 @@ def _send(number: signal.Signals, pids: list[int]) -> None:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
-            continue  # it ended just now
+            continue  # it has ended meanwhile
 
 
-def _bury(pids: list[int]) -> None:
-    # Those that we started ourselves are gone only when we have taken note of their end.
+def _wait_for_own(pids: list[int]) -> None:
+    # A child of this process stays a zombie until this process has waited for it.
     for process in _started:
         if process.pid in pids:
             process.wait()

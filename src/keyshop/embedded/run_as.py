@@ -1,10 +1,9 @@
 """
-The account that PostgreSQL runs as. It refuses root, so root has to find it another one.
+The account that PostgreSQL runs as. It refuses root, so root must find another account for it.
 
-First choice is an unprivileged account of the system, where that account can reach both the
-server's folder and its binaries. Below a home that is closed to others it cannot; then a user
-namespace makes root look like an ordinary account to the server. Folders above ours are never
-opened up for this.
+The first choice is an unprivileged account of the system that can reach both the server's folder
+and its binaries. Below a home that is closed to others there is none; then a user namespace makes
+root look like an ordinary account to the server. The modes of parent folders are never changed.
 """
 
 import os
@@ -22,7 +21,7 @@ _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 @dataclass(frozen=True)
 class OsAccount:
-    """How a program is started so that it runs as the wished account; as ourselves by default."""
+    """How a program is started so that it runs as this account; by default, as the current one."""
 
     prefix: tuple[str, ...] = ()
     uid: int | None = None
@@ -30,11 +29,11 @@ class OsAccount:
 
     @property
     def extra_groups(self) -> list[int] | None:
-        """The further groups: none for another account, our own for ourselves."""
+        """The supplementary groups: none for another account, unchanged for the current one."""
         return None if self.uid is None else []
 
     def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end as this account and return what it wrote."""
+        """Run a program as this account, wait for its end and return its output."""
         return subprocess.run(
             [*self.prefix, *command],
             capture_output=True,
@@ -49,8 +48,8 @@ class OsAccount:
             extra_groups=self.extra_groups,
         )
 
-    def give(self, path: Path) -> None:
-        """Make the account the owner of everything at and below this path."""
+    def chown_tree(self, path: Path) -> None:
+        """Make the account the owner of this path and everything below it."""
         if os.geteuid() != 0:
             return
         uid, gid = self.uid or 0, self.gid or 0
@@ -61,18 +60,18 @@ class OsAccount:
                 os.chown(Path(folder) / name, uid, gid, follow_symlinks=False)
             if Path(folder) != path:
                 os.chown(folder, uid, gid, follow_symlinks=False)
-        # Last, because its owner is what tells us whether this has been done.
+        # Last, because its owner shows whether all of this has been done.
         os.chown(path, uid, gid)
 
 
 def choose_account(*, data: Path, program: Path) -> OsAccount:
     """
-    Return an account under which this program can run with this data folder.
+    Return an account that can run this program on this data folder, which need not exist yet.
 
-    The folder need not exist yet. If it belongs to an ordinary account, that one comes first.
+    If the folder belongs to an ordinary account, that one is tried first.
 
     Raises:
-        EmbeddedServerError: we are root, and neither another account nor a user namespace will do.
+        EmbeddedServerError: this is root, and neither another account nor a user namespace works.
     """
     if os.geteuid() != 0:
         return OsAccount()
@@ -87,7 +86,7 @@ def choose_account(*, data: Path, program: Path) -> OsAccount:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return our environment without what would change how a server behaves."""
+    """Return the environment without the variables that change how a server behaves."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C"}
 
@@ -109,7 +108,7 @@ def _find_unprivileged() -> OsAccount | None:
 
 
 def _can_use(account: OsAccount, *, folder: Path, program: Path) -> bool:
-    # Tried rather than computed: modes, mounts, containers and policies all have a say.
+    # Tried, not computed: modes, mounts, containers and security policies all matter.
     try:
         return not (
             account.run(["test", "-x", folder]).returncode

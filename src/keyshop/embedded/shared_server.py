@@ -1,4 +1,4 @@
-"""A server that any number of processes use together; the first starts it, the last stops it."""
+"""A server that any number of processes share: the first starts it, the last stops it."""
 
 import subprocess
 import time
@@ -21,36 +21,36 @@ from keyshop.embedded.locks import (
 from keyshop.embedded.ports import choose_port, find_port, is_free
 from keyshop.embedded.processes import Program, list_running, stop_running
 
-_POLL_SECONDS = 0.02
+_POLL_INTERVAL = 0.02
 # The port of a killed server, and its shared memory, may stay in use for a moment.
-_PORT_SECONDS = 1.0
-_RETRY_SECONDS = 15.0
+_PORT_TIMEOUT = 1.0
+_RETRY_TIMEOUT = 15.0
 
 
 class SharedServer(ABC):
     """
-    One server below the shop's home. Two objects of one home, in any processes, share the server.
+    One server below the shop's home. All objects of one home, in any process, share the server.
 
-    A shared lock says "I use it" for as long as this process lives; `release` gives it back. The
-    methods block, so call them before an event loop starts, or in a thread.
+    Each user holds a shared lock until `release` or the end of its process. The methods block, so
+    call them before an event loop starts, or in a thread.
     """
 
-    title: ClassVar[str]  # as people call it
-    name: ClassVar[str]  # of its folder under the home
-    start_seconds: ClassVar[float]  # within which it answers, or something is wrong
+    title: ClassVar[str]  # in messages
+    name: ClassVar[str]  # of its folder below the home
+    start_seconds: ClassVar[float]  # within which it must answer
 
     def __init__(self, home: Path) -> None:
         self.folder = home.resolve() / self.name
-        self._users: int | None = None
+        self._users_lock: int | None = None
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address with the password; known once the server was started."""
+        """The address with the password; known once the server has started."""
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Test whether the server answers us, by a connection of its own."""
+        """Test whether the server answers on a new connection."""
 
     @property
     @abstractmethod
@@ -58,7 +58,7 @@ class SharedServer(ABC):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make everything that the server needs before it runs."""
+        """Create everything that the server needs to start."""
 
     @abstractmethod
     def _launch(self) -> subprocess.Popen[bytes]: ...
@@ -68,42 +68,42 @@ class SharedServer(ABC):
         Use the server, and start it unless it runs.
 
         Raises:
-            EmbeddedServerError: it cannot run here, or did not come up.
+            EmbeddedServerError: it cannot run here, or did not start.
         """
-        if self._users is not None:
+        if self._users_lock is not None:
             self.ensure()
             return
         make_server_folder(self.folder.parent, self.name)
-        self._users = open_lock(self.folder / USERS_LOCK)
+        self._users_lock = open_lock(self.folder / USERS_LOCK)
         try:
-            # Waits here while a server that nobody used a moment ago is being stopped.
-            acquire_shared(self._users)
-            self._bring_up(keep_port=False)
+            # Waits here while a server without users is being stopped.
+            acquire_shared(self._users_lock)
+            self._ensure_running(keep_port=False)
         except BaseException:
             self.release()
             raise
 
     def ensure(self) -> None:
         """
-        Start the server again, on its old port, if it died.
+        Restart the server on its old port if it died.
 
         Raises:
-            EmbeddedServerError: it is not in use, did not come up, or its port is taken.
+            EmbeddedServerError: it is not in use, did not start, or its port is taken.
         """
-        if self._users is None:
+        if self._users_lock is None:
             raise EmbeddedServerError(f"The embedded {self.title} was not started.")
-        self._bring_up(keep_port=True)
+        self._ensure_running(keep_port=True)
 
     def release(self) -> None:
         """
-        Stop using the server. The last user stops it and waits until it is gone.
+        Stop using the server. The last user stops it and waits until it has ended.
 
         Raises:
             EmbeddedServerError: it cannot be stopped.
         """
-        if self._users is None:
+        if self._users_lock is None:
             return
-        users, self._users = self._users, None
+        users, self._users_lock = self._users_lock, None
         try:
             with exclusive_lock(self._start_lock):
                 is_over = self._stop_if_last(users)
@@ -113,7 +113,7 @@ class SharedServer(ABC):
             wait_for_guardian_to_end(self.folder)
 
     def is_alive(self) -> bool:
-        """Test whether the server answers, by a connection of its own."""
+        """Test whether the server answers on a new connection."""
         is_known = find_port(self._port_file) is not None and self.password_file.exists()
         return is_known and self._answers()
 
@@ -131,7 +131,7 @@ class SharedServer(ABC):
 
     @property
     def port(self) -> int:
-        """The loopback port; known once the server was started."""
+        """The loopback port; known once the server has started."""
         port = find_port(self._port_file)
         if port is None:
             raise EmbeddedServerError(f"The embedded {self.title} was not started.")
@@ -139,17 +139,15 @@ class SharedServer(ABC):
 
     @property
     def password(self) -> str:
-        """The random password; known once the server was started."""
+        """The random password; known once the server has started."""
         return self.password_file.read_text()
 
     @property
     def password_file(self) -> Path:
-        """Where the password is kept."""
         return self.folder / "password"
 
     @property
     def log(self) -> Path:
-        """Where the server writes what it has to say."""
         return self.folder / "server.log"
 
     @property
@@ -165,23 +163,23 @@ class SharedServer(ABC):
             stop_running(self._program)
             return True
         if try_acquire_shared(users):
-            ensure_guardian(self.folder, self._program)  # the others may be killed
+            ensure_guardian(self.folder, self._program)  # the other users may be killed
             return False
-        # The guardian was quicker than we; wait until it has stopped the server.
+        # The guardian was faster; wait until it has stopped the server.
         acquire_shared(users)
         return True
 
-    def _bring_up(self, *, keep_port: bool) -> None:
+    def _ensure_running(self, *, keep_port: bool) -> None:
         with exclusive_lock(self._start_lock):
-            # Before the server, so that there is no moment in which our death leaves it behind.
+            # Before the server: if this process died in between, the server would be left behind.
             ensure_guardian(self.folder, self._program)
             if self.is_alive():
                 return
-            if not self._comes_up_by_itself():
+            if not self._wait_for_running():
                 self._prepare()
-                self._start_until_it_answers(keep_port=keep_port)
+                self._start_and_wait(keep_port=keep_port)
 
-    def _comes_up_by_itself(self) -> bool:
+    def _wait_for_running(self) -> bool:
         """Wait for a server that is starting, recovering or ending; stop one that hangs."""
         deadline = time.monotonic() + self.start_seconds
         while list_running(self._program):
@@ -189,36 +187,36 @@ class SharedServer(ABC):
                 return True
             if time.monotonic() > deadline:
                 stop_running(self._program)
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_INTERVAL)
         return False
 
-    def _start_until_it_answers(self, *, keep_port: bool) -> None:
-        deadline = time.monotonic() + _RETRY_SECONDS
+    def _start_and_wait(self, *, keep_port: bool) -> None:
+        deadline = time.monotonic() + _RETRY_TIMEOUT
         while True:
-            self._settle_port(keep_port=keep_port)
-            if self._answers_before_it_ends(self._launch()):
+            self._choose_port(keep_port=keep_port)
+            if self._wait_for_answer(self._launch()):
                 return
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(
-                    f"The embedded {self.title} does not start. The end of {self.log} says: "
+                    f"The embedded {self.title} does not start. The last line of {self.log} is: "
                     f"{last_line(self.log)}"
                 )
-            time.sleep(_POLL_SECONDS * 10)
+            time.sleep(_POLL_INTERVAL * 10)
 
-    def _settle_port(self, *, keep_port: bool) -> None:
-        deadline = time.monotonic() + _PORT_SECONDS
+    def _choose_port(self, *, keep_port: bool) -> None:
+        deadline = time.monotonic() + _PORT_TIMEOUT
         port = find_port(self._port_file)
         while port and not is_free(port) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_INTERVAL)
         if keep_port and port and not is_free(port):
-            # Others have this port in their address, so the server must not move under them.
+            # Other processes have this port in their address, so the server must not move.
             raise EmbeddedServerError(
-                f"Port {port} of the embedded {self.title} was taken by another program: "
+                f"Port {port} of the embedded {self.title} is taken by another program: "
                 "stop that program, or start keyshop again."
             )
         choose_port(self._port_file)
 
-    def _answers_before_it_ends(self, process: subprocess.Popen[bytes]) -> bool:
+    def _wait_for_answer(self, process: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + self.start_seconds
         while process.poll() is None:
             if self.is_alive():
@@ -227,7 +225,7 @@ class SharedServer(ABC):
                 stop_running(self._program)
                 raise EmbeddedServerError(
                     f"The embedded {self.title} did not answer within {self.start_seconds:.0f} s; "
-                    f"{self.log} says why."
+                    f"see {self.log}."
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_INTERVAL)
         return False

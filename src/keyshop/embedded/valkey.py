@@ -1,4 +1,4 @@
-"""The embedded Valkey 9: a cache on a loopback port, by password, that forgets when it stops."""
+"""The embedded Valkey 9: a cache on a loopback port, with a password, in memory alone."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ class ValkeyServer(SharedServer):
         make_password(self.password_file)
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        # In a file, because everybody may read a command line.
+        # In a file, because every account can read a command line.
         write_private(self._configuration, self._settings())
         log = open_log(self.log)
         try:

@@ -1,8 +1,8 @@
 """
-Messages to the worker, stored in the transaction of their cause.
+Jobs: messages to the worker, stored in the transaction of their cause.
 
-The queue is PgQueuer's (its tables stand in schema keyshop). Only the worker runs PgQueuer itself:
-whoever enqueues, lists or retries needs no more than the statements below.
+The queue is PgQueuer's, with its tables in schema keyshop. Only the worker runs PgQueuer itself; to
+enqueue, list and retry, the statements below suffice.
 """
 
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ _ENQUEUE: Final = """
     SELECT id FROM added
 """
 
-# An interrupted or repeated attempt is logged with the reason for it; that is the error to show.
+# A repeated attempt is logged under the class TryAgain, whose message holds the true error.
 _LIST: Final = """
     SELECT job.id, job.entrypoint AS name,
         CASE job.status WHEN 'queued' THEN 'waiting' WHEN 'picked' THEN 'running' ELSE 'dead' END
@@ -54,21 +54,21 @@ _LIST: Final = """
     ORDER BY job.id DESC LIMIT $2
 """
 
-_RETRY: Final = """
-    WITH again AS (
+_RETRY_DEAD: Final = """
+    WITH requeued AS (
         UPDATE keyshop.pgqueuer
         SET status = 'queued', execute_after = now(), updated = now(), attempts = 0
         WHERE id = $1 AND status = 'failed'
         RETURNING id, entrypoint, priority
     )
     INSERT INTO keyshop.pgqueuer_log (job_id, status, entrypoint, priority)
-    SELECT id, 'queued', entrypoint, priority FROM again
+    SELECT id, 'queued', entrypoint, priority FROM requeued
 """
 
-_FORGET_DEAD: Final = "DELETE FROM keyshop.pgqueuer WHERE id = $1 AND status = 'failed'"
+_DELETE_DEAD: Final = "DELETE FROM keyshop.pgqueuer WHERE id = $1 AND status = 'failed'"
 
-# A waiting job is late from the moment it may run; the others count from when they became so.
-_FIGURES: Final = """
+# A waiting job is late from the moment when it may run; the others count from their last change.
+_COUNT: Final = """
     SELECT entrypoint AS name,
         CASE status WHEN 'queued' THEN 'waiting' WHEN 'picked' THEN 'running' ELSE 'dead' END
             AS state,
@@ -81,64 +81,64 @@ _FIGURES: Final = """
     GROUP BY entrypoint, status ORDER BY entrypoint, status
 """
 
-# What a dead letter died of is kept as long as the letter.
-_FORGET_LOG: Final = """
+# The error of a dead job is kept as long as the job.
+_DELETE_EXPIRED_LOG: Final = """
     DELETE FROM keyshop.pgqueuer_log AS log
     WHERE created < $1
         AND NOT EXISTS (SELECT FROM keyshop.pgqueuer AS job WHERE job.id = log.job_id)
 """
-_FORGET_STATISTICS: Final = "DELETE FROM keyshop.pgqueuer_statistics WHERE created < $1"
+_DELETE_EXPIRED_STATISTICS: Final = "DELETE FROM keyshop.pgqueuer_statistics WHERE created < $1"
 
 
 class Job(msgspec.Struct, frozen=True):
     """
-    A fact that somebody further up acts on; it carries ids, never objects.
+    A fact that the worker acts on; it carries ids, never objects.
 
     Its name is stored and so never changes. A new field has a default, because old jobs are still
-    in the queue while new code starts.
+    in the queue when new code starts.
     """
 
     name: ClassVar[str]
 
 
 class JobState(StrEnum):
-    """What becomes of a job; one that succeeds leaves the queue."""
+    """The state of a job in the queue; a job that succeeds leaves it."""
 
     WAITING = "waiting"  # for its time, or for a worker
-    RUNNING = "running"  # a worker has it
-    DEAD = "dead"  # it failed for good, and waits for a person
+    RUNNING = "running"  # a worker has claimed it
+    DEAD = "dead"  # it failed for good and waits for a person
 
 
 class JobRow(msgspec.Struct, frozen=True):
-    """A job as the queue holds it."""
+    """A job in the queue."""
 
     id: JobId
     name: str
     state: JobState
     attempts: int
-    """How many were begun since it was enqueued or retried by hand; stopped ones do not count."""
+    """Since it was enqueued, or retried by hand; interrupted attempts do not count."""
 
     created_at: datetime
     next_run_at: datetime | None
-    """From when on a worker may take it; only of a waiting one."""
+    """The earliest time at which a worker may claim it; None unless it is waiting."""
 
     age_seconds: float
     last_error: str | None
-    """Class and sentence of what went wrong last."""
+    """Class and sentence of the last error."""
 
 
-class JobFigures(msgspec.Struct, frozen=True):
+class JobCount(msgspec.Struct, frozen=True):
     """How many jobs of one name are in one state."""
 
     name: str
     state: JobState
     jobs: int
     oldest_seconds: float
-    """How long the oldest has been late (waiting), at work (running) or given up (dead)."""
+    """How long the oldest has been late (waiting), running or dead."""
 
 
 class JobNotFound(NotFound):
-    """There is no dead letter of this id."""
+    """There is no dead job of this id."""
 
     def __init__(self, job_id: int) -> None:
         super().__init__(f"There is no dead job {job_id}; `keyshop jobs list --dead` shows them.")
@@ -148,9 +148,9 @@ async def enqueue(
     tx: Transaction, job: Job, *, run_after: timedelta = timedelta(0), priority: int = 0
 ) -> JobId:
     """
-    Store the job; a worker takes it once the transaction has committed and `run_after` has passed.
+    Store the job; a worker claims it after the transaction has committed and `run_after` passed.
 
-    Of several that wait, the one of the highest priority is taken first, then the oldest.
+    Of several waiting jobs, the one of the highest priority is claimed first, then the oldest.
     """
     job_id: int = await tx.fetchval(
         _ENQUEUE, job.name, msgspec.json.encode(job), priority, run_after
@@ -163,54 +163,54 @@ def decode_job(kind: type[_Job], payload: bytes | None) -> _Job:
     Return the job that `enqueue` stored.
 
     Raises:
-        msgspec.ValidationError: it is not one of this kind.
+        msgspec.ValidationError: the payload is not one of this kind.
     """
     return msgspec.json.decode(payload or b"{}", type=kind)
 
 
 async def list_jobs(reader: Reader, *, dead: bool = False, limit: int = 1000) -> list[JobRow]:
-    """Return the newest jobs in the queue, or the newest dead letters alone, newest first."""
+    """Return the newest jobs in the queue, or only the dead ones, newest first."""
     return [
-        msgspec.structs.replace(found, state=JobState(found.state))
-        for found in rows(JobRow, await reader.fetch(_LIST, dead, limit))
+        msgspec.structs.replace(job, state=JobState(job.state))
+        for job in rows(JobRow, await reader.fetch(_LIST, dead, limit))
     ]
 
 
-async def retry_job(tx: Transaction, job_id: int) -> None:
+async def retry_dead_job(tx: Transaction, job_id: int) -> None:
     """
-    Put a dead letter back into the queue, with all its attempts before it.
+    Put a dead job back into the queue, with all its attempts again.
 
     Raises:
-        JobNotFound: there is no dead letter of this id.
+        JobNotFound: there is no dead job of this id.
     """
-    await _change_dead(tx, _RETRY, job_id)
+    await _change_dead(tx, _RETRY_DEAD, job_id)
 
 
-async def forget_job(tx: Transaction, job_id: int) -> None:
+async def delete_dead_job(tx: Transaction, job_id: int) -> None:
     """
-    Drop a dead letter for good.
+    Delete a dead job.
 
     Raises:
-        JobNotFound: there is no dead letter of this id.
+        JobNotFound: there is no dead job of this id.
     """
-    await _change_dead(tx, _FORGET_DEAD, job_id)
+    await _change_dead(tx, _DELETE_DEAD, job_id)
 
 
 async def _change_dead(tx: Transaction, statement: str, job_id: int) -> None:
-    # An id beyond the column's range cannot be sent, and is nobody's.
+    # PostgreSQL would refuse an id beyond the column's range; no job has one.
     if not 0 < job_id < 2**63 or not await tx.execute(statement, job_id):
         raise JobNotFound(job_id)
 
 
-async def job_figures(reader: Reader) -> list[JobFigures]:
-    """Return how many jobs there are of each name and state; names without any are absent."""
+async def count_jobs(reader: Reader) -> list[JobCount]:
+    """Return how many jobs there are of each name and state; names without jobs are absent."""
     return [
-        msgspec.structs.replace(found, state=JobState(found.state))
-        for found in rows(JobFigures, await reader.fetch(_FIGURES))
+        msgspec.structs.replace(count, state=JobState(count.state))
+        for count in rows(JobCount, await reader.fetch(_COUNT))
     ]
 
 
-async def forget_finished_jobs(tx: Transaction, *, before: datetime) -> None:
-    """Delete the traces of jobs that left the queue; the log would grow for ever."""
-    await tx.execute(_FORGET_LOG, before)
-    await tx.execute(_FORGET_STATISTICS, before)
+async def delete_expired_job_log(tx: Transaction, *, before: datetime) -> None:
+    """Delete the log and statistics of finished jobs, which would grow for ever."""
+    await tx.execute(_DELETE_EXPIRED_LOG, before)
+    await tx.execute(_DELETE_EXPIRED_STATISTICS, before)

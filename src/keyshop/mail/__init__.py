@@ -1,1 +1,1 @@
-"""What the shop asks of any mailer, and how a mail is sent only once."""
+"""The protocol of mailers, and how a mail is sent only once."""

@@ -1,4 +1,4 @@
-"""What the shop asks of whoever carries its mails (gateways/mail does)."""
+"""The protocol of mailers, which gateways/mail implements, and its errors."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,53 +9,51 @@ from keyshop.kit.errors import Conflict, Invalid, Unavailable
 
 
 class Mail(Struct, frozen=True, kw_only=True):
-    """A mail to one person."""
+    """A mail to one address."""
 
     id: str
-    """The same for every attempt to send it; two of one id are one mail to a mail reader."""
+    """The same for every attempt: mail programs show two mails of one id as one."""
 
     to: str
     template: str
-    """The name of a subject, a text and a page; `values` fills them."""
+    """The name of a template with subject, text and HTML; `values` fills it."""
 
     values: Mapping[str, str]
 
 
 class MailRefused(Invalid):
-    """The mail server does not take this mail, and will not take it later."""
+    """The mail server refused the mail for good."""
 
 
 class MailUnavailable(Unavailable):
-    """The mail server is away, slow, broke off, or does not want the mail yet."""
+    """The mail server cannot be reached, does not answer, or refused the mail for now."""
 
 
 class MailUncertain(MailUnavailable):
-    """The mail server was given the whole mail, and nobody knows whether it took it."""
+    """The mail server received the whole mail and did not say whether it accepted it."""
 
     def __init__(self) -> None:
-        super().__init__("The mail server was given the mail and did not say that it has it.")
+        super().__init__("The mail server received the mail and did not confirm it.")
 
 
 class MailMaybeSent(Conflict):
-    """The outcome stayed unknown, and another copy might annoy; a person has to look."""
+    """The outcome stayed unknown; a person must look before another copy is sent."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The mail server was given the mail more than once and never said that it has it;"
-            " look for it in that server's log before you retry this job."
+            "The mail server received the mail more than once and never confirmed it; look for it in"
+            " that server's log before you retry this job."
         )
 
 
 class Mailer(Protocol):
-    """Sends mails."""
-
     async def send(self, mail: Mail) -> None:
         """
-        Hand the mail to the mail server, which has taken it when this returns.
+        Send the mail; when this returns, the mail server has accepted it.
 
         Raises:
-            MailRefused: it will never be taken.
-            MailUncertain: it may have been taken.
-            MailUnavailable: it was not taken; trying again may help.
+            MailRefused: it will never be accepted.
+            MailUncertain: it may have been accepted.
+            MailUnavailable: it was not accepted; a retry may help.
         """
         ...

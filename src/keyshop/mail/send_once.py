@@ -1,8 +1,8 @@
 """
-Which mails went out: a job that runs again finds its own here and sends nothing.
+The record of sent mails: a job that runs again finds its mail here and sends nothing.
 
-A mail server that took a mail and a database that is told of it are two; between them a process can
-die. Such a mail goes out again, under the same id.
+If the process dies after the mail server has accepted a mail and before the database has recorded
+it, the mail is sent again, under the same id.
 """
 
 import asyncio
@@ -28,32 +28,31 @@ _RECORD_UNANSWERED: Final = """
     RETURNING unanswered
 """
 
-_FORGET: Final = """
+_DELETE_OLD: Final = """
     DELETE FROM keyshop.sent_mails WHERE id = ANY(ARRAY(
         SELECT id FROM keyshop.sent_mails WHERE sent_at < $1 ORDER BY sent_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     ))
 """
 
-_AT_ONCE: Final = 10_000  # rows that one transaction forgets
+_BATCH_SIZE: Final = 10_000  # rows
 _MAX_UNANSWERED: Final = 2
 
-# How long a job that is stopped waits for the mail it has handed over, in seconds. In a little more
-# than that another worker may have the job, and the mail.
-_LAST_WAIT: Final = 2.0
+# How long a cancelled job waits for a mail that is being sent, in seconds. Soon afterwards another
+# worker may have the job, and send the mail again.
+_CANCEL_GRACE: Final = 2.0
 
 
 async def send_once(db: Database, mailer: Mailer, mail: Mail, *, now: datetime) -> bool:
     """
-    Send the mail and record it, unless that was done; tell whether it was sent now.
+    Send the mail and record it, unless that was done; return whether it was sent now.
 
-    When it is cancelled, a mail that is just being handed over has a moment left to be taken and
-    recorded.
+    On cancellation, a mail that is being sent has two seconds to be accepted and recorded.
 
     Raises:
-        MailRefused: it will never be taken.
-        MailMaybeSent: twice the server had it, and did not say what became of it.
-        MailUnavailable: trying again may help.
+        MailRefused: it will never be accepted.
+        MailMaybeSent: the server received it twice and never confirmed it.
+        MailUnavailable: a retry may help.
     """
     async with db.read() as reader:
         if await reader.fetchval(_IS_SENT, mail.id):
@@ -62,7 +61,7 @@ async def send_once(db: Database, mailer: Mailer, mail: Mail, *, now: datetime) 
     try:
         await asyncio.shield(sending)
     except asyncio.CancelledError:
-        await asyncio.wait({sending}, timeout=_LAST_WAIT)
+        await asyncio.wait({sending}, timeout=_CANCEL_GRACE)
         sending.cancel()
         await asyncio.wait({sending})
         raise
@@ -83,5 +82,5 @@ async def _send_and_record(db: Database, mailer: Mailer, mail: Mail, *, now: dat
 
 
 async def delete_old_sent_mails(tx: Transaction, before: datetime) -> int:
-    """Delete the record of mails sent before then, up to 10,000; return how many there were."""
-    return await tx.execute(_FORGET, before, _AT_ONCE)
+    """Delete the record of mails sent before then, up to 10,000; return how many were deleted."""
+    return await tx.execute(_DELETE_OLD, before, _BATCH_SIZE)

@@ -14,7 +14,7 @@ import structlog
 import uvloop
 
 from keyshop.assembly import Shop
-from keyshop.entrypoints.cli.parent import end_with
+from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.entrypoints.cli.session import shop
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
@@ -90,7 +90,7 @@ async def _keep_writing(writing: Writing, writer: _Writer) -> None:
 
 def main() -> None:
     """Carry out the order."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     uvloop.run(_write(msgspec.json.decode(sys.argv[1], type=Order)))
 
 

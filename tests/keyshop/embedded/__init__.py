@@ -1,1 +1,1 @@
-"""What is promised about the servers that keyshop starts itself."""
+"""Tests of the embedded servers."""

@@ -11,7 +11,7 @@ from tests.servers import open_home
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """An empty home. Whatever a test does to its servers, in the end none may run."""
+    """An empty home; after the test, none of its servers may run."""
     with open_home() as folder:
         home = folder / "home"
         yield home

@@ -1,4 +1,4 @@
-"""What tests ask an embedded server, from outside and without an event loop of their own."""
+"""Queries to an embedded server, for tests without an event loop."""
 
 import asyncio
 import socket
@@ -10,13 +10,13 @@ from keyshop.embedded.valkey import ValkeyServer
 
 
 def ask(url: str, *statements: str) -> object:
-    """Run the statements on a connection of their own and return the last one's first value."""
+    """Run the statements on a new connection and return the first value of the last one."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, _ask(url, statements)).result()
 
 
 def ask_valkey(server: ValkeyServer, command: str) -> str:
-    """Send a command, as written, and return the answer, as it came."""
+    """Send a raw command and return the raw answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(f"AUTH {server.password}\r\n{command}\r\nQUIT\r\n".encode())
         lines = b"".join(iter(lambda: connection.recv(4096), b"")).decode().split("\r\n")

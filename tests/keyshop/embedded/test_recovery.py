@@ -13,7 +13,7 @@ from keyshop.embedded.valkey import ValkeyServer
 from tests.keyshop.embedded.database import ask
 from tests.keyshop.embedded.users import get_server, kill, using, wait_until
 
-_FORGET = "DROP TABLE IF EXISTS sold"
+_DROP = "DROP TABLE IF EXISTS sold"
 
 
 def crash(server: PostgresServer) -> str:
@@ -26,10 +26,10 @@ def crash(server: PostgresServer) -> str:
 
 
 class TestKilledPostgres:
-    def test_is_started_again_on_its_old_port_with_all_its_data(self, used_home):
+    def test_is_restarted_on_its_old_port_with_all_its_data(self, used_home):
         with using("postgres", used_home), PostgresServer(used_home) as server:
             url = server.url
-            ask(url, _FORGET, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            ask(url, _DROP, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
             kill(get_server(used_home, "postgres"))
 
             server.ensure()
@@ -39,7 +39,7 @@ class TestKilledPostgres:
 
     def test_waits_for_a_session_that_outlives_the_server(self, used_home):
         with PostgresServer(used_home) as server:
-            ask(server.url, _FORGET, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            ask(server.url, _DROP, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
             sessions = get_server(used_home, "postgres").children()
             # Stopped, it cannot notice that its server is gone, and keeps the shared memory.
             survivor = next(
@@ -57,11 +57,11 @@ class TestKilledPostgres:
 
 
 class TestLeftovers:
-    def test_a_pid_file_that_names_somebody_else_or_nobody_is_harmless(self, used_home):
+    def test_a_pid_file_that_names_another_process_or_none_is_harmless(self, used_home):
         server = PostgresServer(used_home)
         left = crash(server)
         owner = server.data.stat()
-        # The pid was used again, by a process of the very account that PostgreSQL runs as.
+        # The pid was reused by a process of the account that PostgreSQL runs as.
         stranger = subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid)
         recycled = "\n".join([str(stranger.pid), *left.split("\n")[1:]])
         (server.data / "postmaster.pid").write_text(recycled)
@@ -106,7 +106,7 @@ class TestTakenPort:
         with ValkeyServer(home) as server:
             assert server.port == moved_to
 
-    def test_a_restart_stays_where_others_look_for_it(self, home):
+    def test_a_restart_keeps_the_port_that_others_use(self, home):
         with ValkeyServer(home) as server:
             kill(get_server(home, "valkey-server"))
             wait_until(lambda: is_free(server.port))  # its threads may end a moment later

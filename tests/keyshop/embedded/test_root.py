@@ -31,7 +31,7 @@ def closed(home):
 
 
 class TestRoot:
-    def test_an_unprivileged_account_runs_it_where_that_can_reach_the_data(self, home):
+    def test_an_unprivileged_account_runs_it_if_it_can_reach_the_data(self, home):
         with PostgresServer(home) as server:
             process = get_server(home, "postgres")
 
@@ -57,7 +57,7 @@ class TestRoot:
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
     @pytest.mark.skipif(not has_namespaces(), reason="this machine allows no user namespaces")
-    def test_goes_on_with_its_data_when_a_folder_above_was_closed(self, closed):
+    def test_keeps_its_data_when_a_parent_folder_was_closed(self, closed):
         closed.chmod(0o711)
         with PostgresServer(closed / "home") as server:
             ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")

@@ -14,7 +14,7 @@ from tests.keyshop.embedded.users import (
     wait_until,
 )
 
-_FORGET = "DROP TABLE IF EXISTS sold"
+_DROP = "DROP TABLE IF EXISTS sold"
 
 # A killed user cannot stop its server; the guardian does, at once, but a test machine may be busy.
 _SOON = 5.0
@@ -33,7 +33,7 @@ class TestSharing:
         second.leave()
         assert list_processes(home) == []
 
-    def test_one_that_leaves_does_not_wait_for_the_others(self, home):
+    def test_a_leaving_process_does_not_wait_for_the_others(self, home):
         with using("valkey", home):
             server = ValkeyServer(home)
             server.start()
@@ -41,7 +41,7 @@ class TestSharing:
 
             assert server.is_alive()
 
-    def test_a_server_is_there_for_whoever_comes_while_it_stops(self, home):
+    def test_a_server_that_stops_is_restarted_for_a_new_user(self, home):
         with ValkeyServer(home):
             pass
         for _ in range(5):
@@ -61,17 +61,17 @@ class TestSharing:
 
             assert one.is_alive()
 
-    def test_refuses_to_restart_what_was_not_started(self, home):
+    def test_refuses_to_restart_a_server_that_was_not_started(self, home):
         with pytest.raises(EmbeddedServerError, match="was not started"):
             ValkeyServer(home).ensure()
 
 
 class TestKilledUser:
-    def test_its_server_stops_and_its_data_is_there_at_the_next_start(self, used_home):
+    def test_leaves_no_server_and_the_next_start_finds_the_data(self, used_home):
         with using("postgres", used_home) as user:
             ask(
                 PostgresServer(used_home).url,
-                _FORGET,
+                _DROP,
                 "CREATE TABLE sold AS SELECT 42 AS n",
                 "SELECT 1",
             )
@@ -82,7 +82,7 @@ class TestKilledUser:
         with PostgresServer(used_home) as server:
             assert ask(server.url, "SELECT n FROM sold") == 42
 
-    def test_one_killed_during_its_first_start_does_no_harm(self, home):
+    def test_does_no_harm_during_the_first_start(self, home):
         interrupted = UserProcess("postgres", home)
         wait_until(lambda: list((home / "postgres").glob("data.new-*")) != [])
         interrupted.kill()

@@ -21,7 +21,7 @@ class TestValkeyServer:
         assert list(server.folder.glob("*.rdb")) == []
         assert list_processes(home) == []
 
-    def test_refuses_whoever_has_no_password(self, home):
+    def test_refuses_a_client_without_the_password(self, home):
         with (
             ValkeyServer(home) as server,
             socket.create_connection(("127.0.0.1", server.port), timeout=5) as stranger,
@@ -30,14 +30,14 @@ class TestValkeyServer:
 
             assert stranger.recv(100).startswith(b"-NOAUTH")
 
-    def test_shows_its_password_to_nobody_else(self, home):
+    def test_hides_its_password_from_other_accounts(self, home):
         with ValkeyServer(home) as server:
             command_lines = [" ".join(process.cmdline()) for process in list_processes(home)]
 
             assert not any(server.password in line for line in command_lines)
             assert {path.stat().st_mode & 0o777 for path in server.folder.iterdir()} == {0o600}
 
-    def test_is_started_again_on_its_old_port_after_a_kill(self, home):
+    def test_is_restarted_on_its_old_port_after_a_kill(self, home):
         with ValkeyServer(home) as server, ValkeyServer(home) as other:
             url = server.url
             kill(get_server(home, "valkey-server"))

@@ -1,4 +1,4 @@
-"""Processes that use an embedded server, and a look at what runs below a home."""
+"""Processes that use an embedded server, and the processes that belong to a home."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def get_server(home: Path, name: str) -> psutil.Process:
 
 
 def get_guardian(home: Path) -> psutil.Process:
-    """Return the process that stops the server when nobody uses it any more; it may be starting."""
+    """Return the guardian, which stops the server once it has no users; it may be starting."""
     wait_until(lambda: len(_guardians(home)) == 1, seconds=10)
     (found,) = _guardians(home)
     return found
@@ -73,13 +73,13 @@ def _guardians(home: Path) -> list[psutil.Process]:
 
 
 def kill(process: psutil.Process) -> None:
-    """Kill a process, whoever started it, and wait until the kernel has freed what it held."""
+    """Kill any process and wait until the kernel has freed its locks and ports."""
     process.kill()
     wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
 def wait_until(is_true: Callable[[], bool], *, seconds: float = _SECONDS) -> None:
-    """Return as soon as it is true; fail when it takes too long."""
+    """Wait until the condition is true; fail when it takes too long."""
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline, "it did not become true in time"

@@ -14,13 +14,13 @@ from keyshop.kit.jobs import (
     JobId,
     JobRow,
     JobState,
+    count_jobs,
     decode_job,
+    delete_dead_job,
+    delete_expired_job_log,
     enqueue,
-    forget_finished_jobs,
-    forget_job,
-    job_figures,
     list_jobs,
-    retry_job,
+    retry_dead_job,
 )
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ async def put(
 
 
 async def put_dead(db: Database, game_id: str) -> JobId:
-    """Leave behind what a worker leaves of a job that failed for good."""
+    """Enqueue a job and mark it dead, as a worker does when it failed for good."""
     job_id = await put(db, game_id)
     failure = {"exception_type": "OutOfStock", "exception_message": "Too few keys are left."}
     async with db.transaction() as tx:
@@ -72,7 +72,7 @@ class TestEnqueue:
         assert job.last_error is None
         assert job.age_seconds >= 0
 
-    async def test_stores_nothing_when_its_cause_is_undone(self, db: Database):
+    async def test_stores_nothing_when_its_cause_is_rolled_back(self, db: Database):
         with suppress(ZeroDivisionError):
             async with db.transaction() as tx:
                 await enqueue(tx, KeysArrived(game_id="game-1"))
@@ -106,12 +106,12 @@ class TestDecodeJob:
         assert json.loads(payload) == {"game_id": "game-1", "seen_at": "2026-11-22T12:00:00Z"}
         assert decode_job(KeysArrived, payload) == stored
 
-    def test_reads_jobs_of_yesterday_that_lack_what_is_new(self):
+    def test_reads_old_jobs_that_lack_new_fields(self):
         assert decode_job(KeysArrived, b'{"game_id": "game-1"}').seen_at is None
 
 
 class TestListJobs:
-    async def test_shows_dead_letters_with_what_they_died_of(self, db: Database):
+    async def test_shows_dead_jobs_with_their_last_error(self, db: Database):
         await put(db, "game-1")
         dead_id = await put_dead(db, "game-2")
 
@@ -122,7 +122,7 @@ class TestListJobs:
         assert dead.next_run_at is None
         assert len(await queue(db)) == 2
 
-    async def test_shows_what_died_last_however_much_died_before(self, db: Database):
+    async def test_shows_the_newest_dead_jobs_within_the_limit(self, db: Database):
         _, *last = [await put_dead(db, game) for game in ("game-1", "game-2", "game-3")]
 
         async with db.read() as reader:
@@ -131,25 +131,25 @@ class TestListJobs:
         assert [job.id for job in shown] == last[::-1]
 
 
-class TestForgetJob:
-    async def test_drops_a_dead_letter_alone(self, db: Database):
+class TestDeleteDeadJob:
+    async def test_deletes_only_a_dead_job(self, db: Database):
         waiting_id, dead_id = await put(db, "game-1"), await put_dead(db, "game-2")
 
         async with db.transaction() as tx:
-            await forget_job(tx, dead_id)
+            await delete_dead_job(tx, dead_id)
         with pytest.raises(NotFound, match=f"no dead job {waiting_id}"):
             async with db.transaction() as tx:
-                await forget_job(tx, waiting_id)
+                await delete_dead_job(tx, waiting_id)
 
         assert [job.id for job in await queue(db)] == [waiting_id]
 
 
-class TestRetryJob:
-    async def test_puts_a_dead_letter_back_with_all_its_attempts(self, db: Database):
+class TestRetryDeadJob:
+    async def test_requeues_a_dead_job_with_all_its_attempts(self, db: Database):
         dead_id = await put_dead(db, "game-1")
 
         async with db.transaction() as tx:
-            await retry_job(tx, dead_id)
+            await retry_dead_job(tx, dead_id)
 
         (job,) = await queue(db)
         assert (job.state, job.attempts) == (JobState.WAITING, 0)
@@ -159,23 +159,23 @@ class TestRetryJob:
 
         with pytest.raises(NotFound, match=f"no dead job {job_id}"):
             async with db.transaction() as tx:
-                await retry_job(tx, job_id)
+                await retry_dead_job(tx, job_id)
 
-    @pytest.mark.parametrize("nobodys", [0, -1, 4711, 2**63])
-    async def test_refuses_an_id_that_is_nobodys(self, db: Database, nobodys: int):
+    @pytest.mark.parametrize("unknown_id", [0, -1, 4711, 2**63])
+    async def test_refuses_an_unknown_id(self, db: Database, unknown_id: int):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
-                await retry_job(tx, nobodys)
+                await retry_dead_job(tx, unknown_id)
 
 
-class TestJobFigures:
+class TestCountJobs:
     async def test_counts_by_name_and_state(self, db: Database):
         await put(db, "game-1")
         await put(db, "game-2", run_after=timedelta(hours=1))
         await put_dead(db, "game-3")
 
         async with db.read() as reader:
-            figures = await job_figures(reader)
+            figures = await count_jobs(reader)
 
         counted = {(figure.name, figure.state): figure.jobs for figure in figures}
         assert counted == {
@@ -187,20 +187,20 @@ class TestJobFigures:
         await put(db, "game-1", run_after=timedelta(hours=1))
 
         async with db.read() as reader:
-            (figure,) = await job_figures(reader)
+            (figure,) = await count_jobs(reader)
 
         assert figure.oldest_seconds == 0
 
 
-class TestForgetFinishedJobs:
-    async def test_keeps_what_a_dead_letter_died_of(self, db: Database):
+class TestDeleteExpiredJobLog:
+    async def test_keeps_the_error_of_a_dead_job(self, db: Database):
         await put_dead(db, "game-1")
         async with db.transaction() as tx:
             await tx.execute(
                 "INSERT INTO keyshop.pgqueuer_log (job_id, status, priority, entrypoint)"
                 " VALUES (4711, 'successful', 0, 'keys.arrived')"
             )
-            await forget_finished_jobs(tx, before=datetime.now(UTC) + timedelta(minutes=1))
+            await delete_expired_job_log(tx, before=datetime.now(UTC) + timedelta(minutes=1))
             kept = await tx.fetch("SELECT DISTINCT job_id FROM keyshop.pgqueuer_log")
 
         (dead,) = await queue(db, dead=True)

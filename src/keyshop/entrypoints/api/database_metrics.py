@@ -10,7 +10,7 @@ from keyshop.kit.cache.statistics import read_statistics
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.kit.jobs import job_figures
+from keyshop.kit.jobs import count_jobs
 from keyshop.sync.quarantine_queries import count_quarantined
 from keyshop.sync.queries import list_run_totals
 
@@ -66,7 +66,7 @@ async def _job_metrics(reader: Reader) -> list[Metric]:
     oldest = GaugeMetricFamily(
         "keyshop_jobs_oldest_seconds", "Age of the oldest job.", labels=_JOB_LABELS
     )
-    for group in await job_figures(reader):
+    for group in await count_jobs(reader):
         jobs.add_metric([group.name, group.state], group.jobs)
         oldest.add_metric([group.name, group.state], group.oldest_seconds)
     return [jobs, oldest]

@@ -10,26 +10,27 @@ import typer
 import uvicorn
 import uvloop
 
-from keyshop.assembly import Servers, Shop, open_servers, open_shop, supplier_url
+from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.entrypoints.api.app import ApiOptions, create_app
 from keyshop.entrypoints.api.database_metrics import read_database_metrics
 from keyshop.entrypoints.api.health import CheckResult
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
-from keyshop.entrypoints.cli.parent import ExitWith, end_with, until_told
+from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent, until_stopped
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.cache.redis.ping import ping_redis
 from keyshop.kit.errors import Conflict
 from keyshop.kit.ttl_memo import TtlMemo
+from keyshop.servers import Servers, open_servers
 from keyshop.settings import Settings
 from keyshop.supplier.errors import SupplierError
 
 app = typer.Typer()
 
 _BACKLOG: Final = 2048
-_GRACE: Final = 10  # seconds for requests under way when the process is told to stop
-_SUPPLIER_EVERY: Final = 60.0  # seconds: a look at the supplier costs one call of its budget
-_LOOK_EVERY: Final = 0.5  # seconds
-# Whoever waits for a row keeps a connection from everybody else.
+_GRACE: Final = 10  # seconds for running requests when the process is stopped
+_SUPPLIER_CHECK_INTERVAL: Final = 60.0  # seconds: each check costs one call of the budget
+_POLL_INTERVAL: Final = 0.5  # seconds
+# A request that waits for a locked row keeps its connection from all others.
 _LOCK_TIMEOUT: Final = 3.0  # seconds
 
 
@@ -38,17 +39,17 @@ def api(
     exit_with: ExitWith = None,
     socket_fd: Annotated[int | None, typer.Option("--socket", hidden=True)] = None,
 ) -> None:
-    """Run the API alone, in as many processes as KEYSHOP_WORKERS says."""
-    end_with(exit_with)
+    """Run only the API, in KEYSHOP_WORKERS processes."""
+    exit_with_parent(exit_with)
     settings = read_settings()
-    # The web server passes on the signal that stopped it, when it has stopped.
-    with until_told():
+    # Once it has stopped, the web server raises the signal that stopped it again.
+    with until_stopped():
         if socket_fd is not None:
             _serve(settings, socket.socket(fileno=socket_fd))
         elif settings.keyshop_workers == 1:
             _serve(settings, _listen(settings))
         else:
-            _serve_together(settings, _listen(settings))
+            _serve_in_processes(settings, _listen(settings))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -58,30 +59,30 @@ def _listen(settings: Settings) -> socket.socket:
         return socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
         raise Conflict(
-            f"Port {settings.keyshop_port} of {settings.keyshop_host} cannot be had"
-            f" ({error.strerror}); choose another with KEYSHOP_PORT."
+            f"Cannot listen on port {settings.keyshop_port} of {settings.keyshop_host}"
+            f" ({error.strerror}); choose another port with KEYSHOP_PORT."
         ) from error
 
 
-def _serve_together(settings: Settings, listening: socket.socket) -> None:
-    """Share the socket among processes of one role, and keep them running."""
+def _serve_in_processes(settings: Settings, listening: socket.socket) -> None:
+    """Share the socket among API processes, and restart those that die."""
     command = keyshop_command("api", "--socket", str(listening.fileno()))
     with Children() as children:
         for number in range(1, settings.keyshop_workers + 1):
             children.start(Child(f"api {number}", command, pass_fds=[listening.fileno()]))
         while True:
-            time.sleep(_LOOK_EVERY)
-            children.revive()
+            time.sleep(_POLL_INTERVAL)
+            children.restart_dead()
 
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
     with ExitStack() as servers, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_answer(settings, servers.enter_context(open_servers(settings)), listening))
+        runner.run(_serve_shop(settings, servers.enter_context(open_servers(settings)), listening))
 
 
-async def _answer(settings: Settings, servers: Servers, listening: socket.socket) -> None:
+async def _serve_shop(settings: Settings, servers: Servers, listening: socket.socket) -> None:
     async with open_shop(settings, servers, lock_timeout=_LOCK_TIMEOUT) as shop:
-        supplier = TtlMemo(lambda: _ask_supplier(shop), seconds=_SUPPLIER_EVERY)
+        supplier = TtlMemo(lambda: _check_supplier(shop), seconds=_SUPPLIER_CHECK_INTERVAL)
         options = ApiOptions(
             checks={"redis": lambda: ping_redis(servers.redis_url), "g2a": supplier},
             trusted_proxies=settings.trusted_proxies,
@@ -99,14 +100,14 @@ async def _answer(settings: Settings, servers: Servers, listening: socket.socket
             log_config=None,
             access_log=False,
             server_header=False,
-            # The shop reads them itself: the server would believe whoever is on this machine.
+            # The shop reads these headers itself: the server would trust every local client.
             proxy_headers=False,
             timeout_graceful_shutdown=_GRACE,
         )
         await uvicorn.Server(config).serve(sockets=[listening])
 
 
-async def _ask_supplier(shop: Shop) -> CheckResult:
+async def _check_supplier(shop: Shop) -> CheckResult:
     try:
         await shop.supplier.list_products(1)
     except SupplierError:

@@ -1,4 +1,4 @@
-"""What must stay out of a database that keyshop took over: it holds a real shop."""
+"""What is kept out of an attached database, because it holds a real shop."""
 
 from typing import Final
 
@@ -8,15 +8,16 @@ from keyshop.schema.status import was_made_by_keyshop
 
 
 class SimulatorRefused(Conflict):
-    """The simulator's products would go into a real shop."""
+    """A sync would write the simulator's products into a real shop."""
 
     def __init__(self) -> None:
         super().__init__(NO_SUPPLIER)
 
 
 NO_SUPPLIER: Final = (
-    "The database is attached and no supplier is given: the simulator's products, prices and stock"
-    " stay out of it. Set G2A_API_URL, G2A_CLIENT_ID, G2A_EMAIL and G2A_CLIENT_SECRET to synchronise."
+    "The database is attached and no supplier is configured. The simulator's products are never"
+    " written to an attached database; to synchronise, set G2A_API_URL, G2A_CLIENT_ID, G2A_EMAIL and"
+    " G2A_CLIENT_SECRET."
 )
 
 
@@ -27,5 +28,5 @@ async def is_attached(shop: Shop) -> bool:
 
 
 async def may_synchronise(shop: Shop) -> bool:
-    """Test whether what the supplier says may go into the shop's database."""
+    """Test whether the supplier's products may be written to the shop's database."""
     return not (shop.settings.uses_simulator and await is_attached(shop))

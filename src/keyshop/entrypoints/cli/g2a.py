@@ -1,4 +1,4 @@
-"""`keyshop g2a ...`: ask the supplier."""
+"""`keyshop g2a ...`: query the supplier."""
 
 import asyncio
 from time import perf_counter
@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def ping(as_json: AsJson = False) -> None:
-    """Make one call, and tell whether the supplier answered and how fast."""
+    """Call the supplier once, and show how fast it answers."""
     url, total, milliseconds = asyncio.run(_ping())
     if as_json:
         print_json({"url": url, "total": total, "milliseconds": milliseconds})
@@ -28,10 +28,12 @@ def ping(as_json: AsJson = False) -> None:
 
 @app.command()
 def product(
-    product_id: Annotated[str, typer.Argument(metavar="ID", help="The supplier's id, 14 digits.")],
+    product_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The supplier's product id, 14 digits.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Show what the supplier says of one product now."""
+    """Show the supplier's current data of one product."""
     found = asyncio.run(_product(product_id))
     if as_json:
         print_json(found)
@@ -42,21 +44,21 @@ def product(
 
 @app.command()
 def budget(as_json: AsJson = False) -> None:
-    """Show how much of the supplier's call budget is left for the moment."""
+    """Show the limit on calls to the supplier, and when the next call is allowed."""
     view = asyncio.run(_budget())
     if as_json:
         print_json(view)
         return
     typer.echo(f"{view.limit} calls in {view.window_seconds:g} s, shared by all processes.")
-    wait = f"in {view.wait_seconds:.1f} s" if view.wait_seconds > 0 else "at once"
-    typer.echo(f"The next call may be made {wait}.")
+    wait = f"in {view.wait_seconds:.1f} s" if view.wait_seconds > 0 else "now"
+    typer.echo(f"The next call is allowed {wait}.")
 
 
 async def _ping() -> tuple[str, int, float]:
     async with shop() as parts:
-        began = perf_counter()
+        started = perf_counter()
         page = await parts.supplier.list_products(1)
-        return supplier_url(parts.settings), page.total, (perf_counter() - began) * 1000
+        return supplier_url(parts.settings), page.total, (perf_counter() - started) * 1000
 
 
 async def _product(product_id: str) -> Product:

@@ -1,4 +1,4 @@
-"""`keyshop jobs ...`: the queue of the worker."""
+"""`keyshop jobs ...`: the worker's queue."""
 
 import asyncio
 from datetime import timedelta
@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from keyshop.entrypoints.cli.output import print_json, print_table
+from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import database
-from keyshop.kit.jobs import JobRow, forget_job, list_jobs, retry_job
+from keyshop.kit.jobs import JobRow, delete_dead_job, list_jobs, retry_dead_job
 
-app = typer.Typer(help="The queue of the worker.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 _COLUMNS = ("id", "name", "state", "attempts", "age", "next run", "last error")
 
@@ -18,9 +18,9 @@ _COLUMNS = ("id", "name", "state", "attempts", "age", "next run", "last error")
 @app.command("list")
 def list_command(
     dead: Annotated[bool, typer.Option("--dead", help="Only jobs that failed for good.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the newest 1000 jobs that wait, run, or failed for good."""
+    """List the newest 1000 jobs that are waiting, running or dead."""
     found = asyncio.run(_list(dead=dead))
     if as_json:
         print_json({"jobs": found})
@@ -31,27 +31,27 @@ def list_command(
 @app.command("retry")
 def retry_command(
     job_id: Annotated[int, typer.Argument(metavar="ID", help="The dead job.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put a dead job back into the queue."""
     asyncio.run(_retry(job_id))
     if as_json:
         print_json({"retried": job_id})
     else:
-        typer.echo(f"Job {job_id} waits in the queue again.")
+        typer.echo(f"Job {job_id} is in the queue again.")
 
 
 @app.command("forget")
 def forget_command(
     job_ids: Annotated[list[int], typer.Argument(metavar="ID...", help="The dead jobs.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Drop dead jobs for good; all of them, or none when one is not there."""
+    """Delete dead jobs: all that are named, or none if one of them does not exist."""
     asyncio.run(_forget(job_ids))
     if as_json:
         print_json({"forgotten": job_ids})
     else:
-        typer.echo(f"Forgotten: {', '.join(map(str, job_ids))}.")
+        typer.echo(f"Deleted: {', '.join(map(str, job_ids))}.")
 
 
 async def _list(*, dead: bool) -> list[JobRow]:
@@ -61,13 +61,13 @@ async def _list(*, dead: bool) -> list[JobRow]:
 
 async def _retry(job_id: int) -> None:
     async with database() as db, db.transaction() as tx:
-        await retry_job(tx, job_id)
+        await retry_dead_job(tx, job_id)
 
 
 async def _forget(job_ids: list[int]) -> None:
     async with database() as db, db.transaction() as tx:
         for job_id in job_ids:
-            await forget_job(tx, job_id)
+            await delete_dead_job(tx, job_id)
 
 
 def _cells(job: JobRow) -> tuple[object, ...]:

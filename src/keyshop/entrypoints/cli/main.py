@@ -1,4 +1,4 @@
-"""The `keyshop` command: finds the subcommand, and turns refusals into a sentence and a status."""
+"""The `keyshop` command: runs the subcommand; turns errors into a sentence and an exit status."""
 
 import sys
 from collections.abc import Sequence
@@ -12,38 +12,38 @@ from keyshop.kit.errors import ShopError
 from keyshop.kit.metrics import share_metrics
 from keyshop.supplier.errors import SupplierError
 
-# The modules beside this one that define a command, or a group of them, as `app`.
+# Modules of this package that define a command, or a group of commands, as `app`.
 _COMMANDS: Final = {
     "up": "Run the whole shop in this terminal.",
-    "api": "Run the API alone.",
-    "worker": "Run the worker with its schedule alone.",
-    "db": "The database's schema.",
-    "sync": "Bring the supplier's catalogue and stock into the shop.",
-    "users": "Customers, and those who run the shop.",
-    "cache": "What is kept in Redis, and whether it is trusted.",
-    "jobs": "The queue of the worker.",
-    "g2a": "Ask the supplier.",
+    "api": "Run only the API.",
+    "worker": "Run only the worker, with its schedule.",
+    "db": "Migrate the database; attach one that Prisma made.",
+    "sync": "Synchronise the supplier's catalogue and stock.",
+    "users": "Manage customers and administrators.",
+    "cache": "Show and clear the cache.",
+    "jobs": "List, retry and delete jobs of the worker.",
+    "g2a": "Query the supplier.",
 }
 
 
 def main() -> None:
-    """Run the command line; exits with 0, 1 (refused or failed, with a sentence) or 2 (usage)."""
+    """Run the command line; exit with 0, 1 (refused or failed, with a sentence) or 2 (usage)."""
     try:
         build(sys.argv[1:])()
-    except (ShopError, SupplierError) as refusal:
-        typer.echo(f"keyshop: {refusal}", err=True)
+    except (ShopError, SupplierError) as error:
+        typer.echo(f"keyshop: {error}", err=True)
         sys.exit(1)
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
     """
-    Return the command line, with the subcommand that is called and the names of the others.
+    Return the command line: the called subcommand, and of the others only name and help.
 
-    Importing all of them would take longer than `--help` may.
+    Importing all of them would make every command slow to start.
     """
     called = next((word for word in arguments if not word.startswith("-")), None)
     if called in _COMMANDS and "--help" not in arguments:
-        _count_with_the_others()
+        _share_metrics()
     app = typer.Typer(
         help="The backend of a shop that sells digital game keys.",
         no_args_is_help=True,
@@ -51,28 +51,30 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     for name, line in _COMMANDS.items():
-        app.add_typer(_load(name) if name == called else _name_only(), name=name, help=line)
+        app.add_typer(
+            _import_command(name) if name == called else _placeholder(), name=name, help=line
+        )
     return app
 
 
-def _count_with_the_others() -> None:
+def _share_metrics() -> None:
     settings = import_module("keyshop.settings").load_settings()
     make_home(settings.keyshop_home)
     share_metrics(settings.metrics_folder)
 
 
-def _load(name: str) -> typer.Typer:
+def _import_command(name: str) -> typer.Typer:
     app = import_module(f"keyshop.entrypoints.cli.{name}").app
     if not isinstance(app, typer.Typer):
         raise TypeError(f"{name}.app is no Typer application.")
     return app
 
 
-def _name_only() -> typer.Typer:
+def _placeholder() -> typer.Typer:
     app = typer.Typer()
     app.callback(invoke_without_command=True)(_nothing)
     return app
 
 
 def _nothing() -> None:
-    """Stand for a command that is only listed."""
+    """Do nothing; the command is only listed."""

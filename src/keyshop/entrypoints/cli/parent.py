@@ -1,4 +1,4 @@
-"""How a process ends: when it is told to, and when the one that started it is gone."""
+"""How a process ends: on a signal, and when its parent is gone."""
 
 import os
 import signal
@@ -13,18 +13,20 @@ import typer
 
 ExitWith = Annotated[
     int | None,
-    typer.Option("--exit-with", hidden=True, help="End when this process is no longer the parent."),
+    typer.Option(
+        "--exit-with", hidden=True, help="Exit when this process is no longer the parent."
+    ),
 ]
 
-_EVERY: Final = 0.5  # seconds
-_GRACE: Final = 1.2  # seconds: nobody is left who waits for a clean end
+_POLL_INTERVAL: Final = 0.5  # seconds
+_GRACE: Final = 1.2  # seconds: with its parent gone, a process need not end cleanly
 
 
 @contextmanager
-def until_told() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the block, and go on behind it as after a good end."""
+def until_stopped() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block; what follows it runs as after a normal end."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Set in any case: a shell that starts a command in the background has it ignore Ctrl-C.
+        # A shell that starts a command in the background makes it ignore Ctrl-C.
         signal.signal(number, _interrupt)
     try:
         yield
@@ -36,15 +38,15 @@ def _interrupt(_: int, __: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def end_with(parent: int | None) -> None:
-    """End this process, within two seconds, once `parent` is not its parent; None: never."""
+def exit_with_parent(parent: int | None) -> None:
+    """Exit within two seconds after `parent` stops being this process's parent; None: never."""
     if parent is not None:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(_EVERY)
+        time.sleep(_POLL_INTERVAL)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE)
     os.kill(os.getpid(), signal.SIGKILL)

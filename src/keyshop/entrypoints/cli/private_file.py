@@ -1,4 +1,4 @@
-"""Files with what only their owner may read."""
+"""Files that only their owner may read."""
 
 import os
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from keyshop.kit.errors import Conflict
 @contextmanager
 def new_private_file(path: Path) -> Iterator[BinaryIO]:
     """
-    Lend a file that was not there and that only its owner may read; an error takes it away again.
+    Create a file that only its owner may read, and lend it; an error deletes it again.
 
     Raises:
-        Conflict: it is there already, or cannot be written.
+        Conflict: the file exists already, or cannot be written.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

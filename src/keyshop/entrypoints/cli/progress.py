@@ -13,7 +13,7 @@ from keyshop.sync.run import Report
 
 @contextmanager
 def sync_progress(kind: RunKind) -> Iterator[Report]:
-    """Show on standard error how far a run is, by what its reports say."""
+    """Show the progress of a run on standard error; the yielded function takes its reports."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -19,36 +19,36 @@ from keyshop.sync.rules import RunKind, RunState
 
 app = typer.Typer(no_args_is_help=True)
 
-Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The most rows to show.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Maximum number of rows.")]
 
 _COLUMNS = ("started (UTC)", "kind", "state", "seconds", "products", "added", "updated", "reason")
 
 
 @app.command()
 def full(as_json: AsJson = False) -> None:
-    """Read the supplier's whole catalogue; exits with 1 when it was not read to its end."""
+    """Read the supplier's whole catalogue; exit with 1 if the run stays incomplete."""
     _finish(run_fast(_run(RunKind.FULL)), as_json=as_json)
 
 
 @app.command()
 def stock(as_json: AsJson = False) -> None:
-    """Bring the supplier's prices and stock to the games that the shop has."""
+    """Update prices and stock of the shop's games; exit with 1 if the run stays incomplete."""
     _finish(run_fast(_run(RunKind.STOCK)), as_json=as_json)
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show the newest run of each kind and what went wrong in it."""
+    """Show the latest run of each kind, and its errors."""
     runs, errors, quarantined = asyncio.run(_status())
     if as_json:
         print_json({"runs": runs, "errors": errors, "quarantined": quarantined})
         return
     for run in runs:
-        print_record(f"Newest {run.kind.label}", _facts(run))
+        print_record(f"Latest {run.kind.label}", _facts(run))
         if errors[run.id]:
             rows = [(error.page, error.reason) for error in errors[run.id]]
-            print_table("What went wrong in it", ("page", "reason"), rows)
-    typer.echo(f"In quarantine: {quarantined}; `keyshop sync quarantine` lists them.")
+            print_table("Errors of this run", ("page", "reason"), rows)
+    typer.echo(f"Products in quarantine: {quarantined}; `keyshop sync quarantine` lists them.")
 
 
 @app.command()
@@ -63,7 +63,7 @@ def runs(as_json: AsJson = False, limit: Limit = 20) -> None:
 
 @app.command()
 def quarantine(as_json: AsJson = False, limit: Limit = 100) -> None:
-    """List the supplier's products that are not believed, and why."""
+    """List the supplier's products in quarantine, each with its reason."""
     found = asyncio.run(_quarantine(limit))
     if as_json:
         print_json({"quarantine": found})
@@ -89,7 +89,7 @@ async def _run(kind: RunKind) -> Run:
             raise SimulatorRefused
         for earlier in await mark_interrupted_runs(parts.db, now=utc_now()):
             typer.echo(f"The {earlier.kind.label} of {earlier.started_at:%F %T} UTC was interrupted"
-                       f" after {earlier.products} products; what it wrote is kept.", err=True)  # fmt: skip
+                       f" after {earlier.products} products; its changes are kept.", err=True)  # fmt: skip
         with sync_progress(kind) as report:
             if kind is RunKind.FULL:
                 return await parts.run_full_sync(report)

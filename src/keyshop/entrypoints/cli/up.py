@@ -1,4 +1,4 @@
-"""`keyshop up`: everything in one terminal."""
+"""`keyshop up`: the whole shop in one terminal."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 import structlog
 import typer
 
-from keyshop.assembly import Servers, Shop, embedded_servers, open_servers, open_shop, supplier_url
+from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.catalog.fill_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.locks import open_lock, try_acquire_exclusive
@@ -29,7 +29,7 @@ from keyshop.entrypoints.cli.demo import (
     warn_of_network,
 )
 from keyshop.entrypoints.cli.loop import run_fast
-from keyshop.entrypoints.cli.parent import until_told
+from keyshop.entrypoints.cli.parent import until_stopped
 from keyshop.entrypoints.cli.progress import sync_progress
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.clock import utc_now
@@ -37,6 +37,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.kit.metrics import delete_ended_metrics
 from keyshop.schema import migrate
+from keyshop.servers import Servers, embedded_servers, open_servers
 from keyshop.settings import Environment, Settings
 from keyshop.sync import queries
 from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
@@ -45,24 +46,24 @@ from keyshop.sync.rules import RunKind
 app = typer.Typer()
 _log = structlog.get_logger(__name__)
 
-_EVERY: Final = 0.5  # seconds between looks at the processes that should run
-_SERVERS_EVERY: Final = 2.0  # seconds between looks at the servers: each is a login
-_MAX_START: Final = 60.0  # seconds
+_POLL_INTERVAL: Final = 0.5  # seconds between checks of the child processes
+_SERVER_POLL_INTERVAL: Final = 2.0  # seconds between checks of the servers: each check is a login
+_START_TIMEOUT: Final = 60.0  # seconds
 
 
 @app.callback(invoke_without_command=True)
 def up(
-    no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave demo data out.")] = False,
+    no_seed: Annotated[bool, typer.Option("--no-seed", help="Do not add demo data.")] = False,
 ) -> None:
-    """Run the whole shop in this terminal; Ctrl-C stops it, a second start goes on with the data."""
+    """Run the whole shop in this terminal; Ctrl-C stops it, and the next start keeps the data."""
     settings = read_settings(shows_progress=True)
-    with until_told(), ExitStack() as stack:
+    with until_stopped(), ExitStack() as stack:
         _run(settings, stack, seed=not no_seed)
     typer.echo("Stopped.", err=True)
 
 
 def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
-    stack.enter_context(_alone(settings.keyshop_home))
+    stack.enter_context(_only_one(settings.keyshop_home))
     _refuse_taken_ports(settings)
     delete_ended_metrics(settings.metrics_folder)
     embedded = [stack.enter_context(_started(server)) for server in embedded_servers(settings)]
@@ -73,22 +74,22 @@ def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
     children = stack.enter_context(Children())
     if settings.uses_simulator:
         _start_simulator(settings, children)
-    accounts = run_fast(_fill(settings, servers, seed=seed))
+    accounts = run_fast(_prepare_shop(settings, servers, seed=seed))
     children.start(Child("api", keyshop_command("api")))
     children.start(Child("worker", keyshop_command("worker")))
     _wait_for(f"{_local_url(settings)}/live", what="The API", children=children)
-    _tell(settings, accounts)
+    _print_addresses(settings, accounts)
     _keep_running(embedded, children)
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Refuse to run twice on one home."""
+def _only_one(home: Path) -> Iterator[None]:
+    """Refuse a second `keyshop up` on one home."""
     lock = open_lock(home / "up.lock")
     if not try_acquire_exclusive(lock):
         raise Conflict(
             f"keyshop is up already with its data in {home};"
-            " set KEYSHOP_HOME, KEYSHOP_PORT and SIMULATOR_PORT to run a second shop."
+            " to run a second shop, set KEYSHOP_HOME, KEYSHOP_PORT and SIMULATOR_PORT."
         )
     yield
 
@@ -100,15 +101,15 @@ def _refuse_taken_ports(settings: Settings) -> None:
     for variable, port in ports.items():
         if not is_free(port):
             raise Conflict(
-                f"Port {port} is taken by another program; choose another with {variable}."
+                f"Port {port} is taken by another program; choose another port with {variable}."
             )
 
 
 @contextmanager
 def _started(server: SharedServer) -> Iterator[SharedServer]:
-    began = time.monotonic()
+    started = time.monotonic()
     with server:
-        typer.echo(f"{server.title} is ready ({time.monotonic() - began:.1f} s).")
+        typer.echo(f"{server.title} is ready ({time.monotonic() - started:.1f} s).")
         yield server
 
 
@@ -131,14 +132,16 @@ def simulator_command(settings: Settings, *, state: Path) -> list[str]:
     ]  # fmt: skip
 
 
-async def _fill(settings: Settings, servers: Servers, *, seed: bool) -> list[DemoAccount]:
-    """Bring in what a shop needs to be looked at; return the accounts to look at it with."""
+async def _prepare_shop(settings: Settings, servers: Servers, *, seed: bool) -> list[DemoAccount]:
+    """Run the first sync and add demo data, where allowed; return the accounts to try."""
     async with open_shop(settings, servers) as shop:
         for run in await mark_interrupted_runs(shop.db, now=utc_now()):
-            typer.echo(f"A {run.kind.label} was interrupted after {run.products} products.")
+            typer.echo(
+                f"A {run.kind.label} was interrupted after {run.products} products; its changes are kept."
+            )
         if not await may_synchronise(shop):
             typer.echo(NO_SUPPLIER, err=True)
-        elif not await _was_filled(shop.db):
+        elif not await _was_synchronised(shop.db):
             await _synchronise(shop)
         may_seed = settings.keyshop_env is not Environment.PRODUCTION
         seeds = seed and may_seed and not await is_attached(shop)
@@ -159,27 +162,27 @@ async def _synchronise(shop: Shop) -> None:
         typer.echo(f"The first sync is incomplete: {run.reason}", err=True)
 
 
-async def _was_filled(db: Database) -> bool:
-    """Test whether a full sync ever came to its end; what it missed is the schedule's to bring."""
+async def _was_synchronised(db: Database) -> bool:
+    """Test whether a full sync ever reached its end; the schedule repairs what it missed."""
     async with db.read() as reader:
         return await queries.has_finished_run(reader, RunKind.FULL)
 
 
 def _wait_for(url: str, *, what: str, children: Children) -> None:
-    # A proxy of the user's has no way to this machine's own addresses.
+    # The user's proxy cannot reach loopback addresses of this machine.
     browser = build_opener(ProxyHandler({}))
-    until = time.monotonic() + _MAX_START
-    while time.monotonic() < until:
+    deadline = time.monotonic() + _START_TIMEOUT
+    while time.monotonic() < deadline:
         try:
             with browser.open(url, timeout=2):
                 return
         except (URLError, OSError):
-            children.revive()
+            children.restart_dead()
             time.sleep(0.05)
-    raise Unavailable(f"{what} did not start within {_MAX_START:.0f} s; see the lines above.")
+    raise Unavailable(f"{what} did not start within {_START_TIMEOUT:.0f} s; see the lines above.")
 
 
-def _tell(settings: Settings, accounts: list[DemoAccount]) -> None:
+def _print_addresses(settings: Settings, accounts: list[DemoAccount]) -> None:
     url = _local_url(settings)
     typer.echo(f"\nThe shop is up:  {url}")
     typer.echo(f"  API            {url}/api/games")
@@ -200,18 +203,18 @@ def _tell(settings: Settings, accounts: list[DemoAccount]) -> None:
 def _keep_running(servers: list[SharedServer], children: Children) -> None:
     while True:
         for server in servers:
-            _ensure(server)
-        until = time.monotonic() + _SERVERS_EVERY
-        while time.monotonic() < until:
-            time.sleep(_EVERY)
-            children.revive()
+            _restart_if_dead(server)
+        deadline = time.monotonic() + _SERVER_POLL_INTERVAL
+        while time.monotonic() < deadline:
+            time.sleep(_POLL_INTERVAL)
+            children.restart_dead()
 
 
-def _ensure(server: SharedServer) -> None:
+def _restart_if_dead(server: SharedServer) -> None:
     try:
         server.ensure()
     except EmbeddedServerError as error:
-        # The next look tries again: what is in the way may go away.
+        # The next check tries again: the fault may pass.
         _log.warning("server.away", server=server.title, reason=str(error))
 
 

@@ -1,13 +1,13 @@
-"""`keyshop worker`: jobs and the schedule."""
+"""`keyshop worker`: runs jobs and the schedule."""
 
 import structlog
 import typer
 
 from keyshop.entrypoints.cli.attached import may_synchronise
 from keyshop.entrypoints.cli.loop import run_fast
-from keyshop.entrypoints.cli.parent import ExitWith, end_with
+from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent
 from keyshop.entrypoints.cli.session import shop
-from keyshop.entrypoints.worker.run import run_worker
+from keyshop.entrypoints.worker.run import run_worker, stop_on_signals
 from keyshop.entrypoints.worker.schedule import SCHEDULES
 from keyshop.kit.clock import utc_now
 from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
@@ -18,15 +18,16 @@ _log = structlog.get_logger(__name__)
 
 @app.callback(invoke_without_command=True)
 def worker(exit_with: ExitWith = None) -> None:
-    """Run the worker with its schedule alone; any number may run, on any number of machines."""
-    end_with(exit_with)
-    run_fast(_work())
+    """Run only the worker, with its schedule; any number of workers may run, on any machine."""
+    exit_with_parent(exit_with)
+    run_fast(_run())
 
 
-async def _work() -> None:
+async def _run() -> None:
     async with shop() as parts, parts.run_relay():
-        for doubt in parts.settings.doubts:
-            _log.warning("settings.doubtful", reason=doubt)
+        for warning in parts.settings.warnings:
+            _log.warning("settings.doubtful", reason=warning)
         await mark_interrupted_runs(parts.db, now=utc_now())
         schedules = SCHEDULES if await may_synchronise(parts) else ()
-        await run_worker(parts, schedules=schedules)
+        with stop_on_signals() as stop:
+            await run_worker(parts, stop=stop, schedules=schedules)

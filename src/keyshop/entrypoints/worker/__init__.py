@@ -1,1 +1,1 @@
-"""The way in for news and for the clock: takes jobs from the queue and hands each to its feature."""
+"""The worker: runs jobs from the queue, and those of the schedule when they are due."""

@@ -1,8 +1,8 @@
-"""The job that forgets what is over: the tables of visits would grow for ever."""
+"""The hourly job that deletes expired rows, without which some tables would grow for ever."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeAlias
 
 import structlog
 
@@ -17,49 +17,52 @@ from keyshop.kit.jobs import Job
 from keyshop.kit.limits import delete_expired_limits
 from keyshop.mail.send_once import delete_old_sent_mails
 
-# Whoever deletes several games takes lines of sessions in an order of its own.
-_ATTEMPTS: Final = 5
+# A transaction that deletes several games locks lines of baskets in another order than this job.
+_MAX_ATTEMPTS: Final = 5
 
 _log = structlog.get_logger(__name__)
 
-# A proof that is over still tells "expired" from "never existed", a day long.
-_PROOFS_KEPT: Final = timedelta(days=1)
-_FAILURES_KEPT: Final = timedelta(days=1)
-# Longer than any job of a mail stays in the queue by itself, and than a dead letter should.
-_SENT_MAILS_KEPT: Final = timedelta(days=30)
+# For a day, an expired token is still refused as expired and not as unknown.
+_EMAIL_TOKEN_RETENTION: Final = timedelta(days=1)
+_FAILURE_RETENTION: Final = timedelta(days=1)
+# Longer than a mail's job is retried, and than a dead job should wait for a person.
+_SENT_MAIL_RETENTION: Final = timedelta(days=30)
+
+_DeleteBatch: TypeAlias = Callable[[Transaction, datetime], Awaitable[int]]
 
 
-class TidyDue(Job, frozen=True):
-    """It is time to forget what is over."""
+class CleanupDue(Job, frozen=True):
+    """It is time to delete expired rows."""
 
     name: ClassVar[str] = "tidy"
     due_at: datetime
 
 
-async def on_tidy_due(shop: WorkerShop, job: TidyDue) -> None:
-    """Forget what was over when the job was due, in batches that nobody has to wait for."""
-    counts = {name: await _all(shop, forget, job.due_at) for name, forget in _FORGETTING.items()}
+async def on_cleanup_due(shop: WorkerShop, job: CleanupDue) -> None:
+    """Delete the rows that had expired when the job was due, each batch in its own transaction."""
+    counts = {
+        name: await _delete_all(shop, delete_batch, job.due_at)
+        for name, delete_batch in _CLEANUPS.items()
+    }
     _log.info("tidied", operation=job.name, **counts)
 
 
-async def _all(
-    shop: WorkerShop, forget: Callable[[Transaction, datetime], Awaitable[int]], now: datetime
-) -> int:
+async def _delete_all(shop: WorkerShop, delete_batch: _DeleteBatch, now: datetime) -> int:
     total = 0
     while True:
-        forgotten = await shop.db.run(lambda tx: forget(tx, now), attempts=_ATTEMPTS)
-        if not forgotten:
+        deleted = await shop.db.run(lambda tx: delete_batch(tx, now), attempts=_MAX_ATTEMPTS)
+        if not deleted:
             return total
-        total += forgotten
+        total += deleted
 
 
-_FORGETTING: Final[dict[str, Callable[[Transaction, datetime], Awaitable[int]]]] = {
+_CLEANUPS: Final[dict[str, _DeleteBatch]] = {
     "sessions": lambda tx, now: delete_expired_sessions(tx, now=now),
     "token_families": delete_expired_families,
     "rate_limits": delete_expired_limits,
-    "proofs": lambda tx, now: delete_expired_email_tokens(tx, now - _PROOFS_KEPT),
-    "failures": lambda tx, now: delete_old_failures(tx, now - _FAILURES_KEPT),
-    "sent_mails": lambda tx, now: delete_old_sent_mails(tx, now - _SENT_MAILS_KEPT),
+    "email_tokens": lambda tx, now: delete_expired_email_tokens(tx, now - _EMAIL_TOKEN_RETENTION),
+    "failures": lambda tx, now: delete_old_failures(tx, now - _FAILURE_RETENTION),
+    "sent_mails": lambda tx, now: delete_old_sent_mails(tx, now - _SENT_MAIL_RETENTION),
 }
 
-HANDLERS: Final[tuple[Handler, ...]] = (handler(TidyDue, on_tidy_due),)
+HANDLERS: Final[tuple[Handler, ...]] = (handler(CleanupDue, on_cleanup_due),)

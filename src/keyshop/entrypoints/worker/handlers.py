@@ -1,4 +1,4 @@
-"""Which job is handed to whom."""
+"""The table of handlers: which function runs the jobs of which name."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
@@ -15,23 +15,23 @@ class Handler(NamedTuple):
 
     name: str
     handle: Callable[[WorkerShop, bytes | None], Awaitable[None]]
-    attempts: int = MAX_ATTEMPTS
-    """How many are made before a job is given up; see `retries.py` for the pauses."""
+    max_attempts: int = MAX_ATTEMPTS
+    """After so many failed attempts a job is dead; `retries.py` sets the delays between them."""
 
-    may_be_slow: bool = False
-    """It may wait for minutes; such jobs together have a share of the worker's places."""
+    is_slow: bool = False
+    """It may wait for minutes. All slow jobs together have `MAX_PARALLEL_SLOW` places."""
 
 
 def handler(
     kind: type[_Job],
     act: Callable[[WorkerShop, _Job], Awaitable[None]],
     *,
-    attempts: int = MAX_ATTEMPTS,
-    may_be_slow: bool = False,
+    max_attempts: int = MAX_ATTEMPTS,
+    is_slow: bool = False,
 ) -> Handler:
-    """Return the table's entry that reads jobs of this kind and hands them to `act`."""
+    """Return the table's entry that decodes jobs of this kind and passes them to `act`."""
 
     async def handle(shop: WorkerShop, payload: bytes | None) -> None:
         await act(shop, decode_job(kind, payload))
 
-    return Handler(kind.name, handle, attempts, may_be_slow)
+    return Handler(kind.name, handle, max_attempts, is_slow)

@@ -1,4 +1,4 @@
-"""Jobs of mails: the only place where what happens to an account reaches a mail server."""
+"""Handlers of mail jobs: the only place where news of an account reaches the mail server."""
 
 from typing import Final
 
@@ -13,13 +13,13 @@ from keyshop.mail.send_once import send_once
 
 _log = structlog.get_logger(__name__)
 
-# With pauses that grow to ten minutes this is about a day: a server that is down over night, or
-# lets strangers wait, still gets its mails.
+# With delays that grow to ten minutes this is about a day: enough for a server that is down
+# overnight, or that makes unknown senders wait (greylisting).
 MAX_ATTEMPTS: Final = 150
 
 
 async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
-    """Send the mail, unless it went out already or nobody needs it any more."""
+    """Send the mail, unless it was sent already or is not needed any more."""
     now = utc_now()
     mail = await compose(shop.db, shop.accounts.email_token_keys, job, shop.public_url, now=now)
     if mail is None:
@@ -29,8 +29,8 @@ async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
 
 
 HANDLERS: Final[tuple[Handler, ...]] = (
-    handler(MailWelcome, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
-    handler(MailVerification, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
-    handler(MailReset, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
-    handler(MailLockNotice, on_account_mail, attempts=MAX_ATTEMPTS, may_be_slow=True),
+    handler(MailWelcome, on_account_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
+    handler(MailVerification, on_account_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
+    handler(MailReset, on_account_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
+    handler(MailLockNotice, on_account_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
 )

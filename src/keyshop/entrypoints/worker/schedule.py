@@ -1,10 +1,10 @@
-"""What the clock asks for, and when."""
+"""Which jobs are due at fixed times, and when."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from keyshop.entrypoints.worker.cleanup import TidyDue
+from keyshop.entrypoints.worker.cleanup import CleanupDue
 from keyshop.kit.jobs import Job
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
 
@@ -12,10 +12,10 @@ _MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Schedule(NamedTuple):
-    """A job that is due again and again, counted from midnight UTC."""
+    """A job that is due at regular intervals, counted from midnight UTC."""
 
     name: str
-    """Stored with every moment seen to, and so never changed."""
+    """Stored with every tick, and so never changed."""
 
     job: Callable[[datetime], Job]
     every: timedelta
@@ -32,7 +32,7 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
     Schedule("sync.stock", lambda due_at: StockCheckDue(due_at=due_at), timedelta(minutes=15)),
     Schedule(
         "tidy",
-        lambda due_at: TidyDue(due_at=due_at),
+        lambda due_at: CleanupDue(due_at=due_at),
         every=timedelta(hours=1),
         offset=timedelta(minutes=40),
     ),
@@ -41,14 +41,14 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
 
 def latest_due(schedule: Schedule, now: datetime) -> datetime:
     """
-    Return the last moment, up to and including now, at which the schedule was due.
+    Return the last moment, up to and including `now`, at which the schedule was due.
 
-    The moments before it are gone: a shop that slept for a day owes one sync, not two.
+    Earlier moments are skipped: a shop that was down for a day runs one sync, not two.
     """
     start = _MIDNIGHT + schedule.offset
     return start + (now - start) // schedule.every * schedule.every
 
 
 def next_due(schedule: Schedule, now: datetime) -> datetime:
-    """Return the first moment after now at which the schedule is due."""
+    """Return the first moment after `now` at which the schedule is due."""
     return latest_due(schedule, now) + schedule.every

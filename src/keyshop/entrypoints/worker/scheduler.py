@@ -1,4 +1,4 @@
-"""Watches the clock and enqueues what is due, once however many workers watch."""
+"""Watches the clock and enqueues each job that is due, once for all workers."""
 
 import asyncio
 from collections.abc import Iterable
@@ -13,46 +13,34 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import Unavailable
-from keyshop.kit.jobs import enqueue, forget_finished_jobs
+from keyshop.kit.jobs import delete_expired_job_log, enqueue
+from keyshop.kit.schedule_ticks import claim_tick, delete_expired_ticks
 
 _log = structlog.get_logger(__name__)
 
-# A clock that is set while we sleep is noticed after this long.
+# A change of the system's clock is noticed after at most this long.
 _MAX_SLEEP: Final = timedelta(seconds=5)
-_KEPT: Final = timedelta(days=14)
-
-# A worker whose clock is behind must not bring back a moment that the others have passed. Another
-# one that is inserting the same row is waited for: it may still be killed before it commits.
-_CLAIM: Final = """
-    INSERT INTO keyshop.schedule_ticks (name, due_at, created_at)
-    SELECT $1, $2::timestamp(3), $3::timestamp(3)
-    WHERE NOT EXISTS (
-        SELECT FROM keyshop.schedule_ticks WHERE name = $1 AND due_at >= $2::timestamp(3)
-    )
-    ON CONFLICT DO NOTHING
-    RETURNING EXISTS (
-        SELECT FROM keyshop.schedule_ticks WHERE name = $1 AND due_at < $2::timestamp(3)
-    )
-"""
-_FORGET: Final = "DELETE FROM keyshop.schedule_ticks WHERE name = $1 AND due_at < $2"
+_RETENTION: Final = timedelta(days=14)
 
 
 async def run_scheduler(
     db: Database, schedules: Iterable[Schedule], *, stop: asyncio.Event
 ) -> None:
     """
-    Enqueue the job of each schedule whenever it is due, until told to stop.
+    Enqueue the job of each schedule whenever it is due, until `stop` is set.
 
-    A schedule that is new to the database begins with its next moment. Of those that passed while
-    nobody watched, the latest is seen to. While the database is away, it tries again.
+    A schedule that is new to the database begins with its next moment. Of the moments that passed
+    while no worker ran, the latest is made up for. While the database is away, it tries again.
     """
-    seen: dict[str, datetime] = {}
+    enqueued: dict[str, datetime] = {}
     while not stop.is_set():
         now = utc_now()
         for schedule in schedules:
             due_at = latest_due(schedule, now)
-            if seen.get(schedule.name) != due_at and await _is_seen_to(db, schedule, due_at, now):
-                seen[schedule.name] = due_at
+            if enqueued.get(schedule.name) == due_at:
+                continue
+            if await _enqueue_or_postpone(db, schedule, due_at, now):
+                enqueued[schedule.name] = due_at
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _seconds_to_sleep(schedules, utc_now()))
 
@@ -60,17 +48,19 @@ async def run_scheduler(
 async def enqueue_if_due(
     tx: Transaction, schedule: Schedule, *, due_at: datetime, now: datetime
 ) -> bool:
-    """Enqueue the schedule's job for this moment, unless that was done; tell whether it did."""
-    has_begun = await tx.fetchval(_CLAIM, schedule.name, due_at, now)
-    if not has_begun:
+    """Enqueue the schedule's job for this moment, once for all workers; return whether this did."""
+    if not await claim_tick(tx, schedule.name, due_at, now=now):
         return False
     await enqueue(tx, schedule.job(due_at))
-    await tx.execute(_FORGET, schedule.name, now - _KEPT)
-    await forget_finished_jobs(tx, before=now - _KEPT)
+    await delete_expired_ticks(tx, schedule.name, before=now - _RETENTION)
+    await delete_expired_job_log(tx, before=now - _RETENTION)
     return True
 
 
-async def _is_seen_to(db: Database, schedule: Schedule, due_at: datetime, now: datetime) -> bool:
+async def _enqueue_or_postpone(
+    db: Database, schedule: Schedule, due_at: datetime, now: datetime
+) -> bool:
+    """Return False when the database is away and the moment is still to be enqueued."""
     try:
         async with db.transaction() as tx:
             enqueued = await enqueue_if_due(tx, schedule, due_at=due_at, now=now)

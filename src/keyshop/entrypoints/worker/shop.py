@@ -1,4 +1,4 @@
-"""What the worker needs of the shop."""
+"""What the worker uses of the shop."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from keyshop.mail.protocol import Mailer
 
 
 class WorkerShop(Protocol):
-    """The running shop, as far as jobs use it."""
+    """The parts of the running shop that jobs use."""
 
     @property
     def db(self) -> Database:
@@ -17,7 +17,7 @@ class WorkerShop(Protocol):
 
     @property
     def database_url(self) -> str:
-        """Where that database is: the worker listens on a connection of its own."""
+        """The database's address: the worker claims jobs on a connection of its own."""
         ...
 
     @property
@@ -27,7 +27,7 @@ class WorkerShop(Protocol):
 
     @property
     def mailer(self) -> Mailer:
-        """What carries mails."""
+        """Sends mails."""
         ...
 
     @property
@@ -37,18 +37,18 @@ class WorkerShop(Protocol):
 
     async def run_full_sync(self) -> object:
         """
-        Read the supplier's whole catalogue; a run that stays incomplete says so in its record.
+        Read the supplier's whole catalogue; an incomplete run is recorded as such.
 
         Raises:
-            Conflict: such a run is going on already.
+            Conflict: a full sync is running already.
         """
         ...
 
     async def run_stock_check(self) -> object:
         """
-        Look at the supplier's prices and stock.
+        Update prices and stock from the supplier.
 
         Raises:
-            Conflict: such a check is going on already.
+            Conflict: a stock check is running already.
         """
         ...

@@ -1,4 +1,4 @@
-"""Jobs of the sync: the only place where the clock reaches the supplier's catalogue."""
+"""Handlers of sync jobs: the only place where the schedule reaches the supplier's catalogue."""
 
 from typing import Final
 
@@ -13,16 +13,16 @@ _log = structlog.get_logger(__name__)
 
 
 async def on_full_sync_due(shop: WorkerShop, job: SyncFullDue) -> None:
-    """Read the supplier's catalogue, unless somebody is doing so already."""
+    """Run a full sync, unless one is running already."""
     try:
         await shop.run_full_sync()
     except Conflict as conflict:
-        # The other run reads the same catalogue: there is nothing left to do for this one.
+        # The other run reads the same catalogue, so this one has nothing to do.
         _log.info("skipped", operation=job.name, due_at=job.due_at, reason=str(conflict))
 
 
 async def on_stock_check_due(shop: WorkerShop, job: StockCheckDue) -> None:
-    """Look at the supplier's prices and stock, unless somebody is doing so already."""
+    """Run a stock check, unless one is running already."""
     try:
         await shop.run_stock_check()
     except Conflict as conflict:

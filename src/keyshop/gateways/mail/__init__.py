@@ -1,1 +1,1 @@
-"""Carries mails: over SMTP, or into a folder."""
+"""Sends mails over SMTP, or writes them to a folder."""

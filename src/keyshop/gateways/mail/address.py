@@ -1,4 +1,4 @@
-"""Addresses of mail servers and of people, as they stand in settings and in mails."""
+"""Addresses of mail servers and of people, in settings and in mails."""
 
 import re
 from email.headerregistry import Address
@@ -15,16 +15,16 @@ from keyshop.kit.secrets import Secret
 
 
 class Encryption(StrEnum):
-    """How the way to the mail server is protected."""
+    """How the connection to the mail server is encrypted."""
 
     TLS = "tls"  # from the first byte: smtps://
-    STARTTLS = "starttls"  # asked for, and nothing is sent without it
-    IF_OFFERED = "if offered"  # STARTTLS where the server has it
+    STARTTLS = "starttls"  # required: nothing is sent without it
+    IF_OFFERED = "if offered"  # STARTTLS if the server offers it
     NONE = "none"
 
 
 class SmtpAddress(Struct, frozen=True, kw_only=True):
-    """Where the mail server is, and as whom it is talked to."""
+    """The mail server and the shop's account with it."""
 
     host: str
     port: int
@@ -33,7 +33,9 @@ class SmtpAddress(Struct, frozen=True, kw_only=True):
     encryption: Encryption
 
 
-_HINT: Final = "SMTP_URL: give smtp://user:password@host:port or smtps://user:password@host:port."
+_HINT: Final = (
+    "SMTP_URL: must be smtp://user:password@host:port or smtps://user:password@host:port."
+)
 _STARTTLS: Final = {
     "true": Encryption.STARTTLS,
     "auto": Encryption.IF_OFFERED,
@@ -46,7 +48,7 @@ _PORTS: Final = {
     Encryption.NONE: 25,
 }
 
-# What goes over the wire unquoted. Quoted local parts and comments are legal and nobody's.
+# Addresses that need no quoting. Quoted local parts and comments are legal, and never used.
 _MAIL_ADDRESS: Final = re.compile(
     r"(?=.{3,254}\Z)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z"
 )
@@ -54,13 +56,13 @@ _MAIL_ADDRESS: Final = re.compile(
 
 def parse_smtp_url(url: str) -> SmtpAddress:
     """
-    Return what smtp://user:password@host:port or smtps://… says.
+    Parse smtp://user:password@host:port or smtps://…
 
-    With `?starttls=true` nothing is sent in clear, with `auto` (the default) what the server offers
-    is taken, with `false` never. A password goes in clear to no other machine unless that says so.
+    `?starttls=true` requires encryption, `auto` (the default) uses it if the server offers it, and
+    `false` never uses it. Without the option, a password for another machine requires it.
 
     Raises:
-        Invalid: with a sentence that does not repeat the address, which may hold a password.
+        Invalid: with a sentence that does not repeat the URL, which may hold a password.
     """
     parts, port = _parts(url)
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == 0:
@@ -80,7 +82,7 @@ def parse_smtp_url(url: str) -> SmtpAddress:
 def _parts(url: str) -> tuple[SplitResult, int | None]:
     try:
         parts = urlsplit(url.strip())
-        port = parts.port  # looked at only when asked for
+        port = parts.port  # checked only when it is read
     except ValueError:
         raise Invalid(_HINT) from None
     return parts, port
@@ -90,14 +92,14 @@ def _encryption(parts: SplitResult) -> Encryption:
     options = parse_qs(parts.query, keep_blank_values=True)
     wanted = options.pop("starttls", [])
     if options or len(wanted) > 1 or not _STARTTLS.keys() >= set(wanted):
-        raise Invalid("SMTP_URL: the only option is ?starttls=, with true, auto or false.")
+        raise Invalid("SMTP_URL: the only option is ?starttls= with true, auto or false.")
     if parts.scheme == "smtps":
         if wanted and wanted != ["false"]:
-            raise Invalid("SMTP_URL: smtps:// is encrypted from the start; leave ?starttls= out.")
+            raise Invalid("SMTP_URL: smtps:// is always encrypted; leave out ?starttls=.")
         return Encryption.TLS
     if wanted:
         return _STARTTLS[wanted[0]]
-    # Whoever sits on the line can take the offer of STARTTLS away, and read what follows.
+    # An attacker on the line can remove the offer of STARTTLS and read the password.
     has_password = bool(parts.username) and not _is_on_this_machine(parts.hostname or "")
     return Encryption.STARTTLS if has_password else Encryption.IF_OFFERED
 
@@ -113,24 +115,24 @@ def _is_on_this_machine(host: str) -> bool:
 
 def parse_sender(mail_from: str) -> Address:
     """
-    Return the sender that `shop@example.com` or `The Shop <shop@example.com>` names.
+    Parse `shop@example.com` or `The Shop <shop@example.com>`.
 
     Raises:
-        Invalid: it names none.
+        Invalid: it is neither.
     """
     found = getaddresses([mail_from]) if mail_from.isprintable() else []
     if len(found) != 1 or not is_mail_address(found[0][1]):
-        raise Invalid("MAIL_FROM: give shop@example.com or The Shop <shop@example.com>.")
+        raise Invalid("MAIL_FROM: must be shop@example.com or The Shop <shop@example.com>.")
     name, address = found[0]
     return as_header(address, name=name)
 
 
 def as_header(address: str, *, name: str = "") -> Address:
-    """Return an address that `is_mail_address` as headers take it."""
+    """Return the header form of an address that `is_mail_address` accepts."""
     local, _, domain = address.rpartition("@")
     return Address(display_name=name, username=local, domain=domain)
 
 
 def is_mail_address(text: str) -> bool:
-    """Test whether the text is one address and nothing more: no name, no line, no second one."""
+    """Test whether the text is one address alone: no name, no line break, no second address."""
     return _MAIL_ADDRESS.match(text) is not None

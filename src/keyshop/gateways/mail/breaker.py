@@ -1,4 +1,4 @@
-"""Keeps a backlog of mails from waiting, one after the other, for a server that is away."""
+"""A circuit breaker: mails do not wait one after the other for a server that is away."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,46 +9,46 @@ from keyshop.mail.protocol import MailRefused, MailUnavailable
 
 
 class ServerAway(MailUnavailable):
-    """The server itself is in trouble, whatever the mail."""
+    """The server failed, independently of the mail."""
 
 
 class Breaker:
     """
-    Refuses at once for a while after the server was away; then one mail tries first.
+    After the server was away, refuses at once for a while; then lets one mail try first.
 
-    Without it a server that accepts connections and says nothing would hold every job that a worker
-    has in hand, and with them all that has nothing to do with mails.
+    Without it, a server that accepts connections and never answers would occupy all places that a
+    worker has for slow jobs.
     """
 
     def __init__(
-        self, pause: timedelta, *, monotonic: Callable[[], float] = time.monotonic
+        self, open_for: timedelta, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._pause = pause
+        self._open_for = open_for
         self._monotonic = monotonic
         self._away_until: float | None = None
         self._is_trying = False
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def guard(self) -> Iterator[None]:
         """
-        Let the block talk to the server, unless it was away a moment ago.
+        Let the block use the server, unless it was away a moment ago.
 
         Raises:
-            MailUnavailable: it was, or another mail is finding out.
+            MailUnavailable: it was, or another mail is trying it now.
         """
         is_first = self._away_until is not None
         if self._away_until is not None and (
             self._is_trying or self._monotonic() < self._away_until
         ):
-            raise MailUnavailable("The mail server was away a moment ago.")
+            raise MailUnavailable("The mail server was unreachable a moment ago.")
         self._is_trying = self._is_trying or is_first
         try:
             yield
         except ServerAway:
-            self._away_until = self._monotonic() + self._pause.total_seconds()
+            self._away_until = self._monotonic() + self._open_for.total_seconds()
             raise
         except (MailRefused, MailUnavailable):
-            self._away_until = None  # whatever it said of this mail, it answers
+            self._away_until = None  # it answers, whatever it said about this mail
             raise
         else:
             self._away_until = None

@@ -1,4 +1,4 @@
-"""The way to the mail server: what the assembly asks for."""
+"""Chooses the mailer that the settings ask for."""
 
 from pathlib import Path
 
@@ -11,12 +11,10 @@ from keyshop.mail.protocol import Mailer
 
 def open_mailer(*, smtp_url: Secret | None, mail_from: str, folder: Path) -> Mailer:
     """
-    Return what sends mails: over SMTP, or into the folder when no server is given.
-
-    It holds nothing that would have to be closed.
+    Return a mailer that uses SMTP, or the folder if there is no SMTP_URL; it needs no closing.
 
     Raises:
-        Invalid: SMTP_URL or MAIL_FROM cannot be meant.
+        Invalid: SMTP_URL or MAIL_FROM is invalid.
     """
     sender = parse_sender(mail_from)
     if smtp_url is None:

@@ -1,4 +1,4 @@
-"""Mails as files, where no mail server is given."""
+"""Writes mails to files, when no mail server is set."""
 
 import asyncio
 import os
@@ -19,11 +19,11 @@ from keyshop.mail.protocol import Mail, MailUnavailable
 
 _log = structlog.get_logger(__name__)
 
-_UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]")
+_UNSAFE_CHARACTER: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class FolderMailer:
-    """Writes each mail into a folder, as a file that mail programs open."""
+    """Writes each mail to a file that mail programs can open."""
 
     def __init__(
         self, folder: Path, *, sender: Address, clock: Callable[[], datetime] = utc_now
@@ -34,14 +34,14 @@ class FolderMailer:
 
     async def send(self, mail: Mail) -> None:
         """
-        Write the mail; a repeated one replaces the first.
+        Write the mail; a second one of the same id replaces the first.
 
         Raises:
-            MailRefused: it goes to no address that a mail server takes.
+            MailRefused: its address is invalid.
             MailUnavailable: the folder cannot be written to.
         """
         message = build_message(mail, sender=self._sender, now=self._clock())
-        path = self._folder / f"{_UNFIT.sub('_', mail.id)}.eml"
+        path = self._folder / f"{_UNSAFE_CHARACTER.sub('_', mail.id)}.eml"
         try:
             await asyncio.to_thread(_write, path, message.as_bytes())
         except OSError as error:
@@ -52,7 +52,7 @@ class FolderMailer:
 
 
 def _write(path: Path, content: bytes) -> None:
-    # The mails hold codes and links that open accounts.
+    # The mails hold codes and links that give access to accounts.
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = path.with_name(f".{new_id()}.tmp")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""Turns a mail's template and values into a subject, a text and a page."""
+"""Fills a mail's template: subject, text and HTML."""
 
 import re
 from pathlib import Path
@@ -17,19 +17,19 @@ from keyshop.kit.errors import Invalid
 from keyshop.mail.protocol import Mail
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_LIKE_AN_ADDRESS: Final = re.compile(r"[:/@\\]|\.\S")
+_WEB_ADDRESS: Final = re.compile(r"[:/@\\]|\.\S")
 
 
 class Rendered(NamedTuple):
-    """What a person reads; the page says the same as the text."""
+    """The parts of a mail that a person reads; text and HTML say the same."""
 
     subject: str
     text: str
-    page: str
+    html: str
 
 
 class TemplateBroken(Invalid):
-    """The mail names a template that is not there, or leaves out a value that it needs."""
+    """The mail's template does not exist, or lacks a value."""
 
 
 def render(mail: Mail) -> Rendered:
@@ -40,18 +40,18 @@ def render(mail: Mail) -> Rendered:
         TemplateBroken: there is no such template, or a value is missing.
     """
     try:
-        written = _ENVIRONMENT.get_template(f"{mail.template}.txt").render(mail.values)
-        page = _ENVIRONMENT.get_template(f"{mail.template}.html").render(mail.values)
+        plain = _ENVIRONMENT.get_template(f"{mail.template}.txt").render(mail.values)
+        html = _ENVIRONMENT.get_template(f"{mail.template}.html").render(mail.values)
     except TemplateNotFound:
         raise TemplateBroken(f"There is no mail template {mail.template!r}.") from None
     except TemplateError as error:
         raise TemplateBroken(f"Mail template {mail.template!r}: {error}.") from None
-    subject, _, text = written.partition("\n\n")
-    return Rendered(_one_line(subject), text.strip() + "\n", page)
+    subject, _, text = plain.partition("\n\n")
+    return Rendered(_one_line(subject), text.strip() + "\n", html)
 
 
 def _finish(value: object) -> object:
-    """Return values on one line: they must neither add a header nor look like words of ours."""
+    """Put a value on one line, so that it can neither add a header nor pose as the shop's text."""
     return _one_line(value) if isinstance(value, str) else value
 
 
@@ -61,13 +61,12 @@ def _one_line(text: str) -> str:
 
 def _greeting(nickname: str) -> str:
     """
-    Return how the person is greeted.
+    Return the greeting, without a nickname that looks like a web address.
 
-    Anybody can register somebody else's address under a nickname that is an advertisement; one that
-    looks like an address in the web is left out.
+    A spammer could register other people's addresses under a nickname that is an advertisement.
     """
     name = _one_line(nickname)[:50]
-    return "Hello" if not name or _LIKE_AN_ADDRESS.search(name) else f"Hello {name}"
+    return "Hello" if not name or _WEB_ADDRESS.search(name) else f"Hello {name}"
 
 
 def _environment() -> Environment:

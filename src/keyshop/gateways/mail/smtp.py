@@ -1,8 +1,8 @@
 """
-Mails over SMTP, each on a connection of its own.
+Sends mails over SMTP, each on a connection of its own.
 
-What a server says is sorted by what we may do next: a mail that it refuses for good becomes a dead
-letter, and everything that concerns the server, or passes, is tried again.
+The server's answers are sorted by what may be done next: a mail that it refuses for good becomes a
+dead job; a failure of the server, or a temporary one, is retried.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
     SMTPServerDisconnected,
 )
+from msgspec import Struct
 
 from keyshop.gateways.mail.address import Encryption, SmtpAddress
 from keyshop.gateways.mail.breaker import Breaker, ServerAway
@@ -31,19 +32,15 @@ from keyshop.gateways.mail.message import build_message
 from keyshop.kit.clock import utc_now
 from keyshop.mail.protocol import Mail, MailRefused, MailUnavailable, MailUncertain
 
-_TIMEOUT: Final = timedelta(seconds=20)
-# Servers look through a mail before they answer for it (RFC 5321, 4.5.3.2.6). Whoever hangs up
-# meanwhile, and comes again, leaves a copy each time.
-_ANSWER_TIMEOUT: Final = timedelta(minutes=10)
-_PAUSE: Final = timedelta(seconds=15)
-_GOODBYE: Final = 1.0  # seconds
+_QUIT_TIMEOUT: Final = 1.0  # seconds
 
-_ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
-_BEGINNING_OF_A_LINE: Final = re.compile(rb"^\.", re.MULTILINE)
-_GO_ON: Final = 354
-_TAKEN: Final = 250
-_CLOSING: Final = 421  # the server goes away
-_NOT_SIGNED_IN: Final = 530
+_ENHANCED_CODE: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+_LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
+# Reply codes of RFC 5321 and RFC 4954.
+_START_INPUT: Final = 354
+_OK: Final = 250
+_SHUTTING_DOWN: Final = 421
+_AUTHENTICATION_REQUIRED: Final = 530
 
 _START_TLS: Final = {
     Encryption.TLS: False,
@@ -53,73 +50,87 @@ _START_TLS: Final = {
 }
 
 
-class SmtpMailer:
-    """Hands mails to a mail server."""
+class SmtpTimeouts(Struct, frozen=True, kw_only=True):
+    """How long to wait for a mail server."""
 
+    reply: timedelta = timedelta(seconds=20)
+    """For all replies up to the one to DATA."""
+
+    acceptance: timedelta = timedelta(minutes=10)
+    """
+    For the reply to the whole mail, which servers scan first (RFC 5321, 4.5.3.2.6). A client that
+    gives up earlier and retries delivers another copy each time.
+    """
+
+    breaker: timedelta = timedelta(seconds=15)
+    """Before a server that was away is tried again."""
+
+
+_DEFAULT_TIMEOUTS: Final = SmtpTimeouts()
+
+
+class SmtpMailer:
     def __init__(
         self,
         address: SmtpAddress,
         *,
         sender: Address,
         tls: ssl.SSLContext | None = None,
-        timeout: timedelta = _TIMEOUT,
-        answer_timeout: timedelta = _ANSWER_TIMEOUT,
-        pause: timedelta = _PAUSE,
+        timeouts: SmtpTimeouts = _DEFAULT_TIMEOUTS,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._address = address
         self._sender = sender
         self._tls = tls or ssl.create_default_context()
-        self._timeout = timeout.total_seconds()
-        self._answer_timeout = answer_timeout.total_seconds()
-        self._breaker = Breaker(pause)
+        self._timeouts = timeouts
+        self._breaker = Breaker(timeouts.breaker)
         self._clock = clock
 
     async def send(self, mail: Mail) -> None:
         """
-        Hand the mail to the server, which has taken it when this returns.
+        Send the mail; when this returns, the server has accepted it.
 
-        The server may take minutes over its answer to the whole mail, and seconds over all else.
+        The server has minutes to answer after the whole mail, and seconds for everything else.
 
         Raises:
-            MailRefused: it will never be taken.
-            MailUncertain: the server has the whole mail and did not answer, or this was cancelled
-                while it had not.
-            MailUnavailable: it was not taken; trying again may help.
+            MailRefused: it will never be accepted.
+            MailUncertain: the server received the whole mail, and did not answer or this was
+                cancelled before it did.
+            MailUnavailable: it was not accepted; a retry may help.
         """
         message = build_message(mail, sender=self._sender, now=self._clock())
         server = self._client()
         try:
-            # A mail that the server looks through for long tells nothing about the others.
-            with self._breaker.watching():
-                await self._announce(server, to=mail.to)
-            await self._hand_over(server, message.as_bytes())
-            await _take_leave(server)
+            # Only the dialogue up to DATA is guarded: a long scan says nothing about other mails.
+            with self._breaker.guard():
+                await self._start_data(server, to=mail.to)
+            await self._send_content(server, message.as_bytes())
+            await _quit(server)
         finally:
             server.close()
 
-    async def _announce(self, server: SMTP, *, to: str) -> None:
+    async def _start_data(self, server: SMTP, *, to: str) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeouts.reply.total_seconds()):
                 await server.connect()
                 await server.mail(self._sender.addr_spec)
                 await server.rcpt(to)
                 answer = await server.execute_command(b"DATA")
-            if answer.code != _GO_ON:
+            if answer.code != _START_INPUT:
                 raise _refusal(answer)
         except SMTPRecipientRefused as error:
             raise _refusal(error) from None
         except (SMTPException, OSError, UnicodeError) as error:
-            # What the server said often repeats the person's address, and a job's error is stored.
+            # The server's text often repeats the person's address, and a job's error is stored.
             raise _away(error) from None
 
-    async def _hand_over(self, server: SMTP, content: bytes) -> None:
+    async def _send_content(self, server: SMTP, content: bytes) -> None:
         try:
-            async with asyncio.timeout(self._answer_timeout):
-                answer = await _put_in(server, content)
+            async with asyncio.timeout(self._timeouts.acceptance.total_seconds()):
+                answer = await _write_content(server, content)
         except (SMTPException, OSError, asyncio.CancelledError):
             raise MailUncertain from None
-        if answer.code != _TAKEN:
+        if answer.code != _OK:
             raise _refusal(answer)
 
     def _client(self) -> SMTP:
@@ -129,10 +140,10 @@ class SmtpMailer:
             port=address.port,
             username=address.user,
             password=address.password.reveal() if address.password else None,
-            # By default it asks the name service for this machine's name, which may take long.
+            # The default is a name service look-up of this machine's name, which may take long.
             local_hostname=self._sender.domain,
-            # There is one for the whole. Python 3.11's `wait_for`, which one for each step goes
-            # through, can swallow the cancellation of a job.
+            # Timeouts surround several steps instead: aiosmtplib's own use `wait_for`, which in
+            # Python 3.11 can swallow the cancellation of a job.
             timeout=None,
             use_tls=address.encryption is Encryption.TLS,
             start_tls=_START_TLS[address.encryption],
@@ -140,48 +151,48 @@ class SmtpMailer:
         )
 
 
-async def _put_in(server: SMTP, content: bytes) -> SMTPResponse:
+async def _write_content(server: SMTP, content: bytes) -> SMTPResponse:
     """
-    Send the mail behind the server's "go on", and return what it says then.
+    Send the mail's content after the server's 354, and return its answer.
 
-    aiosmtplib would do this and DATA in one, and not tell which of them failed.
+    aiosmtplib would send DATA and content in one call, and not say which of them failed.
     """
     if server.protocol is None:
         raise SMTPServerDisconnected("Connection lost")
-    server.protocol.write(_BEGINNING_OF_A_LINE.sub(b"..", content) + b".\r\n")
+    server.protocol.write(_LEADING_DOT.sub(b"..", content) + b".\r\n")
     return await server.protocol.read_response()
 
 
-async def _take_leave(server: SMTP) -> None:
-    # The server has the mail; how it takes the farewell must not send it again.
+async def _quit(server: SMTP) -> None:
+    # The server has the mail already; an error now must not send it again.
     with suppress(SMTPException, OSError):
-        await server.quit(timeout=_GOODBYE)
+        await server.quit(timeout=_QUIT_TIMEOUT)
 
 
 def _refusal(error: SMTPResponse | SMTPRecipientRefused) -> MailRefused | MailUnavailable:
-    """Return what a refusal of this one mail means."""
-    if error.code in {_CLOSING, _NOT_SIGNED_IN}:
+    """Return the error for a refusal of this one mail."""
+    if error.code in {_SHUTTING_DOWN, _AUTHENTICATION_REQUIRED}:
         return _away(error)
     if 500 <= error.code < 600:
         return MailRefused(f"The mail server refused the mail with {_codes(error)}.")
-    return MailUnavailable(f"The mail server does not take the mail yet: {_codes(error)}.")
+    return MailUnavailable(f"The mail server refused the mail for now with {_codes(error)}.")
 
 
 def _away(error: Exception | SMTPResponse) -> ServerAway:
-    """Return what a failure means that concerns the server, or the shop's account with it."""
+    """Return the error for a failure of the server, or of the shop's account with it."""
     if isinstance(error, SMTPAuthenticationError):
-        told = f"refused SMTP_URL's user and password with {_codes(error)}"
+        fault = f"refused SMTP_URL's user and password with {_codes(error)}"
     elif isinstance(error, SMTPSenderRefused):
-        told = f"refused MAIL_FROM with {_codes(error)}"
+        fault = f"refused MAIL_FROM with {_codes(error)}"
     elif isinstance(error, SMTPResponse | SMTPResponseException):
-        told = f"refused to be talked to with {_codes(error)}"
+        fault = f"refused the connection with {_codes(error)}"
     elif isinstance(error, TimeoutError):
-        told = "did not answer in time"
+        fault = "did not answer in time"
     else:
-        told = f"cannot be used: {error}".rstrip(".")
-    return ServerAway(f"The mail server {told}.")
+        fault = f"cannot be used: {error}".rstrip(".")
+    return ServerAway(f"The mail server {fault}.")
 
 
 def _codes(error: SMTPResponse | SMTPResponseException) -> str:
-    enhanced = _ENHANCED.match(error.message)
+    enhanced = _ENHANCED_CODE.match(error.message)
     return f"{error.code} {enhanced[0]}" if enhanced else str(error.code)

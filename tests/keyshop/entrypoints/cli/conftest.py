@@ -1,4 +1,4 @@
-"""A running shop that tests share, and homes of their own for those that stop or break one."""
+"""A running shop that tests share, and empty homes for tests that stop or break one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.servers import open_home
 
 @pytest.fixture(scope="session")
 def shop() -> Iterator[ShopProcess]:
-    """A shop with 100 products; a test that changes its mood changes it back."""
+    """A shop with 100 products; a test that changes the simulator's behaviour resets it."""
     with open_home() as folder, running(folder / "home", "up") as shop:
         yield shop
 

@@ -1,4 +1,4 @@
-"""A shop as its operator has it: processes, addresses, commands."""
+"""A running shop as an operator uses it: processes, addresses, commands."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def shop_environment(home: Path, **variables: object) -> dict[str, str]:
     """
     Return this process's environment with none of the shop's variables but these.
 
-    Whether there is a cache is a question that a whole run of the suite may be asked.
+    Only CACHE_MODE is kept: a whole run of the suite may be without a cache.
     """
     ours = {name.upper() for name in Settings.model_fields} - {"CACHE_MODE"}
     others = {name: value for name, value in os.environ.items() if name not in ours}
@@ -63,7 +63,7 @@ def fetch(url: str, *, method: str = "GET", body: object = None) -> tuple[int, b
 
 
 class ShopProcess:
-    """A process of `keyshop` that goes on until it is stopped, with ports of its own."""
+    """A process of `keyshop` that runs until it is stopped, with ports of its own."""
 
     def __init__(self, home: Path, **variables: object) -> None:
         self.home = home
@@ -107,7 +107,7 @@ class ShopProcess:
         return self._process.wait(_COMMAND_SECONDS)
 
     def end(self) -> None:
-        """Leave nothing running, whatever a test did."""
+        """Stop every process that a test left behind."""
         if self._process is not None and not self._has_ended():
             self.stop()
 
@@ -132,7 +132,7 @@ class ShopProcess:
         return _answers(f"{self.url}/health")
 
     def has_supplier(self) -> bool:
-        """Test whether the simulator answers; /health may still tell of a minute ago."""
+        """Test whether the simulator answers; /health may report a state that is a minute old."""
         return _answers(f"{self.simulator}/_simulator/")
 
     def is_healthy(self) -> bool:
@@ -162,7 +162,7 @@ class ShopProcess:
         ]
 
     def is_guardian(self, process: psutil.Process) -> bool:
-        """Test whether this is the process that stops a server when nobody uses it any more."""
+        """Test whether this is a guardian, which stops a server once it has no users."""
         return "keyshop.embedded.guardian" in _words_of(process)
 
     def _has_ended(self) -> bool:

@@ -1,4 +1,4 @@
-"""Taking over a shop on Prisma from the terminal, running keyshop on it, and giving it back."""
+"""Attaching a shop on Prisma from the terminal, running keyshop on it, and detaching it."""
 
 import asyncio
 import re
@@ -31,8 +31,8 @@ async def prisma(prisma_url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
 
 
-class TestTakingOver:
-    async def test_is_told_step_by_step_and_can_be_undone(
+class TestAttach:
+    async def test_reports_each_step_and_can_be_undone(
         self, home: Path, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
         await prisma.execute("UPDATE users SET email = 'Dave@Example.com' WHERE id = 'dave'")
@@ -41,15 +41,15 @@ class TestTakingOver:
         async def run(*words: str) -> CompletedProcess[str]:
             return await asyncio.to_thread(run_keyshop, *words, home=home, DATABASE_URL=prisma_url)
 
-        # A look changes nothing.
+        # The check changes nothing.
         looked = await run("db", "attach", "--check")
         assert looked.returncode == 0, looked.stderr
         assert "_prisma_migrations" in looked.stdout
         assert "address is not in its normal form: 1." in looked.stdout
-        assert looked.stdout.strip().endswith("can take this database over; nothing was changed.")
+        assert looked.stdout.strip().endswith("can take over this database; nothing was changed.")
         assert await describe_all(prisma, "public", "keyshop") == before
 
-        # What is done is told while it is done.
+        # Each step is reported while it runs.
         attached = await run("db", "attach", "--json")
         assert attached.returncode == 0, attached.stderr
         assert "Adding index keyshop_wishlist_gameId_idx ..." in attached.stderr
@@ -58,14 +58,14 @@ class TestTakingOver:
         assert document["opening_balances"] == 2
 
         # From now on it is a database like any other.
-        told = (await run("db", "status")).stdout
-        assert re.match(r"The database was made by Prisma and is attached since \d{4}-", told)
-        assert "address is not in its normal form: 1." in told
+        status = (await run("db", "status")).stdout
+        assert re.match(r"The database was made by Prisma and attached at \d{4}-", status)
+        assert "address is not in its normal form: 1." in status
         assert "nothing was changed" in (await run("db", "upgrade")).stdout
         again = await run("db", "attach")
         assert (again.returncode, "attached already" in again.stderr) == (1, True)
 
-        # The simulator's prices are nothing for a real shop.
+        # The simulator's prices never reach a real shop.
         refused = await run("sync", "stock")
         assert (refused.returncode, "G2A_API_URL" in refused.stderr) == (1, True)
 
@@ -73,7 +73,7 @@ class TestTakingOver:
         assert "waiting jobs" in detached.stdout
         assert await describe_all(prisma, "public", "keyshop") == before
 
-    async def test_is_refused_with_a_list_of_what_stops_it(
+    async def test_is_refused_with_a_list_of_the_faults(
         self, home: Path, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
         await prisma.execute("DROP INDEX public.users_email_key")
@@ -86,9 +86,7 @@ class TestTakingOver:
             assert "users_email_key" in refused.stdout + refused.stderr
             assert "Traceback" not in refused.stderr
 
-    async def test_ends_in_a_trigger_report_when_somebody_switches_one_off(
-        self, home: Path, database_url: str
-    ) -> None:
+    async def test_reports_a_trigger_that_is_missing(self, home: Path, database_url: str) -> None:
         async with connected(database_url) as connection:
             await connection.execute("DROP TRIGGER keyshop_facets_inserted ON games")
 
@@ -112,7 +110,7 @@ class TestUp:
             games = await asyncio.to_thread(shop.ask, "/api/games?pageSize=5")
             assert games["data"]["total"] == 200
             assert shop.get_process("keyshop", "worker")
-            assert "no supplier is given" in shop.log.read_text()
+            assert "no supplier is configured" in shop.log.read_text()
 
         _, after = await describe_all(prisma, "public")
         assert after == before

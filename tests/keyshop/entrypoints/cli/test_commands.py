@@ -19,15 +19,15 @@ _PRODUCT = "10000000014001"  # the first one of the simulator
 
 # A run of the suite may ask for a shop without a cache.
 _CLEARED = (
-    r"^Everything was dropped\. The cache stays closed until a worker with Redis runs"
+    r"^The cache was cleared\. It stays closed until a worker with Redis runs"
     if os.environ.get("CACHE_MODE") == "off"
-    else r"^Everything was dropped, and the cache is open again"
+    else r"^The cache was cleared and is open again"
 )
 
 # What each command prints for people, and what its document holds.
 _READING = {
     "db status": (r"^The database was made by keyshop\.\nRevision: \d{4}", {"state", "pending"}),
-    "sync status": (r"^Newest full sync", {"runs", "errors", "quarantined"}),
+    "sync status": (r"^Latest full sync", {"runs", "errors", "quarantined"}),
     "sync runs": (r"^Runs", {"runs"}),
     "sync quarantine": (r"^Quarantine", {"quarantine"}),
     "jobs list": (r"^Jobs", {"jobs"}),
@@ -82,7 +82,7 @@ class TestCommand:
         events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
         assert {"sync.run_started", "sync.run_finished"} <= {line["event"] for line in events}
 
-    def test_refuses_with_one_sentence_what_is_not_there(self, shop: ShopProcess):
+    def test_refuses_an_unknown_object_with_one_sentence(self, shop: ShopProcess):
         for command in ("jobs retry 999999", "g2a product 99999999999999", "users show nobody"):
             refused = shop.run(*command.split())
 
@@ -93,7 +93,7 @@ class TestCommand:
 
 
 class TestDeadJobs:
-    async def test_are_put_back_into_the_queue_or_forgotten(self, home, db: Database, database_url):
+    async def test_are_requeued_or_deleted(self, home, db: Database, database_url):
         job_id, other_id = await put_dead(db, "a game"), await put_dead(db, "another")
 
         async def run(*words: str) -> CompletedProcess[str]:
@@ -112,7 +112,7 @@ class TestDeadJobs:
 
 
 class TestWithoutTheShop:
-    def test_starts_the_database_for_its_own_time(self):
+    def test_starts_the_database_while_it_runs(self):
         with open_home() as folder:
             home = folder / "home"
 
@@ -132,7 +132,7 @@ class TestWithoutTheShop:
 
 class TestDatabaseThatWasNotUpgraded:
     @pytest.mark.parametrize("command", ["cache status", "cache clear", "sync status", "jobs list"])
-    def test_is_refused_with_what_to_do(self, command):
+    def test_is_refused_with_the_command_to_run(self, command):
         with open_home() as folder:
             done = run_keyshop(*command.split(), home=folder / "home")
 
@@ -155,7 +155,7 @@ class TestHelp:
 
         tested = {name.split()[1] for name in _TESTED if name.startswith(group)}
         assert _listed(text) == tested
-        # Nobody who asks for help needs a folder.
+        # Help creates no folder.
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("command", ["up", "api", "worker", "sync full", "jobs retry"])

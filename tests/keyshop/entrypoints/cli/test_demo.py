@@ -12,7 +12,7 @@ from keyshop.accounts.addresses import normalise
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.models import Role
 from keyshop.accounts.queries import add_account, find_account
-from keyshop.assembly import Servers, Shop, open_shop
+from keyshop.assembly import Shop, open_shop
 from keyshop.entrypoints.cli.demo import (
     DEMO_ACCOUNTS,
     DEMO_PASSWORD,
@@ -21,6 +21,7 @@ from keyshop.entrypoints.cli.demo import (
     warn_of_network,
 )
 from keyshop.kit.database.pool import Database
+from keyshop.servers import Servers
 from tests.keyshop.test_settings import PRODUCTION, load_from
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

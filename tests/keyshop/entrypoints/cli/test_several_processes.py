@@ -1,4 +1,4 @@
-"""KEYSHOP_WORKERS=2: two processes answer at one address, and their figures are one."""
+"""KEYSHOP_WORKERS=2: two processes answer at one address, and their metrics are added up."""
 
 import re
 import signal
@@ -32,7 +32,7 @@ def list_workers(shop: ShopProcess) -> list[psutil.Process]:
 
 
 def counted(shop: ShopProcess) -> int:
-    """Return how many requests the figures know of."""
+    """Return how many requests the metrics count."""
     found = _COUNT.search(fetch(f"{shop.url}/metrics")[1].decode())
     return round(float(found[1])) if found else 0
 
@@ -47,7 +47,7 @@ class TestTwoProcesses:
     def test_count_every_request_exactly_once(self, shop):
         before = counted(shop)
 
-        # One of them at a time is held, so that each must have answered some.
+        # While one process is stopped, the other answers, so that each has answered some.
         for sleeper in list_workers(shop):
             sleeper.send_signal(signal.SIGSTOP)
             request_live(shop, _REQUESTS // 2)
@@ -56,7 +56,7 @@ class TestTwoProcesses:
 
         assert counted(shop) == before + 2 * _REQUESTS
 
-    def test_one_that_is_killed_is_started_again_and_its_count_stays(self, shop):
+    def test_are_restarted_when_killed_and_keep_their_counts(self, shop):
         request_live(shop, 50)
         before = counted(shop)
         victim, survivor = list_workers(shop)

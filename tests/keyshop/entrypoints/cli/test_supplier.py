@@ -1,4 +1,4 @@
-"""What the supplier does is at the shop's API after a sync, and what it fails to do is not."""
+"""A sync brings the supplier's changes to the shop's API; a failed sync changes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ _CATALOGUE = """
 
 @pytest.fixture
 def calm(shop: ShopProcess) -> Iterator[ShopProcess]:
-    """The running shop, whose supplier behaves again afterwards."""
+    """The running shop, whose simulator is reset afterwards."""
     yield shop
     shop.tell_simulator("DELETE", "faults")
     shop.tell_simulator("PATCH", "settings", {"latency_ms": 0})
 
 
 def game_of(shop: ShopProcess, product_id: str) -> dict[str, object]:
-    """Return what the API says of the game of this product."""
+    """Return the API's answer for the game of this product."""
     sql = f"SELECT id FROM games WHERE \"g2aProductId\" = '{product_id}'"
     game: dict[str, object] = shop.ask(f"/api/games/{ask(shop.database_url, sql)}")["data"]
     return game

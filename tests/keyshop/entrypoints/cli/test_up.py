@@ -14,7 +14,7 @@ from tests.servers import connected
 _HOME_LISTS = ("best-sellers", "new", "new-in-catalog", "preorders", "collections", "random")
 
 
-# A user's proxy leads nowhere from here, and is none of the shop's business.
+# The user's proxy reaches nothing here, and the shop must not use it.
 _PROXY = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "NO_PROXY": "",
           "no_proxy": ""}  # fmt: skip
 
@@ -30,20 +30,20 @@ class TestUp:
     def test_leaves_no_list_of_the_home_page_empty(self, shop, name):
         assert shop.ask(f"/api/games/{name}")["data"]
 
-    def test_says_what_answers_where(self, shop):
-        told = shop.log.read_text()
+    def test_prints_the_addresses(self, shop):
+        printed = shop.log.read_text()
 
         for line in (shop.url, f"{shop.url}/docs", f"{shop.url}/health", shop.simulator):
-            assert line in told
-        assert str(shop.home) in told
-        assert str(shop.home / "mail") in told
+            assert line in printed
+        assert str(shop.home) in printed
+        assert str(shop.home / "mail") in printed
 
-    def test_tells_the_accounts_to_try_it_with_and_they_work(self, shop):
-        told = shop.log.read_text()
-        (password,) = re.findall(r"\(password (\S+)\):", told)
+    def test_prints_the_demo_accounts_and_they_work(self, shop):
+        printed = shop.log.read_text()
+        (password,) = re.findall(r"\(password (\S+)\):", printed)
 
         for email in ("alice@example.com", "admin@example.com"):
-            assert f"\n  {email} " in told
+            assert f"\n  {email} " in printed
             status, _ = fetch(
                 f"{shop.url}/api/auth/login",
                 method="POST",
@@ -93,7 +93,7 @@ class TestRefusals:
         refused = run_keyshop("up", home=home, KEYSHOP_ENV="production")
 
         assert refused.returncode == 1
-        assert refused.stderr.startswith("keyshop: in production DATABASE_URL, G2A_API_URL")
+        assert refused.stderr.startswith("keyshop: In production, DATABASE_URL, G2A_API_URL")
         assert refused.stderr.count("\n") == 1
         assert not home.exists()
 
@@ -133,7 +133,7 @@ class TestSideBySide:
             assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
             assert second.ask("/api/games?pageSize=1")["data"]["total"] == 40
 
-            # Nothing was marked where nobody wanted demo data.
+            # Without demo data, no game is marked.
             marked = 'SELECT count(*) FROM games WHERE "isBestSeller" OR "isPreorder"'
             assert ask(PostgresServer(home).url, marked) == 0
             assert ask(PostgresServer(home).url, "SELECT count(*) FROM users") == 0

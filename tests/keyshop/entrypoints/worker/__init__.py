@@ -1,1 +1,1 @@
-"""What is promised about jobs and the clock."""
+"""Tests of the worker."""

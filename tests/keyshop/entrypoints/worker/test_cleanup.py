@@ -1,10 +1,10 @@
-"""What is over leaves the database, and nothing else."""
+"""Expired rows are deleted, and no others."""
 
 from datetime import datetime, timedelta
 
 from structlog.testing import capture_logs
 
-from keyshop.entrypoints.worker.cleanup import TidyDue, on_tidy_due
+from keyshop.entrypoints.worker.cleanup import CleanupDue, on_cleanup_due
 from keyshop.kit.database.pool import Database
 from tests.factories.jobs import ProbeShop
 from tests.factories.sessions import add_user
@@ -21,7 +21,7 @@ _FAMILIES = """
     INSERT INTO keyshop.token_families (id, user_id, account_state, created_at, expires_at)
     SELECT $1, $3, 'any', $2::timestamp(3), $2::timestamp(3)
 """
-_PROOFS = """
+_EMAIL_TOKENS = """
     INSERT INTO keyshop.email_tokens (id, user_id, purpose, email, created_at, expires_at)
     SELECT $1, $3, 'VERIFY_EMAIL', 'any', $2::timestamp(3), $2::timestamp(3)
 """
@@ -42,11 +42,11 @@ _LEFT = """
     ) AS names
 """
 
-# The first batch collides with somebody, as with a transaction that deletes several games.
-_COLLIDE_ONCE = (
+# The first batch meets a deadlock, as with a transaction that deletes several games.
+_DEADLOCK_ONCE = (
     "CREATE SEQUENCE attempts",
     """
-    CREATE FUNCTION collide_once() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION deadlock_once() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF nextval('attempts') = 1 THEN
             RAISE EXCEPTION 'collided' USING ERRCODE = 'deadlock_detected';
@@ -54,29 +54,29 @@ _COLLIDE_ONCE = (
         RETURN NULL;
     END $$
     """,
-    "CREATE TRIGGER collide AFTER DELETE ON sessions EXECUTE FUNCTION collide_once()",
+    "CREATE TRIGGER collide AFTER DELETE ON sessions EXECUTE FUNCTION deadlock_once()",
 )
 
 
 async def add_visits(db: Database, name: str, *, at: datetime, sessions: int = 1) -> None:
-    """Store one row in each table, so old that it is over a moment before `at`, or is not."""
+    """Store a row in each table that expires at `at`, and this many sessions."""
     user = await add_user(db)
     async with db.transaction() as tx:
         await tx.execute(_SESSIONS, f"{name} session ", at, sessions)
         await tx.execute(_FAMILIES, f"{name} family", at, user.id)
-        await tx.execute(_PROOFS, f"{name} proof", at - DAY, user.id)
+        await tx.execute(_EMAIL_TOKENS, f"{name} proof", at - DAY, user.id)
         await tx.execute(_LIMITS, f"{name} limit", at)
         await tx.execute(_FAILURES, f"{name} failures", at - DAY)
         await tx.execute(_MAILS, f"{name} mail", at - 30 * DAY)
 
 
-class TestTidying:
-    async def test_forgets_what_is_over(self, shop: ProbeShop):
+class TestCleanup:
+    async def test_deletes_expired_rows_and_no_others(self, shop: ProbeShop):
         await add_visits(shop.db, "old", at=NOON - MOMENT, sessions=450)
         await add_visits(shop.db, "live", at=NOON + MOMENT)
 
         with capture_logs() as logs:
-            await on_tidy_due(shop, TidyDue(due_at=NOON))
+            await on_cleanup_due(shop, CleanupDue(due_at=NOON))
 
         async with shop.db.read() as reader:
             left = await reader.fetchval(_LEFT)
@@ -86,17 +86,17 @@ class TestTidying:
         assert line["sessions"] == 450
         assert line["sent_mails"] == 1
 
-    async def test_forgets_nothing_twice(self, shop: ProbeShop):
-        await on_tidy_due(shop, TidyDue(due_at=NOON))
-        await on_tidy_due(shop, TidyDue(due_at=NOON))
+    async def test_succeeds_when_nothing_has_expired(self, shop: ProbeShop):
+        await on_cleanup_due(shop, CleanupDue(due_at=NOON))
+        await on_cleanup_due(shop, CleanupDue(due_at=NOON))
 
-    async def test_goes_on_when_it_collided_with_others(self, shop: ProbeShop):
+    async def test_repeats_a_batch_that_met_a_deadlock(self, shop: ProbeShop):
         await add_visits(shop.db, "old", at=NOON - MOMENT)
         async with shop.db.transaction() as tx:
-            for statement in _COLLIDE_ONCE:
+            for statement in _DEADLOCK_ONCE:
                 await tx.execute(statement)
 
-        await on_tidy_due(shop, TidyDue(due_at=NOON))
+        await on_cleanup_due(shop, CleanupDue(due_at=NOON))
 
         async with shop.db.read() as reader:
             assert await reader.fetchval("SELECT last_value FROM attempts") > 1

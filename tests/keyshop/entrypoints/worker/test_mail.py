@@ -1,4 +1,4 @@
-"""Mails, from the moment that their cause commits to a mail server of any mood."""
+"""Mails, from the commit of their cause to a mail server that works or fails."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from keyshop.accounts.jobs import MailLockNotice, MailReset, MailWelcome
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
 from keyshop.entrypoints.worker.mail import HANDLERS, on_account_mail
-from keyshop.entrypoints.worker.retries import RETRIED
+from keyshop.entrypoints.worker.retries import RETRYABLE
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
-from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_job
+from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_dead_job
 from keyshop.mail.protocol import MailMaybeSent, MailUncertain
 from tests.factories import jobs as probes
 from tests.factories.customers import ALICE, add_alice, caller
@@ -51,7 +51,7 @@ async def is_dead(db: Database) -> bool:
 
 
 async def hurry(db: Database) -> None:
-    """Let the jobs that wait for their next attempt wait no longer."""
+    """Make the waiting jobs due now."""
     async with db.transaction() as tx:
         await tx.execute("UPDATE keyshop.pgqueuer SET execute_after = now()")
 
@@ -125,14 +125,14 @@ class TestMails:
         (mail,) = (mail for mail in server.mails if "password" in str(mail["Subject"]))
         assert "https://shop.example/api/auth/reset-password?token=" in text_of(mail)
 
-    async def test_are_not_written_to_nobody(self, shop: ProbeShop, server: MailServer):
+    async def test_are_not_sent_to_an_unknown_account(self, shop: ProbeShop, server: MailServer):
         async with serve(server) as port:
             shop.mailer = mailer_at(port)
             await on_account_mail(shop, MailReset(user_id=new_id(), proof_id=new_id()))
 
         assert server.connections == 0
 
-    async def test_that_went_out_do_not_go_again_when_their_job_does(
+    async def test_are_sent_once_when_their_job_runs_twice(
         self, shop: ProbeShop, server: MailServer
     ):
         job = await register_alice(shop)
@@ -145,8 +145,8 @@ class TestMails:
         assert len(server.mails) == 1
 
 
-class TestServerInABadMood:
-    async def test_that_is_down_gets_the_mail_when_it_is_back(
+class TestFaultyMailServer:
+    async def test_gets_the_mail_when_it_is_back(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         async with serve(server) as port:
@@ -162,7 +162,7 @@ class TestServerInABadMood:
 
         assert len(server.mails) == 1
 
-    async def test_that_lets_strangers_wait_gets_the_mail_later(
+    async def test_that_greylists_gets_the_mail_later(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.recipient_answers = ["451 4.7.1 Greylisted, come back later"]
@@ -170,11 +170,11 @@ class TestServerInABadMood:
             shop.mailer = mailer_at(port)
             waiting = await fail_once_and_repeat(server, shop, working)
 
-        told = "MailUnavailable: The mail server does not take the mail yet: 451 4.7.1."
-        assert waiting.last_error == told
+        error = "MailUnavailable: The mail server refused the mail for now with 451 4.7.1."
+        assert waiting.last_error == error
         assert len(server.mails) == 1
 
-    async def test_that_drops_the_line_gets_the_same_mail_again(
+    async def test_that_drops_the_connection_gets_the_same_mail_again(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.hangs_up_after_data = True
@@ -186,7 +186,7 @@ class TestServerInABadMood:
         assert first["Message-ID"] == second["Message-ID"]
         assert text_of(first) == text_of(second)
 
-    async def test_that_never_says_whether_it_took_the_mail_gets_two(
+    async def test_that_never_confirms_the_mail_gets_two_copies(
         self, shop: ProbeShop, server: MailServer
     ):
         server.hangs_up_after_data = True
@@ -196,13 +196,13 @@ class TestServerInABadMood:
             shop.mailer = mailer_at(port)
             with pytest.raises(MailUncertain):
                 await on_account_mail(shop, job)
-            with pytest.raises(MailMaybeSent) as told:
+            with pytest.raises(MailMaybeSent) as refusal:
                 await on_account_mail(shop, job)
 
         assert len(server.mails) == 2
-        assert not isinstance(told.value, RETRIED)
+        assert not isinstance(refusal.value, RETRYABLE)
 
-    async def test_that_looks_through_a_mail_gets_no_other_from_a_worker_that_is_stopped(
+    async def test_that_scans_a_mail_gets_no_second_copy_from_a_stopped_worker(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.looks_for = 0.5
@@ -217,7 +217,7 @@ class TestServerInABadMood:
 
         assert len(server.mails) == 1
 
-    async def test_that_refuses_a_person_leaves_a_dead_letter_without_the_address(
+    async def test_that_refuses_a_recipient_leaves_a_dead_letter_without_the_address(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.recipient_answers = [f"550 5.1.1 <{ALICE}>: no such person"]
@@ -235,7 +235,7 @@ class TestServerInABadMood:
             traces = await reader.fetch("SELECT traceback::text FROM keyshop.pgqueuer_log")
         assert "alice" not in str(traces)
 
-    async def test_that_refused_takes_the_mail_when_a_person_retries_it(
+    async def test_that_refused_accepts_the_mail_when_a_person_retries_it(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.data_answers = ["554 5.7.1 no"]
@@ -246,12 +246,12 @@ class TestServerInABadMood:
             await until(lambda: is_dead(shop.db))
             (dead,) = await queue(shop.db)
             async with shop.db.transaction() as tx:
-                await retry_job(tx, dead.id)
+                await retry_dead_job(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
         assert len(server.mails) == 1
 
-    async def test_that_says_nothing_does_not_hold_up_other_jobs(
+    async def test_that_never_answers_does_not_delay_other_jobs(
         self, shop: ProbeShop, working: Working
     ):
         welcome = await register_alice(shop)
@@ -264,12 +264,12 @@ class TestServerInABadMood:
             return await read_job_log(shop.db) == ["done"]
 
         async with serve_silence() as port:
-            shop.mailer = mailer_at(port, timeout=timedelta(seconds=2), pause=timedelta(seconds=15))
+            shop.mailer = mailer_at(port, reply=timedelta(seconds=2), breaker=timedelta(seconds=15))
             async with working(handlers=(*HANDLERS, *probes.HANDLERS)):
                 # Eight at a time, the mails alone would take ten seconds.
                 await until(is_noted, seconds=9)
 
-    async def test_that_looks_through_mails_for_long_does_not_hold_up_other_jobs(
+    async def test_that_scans_mails_for_long_does_not_delay_other_jobs(
         self, shop: ProbeShop, working: Working, server: MailServer
     ):
         server.looks_for = 60
@@ -283,7 +283,7 @@ class TestServerInABadMood:
             return await read_job_log(shop.db) == ["done"]
 
         async with serve(server) as port:
-            shop.mailer = mailer_at(port, answer_timeout=timedelta(minutes=1))
+            shop.mailer = mailer_at(port, acceptance=timedelta(minutes=1))
             async with working(handlers=(*HANDLERS, *probes.HANDLERS), grace=timedelta(0)):
                 await until(is_noted, seconds=5)
                 assert len(server.mails) <= 4

@@ -1,4 +1,4 @@
-"""Which failures pass by themselves."""
+"""Which failures are retried, and when."""
 
 from datetime import timedelta
 
@@ -15,11 +15,11 @@ class TestDelayBeforeRetry:
     @pytest.mark.parametrize(
         "kind", [SupplierUnavailable, OutcomeUnknown, MailUnavailable, Unavailable]
     )
-    def test_tries_again_what_passes_by_itself(self, kind: type[Exception]):
+    def test_retries_faults_that_pass_by_themselves(self, kind: type[Exception]):
         assert delay_before_retry(kind("Away."), attempt=1, jitter=0.5) == timedelta(seconds=2)
 
     @pytest.mark.parametrize("kind", [SupplierRefused, MailRefused, Conflict, ValueError, KeyError])
-    def test_gives_everything_else_to_a_person(self, kind: type[Exception]):
+    def test_leaves_every_other_fault_to_a_person(self, kind: type[Exception]):
         assert delay_before_retry(kind("No."), attempt=1, jitter=0.5) is None
 
     def test_waits_twice_as_long_each_time_up_to_ten_minutes(self):
@@ -31,21 +31,21 @@ class TestDelayBeforeRetry:
         assert delays[:4] == [timedelta(seconds=seconds) for seconds in (2, 4, 8, 16)]
         assert delays[-1] == timedelta(minutes=10)
 
-    def test_gives_no_second_copy_of_a_mail_while_the_same_fault_may_last(self):
-        delay = delay_before_retry(MailUncertain(), attempt=1, jitter=0.5, most_attempts=MAX_MAIL)
+    def test_sends_no_second_copy_of_a_mail_while_the_same_fault_may_last(self):
+        delay = delay_before_retry(MailUncertain(), attempt=1, jitter=0.5, max_attempts=MAX_MAIL)
 
         assert delay == timedelta(minutes=3)
 
-    def test_spreads_what_failed_together(self):
+    def test_spreads_jobs_that_failed_together(self):
         error = Unavailable("Away.")
 
         assert delay_before_retry(error, attempt=2, jitter=0) == timedelta(seconds=2)
         assert delay_before_retry(error, attempt=2, jitter=1) == timedelta(seconds=6)
 
-    def test_tries_mails_for_about_a_day(self):
+    def test_retries_mails_for_about_a_day(self):
         delays = [
             delay_before_retry(
-                MailUnavailable("Away."), attempt=attempt, jitter=0.5, most_attempts=MAX_MAIL
+                MailUnavailable("Away."), attempt=attempt, jitter=0.5, max_attempts=MAX_MAIL
             )
             for attempt in range(1, MAX_MAIL)
         ]

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.run import QueueMissing, run_worker
 from keyshop.kit.database.pool import Database
-from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_job
+from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_dead_job
 from tests.factories.jobs import Block, Break, Linger, Note, ProbeShop, Stumble, read_job_log
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
 
@@ -62,7 +62,7 @@ class TestWorker:
 
         assert await is_empty(shop.db)
 
-    async def test_says_in_one_line_what_became_of_a_job(self, shop: ProbeShop, working: Working):
+    async def test_logs_the_outcome_of_a_job_in_one_line(self, shop: ProbeShop, working: Working):
         await put(shop.db, Note(text="first"))
 
         with capture_logs() as logs:
@@ -76,7 +76,9 @@ class TestWorker:
         assert line["duration_ms"] >= 0
         assert line["job_id"] > 0
 
-    async def test_tries_again_when_the_supplier_was_away(self, shop: ProbeShop, working: Working):
+    async def test_retries_when_the_supplier_was_unavailable(
+        self, shop: ProbeShop, working: Working
+    ):
         await put(shop.db, Stumble(text="tried"))
 
         async with working():
@@ -88,7 +90,7 @@ class TestWorker:
         assert waiting.last_error == "SupplierUnavailable: G2A does not answer."
         assert await read_job_log(shop.db) == ["tried", "tried"]
 
-    async def test_keeps_what_failed_for_good_until_a_person_retries_it(
+    async def test_keeps_a_dead_job_until_a_person_retries_it(
         self, shop: ProbeShop, working: Working
     ):
         await put(shop.db, Break())
@@ -101,14 +103,12 @@ class TestWorker:
 
             async with shop.db.transaction() as tx:
                 await tx.execute("INSERT INTO job_log (note) VALUES ('repaired')")
-                await retry_job(tx, dead.id)
+                await retry_dead_job(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
         assert await read_job_log(shop.db) == ["repaired", "test.break"]
 
-    async def test_gives_a_job_that_it_cannot_read_to_a_person(
-        self, shop: ProbeShop, working: Working
-    ):
+    async def test_keeps_an_unreadable_job_as_dead(self, shop: ProbeShop, working: Working):
         await put(shop.db, Note(text="first"))
         async with shop.db.transaction() as tx:
             await tx.execute("UPDATE keyshop.pgqueuer SET payload = 'no JSON'")
@@ -116,9 +116,7 @@ class TestWorker:
         async with working():
             await until(lambda: is_in(shop.db, JobState.DEAD))
 
-    async def test_gives_a_job_over_which_workers_die_to_a_person(
-        self, shop: ProbeShop, working: Working
-    ):
+    async def test_keeps_a_job_that_kills_workers_as_dead(self, shop: ProbeShop, working: Working):
         await put(shop.db, Note(text="deadly"))
         async with shop.db.transaction() as tx:
             await tx.execute(
@@ -133,12 +131,10 @@ class TestWorker:
             assert dead.last_error.startswith("WorkersLost: 5 workers died")
 
             async with shop.db.transaction() as tx:
-                await retry_job(tx, dead.id)
+                await retry_dead_job(tx, dead.id)
             await until(lambda: has(shop.db, "deadly"))
 
-    async def test_leaves_jobs_that_it_does_not_know_to_newer_workers(
-        self, shop: ProbeShop, working: Working
-    ):
+    async def test_leaves_unknown_jobs_to_newer_workers(self, shop: ProbeShop, working: Working):
         await put(shop.db, Note(text="first"))
         async with shop.db.transaction() as tx:
             await tx.execute("UPDATE keyshop.pgqueuer SET entrypoint = 'test.of_tomorrow'")
@@ -149,7 +145,9 @@ class TestWorker:
 
         assert await is_in(shop.db, JobState.WAITING)
 
-    async def test_goes_on_when_the_database_was_away(self, shop: ProbeShop, working: Working):
+    async def test_continues_after_the_database_was_unavailable(
+        self, shop: ProbeShop, working: Working
+    ):
         async with working():
             await put(shop.db, Linger(seconds=2))
             await until(lambda: has(shop.db, "began"))
@@ -163,7 +161,7 @@ class TestWorker:
         assert await read_job_log(shop.db) == ["began", "stopped", "began", "ended"]
         assert await endings(shop.db) == 1
 
-    async def test_says_so_when_the_database_was_never_upgraded(self, shop: ProbeShop):
+    async def test_refuses_a_database_that_was_never_upgraded(self, shop: ProbeShop):
         async with shop.db.transaction() as tx:
             await tx.execute("DROP TABLE keyshop.pgqueuer, keyshop.schedule_ticks")
 
@@ -172,7 +170,7 @@ class TestWorker:
 
 
 class TestGracefulStop:
-    async def test_finishes_the_job_in_hand_and_exits_with_0(
+    async def test_finishes_the_running_job_and_exits_with_0(
         self, shop: ProbeShop, start_worker: StartWorker
     ):
         worker = await start_worker()
@@ -195,7 +193,9 @@ class TestGracefulStop:
         assert await read_job_log(shop.db) == ["began", "ended"]
         assert await is_in(shop.db, JobState.WAITING)
 
-    async def test_puts_back_what_does_not_finish_in_time(self, shop: ProbeShop, working: Working):
+    async def test_requeues_a_job_that_does_not_finish_in_time(
+        self, shop: ProbeShop, working: Working
+    ):
         async with working(grace=timedelta(seconds=0.2)):
             await put(shop.db, Linger(seconds=60))
             await until(lambda: has(shop.db, "began"))
@@ -223,7 +223,7 @@ class TestLease:
 
         assert await read_job_log(shop.db) == ["began", "began", "ended"]
 
-    async def test_is_kept_by_a_handler_that_takes_longer(self, shop: ProbeShop, working: Working):
+    async def test_is_renewed_while_a_long_handler_runs(self, shop: ProbeShop, working: Working):
         async with working(), working():
             await put(shop.db, Linger(seconds=7.2))
             await until(lambda: is_empty(shop.db))

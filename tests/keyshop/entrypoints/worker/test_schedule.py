@@ -1,4 +1,4 @@
-"""When the clock asks for what, and that it asks once."""
+"""When which job is due, and that it is enqueued once."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
-FULL_SYNC, STOCK_CHECK, TIDY = SCHEDULES
+FULL_SYNC, STOCK_CHECK, CLEANUP = SCHEDULES
 
 
 async def tick(db: Database, at: datetime) -> bool:
@@ -35,27 +35,27 @@ class TestSchedules:
         ("now", "latest"),
         [("01:59", "14:00"), ("02:00", "02:00"), ("13:59", "02:00"), ("23:59", "14:00")],
     )
-    def test_reads_the_whole_catalogue_at_two_and_at_fourteen(self, now: str, latest: str):
+    def test_run_a_full_sync_at_2_and_at_14_hours(self, now: str, latest: str):
         moment = datetime.fromisoformat(f"2026-11-22T{now}:00+00:00")
 
         assert f"{latest_due(FULL_SYNC, moment):%H:%M}" == latest
 
-    def test_looks_at_the_stock_every_quarter_of_an_hour(self):
+    def test_check_the_stock_every_quarter_of_an_hour(self):
         assert latest_due(STOCK_CHECK, NOON + timedelta(minutes=44)) == NOON + timedelta(minutes=30)
         assert next_due(STOCK_CHECK, NOON) == NOON + timedelta(minutes=15)
 
-    def test_forgets_what_is_over_every_hour(self):
-        assert latest_due(TIDY, NOON) == NOON - timedelta(minutes=20)
-        assert next_due(TIDY, NOON) == NOON + timedelta(minutes=40)
+    def test_delete_expired_rows_every_hour(self):
+        assert latest_due(CLEANUP, NOON) == NOON - timedelta(minutes=20)
+        assert next_due(CLEANUP, NOON) == NOON + timedelta(minutes=40)
 
-    def test_never_changes_the_names_that_are_stored(self):
+    def test_keep_the_names_that_are_stored(self):
         jobs = [schedule.job(NOON).name for schedule in SCHEDULES]
 
         assert [schedule.name for schedule in SCHEDULES] == ["sync.full", "sync.stock", "tidy"]
         assert jobs == ["sync.full_due", "sync.stock_due", "tidy"]
 
 
-class TestSeeToTick:
+class TestEnqueueIfDue:
     async def test_begins_with_the_next_moment_in_a_new_shop(self, db: Database):
         assert not await tick(db, NOON)
         assert await queue(db) == []
@@ -71,7 +71,7 @@ class TestSeeToTick:
         assert answers == [True, False, False]
         assert len(await queue(db)) == 1
 
-    async def test_enqueues_a_moment_once_when_two_see_it_together(self, db: Database):
+    async def test_enqueues_a_moment_once_when_several_workers_see_it(self, db: Database):
         await tick(db, NOON)
 
         later = NOON + timedelta(hours=1)
@@ -80,14 +80,14 @@ class TestSeeToTick:
         assert sorted(answers) == [False] * 7 + [True]
         assert len(await queue(db)) == 1
 
-    async def test_makes_up_for_one_moment_after_a_long_sleep(self, db: Database):
+    async def test_makes_up_for_one_moment_after_a_long_pause(self, db: Database):
         await tick(db, NOON)
 
         await tick(db, NOON + timedelta(days=3))
 
         assert len(await queue(db)) == 1
 
-    async def test_is_not_turned_back_by_a_clock_that_is_behind(self, db: Database):
+    async def test_ignores_a_clock_that_is_behind(self, db: Database):
         await tick(db, NOON)
         await tick(db, NOON + timedelta(hours=3))
 

@@ -1,4 +1,4 @@
-"""The clock reaches the supplier's catalogue."""
+"""The schedule reaches the supplier's catalogue."""
 
 from datetime import UTC, datetime
 
@@ -14,23 +14,23 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 class BusyShop(ProbeShop):
-    """A shop in which somebody syncs already."""
+    """A shop in which a sync is running already."""
 
     async def run_full_sync(self) -> None:
-        raise Conflict("A full sync is going on already.")
+        raise Conflict("A full sync is running already.")
 
     async def run_stock_check(self) -> None:
-        raise Conflict("A stock check is going on already.")
+        raise Conflict("A stock check is running already.")
 
 
 class TestSyncJobs:
-    async def test_run_what_the_clock_asks_for(self, shop: ProbeShop):
+    async def test_run_the_sync_that_is_due(self, shop: ProbeShop):
         await on_full_sync_due(shop, SyncFullDue(due_at=NOON))
         await on_stock_check_due(shop, StockCheckDue(due_at=NOON))
 
         assert await read_job_log(shop.db) == ["full sync", "stock check"]
 
-    async def test_are_done_when_somebody_else_is_at_it(self, db: Database, database_url: str):
+    async def test_do_nothing_while_another_sync_runs(self, db: Database, database_url: str):
         busy = BusyShop(db, database_url)
 
         with capture_logs() as logs:
@@ -38,8 +38,8 @@ class TestSyncJobs:
             await on_stock_check_due(busy, StockCheckDue(due_at=NOON))
 
         assert [line["reason"] for line in logs] == [
-            "A full sync is going on already.",
-            "A stock check is going on already.",
+            "A full sync is running already.",
+            "A stock check is running already.",
         ]
 
     def test_all_have_a_handler(self):

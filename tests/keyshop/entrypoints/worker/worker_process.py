@@ -4,7 +4,7 @@ import asyncio
 import sys
 from datetime import timedelta
 
-from keyshop.entrypoints.worker.run import run_worker
+from keyshop.entrypoints.worker.run import run_worker, stop_on_signals
 from keyshop.entrypoints.worker.schedule import Schedule
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
@@ -17,7 +17,9 @@ async def main(database_url: str, *, tick: bool) -> None:
     db = Database(database_url, guard=GuardedCommit(None))
     await db.open()
     schedules = (EVERY_SECOND,) if tick else ()
-    await run_worker(ProbeShop(db, database_url), handlers=HANDLERS, schedules=schedules)
+    with stop_on_signals() as stop:
+        shop = ProbeShop(db, database_url)
+        await run_worker(shop, stop=stop, handlers=HANDLERS, schedules=schedules)
     await db.close()
 
 

@@ -1,1 +1,1 @@
-"""Tests of the way to mail servers."""
+"""Tests of the mailers."""

@@ -1,6 +1,6 @@
-"""A real mail server on a loopback port, with memory and moods; and one that says nothing."""
+"""A real mail server on a loopback port, with faults to choose; and one that never answers."""
 
-# ruff: noqa: N802 - aiosmtpd finds what a handler can do by these names
+# ruff: noqa: N802 - aiosmtpd finds the methods of a handler by these names
 
 import asyncio
 import email
@@ -14,32 +14,32 @@ from typing import Any
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
-# For localhost and 127.0.0.1; it signs itself, and opens nothing.
+# A self-signed certificate for localhost and 127.0.0.1; its key protects nothing.
 AUTHORITY = trustme.CA()
 
 
 class MailServer:
-    """What a mail server took, and how it answers."""
+    """The mails that a mail server accepted, and how it answers."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.connections = 0
         self.greeting_answer: str | None = None
-        """What it says to EHLO and HELO in place of a welcome."""
+        """The reply to EHLO and HELO, instead of 250."""
 
         self.sender_answer: str | None = None
         self.recipient_answers: list[str] = []
-        """What it says to the next recipients, in place of 250."""
+        """The replies to the next recipients, instead of 250."""
 
         self.data_answers: list[str] = []
-        """What it says once the next mails are there; it has not taken them."""
+        """The replies to the next mails, instead of 250; these mails are not accepted."""
 
         self.hangs_up_after_data = False
-        """It takes the mail, and the line drops before it can say so."""
+        """Accept the mail, and drop the connection before the reply."""
 
         self.looks_for = 0.0
-        """Seconds for which it looks through a mail that it has, before it says so."""
+        """Seconds for which it scans a mail before the reply."""
 
         self.has_one = asyncio.Event()
         self.is_slow_to_part = False
@@ -129,7 +129,7 @@ async def serve(
 
 @asynccontextmanager
 async def serve_silence(called: asyncio.Event | None = None) -> AsyncIterator[int]:
-    """Take connections, and say nothing."""
+    """Accept connections, and never answer."""
     writers: list[asyncio.StreamWriter] = []
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,14 +148,14 @@ async def serve_silence(called: asyncio.Event | None = None) -> AsyncIterator[in
 
 
 def server_tls() -> ssl.SSLContext:
-    """Return what the server proves with that it is localhost."""
+    """Return the server's TLS context, with a certificate for localhost."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     AUTHORITY.issue_cert("localhost").configure_cert(context)
     return context
 
 
 def client_tls() -> ssl.SSLContext:
-    """Return what believes the server's certificate, and no other."""
+    """Return a TLS context that trusts only the server's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     AUTHORITY.configure_trust(context)
     return context

@@ -1,10 +1,11 @@
-"""Mails to Alice, and who carries them."""
+"""Mails to Alice, and mailers."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keyshop.gateways.mail.address import parse_sender, parse_smtp_url
-from keyshop.gateways.mail.smtp import SmtpMailer
+from keyshop.gateways.mail.smtp import SmtpMailer, SmtpTimeouts
 from keyshop.mail.protocol import Mail
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -29,11 +30,20 @@ def make_mail(*, values: dict[str, str] | None = None, **overrides: Any) -> Mail
     return Mail(**(mail | overrides))
 
 
-def mailer_at(port: int, *, url: str = "smtp://127.0.0.1:{port}", **overrides: Any) -> SmtpMailer:
-    parts: dict[str, Any] = {
-        "sender": SENDER,
-        "timeout": timedelta(seconds=5),
-        "pause": timedelta(0),
-        "clock": lambda: NOON,
-    }
-    return SmtpMailer(parse_smtp_url(url.format(port=port)), **(parts | overrides))
+def mailer_at(
+    port: int,
+    *,
+    url: str = "smtp://127.0.0.1:{port}",
+    tls: ssl.SSLContext | None = None,
+    **timeouts: timedelta,
+) -> SmtpMailer:
+    """Return a mailer of short timeouts that always tries the server, unless the test says more."""
+    return SmtpMailer(
+        parse_smtp_url(url.format(port=port)),
+        sender=SENDER,
+        tls=tls,
+        timeouts=SmtpTimeouts(
+            **({"reply": timedelta(seconds=5), "breaker": timedelta(0)} | timeouts)
+        ),
+        clock=lambda: NOON,
+    )

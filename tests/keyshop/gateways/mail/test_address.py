@@ -13,7 +13,7 @@ from keyshop.kit.secrets import Secret
 
 
 class TestSmtpUrl:
-    def test_says_who_where_and_how(self):
+    def test_holds_account_host_port_and_encryption(self):
         address = parse_smtp_url("smtp://shop%40a.example:p%40ss%3Aw%2F@mail.example:2525")
 
         assert (address.host, address.port) == ("mail.example", 2525)
@@ -30,12 +30,12 @@ class TestSmtpUrl:
             ("smtp://u:p@[::1]:1025", Encryption.IF_OFFERED, 1025),
         ],
     )
-    def test_says_how_the_way_is_protected(self, url: str, encryption: Encryption, port: int):
+    def test_chooses_the_encryption(self, url: str, encryption: Encryption, port: int):
         address = parse_smtp_url(url)
 
         assert (address.encryption, address.port) == (encryption, port)
 
-    def test_sends_no_password_in_clear_to_another_machine_unless_told_to(self):
+    def test_requires_encryption_for_a_password_unless_it_is_switched_off(self):
         assert parse_smtp_url("smtp://u:p@mail.example").encryption is Encryption.STARTTLS
 
     @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ class TestSender:
         assert parse_sender("keyshop@localhost").domain == "localhost"
 
     @pytest.mark.parametrize("text", ["", "shop", "a@b, c@d", "x@y\r\nBcc: z@y", "a@@b", "é@b.com"])
-    def test_is_refused_when_it_is_none(self, text: str):
+    def test_is_refused_without_a_valid_address(self, text: str):
         with pytest.raises(Invalid, match="MAIL_FROM"):
             parse_sender(text)
 
 
 class TestMailAddress:
     @pytest.mark.parametrize("text", ["a@b.co", "a.b+c@x-y.example", "o'neil@a.b", "a..b@c.de"])
-    def test_is_one_that_goes_over_the_wire_as_it_is(self, text: str):
+    def test_needs_no_quoting(self, text: str):
         assert is_mail_address(text)
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who waits for a server that is away."""
+"""Which mails wait for a server that is away."""
 
 from datetime import timedelta
 
@@ -25,8 +25,8 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(timedelta(seconds=15), monotonic=clock)
 
 
-def meet(breaker: Breaker, error: Exception | None = None) -> None:
-    with breaker.watching():
+def use(breaker: Breaker, error: Exception | None = None) -> None:
+    with breaker.guard():
         if error is not None:
             raise error
 
@@ -38,47 +38,47 @@ JUST_NOW = "a moment ago"
 class TestBreaker:
     def test_refuses_at_once_after_the_server_was_away(self, breaker: Breaker, clock: Clock):
         with pytest.raises(ServerAway):
-            meet(breaker, AWAY)
+            use(breaker, AWAY)
 
         clock.now = 14.9
         with pytest.raises(MailUnavailable, match=JUST_NOW):
-            meet(breaker)
+            use(breaker)
 
         clock.now = 15
-        meet(breaker)
-        meet(breaker)
+        use(breaker)
+        use(breaker)
 
-    def test_lets_one_mail_find_out(self, breaker: Breaker, clock: Clock):
+    def test_lets_one_mail_try_first(self, breaker: Breaker, clock: Clock):
         with pytest.raises(ServerAway):
-            meet(breaker, AWAY)
+            use(breaker, AWAY)
         clock.now = 15
 
-        with breaker.watching(), pytest.raises(MailUnavailable, match=JUST_NOW):
-            meet(breaker)
-        meet(breaker)
+        with breaker.guard(), pytest.raises(MailUnavailable, match=JUST_NOW):
+            use(breaker)
+        use(breaker)
 
     def test_waits_again_when_it_is_still_away(self, breaker: Breaker, clock: Clock):
         for _ in range(2):
             with pytest.raises(ServerAway):
-                meet(breaker, AWAY)
+                use(breaker, AWAY)
             clock.now += 15
 
         with pytest.raises(ServerAway):
-            meet(breaker, AWAY)
+            use(breaker, AWAY)
         with pytest.raises(MailUnavailable, match=JUST_NOW):
-            meet(breaker)
+            use(breaker)
 
     @pytest.mark.parametrize("kind", [MailRefused, MailUnavailable])
-    def test_takes_a_refusal_for_a_sign_of_life(
+    def test_closes_after_a_refusal_because_the_server_answers(
         self, breaker: Breaker, clock: Clock, kind: type[Exception]
     ):
         with pytest.raises(ServerAway):
-            meet(breaker, AWAY)
+            use(breaker, AWAY)
         clock.now = 15
 
         with pytest.raises(kind, match="Not this one"):
-            meet(breaker, kind("Not this one."))
+            use(breaker, kind("Not this one."))
 
-        # Several at a time again, and not one that tries first.
-        with breaker.watching():
-            meet(breaker)
+        # Several mails at a time again, not one that tries first.
+        with breaker.guard():
+            use(breaker)

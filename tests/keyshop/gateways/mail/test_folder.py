@@ -1,4 +1,4 @@
-"""Mails as files."""
+"""Mails that are written to files."""
 
 import asyncio
 import email
@@ -43,25 +43,27 @@ class TestFolderMailer:
         assert VALUES["link"] in text.get_content()
         assert VALUES["code"] in page.get_content()
 
-    async def test_shows_the_mails_to_their_owner_alone(self, mailer: FolderMailer, folder: Path):
+    async def test_writes_files_that_only_their_owner_can_read(
+        self, mailer: FolderMailer, folder: Path
+    ):
         await mailer.send(make_mail())
 
         (path,) = folder.iterdir()
         assert path.stat().st_mode & 0o777 == 0o600
         assert folder.stat().st_mode & 0o777 == 0o700
 
-    async def test_replaces_a_mail_by_its_repetition(self, mailer: FolderMailer, folder: Path):
+    async def test_replaces_a_mail_of_the_same_id(self, mailer: FolderMailer, folder: Path):
         await asyncio.gather(*(mailer.send(make_mail()) for _ in range(5)))
         await mailer.send(make_mail(id="welcome-2"))
 
         assert len(list(folder.iterdir())) == 2
 
-    async def test_never_writes_beside_the_folder(self, mailer: FolderMailer, folder: Path):
+    async def test_never_writes_outside_the_folder(self, mailer: FolderMailer, folder: Path):
         await mailer.send(make_mail(id="../../etc/x"))
 
         assert [path.parent for path in folder.rglob("*")] == [folder]
 
-    async def test_says_where_the_mail_is_and_nothing_of_what_it_says(self, mailer: FolderMailer):
+    async def test_logs_the_path_of_the_mail_and_none_of_its_content(self, mailer: FolderMailer):
         with capture_logs() as logs:
             await mailer.send(make_mail())
 
@@ -70,7 +72,7 @@ class TestFolderMailer:
         assert "alice" not in str(line)
         assert VALUES["code"] not in str(line)
 
-    async def test_tries_again_when_the_folder_cannot_be_written_to(
+    async def test_reports_an_unwritable_folder_as_a_passing_fault(
         self, mailer: FolderMailer, folder: Path
     ):
         folder.parent.mkdir()
@@ -79,7 +81,7 @@ class TestFolderMailer:
         with pytest.raises(MailUnavailable, match="cannot be written"):
             await mailer.send(make_mail())
 
-    async def test_refuses_what_no_server_would_take(self, mailer: FolderMailer, folder: Path):
+    async def test_refuses_an_invalid_address(self, mailer: FolderMailer, folder: Path):
         with pytest.raises(MailRefused):
             await mailer.send(make_mail(to="alice@example.com\r\nBcc: bob@example.com"))
 
@@ -87,7 +89,7 @@ class TestFolderMailer:
 
 
 class TestOpenMailer:
-    def test_writes_files_when_no_server_is_given(self, folder: Path):
+    def test_writes_files_when_no_server_is_set(self, folder: Path):
         mailer = open_mailer(smtp_url=None, mail_from="keyshop@localhost", folder=folder)
 
         assert isinstance(mailer, FolderMailer)

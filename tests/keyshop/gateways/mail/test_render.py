@@ -1,4 +1,4 @@
-"""What people read."""
+"""The text of mails."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ class TestRender:
 
         assert rendered.subject
         assert "\n" not in rendered.subject
-        for written in (rendered.text, rendered.page):
+        for written in (rendered.text, rendered.html):
             assert "{" not in written.replace("{ margin", "")
             assert VALUES["shop_url"] in written
 
@@ -27,23 +27,23 @@ class TestRender:
 
         assert VALUES["code"] in rendered.text
         assert f"\n{VALUES['link']}\n" in rendered.text
-        assert VALUES["code"] in rendered.page
-        assert f'<a href="{VALUES["link"].replace("&", "&amp;")}">' in rendered.page
+        assert VALUES["code"] in rendered.html
+        assert f'<a href="{VALUES["link"].replace("&", "&amp;")}">' in rendered.html
 
-    def test_welcomes_without_a_code_that_is_over(self):
+    def test_welcomes_without_an_expired_code(self):
         rendered = render(make_mail(values={"code": "", "link": "", "minutes": ""}))
 
         assert rendered.subject == "Welcome"
-        for written in (rendered.text, rendered.page):
+        for written in (rendered.text, rendered.html):
             assert "account is ready" in written
             assert "minutes" not in written
             assert "open this link" not in written
 
-    def test_escapes_values_in_pages_and_not_in_texts(self):
+    def test_escapes_values_in_html_and_not_in_text(self):
         rendered = render(make_mail())
 
         assert "Hello Ália <b> & Co," in rendered.text
-        assert "Hello Ália &lt;b&gt; &amp; Co," in rendered.page
+        assert "Hello Ália &lt;b&gt; &amp; Co," in rendered.html
 
     def test_keeps_values_on_their_line(self):
         rendered = render(make_mail(values={"nickname": "Eve,\r\n\r\nyour account is closed"}))
@@ -53,11 +53,11 @@ class TestRender:
     @pytest.mark.parametrize(
         "nickname", ["buy at evil.example", "https:evil", "x@evil", "//evil", "", " \n"]
     )
-    def test_greets_nobody_by_an_address_in_the_web(self, nickname: str):
+    def test_greets_without_a_nickname_that_looks_like_a_web_address(self, nickname: str):
         rendered = render(make_mail(values={"nickname": nickname}))
 
         assert rendered.text.startswith("Hello,\n")
-        assert "evil" not in rendered.text + rendered.page
+        assert "evil" not in rendered.text + rendered.html
 
     def test_refuses_a_mail_that_lacks_a_value(self):
         lacking = {name: value for name, value in VALUES.items() if name != "code"}
@@ -66,6 +66,6 @@ class TestRender:
             render(msgspec.structs.replace(make_mail(), values=lacking))
 
     @pytest.mark.parametrize("template", ["goodbye", "../address", ""])
-    def test_refuses_a_mail_that_names_no_template(self, template: str):
+    def test_refuses_an_unknown_template(self, template: str):
         with pytest.raises(Invalid):
             render(make_mail(template=template))

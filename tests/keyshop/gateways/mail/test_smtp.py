@@ -1,4 +1,4 @@
-"""What becomes of mails at servers of all moods."""
+"""Mails to servers that accept, refuse or fail."""
 
 import asyncio
 import ssl
@@ -26,7 +26,7 @@ def server() -> MailServer:
 
 
 async def refusal_of(server: MailServer, kind: type[Exception]) -> str:
-    """Send a mail to the server, which refuses it, and return how it is told."""
+    """Send a mail to the server, which refuses it, and return the error's sentence."""
     async with serve(server) as port:
         with pytest.raises(kind) as refusal:
             await mailer_at(port).send(make_mail())
@@ -36,7 +36,7 @@ async def refusal_of(server: MailServer, kind: type[Exception]) -> str:
 
 
 class TestServerThatWorks:
-    async def test_gets_a_mail_of_text_and_page(self, server: MailServer):
+    async def test_gets_a_mail_of_text_and_html(self, server: MailServer):
         async with serve(server) as port:
             await mailer_at(port).send(make_mail())
 
@@ -59,7 +59,7 @@ class TestServerThatWorks:
         first, second = (mail["Message-ID"] for mail in server.mails)
         assert first == second == f"<welcome-{'7' * 80}@shop.example>"
 
-    async def test_gets_no_line_that_a_value_added(self, server: MailServer):
+    async def test_gets_no_header_that_a_value_added(self, server: MailServer):
         async with serve(server) as port:
             await mailer_at(port).send(
                 make_mail(values={"nickname": "Eve\r\n.\r\nMAIL FROM:<eve@x>\r\nBcc: bob@x"})
@@ -77,10 +77,10 @@ class TestServerThatWorks:
         assert text is not None
         assert ".." in text.get_content().splitlines()
 
-    async def test_may_look_through_a_mail_for_long(self, server: MailServer):
+    async def test_may_scan_a_mail_for_long(self, server: MailServer):
         server.looks_for = 0.3
         async with serve(server) as port:
-            mailer = mailer_at(port, timeout=timedelta(seconds=0.2), pause=timedelta(minutes=1))
+            mailer = mailer_at(port, reply=timedelta(seconds=0.2), breaker=timedelta(minutes=1))
             await mailer.send(make_mail())
 
         assert len(server.mails) == 1
@@ -88,7 +88,7 @@ class TestServerThatWorks:
     @pytest.mark.parametrize(
         "to", ["a@b.co\r\nRCPT TO:<eve@x.co>", "alice", "<a@b.co>", "a@b.co, eve@x.co", "ä@b.de"]
     )
-    async def test_is_not_asked_to_send_to_what_is_no_address(self, server: MailServer, to: str):
+    async def test_gets_no_mail_to_an_invalid_address(self, server: MailServer, to: str):
         async with serve(server) as port:
             with pytest.raises(MailRefused) as refusal:
                 await mailer_at(port).send(make_mail(to=to))
@@ -96,11 +96,11 @@ class TestServerThatWorks:
         assert server.connections == 0
         assert to not in str(refusal.value)
 
-    async def test_has_the_mail_however_it_takes_the_farewell(self, server: MailServer):
+    async def test_has_the_mail_however_it_answers_quit(self, server: MailServer):
         server.is_slow_to_part = True
 
         async with serve(server) as port:
-            await mailer_at(port, timeout=timedelta(seconds=0.5)).send(make_mail())
+            await mailer_at(port, reply=timedelta(seconds=0.5)).send(make_mail())
 
         assert len(server.mails) == 1
 
@@ -109,9 +109,9 @@ class TestServerThatRefuses:
     async def test_a_person_gets_no_other_attempt(self, server: MailServer):
         server.recipient_answers = ["550 5.1.1 <alice@example.com>: no such person"]
 
-        told = await refusal_of(server, MailRefused)
+        error = await refusal_of(server, MailRefused)
 
-        assert told == "The mail server refused the mail with 550 5.1.1."
+        assert error == "The mail server refused the mail with 550 5.1.1."
 
     async def test_a_mail_gets_no_other_attempt(self, server: MailServer):
         server.data_answers = ["554 no spam for alice@example.com"]
@@ -119,13 +119,13 @@ class TestServerThatRefuses:
         assert (await refusal_of(server, MailRefused)).endswith("with 554.")
 
     @pytest.mark.parametrize("answer", ["451 4.7.1 Greylisted", "452 4.2.2 alice is full"])
-    async def test_for_now_is_asked_again(self, server: MailServer, answer: str):
+    async def test_a_mail_for_now_gets_another_attempt(self, server: MailServer, answer: str):
         server.recipient_answers = [answer]
         async with serve(server) as port:
-            mailer = mailer_at(port, pause=timedelta(minutes=1))
-            with pytest.raises(MailUnavailable, match="yet: 45"):
+            mailer = mailer_at(port, breaker=timedelta(minutes=1))
+            with pytest.raises(MailUnavailable, match="for now with 45"):
                 await mailer.send(make_mail())
-            # It is this mail that it does not want, so others need not wait.
+            # It refused this mail only, so other mails need not wait.
             await mailer.send(make_mail())
 
         assert len(server.mails) == 1
@@ -135,12 +135,12 @@ class TestServerThatRefuses:
 
         assert "refused MAIL_FROM with 553 5.7.1" in await refusal_of(server, ServerAway)
 
-    async def test_to_be_talked_to_is_asked_again(self, server: MailServer):
+    async def test_the_connection_gets_another_attempt(self, server: MailServer):
         server.greeting_answer = "554 go away"
 
-        assert "refused to be talked to with 554" in await refusal_of(server, ServerAway)
+        assert "refused the connection with 554" in await refusal_of(server, ServerAway)
 
-    async def test_strangers_is_asked_again(self, server: MailServer):
+    async def test_an_unauthenticated_client_gets_another_attempt(self, server: MailServer):
         server.recipient_answers = ["530 5.7.0 Authentication required"]
 
         assert "530 5.7.0" in await refusal_of(server, ServerAway)
@@ -153,10 +153,10 @@ class TestServerThatRefuses:
 
 
 class TestServerThatIsAway:
-    async def test_costs_the_others_no_time(self, server: MailServer):
+    async def test_does_not_delay_the_other_mails(self, server: MailServer):
         async with serve(server) as port:
             pass
-        mailer = mailer_at(port, pause=timedelta(minutes=1))
+        mailer = mailer_at(port, breaker=timedelta(minutes=1))
 
         with pytest.raises(ServerAway, match="cannot be used"):
             await mailer.send(make_mail())
@@ -166,9 +166,9 @@ class TestServerThatIsAway:
 
         assert server.connections == 0
 
-    async def test_is_not_waited_for_when_it_says_nothing(self):
+    async def test_times_out_when_it_never_answers(self):
         async with serve_silence() as port:
-            mailer = mailer_at(port, timeout=timedelta(seconds=0.2))
+            mailer = mailer_at(port, reply=timedelta(seconds=0.2))
             started = time.monotonic()
             with pytest.raises(ServerAway, match="did not answer in time"):
                 await mailer.send(make_mail())
@@ -178,20 +178,20 @@ class TestServerThatIsAway:
     async def test_may_have_the_mail_when_the_line_drops(self, server: MailServer):
         server.hangs_up_after_data = True
         async with serve(server) as port:
-            mailer = mailer_at(port, pause=timedelta(minutes=1))
+            mailer = mailer_at(port, breaker=timedelta(minutes=1))
             with pytest.raises(MailUncertain):
                 await mailer.send(make_mail())
             server.hangs_up_after_data = False
-            # It answered all else, so others need not wait.
+            # It answered everything else, so other mails need not wait.
             await mailer.send(make_mail())
 
         assert len({mail["Message-ID"] for mail in server.mails}) == 1
 
-    async def test_may_have_the_mail_when_it_does_not_answer_for_it(self, server: MailServer):
+    async def test_may_have_the_mail_when_it_does_not_confirm_it(self, server: MailServer):
         server.looks_for = 60
         async with serve(server) as port:
             with pytest.raises(MailUncertain):
-                await mailer_at(port, answer_timeout=timedelta(seconds=0.1)).send(make_mail())
+                await mailer_at(port, acceptance=timedelta(seconds=0.1)).send(make_mail())
 
         assert len(server.mails) == 1
 
@@ -233,7 +233,7 @@ class TestEncryption:
 
         assert server.mails == []
 
-    async def test_is_insisted_on(self, server: MailServer):
+    async def test_is_required_with_starttls_true(self, server: MailServer):
         async with serve(server) as port:
             mailer = mailer_at(port, url="smtp://127.0.0.1:{port}?starttls=true")
             with pytest.raises(ServerAway, match="STARTTLS"):

@@ -1,0 +1,35 @@
+"""The worker's own connection: it hears of jobs, claims them and renews leases on it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+from asyncpg import Connection, Record
+
+from keyshop.entrypoints.worker.limits import LEASE
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE
+from keyshop.kit.dsn import clean_dsn
+
+
+@asynccontextmanager
+async def connected(database_url: str) -> AsyncIterator["Connection[Record]"]:
+    """
+    Lend a connection for the length of a block.
+
+    Raises:
+        OSError, asyncpg.InterfaceError, asyncpg.PostgresError: the database does not answer.
+    """
+    dsn = clean_dsn(database_url)
+    connection: Connection[Record] = await asyncpg.connect(
+        dsn.url,
+        timeout=10,
+        # When a statement takes longer than the lease, the jobs are lost anyway.
+        command_timeout=LEASE.total_seconds(),
+        statement_cache_size=0 if dsn.pgbouncer else 100,
+        server_settings={"timezone": "UTC"},
+    )
+    try:
+        yield connection
+    finally:
+        with suppress(*CONNECTION_UNUSABLE):
+            await connection.close(timeout=2)
