@@ -1,1 +1,1 @@
-"""A stand-in for the buyer's side of G2A's marketplace, with memory, moods and a page of switches."""
+"""A simulator of the buyer API of G2A's marketplace, with state, faults and a control page."""

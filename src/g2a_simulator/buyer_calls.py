@@ -1,4 +1,4 @@
-"""The five calls of the buyer's API: what each reads, does and answers."""
+"""The five calls of the buyer API."""
 
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -7,13 +7,14 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from g2a_simulator.catalogue import PAGE_SIZE
-from g2a_simulator.edits import MAX_FIGURE, moment
+from g2a_simulator.edits import MAX_UINT32, parse_time
 from g2a_simulator.errors import Refusal
 from g2a_simulator.faults import Endpoint, Fault
-from g2a_simulator.listing import ProductFilter
+from g2a_simulator.listing import ListingFilter
 from g2a_simulator.market import Market
 from g2a_simulator.messages import Reply, Request
 from g2a_simulator.orders import Order
+from g2a_simulator.trading import hand_out_key, pay_order, place_order, raise_price, sell_out
 
 _PAGE = b'{"total":%d,"page":%d,"docs":[%s]}'
 
@@ -28,14 +29,14 @@ class NewOrder(msgspec.Struct):
     auction_id: object = None
 
 
-def do(
+def perform_call(
     market: Market, request: Request, endpoint: Endpoint, order_id: str, fault: Fault | None
 ) -> Reply:
     """
-    Carry out one call.
+    Perform one call, and return its reply.
 
     Raises:
-        Refusal: the supplier says no.
+        Refusal: the supplier refuses the call.
     """
     if endpoint == "products":
         short = fault is not None and fault.kind == "short_page"
@@ -44,100 +45,100 @@ def do(
         return _place_order(market, request, fault)
     order = _find_order(market, order_id)
     if endpoint == "pay":
-        paid = market.pay_order(order)
+        paid = pay_order(market, order)
         return _json({"status": True, "transaction_id": paid.transaction_id})
     if endpoint == "details":
         status = market.order_status(order)
         return _json({"status": status, "price": _number(order.price), "currency": order.currency})
-    key = market.hand_out_key(order)
+    key = hand_out_key(market, order)
     return _json({"key": key, "isFile": market.settings.keys_are_files})
 
 
 def _list_products(market: Market, request: Request, *, short: bool) -> Reply:
     query = dict(parse_qsl(request.query, keep_blank_values=True))
-    page = _page_number(query, ceiling=market.settings.page_ceiling)
-    wanted = _product_filter(query)
+    page = _read_page_number(query, ceiling=market.settings.page_ceiling)
+    filters = _read_filter(query)
     market.catalogue.with_description = market.settings.description
     if "id" in query:
-        found = market.catalogue.single(_product_id(query["id"]), wanted)
+        found = market.catalogue.single(_read_product_id(query["id"]), filters)
         total, products = len(found), found if page == 1 else []
     else:
-        total, products = market.catalogue.page(wanted, page)
+        total, products = market.catalogue.page(filters, page)
     if short:
         products = products[: min(len(products) // 2, PAGE_SIZE // 2)]
     return Reply(200, _PAGE % (total, page, b",".join(products)))
 
 
-def _page_number(query: dict[str, str], *, ceiling: int | None) -> int:
+def _read_page_number(query: dict[str, str], *, ceiling: int | None) -> int:
     text = query.get("page", "1")
-    page = _whole(text, code="PR02")
+    page = _read_whole_number(text, code="PR02")
     if page < 1 or (ceiling is not None and page > ceiling):
         raise Refusal("PR02")
     return page
 
 
-def _product_id(text: str) -> int:
+def _read_product_id(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 20:
         raise Refusal("PR01")
     return int(text)
 
 
-def _product_filter(query: dict[str, str]) -> ProductFilter:
-    """Read the filters; both ends of a range are inclusive, times are UTC."""
-    min_qty = _whole(query["minQty"], code="PR03") if "minQty" in query else 0
-    return ProductFilter(
+def _read_filter(query: dict[str, str]) -> ListingFilter:
+    """Read the filters. Both ends of a range are inclusive; times are UTC."""
+    min_qty = _read_whole_number(query["minQty"], code="PR03") if "minQty" in query else 0
+    return ListingFilter(
         min_qty=min_qty,
-        price_from=_price(query.get("minPriceFrom"), code="PR04", rounding=ROUND_CEILING),
-        price_to=_price(query.get("minPriceTo"), code="PR05", rounding=ROUND_FLOOR),
-        updated_from=_time(query.get("updatedAtFrom")),
-        updated_to=_time(query.get("updatedAtTo")),
-        include_out_of_stock=_flag(query.get("includeOutOfStock", "false")),
+        price_from=_read_price(query.get("minPriceFrom"), code="PR04", rounding=ROUND_CEILING),
+        price_to=_read_price(query.get("minPriceTo"), code="PR05", rounding=ROUND_FLOOR),
+        updated_from=_read_time(query.get("updatedAtFrom")),
+        updated_to=_read_time(query.get("updatedAtTo")),
+        include_out_of_stock=_read_flag(query.get("includeOutOfStock", "false")),
     )
 
 
-def _whole(text: str, *, code: str) -> int:
+def _read_whole_number(text: str, *, code: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 10:
         raise Refusal(code)
     return int(text)
 
 
-def _price(text: str | None, *, code: str, rounding: str) -> int | None:
+def _read_price(text: str | None, *, code: str, rounding: str) -> int | None:
     if text is None:
         return None
     try:
         price = float(text)
     except ValueError:
         raise Refusal(code) from None
-    if not math.isfinite(price) or price < 0 or price * 100 > MAX_FIGURE:
+    if not math.isfinite(price) or price < 0 or price * 100 > MAX_UINT32:
         raise Refusal(code)
-    # Through the text: 4.35 as a float is a little less, and would miss its own cent.
+    # From the text: the float 4.35 is a little less than 4.35, and would lose a cent.
     return int((Decimal(text) * 100).to_integral_value(rounding))
 
 
-def _time(text: str | None) -> int | None:
+def _read_time(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return moment(text)
+        return parse_time(text)
     except ValueError:
         raise Refusal("BR08") from None
 
 
-def _flag(text: str) -> bool:
+def _read_flag(text: str) -> bool:
     if text not in {"true", "false"}:
         raise Refusal("BR08")
     return text == "true"
 
 
 def _place_order(market: Market, request: Request, fault: Fault | None) -> Reply:
-    wanted = _read_order(request)
+    new = _read_order(request)
     kind = None if fault is None else fault.kind
     if kind == "price_moved":
-        market.move_price(wanted.product_id)
+        raise_price(market, new.product_id)
     if kind == "stock_gone":
-        market.sell_out(wanted.product_id)
-    order = market.place_order(
-        wanted.product_id, currency=wanted.currency, max_price=Decimal(str(wanted.max_price))
+        sell_out(market, new.product_id)
+    order = place_order(
+        market, new.product_id, currency=new.currency, max_price=Decimal(str(new.max_price))
     )
     return _json({"order_id": order.id, "price": _number(order.price), "currency": order.currency})
 
@@ -153,7 +154,7 @@ def _read_order(request: Request) -> NewOrder:
     if request.body and kind != b"application/json":
         raise Refusal("CTTYPE")
     try:
-        # In two steps, as the supplier tells broken JSON from JSON that is no order.
+        # In two steps: the supplier has one code for invalid JSON and another for an invalid order.
         order = msgspec.convert(msgspec.json.decode(request.body), NewOrder)
     except msgspec.ValidationError:
         raise Refusal("BR02") from None
@@ -175,7 +176,7 @@ def _find_order(market: Market, order_id: str) -> Order:
 
 
 def _number(amount: Decimal) -> int | float:
-    """Return a price as the supplier writes it, a whole number when it is one."""
+    """Return a price as the supplier writes it: as an integer when it is one."""
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 

@@ -10,44 +10,53 @@ from typing import Annotated
 import typer
 import uvloop
 
-from g2a_simulator.credentials import SANDBOX, Credentials
-from g2a_simulator.errors import Unusable
+from g2a_simulator.credentials import SANDBOX, BuyerCredentials
+from g2a_simulator.errors import InvalidCommand
 from g2a_simulator.market import Market
-from g2a_simulator.memory import Mode
+from g2a_simulator.market_store import Mode
 from g2a_simulator.server import serve
-from g2a_simulator.settings import Settings, changed
+from g2a_simulator.settings import MarketSettings, apply_changes
 
-_MAX_CATALOGUE = 1_000_000
+_MAX_PRODUCTS = 1_000_000
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def simulate(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Loopback port.")] = 8001,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Loopback port to listen on; 0 takes a free one.")
+    ] = 8001,
     products: Annotated[
-        int, typer.Option(min=0, max=_MAX_CATALOGUE, help="Size of the catalogue.")
+        int, typer.Option(min=0, max=_MAX_PRODUCTS, help="Number of products in the catalogue.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(help="One seed is one catalogue.")] = 1,
-    mode: Annotated[Mode, typer.Option(help="A real shop's data, or the supplier's sandbox.")] = (
-        "realistic"
-    ),
-    latency_ms: Annotated[float, typer.Option(min=0, help="Every answer takes so long.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same catalogue.")] = 1,
+    mode: Annotated[
+        Mode, typer.Option(help="Data like a real shop's, or like the supplier's sandbox.")
+    ] = ("realistic"),
+    latency_ms: Annotated[
+        float, typer.Option(min=0, help="Delay of every answer, in milliseconds.")
+    ] = 0,
     state: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keeps orders, wallet and changes.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Store orders, wallet and changes in this file."),
     ] = None,
-    page_ceiling: Annotated[int, typer.Option(min=0, help="Last page; 0 lifts the limit.")] = 500,
-    requests_per_minute: Annotated[int, typer.Option(min=0, help="0 lifts the limit.")] = 600,
-    drift: Annotated[float, typer.Option(min=0, help="Products that change a second.")] = 0,
-    client_id: Annotated[str, typer.Option(help="Who may call.")] = SANDBOX.client_id,
-    email: Annotated[str, typer.Option(help="Who may call.")] = SANDBOX.email,
+    page_ceiling: Annotated[
+        int, typer.Option(min=0, help="Last page of the list; 0 lifts the limit.")
+    ] = 500,
+    requests_per_minute: Annotated[
+        int, typer.Option(min=0, help="Calls per minute; 0 lifts the limit.")
+    ] = 600,
+    drift: Annotated[float, typer.Option(min=0, help="Products that change per second.")] = 0,
+    client_id: Annotated[str, typer.Option(help="Client id of the buyer.")] = SANDBOX.client_id,
+    email: Annotated[str, typer.Option(help="E-mail address of the buyer.")] = SANDBOX.email,
     client_secret: Annotated[
-        str, typer.Option(help="Who may call.", show_default=False)
+        str, typer.Option(help="Client secret of the buyer.", show_default=False)
     ] = SANDBOX.client_secret,
     exit_with: Annotated[
-        int | None, typer.Option(metavar="PID", help="Stop when this parent is gone.")
+        int | None, typer.Option(metavar="PID", help="Stop when this parent process ends.")
     ] = None,
 ) -> None:
-    """Play the buyer's side of G2A's marketplace on this machine."""
+    """Simulate the buyer API of G2A's marketplace on this machine."""
     limits = {
         "page_ceiling": page_ceiling or None,
         "requests_per_minute": requests_per_minute or None,
@@ -58,12 +67,12 @@ def simulate(
             products,
             seed,
             mode=mode,
-            settings=changed(Settings(), {**limits, **pace}),
-            credentials=Credentials(client_id, email, client_secret),
+            credentials=BuyerCredentials(client_id, email, client_secret),
             state=state,
         )
+        market.settings = apply_changes(MarketSettings(), {**limits, **pace})
         uvloop.run(_run(market, port=port, exit_with=exit_with))
-    except Unusable as error:
+    except InvalidCommand as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
 
@@ -84,7 +93,7 @@ async def _run(market: Market, *, port: int, exit_with: int | None) -> None:
 
 async def _wait(stopped: asyncio.Event, exit_with: int | None) -> None:
     while not stopped.is_set():
-        # Nothing tells a child that its parent was killed; it has to look.
+        # A child gets no signal when its parent is killed, so it checks.
         if exit_with is not None and os.getppid() != exit_with:
             return
         try:

@@ -1,77 +1,27 @@
-"""What the control API can show and change; each call reads what was asked and returns JSON values."""
-
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import TypeVar
-from urllib.parse import parse_qsl
+"""The calls of the control API: each reads a request, and returns values for its JSON answer."""
 
 import msgspec
 
+from g2a_simulator.control_requests import (
+    ControlRequest,
+    NewFault,
+    NewProduct,
+    Override,
+    StatusChange,
+    TopUp,
+    convert_body,
+    read_number,
+)
 from g2a_simulator.edits import Fields
-from g2a_simulator.errors import Unusable
 from g2a_simulator.faults import ENDPOINTS, faults_at
 from g2a_simulator.market import Market
 from g2a_simulator.orders import Order
-from g2a_simulator.product_fields import Product
-from g2a_simulator.settings import changed
-
-_Shape = TypeVar("_Shape")
+from g2a_simulator.product_fields import ProductJson
+from g2a_simulator.settings import apply_changes
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a request is about: the id in its address, its query and its body."""
-
-    subject: str
-    query: dict[str, str]
-    body: Fields
-
-
-class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """A fault to switch on, for the next `calls` or at a `rate`."""
-
-    endpoint: str
-    kind: str
-    calls: int | None = None
-    rate: float | None = None
-    seconds: float = 1.0
-    retry_after: int | None = None
-    after_effect: bool = False
-
-
-class NewProduct(msgspec.Struct, forbid_unknown_fields=True):
-    """A product to add."""
-
-    id: str
-    fields: Fields = {}
-
-
-class Override(msgspec.Struct, forbid_unknown_fields=True):
-    """Values to show whatever they are, and fields to leave out."""
-
-    fields: Fields = {}
-    without: list[str] = []
-
-
-class TopUp(msgspec.Struct, forbid_unknown_fields=True):
-    """Money to add."""
-
-    amount: Decimal
-
-
-class StatusChange(msgspec.Struct, forbid_unknown_fields=True):
-    """A state for the details to show, or null for the truth."""
-
-    status: str | None
-
-
-def read_query(text: str) -> dict[str, str]:
-    """Return the query's parameters; of several with one name the last counts."""
-    return dict(parse_qsl(text))
-
-
-def show_summary(market: Market, _asked: Asked) -> Fields:
-    """Return what there is, in a few numbers."""
+def show_summary(market: Market, _request: ControlRequest) -> Fields:
+    """Return a summary of the market in a few numbers."""
     return {
         "products": len(market.catalogue),
         "seed": market.seed,
@@ -84,120 +34,117 @@ def show_summary(market: Market, _asked: Asked) -> Fields:
     }
 
 
-def list_products(market: Market, asked: Asked) -> Fields:
-    """Return ids, `limit` of them from `offset` on."""
-    offset, limit = _number(asked, "offset", 0), _number(asked, "limit", 100)
+def list_products(market: Market, request: ControlRequest) -> Fields:
+    """Return `limit` ids from `offset` on."""
+    offset, limit = read_number(request, "offset", 0), read_number(request, "limit", 100)
     return {"total": len(market.catalogue), "ids": market.product_ids()[offset : offset + limit]}
 
 
-def show_product(market: Market, asked: Asked) -> Product:
-    """Return a product as the API emits it, out of stock or not."""
-    return market.product(asked.subject)
+def show_product(market: Market, request: ControlRequest) -> ProductJson:
+    """Return a product as the API emits it, in stock or not."""
+    return market.product(request.path_id)
 
 
-def add_product(market: Market, asked: Asked) -> Product:
-    """Put a product on offer."""
-    new = _convert(asked.body, NewProduct)
+def add_product(market: Market, request: ControlRequest) -> ProductJson:
+    new = convert_body(request.body, NewProduct)
     market.add_product(new.id, **new.fields)
     return market.product(new.id)
 
 
-def change_product(market: Market, asked: Asked) -> Product:
+def change_product(market: Market, request: ControlRequest) -> ProductJson:
     """Change documented fields of a product."""
-    market.set_product(asked.subject, **asked.body)
-    return market.product(asked.subject)
+    market.set_product(request.path_id, **request.body)
+    return market.product(request.path_id)
 
 
-def change_named_product(market: Market, asked: Asked) -> Product:
-    """Change a product whose id is among the values, as in a form."""
-    fields = dict(asked.body)
+def change_named_product(market: Market, request: ControlRequest) -> ProductJson:
+    """Change the product whose id is among the values of a form."""
+    fields = dict(request.body)
     product_id = str(fields.pop("id", ""))
     market.set_product(product_id, **fields)
     return market.product(product_id)
 
 
-def remove_product(market: Market, asked: Asked) -> Fields:
-    """Take a product off the list."""
-    market.remove_product(asked.subject)
-    return {"removed": asked.subject}
+def remove_product(market: Market, request: ControlRequest) -> Fields:
+    """Remove a product from the list."""
+    market.remove_product(request.path_id)
+    return {"removed": request.path_id}
 
 
-def override_product(market: Market, asked: Asked) -> Product:
-    """Show a product with any values at all, however wrong."""
-    override = _convert(asked.body, Override)
-    market.break_product(asked.subject, without=override.without, **override.fields)
-    return market.product(asked.subject)
+def override_product(market: Market, request: ControlRequest) -> ProductJson:
+    """Emit a product with any values, valid or not."""
+    override = convert_body(request.body, Override)
+    market.break_product(request.path_id, without=override.without, **override.fields)
+    return market.product(request.path_id)
 
 
-def list_orders(market: Market, asked: Asked) -> Fields:
-    """Return the newest orders."""
-    newest = market.orders.newest(_number(asked, "limit", 100))
+def list_orders(market: Market, request: ControlRequest) -> Fields:
+    newest = market.orders.newest(read_number(request, "limit", 100))
     return {"total": len(market.orders), "orders": [_order(market, order) for order in newest]}
 
 
-def show_order(market: Market, asked: Asked) -> Fields:
-    """Return an order, its key included, which does not use the key up."""
-    return _order(market, market.orders.get(asked.subject))
+def show_order(market: Market, request: ControlRequest) -> Fields:
+    """Return an order with its key, which does not use the key up."""
+    return _order(market, market.orders.get(request.path_id))
 
 
-def change_order(market: Market, asked: Asked) -> Fields:
-    """Let the details of an order show a state, whatever is true."""
-    market.force_status(asked.subject, _convert(asked.body, StatusChange).status)
-    return _order(market, market.orders.get(asked.subject))
+def change_order(market: Market, request: ControlRequest) -> Fields:
+    """Make the details of an order show a state."""
+    market.force_status(request.path_id, convert_body(request.body, StatusChange).status)
+    return _order(market, market.orders.get(request.path_id))
 
 
-def show_wallet(market: Market, _asked: Asked) -> Fields:
-    """Return the balance and what moved it."""
+def show_wallet(market: Market, _request: ControlRequest) -> Fields:
+    """Return the balance and its changes."""
     return {"balance": market.wallet.balance, "movements": market.wallet.movements}
 
 
-def top_up(market: Market, asked: Asked) -> Fields:
-    """Put money into the wallet."""
-    market.top_up(_convert(asked.body, TopUp).amount)
+def top_up(market: Market, request: ControlRequest) -> Fields:
+    market.top_up(convert_body(request.body, TopUp).amount)
     return {"balance": market.wallet.balance}
 
 
-def list_faults(market: Market, _asked: Asked) -> Fields:
-    """Return what is switched on, and what could be."""
+def list_faults(market: Market, _request: ControlRequest) -> Fields:
+    """Return the faults that are switched on, and those that can be."""
     return {
         "on": market.faults.switches(),
         "possible": {endpoint: faults_at(endpoint) for endpoint in ENDPOINTS},
     }
 
 
-def add_fault(market: Market, asked: Asked) -> Fields:
+def add_fault(market: Market, request: ControlRequest) -> Fields:
     """Switch a fault on, for one call unless a number of calls or a rate is given."""
-    wanted = _convert(asked.body, FaultOrder)
-    if wanted.rate is not None:
+    new = convert_body(request.body, NewFault)
+    if new.rate is not None:
         market.faults.rate(
-            wanted.endpoint,
-            wanted.kind,
-            wanted.rate,
-            seconds=wanted.seconds,
-            retry_after=wanted.retry_after,
-            after_effect=wanted.after_effect,
+            new.endpoint,
+            new.kind,
+            new.rate,
+            seconds=new.seconds,
+            retry_after=new.retry_after,
+            after_effect=new.after_effect,
         )
     else:
         market.faults.next(
-            wanted.endpoint,
-            wanted.kind,
-            calls=1 if wanted.calls is None else wanted.calls,
-            seconds=wanted.seconds,
-            retry_after=wanted.retry_after,
-            after_effect=wanted.after_effect,
+            new.endpoint,
+            new.kind,
+            calls=1 if new.calls is None else new.calls,
+            seconds=new.seconds,
+            retry_after=new.retry_after,
+            after_effect=new.after_effect,
         )
-    return list_faults(market, asked)
+    return list_faults(market, request)
 
 
-def clear_faults(market: Market, asked: Asked) -> Fields:
+def clear_faults(market: Market, request: ControlRequest) -> Fields:
     """Switch all faults off, or those of one `endpoint`."""
-    market.faults.clear(asked.query.get("endpoint"))
-    return list_faults(market, asked)
+    market.faults.clear(request.query.get("endpoint"))
+    return list_faults(market, request)
 
 
-def show_ledger(market: Market, asked: Asked) -> Fields:
-    """Return the last calls, how many there were of which kind, and the busiest minute."""
-    last = _number(asked, "last", 100)
+def show_ledger(market: Market, request: ControlRequest) -> Fields:
+    """Return the last calls, the counts by kind, and the highest rate per minute."""
+    last = read_number(request, "last", 100)
     counts = sorted(market.ledger.counts.items(), key=str)
     return {
         "total": market.ledger.count(),
@@ -210,20 +157,17 @@ def show_ledger(market: Market, asked: Asked) -> Fields:
     }
 
 
-def clear_ledger(market: Market, _asked: Asked) -> Fields:
-    """Forget all calls."""
+def clear_ledger(market: Market, _request: ControlRequest) -> Fields:
     market.ledger.clear()
     return {"total": 0}
 
 
-def show_settings(market: Market, _asked: Asked) -> Fields:
-    """Return all settings."""
+def show_settings(market: Market, _request: ControlRequest) -> Fields:
     return msgspec.structs.asdict(market.settings)
 
 
-def change_settings(market: Market, asked: Asked) -> Fields:
-    """Change some settings."""
-    market.settings = changed(market.settings, asked.body)
+def change_settings(market: Market, request: ControlRequest) -> Fields:
+    market.settings = apply_changes(market.settings, request.body)
     return msgspec.structs.asdict(market.settings)
 
 
@@ -232,23 +176,3 @@ def _order(market: Market, order: Order) -> Fields:
         "status": market.order_status(order),
         "key": market.key_of(order),
     }
-
-
-def _number(asked: Asked, name: str, default: int) -> int:
-    text = asked.query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
-        raise Unusable(f"{name} must be a whole number.")
-    return int(text)
-
-
-def _convert(body: Fields, shape: type[_Shape]) -> _Shape:
-    """
-    Read a body into its shape.
-
-    Raises:
-        Unusable: it does not fit.
-    """
-    try:
-        return msgspec.convert(body, shape)
-    except msgspec.ValidationError as error:
-        raise Unusable(f"The body does not fit: {error}.") from error

@@ -1,4 +1,4 @@
-"""Who may call: the header that the buyer's API expects."""
+"""The credentials of the buyer, and the header that the buyer API expects."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -6,7 +6,7 @@ from hashlib import sha256
 
 
 @dataclass(frozen=True)
-class Credentials:
+class BuyerCredentials:
     """A merchant's client id, e-mail and client secret."""
 
     client_id: str
@@ -21,7 +21,7 @@ class Credentials:
 
 
 # The supplier publishes these for its own sandbox.
-SANDBOX = Credentials(
+SANDBOX = BuyerCredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
     client_secret="b0d293f6-e1d2-4629-8264-fd63b5af3207b0d293f6-e1d2-4629-8264-fd63b5af3207",  # noqa: S106 - published

@@ -1,57 +1,56 @@
-"""The calls that came in: the last ones, how many of which kind, how many a minute."""
+"""The calls that arrived: the last ones, counts by kind, and the rate per minute."""
 
 from collections import Counter, deque
 from datetime import datetime
 
 import msgspec
 
-_REMEMBERED = 1_000
-_WINDOW = 60.0
+_MAX_CALLS = 1_000
+_WINDOW_SECONDS = 60.0
 
 
-class Call(msgspec.Struct, frozen=True):
-    """One call of the buyer's API."""
+class LedgerEntry(msgspec.Struct, frozen=True):
+    """One call of the buyer API."""
 
     at: datetime
     endpoint: str
     method: str
     target: str
-    status: int | None  # None: there was no answer
+    status: int | None  # None: no answer was sent
     fault: str | None
 
 
 class Ledger:
-    """Counts every call of the buyer's API, refused ones included."""
+    """Records every call of the buyer API, refused ones included."""
 
     def __init__(self) -> None:
-        self.calls: deque[Call] = deque(maxlen=_REMEMBERED)
+        self.calls: deque[LedgerEntry] = deque(maxlen=_MAX_CALLS)
         self.counts: Counter[tuple[str, int | None]] = Counter()
         self.most_in_60s = 0
         self._minute: deque[float] = deque()
 
-    def arrive(self, at: float) -> None:
-        """Count a call into the sliding minute; seconds since 1970."""
+    def count_arrival(self, at: float) -> None:
+        """Count a call in the sliding minute; `at` is in seconds since 1970."""
         minute = self._minute
         minute.append(at)
-        while minute[0] <= at - _WINDOW:
+        while minute[0] <= at - _WINDOW_SECONDS:
             minute.popleft()
         self.most_in_60s = max(self.most_in_60s, len(minute))
 
-    def record(self, call: Call) -> None:
-        """Remember a call and how it ended."""
+    def record(self, call: LedgerEntry) -> None:
+        """Record a call and its status."""
         self.calls.append(call)
         self.counts[call.endpoint, call.status] += 1
 
     def count(self, endpoint: str | None = None, *, status: int | None = None) -> int:
-        """Return how many calls there were, of one endpoint, with one status."""
+        """Count the calls, optionally of one endpoint and with one status."""
         return sum(
             number
-            for (where, ended), number in self.counts.items()
-            if endpoint in {None, where} and status in {None, ended}
+            for (called, sent), number in self.counts.items()
+            if endpoint in {None, called} and status in {None, sent}
         )
 
     def clear(self) -> None:
-        """Forget all calls."""
         self.calls.clear()
         self.counts.clear()
         self._minute.clear()
@@ -59,19 +58,19 @@ class Ledger:
 
 
 class RequestLimit:
-    """A sliding window: so many calls are let through in any 60 seconds."""
+    """A sliding window that admits at most `limit` calls in any 60 seconds."""
 
     def __init__(self) -> None:
-        self._passed: deque[float] = deque()
+        self._admitted: deque[float] = deque()
 
     def admit(self, at: float, *, limit: int | None) -> bool:
-        """Test whether one more call may pass now, and if so count it."""
+        """Test whether the limit admits one more call now, and count it if so."""
         if limit is None:
             return True
-        passed = self._passed
-        while passed and passed[0] <= at - _WINDOW:
-            passed.popleft()
-        if len(passed) >= limit:
+        admitted = self._admitted
+        while admitted and admitted[0] <= at - _WINDOW_SECONDS:
+            admitted.popleft()
+        if len(admitted) >= limit:
             return False
-        passed.append(at)
+        admitted.append(at)
         return True

@@ -1,4 +1,4 @@
-"""Which products a filter lets through, remembered until something about them changes."""
+"""Which products match a filter, cached and updated when a product changes."""
 
 from array import array
 from bisect import bisect_left
@@ -6,14 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from g2a_simulator.figures import Figures
+from g2a_simulator.inventory import Inventory
 
-# Several readers with different filters stay fast, and a million products cost 4 MB per filter.
-_REMEMBERED = 16
+# A filter costs 4 MB for a million products.
+_MAX_SELECTIONS = 16
 
 
-class ProductFilter(NamedTuple):
-    """The filters of the products list, in the units of the figures; None lets everything through."""
+class ListingFilter(NamedTuple):
+    """The filters of the product list, in the units of the inventory; None matches everything."""
 
     min_qty: int = 0
     price_from: int | None = None  # cents, inclusive
@@ -23,16 +23,16 @@ class ProductFilter(NamedTuple):
     include_out_of_stock: bool = False
 
     @property
-    def least_qty(self) -> int:
-        """The smallest quantity that is let through."""
+    def smallest_qty(self) -> int:
+        """The smallest quantity that matches."""
         return self.min_qty if self.include_out_of_stock else max(self.min_qty, 1)
 
 
-def admits(wanted: ProductFilter, figures: Figures, place: int) -> bool:
-    """Test whether the product at a place passes the filter."""
-    price, updated_at = figures.min_price[place], figures.updated_at[place]
+def matches(wanted: ListingFilter, inventory: Inventory, place: int) -> bool:
+    """Test whether the product at a place matches the filter."""
+    price, updated_at = inventory.min_price[place], inventory.updated_at[place]
     return (
-        figures.qty[place] >= wanted.least_qty
+        inventory.qty[place] >= wanted.smallest_qty
         and (wanted.price_from is None or price >= wanted.price_from)
         and (wanted.price_to is None or price <= wanted.price_to)
         and (wanted.updated_from is None or updated_at >= wanted.updated_from)
@@ -41,51 +41,51 @@ def admits(wanted: ProductFilter, figures: Figures, place: int) -> bool:
 
 
 class Listing:
-    """The selections of the last filters, each an array of places in the order of their ids."""
+    """The matches of the last filters, each an array of places in the order of their ids."""
 
-    def __init__(self, figures: Figures, *, id_of: Callable[[int], int]) -> None:
-        self._figures = figures
+    def __init__(self, inventory: Inventory, *, id_of: Callable[[int], int]) -> None:
+        self._inventory = inventory
         self._id_of = id_of
-        self._selections: OrderedDict[ProductFilter, array[int]] = OrderedDict()
+        self._selections: OrderedDict[ListingFilter, array[int]] = OrderedDict()
 
-    def select(self, wanted: ProductFilter, places: Callable[[], Iterable[int]]) -> "array[int]":
-        """Return the places that pass; `places` gives all, in the order of their ids."""
+    def select(self, wanted: ListingFilter, places: Callable[[], Iterable[int]]) -> "array[int]":
+        """Return the places that match; `places` returns all, in the order of their ids."""
         found = self._selections.get(wanted)
         if found is None:
             found = self._selections[wanted] = self._search(wanted, places())
-            if len(self._selections) > _REMEMBERED:
+            if len(self._selections) > _MAX_SELECTIONS:
                 self._selections.popitem(last=False)
         else:
             self._selections.move_to_end(wanted)
         return found
 
-    def forget(self) -> None:
-        """Drop every selection, after products were added or taken away."""
+    def clear(self) -> None:
+        """Drop all selections, after products were added or removed."""
         self._selections.clear()
 
     def refresh(self, place: int) -> None:
-        """Put one changed product into, or take it out of, every remembered selection."""
-        # Searching anew after each change would make every page of a drifting catalogue slow.
+        """Update every selection for one changed product."""
+        # A new search after each change would make every page of a drifting catalogue slow.
         for wanted, selection in self._selections.items():
             at = bisect_left(selection, self._id_of(place), key=self._id_of)
             present = at < len(selection) and selection[at] == place
-            admitted = admits(wanted, self._figures, place)
-            if admitted and not present:
+            is_match = matches(wanted, self._inventory, place)
+            if is_match and not present:
                 selection.insert(at, place)
-            elif present and not admitted:
+            elif present and not is_match:
                 selection.pop(at)
 
-    def _search(self, wanted: ProductFilter, places: Iterable[int]) -> "array[int]":
-        """Return what passes; one cheap test after another, as each shrinks what the next sees."""
-        figures = self._figures
-        if least := wanted.least_qty:
-            places = [p for p in places if figures.qty[p] >= least]
+    def _search(self, wanted: ListingFilter, places: Iterable[int]) -> "array[int]":
+        """Return the matches; each test leaves fewer places for the next one."""
+        inventory = self._inventory
+        if smallest := wanted.smallest_qty:
+            places = [p for p in places if inventory.qty[p] >= smallest]
         if (low := wanted.price_from) is not None:
-            places = [p for p in places if figures.min_price[p] >= low]
+            places = [p for p in places if inventory.min_price[p] >= low]
         if (high := wanted.price_to) is not None:
-            places = [p for p in places if figures.min_price[p] <= high]
+            places = [p for p in places if inventory.min_price[p] <= high]
         if (since := wanted.updated_from) is not None:
-            places = [p for p in places if figures.updated_at[p] >= since]
+            places = [p for p in places if inventory.updated_at[p] >= since]
         if (until := wanted.updated_to) is not None:
-            places = [p for p in places if figures.updated_at[p] <= until]
+            places = [p for p in places if inventory.updated_at[p] <= until]
         return array("I", places)

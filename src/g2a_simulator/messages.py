@@ -1,4 +1,4 @@
-"""Requests and replies, and the ways in which a reply can fail to arrive."""
+"""Requests and replies, and the ways in which a reply may fail to arrive."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ HTML = b"text/html; charset=utf-8"
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request; names of headers are in lower case."""
+    """One HTTP request; header names are in lower case."""
 
     method: str
     path: str
@@ -21,14 +21,14 @@ class Request:
     keep_alive: bool = True
 
 
-class Ending(Enum):
-    """How the reply gets to the client, or does not."""
+class Delivery(Enum):
+    """How much of the reply reaches the client."""
 
-    WHOLE = auto()
-    CUT = auto()  # half of the body, then the connection ends
-    SILENT = auto()  # the connection ends without a word
+    COMPLETE = auto()
+    TRUNCATED = auto()  # half of the body, then the connection is closed
+    CLOSED = auto()  # the connection is closed without an answer
     RESET = auto()  # the connection is reset
-    NEVER = auto()  # nothing at all is sent, and the connection stays open
+    NEVER = auto()  # nothing is sent, and the connection stays open
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Reply:
     body: bytes = b""
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    ending: Ending = Ending.WHOLE
+    delivery: Delivery = Delivery.COMPLETE
 
     def encode(self, *, keep_alive: bool) -> bytes:
-        """Return the bytes that are sent."""
+        """Return the bytes to send."""
         lines = b"".join(b"%s: %s\r\n" % header for header in self.headers)
         if not keep_alive:
             lines += b"connection: close\r\n"
@@ -57,11 +57,11 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """A reply that is made after some seconds; `make` is told whether the client is still there."""
+class DelayedReply:
+    """A reply that is made after some seconds; `make` takes whether the client is connected."""
 
     seconds: float
     make: Callable[[bool], Reply]
 
 
-Answering = Callable[[Request], Reply | Later]
+Handler = Callable[[Request], Reply | DelayedReply]

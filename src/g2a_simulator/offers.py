@@ -1,10 +1,10 @@
-"""A product as JSON: invented facts around the figures of the moment."""
+"""Encode a product as JSON, from its facts and the inventory."""
 
 import time
 from functools import lru_cache
 
-from g2a_simulator.figures import BUYABLE, FOLLOWS_STOCK, Figures
-from g2a_simulator.invent import Facts
+from g2a_simulator.inventory import BUYABLE, FOLLOWS_STOCK, Inventory
+from g2a_simulator.product_facts import ProductFacts
 
 _PRODUCT = (
     b'%s"qty":%d,"minPrice":%s,"retail_min_price":%s,"retailMinBasePrice":%s,'
@@ -13,36 +13,36 @@ _PRODUCT = (
 _DESCRIPTION = b',"description":"<p>A digital key, delivered at once.</p>"'
 
 
-def write_offer(
-    facts: Facts, figures: Figures, place: int, *, dated: bool, described: bool
+def encode_product(
+    facts: ProductFacts, inventory: Inventory, place: int, *, dated: bool, described: bool
 ) -> bytes:
-    """Return the product at a place as the API writes it."""
+    """Return the product at a place as the API emits it."""
     return _PRODUCT % (
         facts.head,
-        figures.qty[place],
-        _money(figures.min_price[place]),
-        _money(figures.retail_price[place]),
-        _money(figures.retail_base[place]),
-        b"true" if is_buyable(figures, place) else b"false",
+        inventory.qty[place],
+        _format_price(inventory.min_price[place]),
+        _format_price(inventory.retail_price[place]),
+        _format_price(inventory.retail_base[place]),
+        b"true" if is_buyable(inventory, place) else b"false",
         facts.pictures,
-        _moment(figures.updated_at[place]) if dated else b"",
+        _format_time(inventory.updated_at[place]) if dated else b"",
         facts.tail,
         _DESCRIPTION if described else b"",
     )
 
 
-def is_buyable(figures: Figures, place: int) -> bool:
+def is_buyable(inventory: Inventory, place: int) -> bool:
     """Test whether the API says that the product can be bought."""
-    availability = figures.availability[place]
-    return figures.qty[place] > 0 if availability == FOLLOWS_STOCK else availability == BUYABLE
+    availability = inventory.availability[place]
+    return inventory.qty[place] > 0 if availability == FOLLOWS_STOCK else availability == BUYABLE
 
 
 @lru_cache(maxsize=65_536)
-def _money(cents: int) -> bytes:
-    """Write a price as the supplier does: a whole number when it is one, else a fraction."""
+def _format_price(cents: int) -> bytes:
+    """Return a price as the supplier writes it: as an integer when it is one."""
     whole, rest = divmod(cents, 100)
     return b"%d" % whole if rest == 0 else (b"%d.%02d" % (whole, rest)).rstrip(b"0")
 
 
-def _moment(seconds: int) -> bytes:
+def _format_time(seconds: int) -> bytes:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)).encode()

@@ -1,4 +1,4 @@
-"""The buyer's orders: an id, a price, a state that time moves on, and a key that is shown once."""
+"""The buyer's orders: their prices, states and keys."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import msgspec
 
 from g2a_simulator.errors import NoSuchOrder
 
-# Neither I, O, 0 nor 1: as printed on real keys, none is mistaken for another.
+# Without I, O, 0 and 1, which are easily confused; real keys omit them too.
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _FIRST_ORDER = 80_201_019_921_771
 
@@ -27,12 +27,12 @@ class Order(msgspec.Struct):
     paid_at: datetime | None = None
     transaction_id: str | None = None
     key_shown_at: datetime | None = None
-    released: bool = False  # it was not paid in time and its key went back into stock
-    forced_status: str | None = None  # what details say, whatever the order's true state
+    released: bool = False  # not paid in time; its key is in stock again
+    forced_status: str | None = None  # shown by the details instead of the true state
 
 
 def status_of(order: Order, *, now: datetime, processing: timedelta) -> str:
-    """Return the state that the details show."""
+    """Return the state that the details of the order show."""
     if order.forced_status is not None:
         return order.forced_status
     if order.paid_at is None:
@@ -41,7 +41,7 @@ def status_of(order: Order, *, now: datetime, processing: timedelta) -> str:
 
 
 def key_of(order: Order, *, seed: int, is_file: bool) -> str:
-    """Return the order's key, which no other order shares."""
+    """Return the order's key, which no other order has."""
     digest = blake2b(f"{seed} {order.id} {order.product_id}".encode(), digest_size=20).digest()
     if is_file:
         return f"https://files.example/{digest.hex()}"
@@ -50,7 +50,7 @@ def key_of(order: Order, *, seed: int, is_file: bool) -> str:
 
 
 class Orders:
-    """All orders by id, and those whose hold may lapse, oldest first."""
+    """All orders by id, and the unpaid ones, oldest first."""
 
     def __init__(self) -> None:
         self._orders: dict[str, Order] = {}
@@ -64,7 +64,6 @@ class Orders:
         return iter(self._orders.values())
 
     def find(self, order_id: str) -> Order | None:
-        """Return the order, or None."""
         return self._orders.get(order_id)
 
     def get(self, order_id: str) -> Order:
@@ -72,7 +71,7 @@ class Orders:
         Return the order.
 
         Raises:
-            NoSuchOrder: there is none.
+            NoSuchOrder: there is no such order.
         """
         order = self._orders.get(order_id)
         if order is None:
@@ -80,11 +79,11 @@ class Orders:
         return order
 
     def newest(self, number: int) -> list[Order]:
-        """List the newest orders, the newest first."""
+        """List the newest orders, newest first."""
         return list(self._orders.values())[: -number - 1 : -1]
 
     def free_id(self, *, sandbox: bool, now: datetime) -> str:
-        """Return an unused id: the time in seconds at the sandbox, else 14 digits from 802 on."""
+        """Return an unused id: in the sandbox the time in seconds, otherwise 14 digits."""
         if not sandbox:
             return str(_FIRST_ORDER + len(self._orders))
         number = int(now.timestamp())
@@ -93,19 +92,19 @@ class Orders:
         return str(number)
 
     def add(self, order: Order) -> None:
-        """Keep an order, and watch its hold while it is not paid."""
+        """Store an order; while it is unpaid, its hold may expire."""
         self._orders[order.id] = order
         self.changed.add(order.id)
         if order.paid_at is None and not order.released:
             self._held.append(order)
 
-    def lapse(self, *, now: datetime, hold: timedelta) -> list[Order]:
+    def expire_holds(self, *, now: datetime, hold: timedelta) -> list[Order]:
         """Release the orders that were not paid in time, and return them."""
-        lapsed: list[Order] = []
+        expired: list[Order] = []
         while self._held and self._held[0].created_at + hold <= now:
             order = self._held.popleft()
             if order.paid_at is None:
                 order.released = True
                 self.changed.add(order.id)
-                lapsed.append(order)
-        return lapsed
+                expired.append(order)
+        return expired

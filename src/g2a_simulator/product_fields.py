@@ -1,10 +1,10 @@
-"""A product as the API emits it, read back from its JSON."""
+"""A product as the API emits it, decoded from JSON."""
 
 from typing import TypedDict
 
 
 class PriceLimit(TypedDict):
-    """What sellers may ask for; no limit for buyers."""
+    """The price range for sellers; buyers have no limit."""
 
     max: float | None
     min: float | None
@@ -18,14 +18,14 @@ class Category(TypedDict):
 
 
 class Video(TypedDict):
-    """A film about a product."""
+    """A video about a product."""
 
     type: str
     url: str
 
 
-class Product(TypedDict):
-    """The documented fields in their order; one that is broken on purpose may lack or bend them."""
+class ProductJson(TypedDict):
+    """The documented fields in their order; an overridden product may differ."""
 
     id: str
     name: str

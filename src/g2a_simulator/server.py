@@ -1,4 +1,4 @@
-"""Serves a market on a loopback port."""
+"""Serve a market on a loopback port."""
 
 import asyncio
 import errno
@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from g2a_simulator.buyer_api import BuyerApi
 from g2a_simulator.connection import Connection
 from g2a_simulator.control_api import ControlApi
-from g2a_simulator.errors import Unusable
+from g2a_simulator.errors import InvalidCommand
 from g2a_simulator.market import Market
-from g2a_simulator.messages import Later, Reply, Request
+from g2a_simulator.messages import DelayedReply, Reply, Request
 
 _HOST = "127.0.0.1"
 
@@ -18,27 +18,27 @@ _HOST = "127.0.0.1"
 @asynccontextmanager
 async def serve(market: Market, port: int = 0) -> AsyncIterator[str]:
     """
-    Serve a market on the running event loop, and give its address; port 0 takes a free one.
+    Serve a market on the running event loop, and yield its address; port 0 takes a free port.
 
-    At the end every connection is cut at once, and the market is saved but stays usable.
+    At the end, every connection is closed at once, and the market is saved but stays usable.
 
     Raises:
-        Unusable: the port is taken.
+        InvalidCommand: the port cannot be used.
     """
     connections: set[Connection] = set()
-    buyers, operators = BuyerApi(market), ControlApi(market)
+    buyer_api, control_api = BuyerApi(market), ControlApi(market)
 
-    def answer(request: Request) -> Reply | Later:
-        if operators.is_meant(request):
-            return operators.answer(request)
-        return buyers.answer(request)
+    def answer(request: Request) -> Reply | DelayedReply:
+        if control_api.handles(request):
+            return control_api.answer(request)
+        return buyer_api.answer(request)
 
     server = await _listen(lambda: Connection(answer, connections), port)
     try:
         yield f"http://{_HOST}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        await _cut(connections)
+        await _close_all(connections)
         market.save()
 
 
@@ -47,13 +47,15 @@ async def _listen(make: Callable[[], Connection], port: int) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(make, _HOST, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Unusable(f"Port {port} is taken; give another one with --port.") from error
-        raise Unusable(f"Port {port} cannot be used: {error.strerror}.") from error
+            raise InvalidCommand(
+                f"Port {port} is in use; choose another one with --port."
+            ) from error
+        raise InvalidCommand(f"Port {port} cannot be used: {error.strerror}.") from error
 
 
-async def _cut(connections: set[Connection]) -> None:
-    gone = [connection.gone.wait() for connection in connections]
+async def _close_all(connections: set[Connection]) -> None:
+    closed = [connection.closed.wait() for connection in connections]
     for connection in list(connections):
         connection.abort()
-    # Transports close in a later turn of the loop; it must not end before.
-    await asyncio.gather(*gone)
+    # Transports close in a later iteration of the event loop, which must not stop before.
+    await asyncio.gather(*closed)

@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
-from g2a_simulator.errors import Refusal, Unusable
+from g2a_simulator.errors import InvalidCommand, Refusal
 
 
 class Movement(msgspec.Struct, frozen=True):
-    """Money that came into the wallet or left it."""
+    """Money added to or taken from the wallet."""
 
     at: datetime
     kind: Literal["top-up", "payment"]
@@ -20,7 +20,7 @@ class Movement(msgspec.Struct, frozen=True):
 
 
 class Wallet:
-    """A balance and everything that moved it."""
+    """A balance, and every change of it."""
 
     def __init__(self, balance: Decimal) -> None:
         self.balance = balance
@@ -28,7 +28,7 @@ class Wallet:
 
     @property
     def payments(self) -> list[Movement]:
-        """What was paid, oldest first."""
+        """The payments, oldest first."""
         return [each for each in self.movements if each.kind == "payment"]
 
     def top_up(self, amount: Decimal, *, now: datetime) -> None:
@@ -36,22 +36,22 @@ class Wallet:
         Add money.
 
         Raises:
-            Unusable: the amount is not above zero.
+            InvalidCommand: the amount is not above zero.
         """
         if not amount.is_finite() or amount <= 0:
-            raise Unusable("A top-up must be more than 0.")
-        self._move(Movement(at=now, kind="top-up", amount=amount))
+            raise InvalidCommand("A top-up must be more than 0.")
+        self._record(Movement(at=now, kind="top-up", amount=amount))
 
     def pay(self, amount: Decimal, *, order_id: str, transaction_id: str, now: datetime) -> None:
         """
         Take money for an order.
 
         Raises:
-            Refusal: ORD112, there is too little.
+            Refusal: ORD112, the balance is too low.
         """
         if amount > self.balance:
             raise Refusal("ORD112")
-        self._move(
+        self._record(
             Movement(
                 at=now,
                 kind="payment",
@@ -61,6 +61,6 @@ class Wallet:
             )
         )
 
-    def _move(self, movement: Movement) -> None:
+    def _record(self, movement: Movement) -> None:
         self.balance += movement.amount
         self.movements.append(movement)

@@ -1,7 +1,7 @@
 """
-The vocabulary that titles, makers and genres are put together from.
+The words that titles, studios and genres are made from.
 
-Every text is written as it stands inside a JSON string, so none contains a quote or a backslash.
+The texts are inserted into JSON strings, so they contain no quote and no backslash.
 """
 
 ADJECTIVES = (
@@ -25,7 +25,7 @@ NOUNS = (
     "Valley", "Voyage", "Warden", "Workshop", "Café", "Façade",
 )  # fmt: skip
 
-PARTINGS = (
+SUBTITLES = (
     "", "", "", "", "", " II", " III", " 4", " 2025", " VR", " Tactics", " Online", " Remastered",
     ": Origins", ": Reborn", ": Aftermath", ": The Long Night", ": Path of Glass", " & Friends",
     ": L'Appel", " Simulator", " Tycoon", " — Prologue", ": Blood Moon", " Legends", " Manager",
@@ -36,7 +36,7 @@ EDITIONS = (
     " Season Pass", " (DLC)", " Ultimate Edition", " Soundtrack", " Collector's Edition", " Bundle",
 )  # fmt: skip
 
-# (platform as the API names it, the word that stands in a product's name)
+# (platform in the API, platform in a product's name)
 PLATFORMS = (
     ("Steam", "Steam"), ("Steam", "Steam"), ("Steam", "Steam"), ("Steam", "Steam"),
     ("Steam", "Steam"), ("Steam", "Steam"), ("Uplay", "Ubisoft Connect"), ("Origin", "EA App"),
@@ -57,7 +57,7 @@ STUDIOS = (
     "Paper Lantern", "Quartz Interactive", "Red Umbrella", "Small Hours", "Tin Roof", "Wolf & Wren",
 )  # fmt: skip
 
-# Two ids carry two names each, as in the supplier's own data.
+# Two ids have two names each, as in the supplier's data.
 CATEGORIES = (
     (189, "Games"), (190, "Action"), (191, "Adventure"), (192, "RPG"), (193, "Strategy"),
     (194, "Simulation"), (195, "Racing"), (196, "Sports"), (197, "Indie"), (198, "Puzzle"),

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from g2a_simulator.credentials import Credentials
+from g2a_simulator.credentials import BuyerCredentials
 from g2a_simulator.market import Market
 from tests.g2a_simulator.buyer import AUTHORIZATION, CERTIFICATES, FIRST, buying_from, code_of
 
@@ -31,7 +31,7 @@ class TestAuthorization:
         assert code_of(wrong) == (401, "AUTH02")
 
     async def test_follows_other_credentials(self):
-        credentials = Credentials(
+        credentials = BuyerCredentials(
             "games-games-games", "test123@integration-api.g2a", "quite-nice-secret"
         )
         key = "5feaefae655d6d2dcfb27f22e700495aa90e255fc0ad93bc22dfc0ed770fae21"
@@ -46,7 +46,7 @@ class TestAuthorization:
         assert accepted.status_code == 200
 
     def test_prints_no_secret(self):
-        assert "quite-nice-secret" not in repr(Credentials("id", "mail", "quite-nice-secret"))
+        assert "quite-nice-secret" not in repr(BuyerCredentials("id", "mail", "quite-nice-secret"))
 
 
 class TestRequestLimit:

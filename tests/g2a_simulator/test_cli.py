@@ -80,7 +80,7 @@ class TestCommand:
             )
 
         assert done.returncode == 1
-        assert done.stderr == f"Port {port} is taken; give another one with --port.\n"
+        assert done.stderr == f"Port {port} is in use; choose another one with --port.\n"
 
     def test_stops_when_its_parent_is_gone(self):
         # The shell starts the simulator and is killed, as a shop's own command may be.

@@ -6,7 +6,7 @@ import socket
 import httpx2
 import pytest
 
-from g2a_simulator.errors import CODES, Unusable
+from g2a_simulator.errors import CODES, InvalidCommand
 from g2a_simulator.faults import ENDPOINTS, KINDS, faults_at
 from tests.g2a_simulator.buyer import FIRST, buying_from, code_of
 
@@ -182,11 +182,11 @@ class TestSwitches:
         ],
     )
     def test_refuse_what_cannot_be(self, market, endpoint, kind, more):
-        with pytest.raises(Unusable):
+        with pytest.raises(InvalidCommand):
             market.faults.next(endpoint, kind, **more)
 
     def test_refuse_a_rate_that_is_no_share(self, market):
-        with pytest.raises(Unusable, match="between 0 and 1"):
+        with pytest.raises(InvalidCommand, match="between 0 and 1"):
             market.faults.rate("products", "reset", 1.5)
 
     def test_say_what_each_kind_does(self):

@@ -1,11 +1,12 @@
-"""What a restart brings back."""
+"""What survives a restart."""
 
 from decimal import Decimal
 
 import pytest
 
-from g2a_simulator.errors import Refusal, Unusable
+from g2a_simulator.errors import InvalidCommand, Refusal
 from g2a_simulator.market import Market
+from g2a_simulator.trading import hand_out_key, pay_order, place_order
 from tests.g2a_simulator.buyer import FIRST, SECOND
 
 
@@ -21,9 +22,9 @@ class TestStateFile:
         market.break_product(SECOND, minPrice=-1, without=["name"])
         market.add_product("10000000002500", qty=4)
         market.remove_product("10000000003001")
-        order = market.pay_order(market.place_order(FIRST, currency="EUR", max_price=Decimal(0)))
+        order = pay_order(market, place_order(market, FIRST, currency="EUR", max_price=Decimal(0)))
         clock.forward(1)
-        key = market.hand_out_key(order)
+        key = hand_out_key(market, order)
         market.top_up(Decimal(5))
         shown = [market.product(each) for each in (FIRST, SECOND, "10000000002500")]
         market.close()
@@ -36,7 +37,7 @@ class TestStateFile:
         assert known == order
         assert again.key_of(known) == key
         with pytest.raises(Refusal, match="ORD04"):
-            again.hand_out_key(known)
+            hand_out_key(again, known)
         assert again.wallet.balance == Decimal("9997.23")
         assert again.wallet.movements == market.wallet.movements
         again.close()
@@ -44,7 +45,7 @@ class TestStateFile:
     def test_lets_a_hold_lapse_after_the_restart(self, file, clock):
         market = Market(100, clock=clock, state=file)
         market.set_product(FIRST, qty=2)
-        market.place_order(FIRST, currency="EUR", max_price=Decimal(0))
+        place_order(market, FIRST, currency="EUR", max_price=Decimal(0))
         market.close()
 
         clock.forward(1800)
@@ -58,7 +59,7 @@ class TestStateFile:
         ids = set()
         for _ in range(3):
             market = Market(100, clock=clock, state=file)
-            ids.add(market.place_order(FIRST, currency="EUR", max_price=Decimal(0)).id)
+            ids.add(place_order(market, FIRST, currency="EUR", max_price=Decimal(0)).id)
             market.close()
 
         assert len(ids) == 3
@@ -77,18 +78,18 @@ class TestStateFile:
     def test_belongs_to_one_seed_and_mode(self, file):
         Market(10, seed=1, state=file).close()
 
-        with pytest.raises(Unusable, match="belongs to seed 1 in realistic mode"):
+        with pytest.raises(InvalidCommand, match="belongs to seed 1 in realistic mode"):
             Market(10, seed=2, state=file)
 
     def test_serves_one_market_at_a_time(self, file):
         market = Market(10, state=file)
 
-        with pytest.raises(Unusable, match="cannot be used"):
+        with pytest.raises(InvalidCommand, match="cannot be used"):
             Market(10, state=file)
         market.close()
 
     def test_is_refused_when_it_is_something_else(self, file):
         file.write_text("a shopping list\n" * 100)
 
-        with pytest.raises(Unusable, match="cannot be used"):
+        with pytest.raises(InvalidCommand, match="cannot be used"):
             Market(10, state=file)

@@ -81,7 +81,7 @@ class TestSupplierAway:
 
         assert [await read_versions(db, table) for table in EVERYTHING] == stocked
         assert run.state is RunState.INCOMPLETE
-        assert "no answer in time" in (await failed_pages(db, run))[1]
+        assert "the answer timed out" in (await failed_pages(db, run))[1]
 
     async def test_is_noticed_when_nobody_listens(self, db, stocked) -> None:
         async with connected("http://127.0.0.1:1") as nobody:
@@ -152,7 +152,7 @@ class TestBrokenPage:
         run = await sync(db, impatient, max_parallel_pages=1)
 
         assert (run.state, run.updated) == (RunState.INCOMPLETE, 40)
-        assert "no answer in time" in (await failed_pages(db, run))[2]
+        assert "the answer timed out" in (await failed_pages(db, run))[2]
 
     async def test_may_be_slow(self, db, supplier, market, stocked) -> None:
         change_everything(market)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import pytest_asyncio
 
-from g2a_simulator.ledger import Call
+from g2a_simulator.ledger import LedgerEntry
 from g2a_simulator.market import Market
 from g2a_simulator.server import serve
 from keyshop.gateways.g2a.budget import Budget, BudgetExhausted
@@ -46,12 +46,12 @@ async def take(budget: Budget, calls: int) -> float:
     return time.monotonic() - started
 
 
-def most_in(calls: list[Call], seconds: float) -> int:
+def most_in(calls: list[LedgerEntry], seconds: float) -> int:
     window = timedelta(seconds=seconds)
     return max(sum(1 for c in calls if start.at <= c.at < start.at + window) for start in calls)
 
 
-def page_of(call: Call) -> str:
+def page_of(call: LedgerEntry) -> str:
     return parse_qs(urlsplit(call.target).query)["page"][0]
 
 

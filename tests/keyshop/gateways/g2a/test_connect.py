@@ -166,15 +166,15 @@ class TestPurchase:
 class TestDeadline:
     @pytest.mark.parametrize("fault", ["hang", "slow"])
     @pytest.mark.parametrize(
-        ("changes", "family"), [(True, OutcomeUnknown), (False, SupplierUnavailable)]
+        ("has_effect", "family"), [(True, OutcomeUnknown), (False, SupplierUnavailable)]
     )
     async def test_ends_a_call_that_takes_too_long(
-        self, exchange, market, fault, changes, family
+        self, exchange, market, fault, has_effect, family
     ) -> None:
-        impatient = Call(endpoint="products", method="GET", seconds=0.2, changes=changes)
+        impatient = Call(endpoint="products", method="GET", timeout=0.2, has_effect=has_effect)
         market.faults.next("products", fault, seconds=5)
 
-        with pytest.raises(family, match="no answer in time"):
+        with pytest.raises(family, match="the answer timed out"):
             await exchange.perform(impatient, "/products", read=bytes)
 
 

@@ -1,4 +1,4 @@
-"""Values from a form of the start page, which are all text, as the control API takes them."""
+"""Convert a form of the start page to values for the control API."""
 
 from urllib.parse import parse_qsl
 
@@ -9,8 +9,8 @@ from g2a_simulator.edits import Fields
 _TEXTS = {"id", "name", "endpoint", "kind"}
 
 
-def from_form(body: bytes) -> Fields:
-    """Return the filled-in values; what reads as a number, true, false or null becomes one."""
+def parse_form(body: bytes) -> Fields:
+    """Return the filled-in values. A number, true, false or null is converted, unless it is a text."""
     pairs = parse_qsl(body.decode("utf-8", "replace"))
     return {name: value if name in _TEXTS else _value(value.strip()) for name, value in pairs}
 

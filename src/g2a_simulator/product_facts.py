@@ -1,9 +1,8 @@
 """
-The facts of a product that never change, made from the seed and the product's id alone.
+The facts of a product that never change, made from the seed and the product's id.
 
-Nothing is stored: a million products cost no memory until somebody asks for them. Everything is
-written as JSON bytes at once, because a dictionary per product and request would cost more than
-all the rest of an answer.
+Nothing is stored, so a million products cost no memory until they are requested. The facts are made
+as JSON bytes: a dictionary per product and request would cost more than the rest of an answer.
 """
 
 from collections.abc import Callable
@@ -15,15 +14,15 @@ from g2a_simulator.words import (
     CATEGORIES,
     EDITIONS,
     NOUNS,
-    PARTINGS,
     PLATFORMS,
     REGIONS,
     STUDIOS,
+    SUBTITLES,
 )
 
 FIRST_ID = 10_000_000_001_001
 ID_STEP = 1_000
-# Neighbouring ids are one game for several platforms and regions, as in a real catalogue.
+# Neighbouring ids are one game on several platforms and regions, as in a real catalogue.
 _PRODUCTS_PER_GAME = 3
 
 _HEAD = b'{"id":"%d","name":"%s%s%s %s Key %s","type":"egoods","slug":"/%s%s%s-%s-key-%s-i%d",'
@@ -41,8 +40,8 @@ _TAIL = (
 )
 
 
-class Facts(NamedTuple):
-    """The unchanging parts of one product, as JSON, around the places of what changes."""
+class ProductFacts(NamedTuple):
+    """The unchanging parts of one product as JSON, with gaps for the fields that change."""
 
     head: bytes  # up to `qty`
     pictures: bytes  # between `availableToBuy` and `updated_at`
@@ -54,7 +53,7 @@ def _utf8(words: tuple[str, ...] | list[str]) -> list[bytes]:
 
 
 def _slugs(words: tuple[str, ...] | list[str]) -> list[bytes]:
-    """Return the words as they stand in an address; an empty word stays empty."""
+    """Return the words as parts of a URL; an empty word stays empty."""
     plain = str.maketrans("éÉüÜç", "eEuUc")
     letters = ("".join(c if c.isalnum() else "-" for c in w.translate(plain)) for w in words)
     joined = ("-".join(filter(None, each.lower().split("-"))) for each in letters)
@@ -63,7 +62,7 @@ def _slugs(words: tuple[str, ...] | list[str]) -> list[bytes]:
 
 _TITLES = [f"{adjective} {noun}" for adjective in ADJECTIVES for noun in NOUNS]
 _TITLE, _TITLE_SLUG = _utf8(_TITLES), [slug[1:] for slug in _slugs(_TITLES)]
-_PARTING, _PARTING_SLUG = _utf8(PARTINGS), _slugs(PARTINGS)
+_SUBTITLE, _SUBTITLE_SLUG = _utf8(SUBTITLES), _slugs(SUBTITLES)
 _EDITION, _EDITION_SLUG = _utf8(EDITIONS), _slugs(EDITIONS)
 _PLATFORM = _utf8([platform for platform, _ in PLATFORMS])
 _STORE = _utf8([store for _, store in PLATFORMS])
@@ -123,15 +122,15 @@ _RESTRICTIONS = [_restrictions(bits) for bits in range(256)]
 _REQUIREMENTS = [_requirements(level) for level in range(8)]
 
 
-def inventor(seed: int, *, sandbox: bool) -> Callable[[int], Facts]:
+def build_facts_maker(seed: int, *, sandbox: bool) -> Callable[[int], ProductFacts]:
     """
-    Return the function that makes the facts of the product with a given id.
+    Return the function that makes the facts of a product from its id.
 
     In the sandbox's catalogue `type`, `region` and most price limits are empty.
     """
     salt = seed.to_bytes(16, "little", signed=True)
 
-    def invent(id_: int) -> Facts:
+    def make_facts(id_: int) -> ProductFacts:
         place = (id_ - FIRST_ID) // ID_STEP
         game = blake2b(b"g%d" % (place // _PRODUCTS_PER_GAME), digest_size=24, salt=salt).digest()
         own = blake2b(b"p%d" % place, digest_size=12, salt=salt).digest()
@@ -139,19 +138,19 @@ def inventor(seed: int, *, sandbox: bool) -> Callable[[int], Facts]:
         tail = _tail(game, own, sandbox=sandbox)
         if sandbox:
             head = head.replace(b'"type":"egoods"', b'"type":""', 1)
-        return Facts(head, _pictures(game), tail)
+        return ProductFacts(head, _pictures(game), tail)
 
-    return invent
+    return make_facts
 
 
 def _head(id_: int, game: bytes, own: bytes) -> bytes:
     title = (game[0] << 8 | game[1]) % len(_TITLE)
-    parting, edition = game[2] % len(_PARTING), game[3] % len(_EDITION)
+    subtitle, edition = game[2] % len(_SUBTITLE), game[3] % len(_EDITION)
     platform, region = own[0] % len(_STORE), own[1] % len(_REGION)
     return _HEAD % (
-        id_, _TITLE[title], _PARTING[parting], _EDITION[edition],
+        id_, _TITLE[title], _SUBTITLE[subtitle], _EDITION[edition],
         _STORE[platform], _REGION_WORD[region],
-        _TITLE_SLUG[title], _PARTING_SLUG[parting], _EDITION_SLUG[edition],
+        _TITLE_SLUG[title], _SUBTITLE_SLUG[subtitle], _EDITION_SLUG[edition],
         _STORE_SLUG[platform], _REGION_SLUG[region], id_,
     )  # fmt: skip
 
