@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from g2a_simulator.market import Market
-from tests.g2a_simulator.buyer import FIRST, Buyer, Clock, buying_from
+from tests.factories.simulator_buyer import FIRST, Buyer, Clock, buying_from
 
 
 @pytest.fixture

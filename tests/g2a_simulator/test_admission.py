@@ -5,7 +5,7 @@ import pytest
 
 from g2a_simulator.credentials import BuyerCredentials
 from g2a_simulator.market import Market
-from tests.g2a_simulator.buyer import AUTHORIZATION, CERTIFICATES, FIRST, buying_from, code_of
+from tests.factories.simulator_buyer import AUTHORIZATION, CERTIFICATES, FIRST, buying_from, code_of
 
 EVERY_CALL = [
     ("GET", "/v1/products"),

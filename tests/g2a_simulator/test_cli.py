@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.g2a_simulator.buyer import AUTHORIZATION, CERTIFICATES, FIRST
+from tests.factories.simulator_buyer import AUTHORIZATION, CERTIFICATES, FIRST
 
 COMMAND = [str(Path(sys.executable).with_name("g2a-simulator")), "--port", "0"]
 

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from g2a_simulator.server import serve
-from tests.g2a_simulator.buyer import AUTHORIZATION
+from tests.factories.simulator_buyer import AUTHORIZATION
 
 ASKING = f"GET /v1/products?page=%d HTTP/1.1\r\nHost: x\r\nAuthorization: {AUTHORIZATION}\r\n\r\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.g2a_simulator.buyer import FIRST, SECOND
+from tests.factories.simulator_buyer import FIRST, SECOND
 
 
 class TestControlApi:

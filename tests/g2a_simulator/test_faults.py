@@ -8,7 +8,7 @@ import pytest
 
 from g2a_simulator.errors import CODES, InvalidCommand
 from g2a_simulator.faults import ENDPOINTS, KINDS, faults_at
-from tests.g2a_simulator.buyer import FIRST, buying_from, code_of
+from tests.factories.simulator_buyer import FIRST, buying_from, code_of
 
 ALL_OF_THEM = [(endpoint, kind) for endpoint in ENDPOINTS for kind in faults_at(endpoint)]
 REFUSALS = {"server_error": "ERR99", "internal_failure": "API00", "rate_limited": "BR03"}

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.g2a_simulator.buyer import FIRST, SECOND, code_of
+from tests.factories.simulator_buyer import FIRST, SECOND, code_of
 
 
 class TestBuyingAKey:

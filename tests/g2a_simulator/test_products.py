@@ -3,7 +3,7 @@
 import pytest
 
 from g2a_simulator.market import Market
-from tests.g2a_simulator.buyer import FIRST, SECOND, Clock, buying_from, code_of
+from tests.factories.simulator_buyer import FIRST, SECOND, Clock, buying_from, code_of
 
 DOCUMENTED = [
     "id", "name", "type", "slug", "qty", "minPrice", "retail_min_price", "retailMinBasePrice",

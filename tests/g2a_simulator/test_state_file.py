@@ -7,7 +7,7 @@ import pytest
 from g2a_simulator.errors import InvalidCommand, Refusal
 from g2a_simulator.market import Market
 from g2a_simulator.trading import hand_out_key, pay_order, place_order
-from tests.g2a_simulator.buyer import FIRST, SECOND
+from tests.factories.simulator_buyer import FIRST, SECOND
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tests.keyshop.sync.syncing import SANDBOX
+from tests.factories.syncs import SANDBOX
 
 
 class Ended(Struct, frozen=True):

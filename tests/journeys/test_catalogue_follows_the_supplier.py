@@ -11,12 +11,12 @@ import pytest
 from g2a_simulator.market import Market
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    HeldClient,
-    asked_price,
+from tests.factories.syncs import (
+    PausingClient,
     count,
+    expected_price,
     is_sold,
-    quarantined,
+    list_quarantined,
     read_games,
     read_links,
     read_versions,
@@ -115,7 +115,7 @@ class Chronicle:
             self.spoilt.add(product_id)
 
     def _note(self, product_id: str) -> None:
-        state = asked_price(self._market, product_id), is_sold(self._market, product_id)
+        state = expected_price(self._market, product_id), is_sold(self._market, product_id)
         self.had[product_id].add(state)
 
 
@@ -130,7 +130,7 @@ async def assert_same_as_supplier(db: Database, market: Market, chronicle: Chron
     assert listed - chronicle.spoilt <= games.keys()
     for product_id in listed - chronicle.spoilt:
         game, product = games[product_id], market.product(product_id)
-        assert game["price"] == asked_price(market, product_id)
+        assert game["price"] == expected_price(market, product_id)
         assert game["inStock"] is is_sold(market, product_id)
         assert game["title"] == product["name"]
         wanted = {category["name"] for category in product["categories"]}
@@ -139,13 +139,13 @@ async def assert_same_as_supplier(db: Database, market: Market, chronicle: Chron
         assert await read_links(db, "platforms", product_id) == {product["platform"]} - {""}
     slugs = [game["slug"] for game in games.values()]
     assert len(set(slugs)) == len(slugs)
-    assert set(await quarantined(db)) <= chronicle.spoilt
+    assert set(await list_quarantined(db)) <= chronicle.spoilt
 
 
 class TestShop:
     @pytest.mark.parametrize("seed", [1, 2])
     async def test_shows_what_the_supplier_has_and_never_anything_else(
-        self, db: Database, supplier: HeldClient, market: Market, seed: int
+        self, db: Database, supplier: PausingClient, market: Market, seed: int
     ) -> None:
         chronicle = Chronicle(market, seed)
         slugs: dict[str, str] = {}

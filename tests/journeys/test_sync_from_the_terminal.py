@@ -7,8 +7,8 @@ import pytest
 
 from g2a_simulator.market import Market
 from keyshop.kit.database.pool import Database
+from tests.factories.syncs import count, expected_price, read_games, wait_until
 from tests.journeys.terminal import Terminal, end_of
-from tests.keyshop.sync.syncing import asked_price, count, read_games, until
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def two_batches(db: Database) -> None:
     async def is_written() -> bool:
         return await count(db, "games") == 1000
 
-    await until(is_written)
+    await wait_until(is_written)
 
 
 def fall_silent_after(market: Market, pages: int) -> None:
@@ -81,7 +81,7 @@ class TestKilledSync:
 
         games = await read_games(db)
         assert len(games) == 1000
-        assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+        assert all(game["price"] == expected_price(market, id_) for id_, game in games.items())
         assert await count(db, "keyshop.supplier_games") == 1000
 
         again = await terminal.run("sync", "full", "--json")

@@ -69,14 +69,14 @@ class TestSupplierPrice:
     def test_is_the_one_that_the_setting_names(
         self, listed, retail, highest, min_price, only_retail
     ) -> None:
-        def told(basis: PriceBasis) -> Decimal | None:
+        def price_on(basis: PriceBasis) -> Decimal | None:
             return supplier_price(
                 min_price=Decimal(listed) if listed else None,
                 retail_min_price=Decimal(retail) if retail else None,
                 basis=basis,
             )
 
-        found = [told(PriceBasis(name)) for name in ("highest", "minPrice", "retail")]
+        found = [price_on(PriceBasis(name)) for name in ("highest", "minPrice", "retail")]
         assert found == [w and Decimal(w) for w in (highest, min_price, only_retail)]
 
 

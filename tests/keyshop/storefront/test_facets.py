@@ -1,4 +1,4 @@
-"""The narrow tables agree with the games, whoever writes them and however."""
+"""The narrow tables agree with the games after any write by any program."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -80,7 +80,7 @@ UNREAD = {"orders", "order", "transactions"}
 
 
 class Inspector:
-    """A cache that keeps nothing, and loads in the name of somebody who sees only the sources."""
+    """A cache that stores nothing, and loads as a role that may read only the sources."""
 
     def __init__(self, db: Database, roles: dict[str, str]) -> None:
         self.seen: set[str] = set()

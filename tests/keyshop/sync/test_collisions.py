@@ -11,14 +11,14 @@ import pytest_asyncio
 from keyshop.kit.database.pool import Database
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     count,
+    expected_price,
     read_game,
     read_games,
     read_links,
     sync,
-    until,
+    wait_until,
 )
 from tests.servers import connected as database_connection
 from tests.shop import game_columns
@@ -50,7 +50,7 @@ async def meeting(operator, db: Database, supplier) -> AsyncIterator[asyncio.Tas
         async with db.read() as reader:
             return bool(await reader.fetchval(_WAITING))
 
-    await until(is_waiting)
+    await wait_until(is_waiting)
     await transaction.commit()
     await running
 
@@ -120,7 +120,7 @@ class TestCollision:
         assert (await running).state is RunState.COMPLETE
         await sync(db, supplier)
         assert await count(db, "games") == 60
-        assert (await read_game(db, product_id))["price"] == asked_price(market, product_id)
+        assert (await read_game(db, product_id))["price"] == expected_price(market, product_id)
         assert await read_links(db, "genres", product_id) == {"New"}
 
     async def test_of_locks_in_opposite_order_loses_nothing(
@@ -140,7 +140,7 @@ class TestCollision:
             async with db.read() as reader:
                 return bool(await reader.fetchval(_WAITING))
 
-        await until(is_waiting)
+        await wait_until(is_waiting)
         # Each now waits for the other; PostgreSQL ends the one that noticed it, the sync.
         await operator.execute(rate.format("min"))
         await transaction.commit()
@@ -148,7 +148,7 @@ class TestCollision:
         run = await running
         games = await read_games(db)
         assert (run.state, run.updated) == (RunState.COMPLETE, 60)
-        assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+        assert all(game["price"] == expected_price(market, id_) for id_, game in games.items())
         assert sum(game["ratingUser"] == 77 for game in games.values()) == 2
 
 
@@ -175,7 +175,7 @@ class TestBusyShop:
                 edits[game_id] += number
 
         rows = await read_games(db)
-        assert all(game["price"] == asked_price(market, id_) for id_, game in rows.items())
+        assert all(game["price"] == expected_price(market, id_) for id_, game in rows.items())
         assert {game["id"]: game["metacriticScore"] or 0 for game in rows.values()} == edits
         assert sum(edits.values()) > 0
 
@@ -183,7 +183,7 @@ class TestBusyShop:
 async def edit_games(
     database_url: str, games: list[str], seed: int, done: asyncio.Event
 ) -> dict[str, int]:
-    """Edit games in any order until told to stop, and return how often each was."""
+    """Edit games in random order until the event is set, and return how often each was edited."""
     dice = random.Random(seed)
     edits = dict.fromkeys(games, 0)
     async with database_connection(database_url) as connection:

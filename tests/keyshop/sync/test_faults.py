@@ -9,12 +9,12 @@ import pytest_asyncio
 
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     change,
-    connected,
     count,
-    failed_pages,
+    expected_price,
+    list_failed_pages,
+    open_client,
     read_game,
     read_games,
     read_versions,
@@ -46,9 +46,9 @@ async def stocked(db: Database, supplier, market) -> list[dict[str, tuple[str, s
 
 
 @pytest_asyncio.fixture
-async def impatient(simulator_url) -> AsyncIterator[object]:
+async def hasty_supplier(simulator_url) -> AsyncIterator[object]:
     """A client that does not wait as long as a shop would."""
-    async with connected(simulator_url, timeout=0.3) as client:
+    async with open_client(simulator_url, timeout=0.3) as client:
         yield client
 
 
@@ -66,26 +66,26 @@ class TestSupplierAway:
                 assert (run.state, run.products, run.updated) == (RunState.INCOMPLETE, 0, 0), fault
                 assert run.reason == "The supplier's list could not be read. Nothing was changed."
                 assert run.unseen is None
-                assert list(await failed_pages(db, run)) == [1]
-            # A run asks for one page, twice at most: nobody hammers a supplier who is away.
+                assert list(await list_failed_pages(db, run)) == [1]
+            # A run asks for one page, twice at most: an unreachable supplier gets no flood of calls.
             assert market.ledger.count("products") <= 4
         assert [await read_versions(db, table) for table in EVERYTHING] == stocked
 
     async def test_is_given_up_after_some_time_of_silence(
-        self, db, market, stocked, impatient
+        self, db, market, stocked, hasty_supplier
     ) -> None:
         change_everything(market)
         market.faults.rate("products", "hang", 1)
 
-        run = await asyncio.wait_for(sync(db, impatient), 5)
+        run = await asyncio.wait_for(sync(db, hasty_supplier), 5)
 
         assert [await read_versions(db, table) for table in EVERYTHING] == stocked
         assert run.state is RunState.INCOMPLETE
-        assert "the answer timed out" in (await failed_pages(db, run))[1]
+        assert "the answer timed out" in (await list_failed_pages(db, run))[1]
 
     async def test_is_noticed_when_nobody_listens(self, db, stocked) -> None:
-        async with connected("http://127.0.0.1:1") as nobody:
-            run = await sync(db, nobody)
+        async with open_client("http://127.0.0.1:1") as unreachable:
+            run = await sync(db, unreachable)
 
         assert [await read_versions(db, table) for table in EVERYTHING] == stocked
         assert (run.state, run.pages_failed) == (RunState.INCOMPLETE, 1)
@@ -128,11 +128,11 @@ class TestBrokenPage:
             after = await read_games(db)
             assert (run.state, run.pages, run.pages_failed) == (RunState.INCOMPLETE, 2, 1), fault
             assert run.reason == "1 of 3 pages could not be read."
-            assert list(await failed_pages(db, run)) == [2]
+            assert list(await list_failed_pages(db, run)) == [2]
             assert (run.updated, run.unseen) == (40, 20)
             # What the lost page would have said is not known: its games stay as they are.
             assert {i: after[i] for i in ids[20:40]} == {i: before[i] for i in ids[20:40]}
-            assert all(after[i]["price"] == asked_price(market, i) for i in ids[:20] + ids[40:])
+            assert all(after[i]["price"] == expected_price(market, i) for i in ids[:20] + ids[40:])
             assert not any(after[i]["inStock"] for i in ids[:20] + ids[40:])
         assert await count(db, "keyshop.sync_missing") == 0
 
@@ -144,15 +144,17 @@ class TestBrokenPage:
 
         assert (run.state, run.updated) == (RunState.COMPLETE, 60)
 
-    async def test_that_hangs_costs_no_other_page(self, db, market, stocked, impatient) -> None:
+    async def test_that_hangs_costs_no_other_page(
+        self, db, market, stocked, hasty_supplier
+    ) -> None:
         change_everything(market)
         market.faults.next("products", "slow", seconds=0)
         market.faults.next("products", "hang", calls=2)
 
-        run = await sync(db, impatient, max_parallel_pages=1)
+        run = await sync(db, hasty_supplier, max_parallel_pages=1)
 
         assert (run.state, run.updated) == (RunState.INCOMPLETE, 40)
-        assert "the answer timed out" in (await failed_pages(db, run))[2]
+        assert "the answer timed out" in (await list_failed_pages(db, run))[2]
 
     async def test_may_be_slow(self, db, supplier, market, stocked) -> None:
         change_everything(market)

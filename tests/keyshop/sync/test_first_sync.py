@@ -9,14 +9,14 @@ from g2a_simulator.market import Market
 from keyshop.catalog.rules import NO_COVER, PriceBasis
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     count,
+    expected_price,
     is_sold,
     read_game,
     read_games,
     read_links,
-    stored_run,
+    read_run,
     sync,
 )
 from tests.shop import make_game
@@ -30,14 +30,14 @@ class TestFirstSync:
         assert run.state is RunState.COMPLETE
         assert games.keys() == set(market.product_ids())
         for product_id, game in games.items():
-            assert game["price"] == asked_price(market, product_id)
+            assert game["price"] == expected_price(market, product_id)
             assert game["inStock"] is game["g2aStock"] is is_sold(market, product_id)
             assert game["title"] == market.product(product_id)["name"]
 
     async def test_counts_what_it_did(self, db: Database, supplier, market: Market):
         run = await sync(db, supplier)
 
-        stored = await stored_run(db, run)
+        stored = await read_run(db, run)
         assert stored == replace(
             run,
             started_at=stored.started_at,  # to the millisecond

@@ -7,12 +7,12 @@ import pytest
 
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     change,
     check_stock,
     count,
-    quarantined,
+    expected_price,
+    list_quarantined,
     read_game,
     read_games,
     sync,
@@ -40,7 +40,7 @@ class TestQuarantine:
 
         run = await sync(db, supplier)
 
-        found = await quarantined(db)
+        found = await list_quarantined(db)
         assert (run.state, run.rejected) == (RunState.COMPLETE, len(BROKEN))
         assert run.added == run.products == 60 - len(BROKEN)
         assert (await read_games(db)).keys() == set(market.product_ids()) - broken.keys()
@@ -56,7 +56,7 @@ class TestQuarantine:
         run = await sync(db, supplier)
 
         assert (run.state, run.added, run.rejected) == (RunState.COMPLETE, 57, 3)
-        assert (await quarantined(db)).keys() == {unpriced, nameless, ""}
+        assert (await list_quarantined(db)).keys() == {unpriced, nameless, ""}
 
     async def test_takes_an_unknown_product_without_a_price(self, db, supplier, market) -> None:
         free, sold_out = market.first_ids(2)
@@ -65,7 +65,7 @@ class TestQuarantine:
 
         run = await sync(db, supplier)
 
-        found = await quarantined(db)
+        found = await list_quarantined(db)
         assert (run.state, run.added, run.unknown) == (RunState.COMPLETE, 58, 2)
         assert found.keys() == {free, sold_out}
         assert "no price above zero" in found[free]
@@ -102,8 +102,8 @@ class TestQuarantine:
         run = await sync(db, supplier)
 
         assert run.added == 1
-        assert (await quarantined(db)).keys() == {still_ill}
-        assert (await read_game(db, healed))["price"] == asked_price(market, healed)
+        assert (await list_quarantined(db)).keys() == {still_ill}
+        assert (await read_game(db, healed))["price"] == expected_price(market, healed)
 
     async def test_lets_it_go_although_another_page_is_lost(self, db, supplier, market) -> None:
         healed = market.first_ids(1)[0]
@@ -115,7 +115,7 @@ class TestQuarantine:
         run = await sync(db, supplier)
 
         assert run.state is RunState.INCOMPLETE
-        assert await quarantined(db) == {}
+        assert await list_quarantined(db) == {}
 
     async def test_names_only_the_newest_reason(self, db, supplier, market) -> None:
         ill = market.first_ids(1)[0]
@@ -126,7 +126,7 @@ class TestQuarantine:
         await check_stock(db, supplier)
 
         assert await count(db, "keyshop.sync_quarantine") == 1
-        assert "qty is negative" in (await quarantined(db))[ill]
+        assert "qty is negative" in (await list_quarantined(db))[ill]
 
     async def test_forgets_products_that_left_the_list(self, db, supplier, market) -> None:
         ill = market.first_ids(1)[0]
@@ -136,7 +136,7 @@ class TestQuarantine:
 
         await sync(db, supplier)
 
-        assert await quarantined(db) == {}
+        assert await list_quarantined(db) == {}
 
     async def test_keeps_unpriced_products_through_a_stock_check(self, db, supplier, market):
         free = market.first_ids(1)[0]
@@ -146,7 +146,7 @@ class TestQuarantine:
         run = await check_stock(db, supplier)
 
         assert run.unknown == 1
-        assert (await quarantined(db)).keys() == {free}
+        assert (await list_quarantined(db)).keys() == {free}
 
     async def test_keeps_what_a_stock_check_refused_while_the_full_sync_ran(
         self, db: Database, supplier, market
@@ -164,7 +164,7 @@ class TestQuarantine:
 
         await sync(db, supplier)
 
-        assert (await quarantined(db)).keys() == {ill}
+        assert (await list_quarantined(db)).keys() == {ill}
 
 
 class TestStockOfProducts:

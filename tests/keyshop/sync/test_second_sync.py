@@ -4,18 +4,18 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     change,
     check_stock,
-    connected,
     count,
+    expected_price,
+    open_client,
     read_game,
     read_games,
     read_links,
     read_versions,
     sync,
-    until,
+    wait_until,
 )
 from tests.servers import connected as database_connection
 
@@ -42,7 +42,7 @@ async def rows_written(database_url: str, sql: str) -> int:
         async def are_all_gone() -> bool:
             return not await connection.fetchval(_OTHERS)
 
-        await until(are_all_gone)
+        await wait_until(are_all_gone)
         return int(await connection.fetchval(sql))
 
 
@@ -53,7 +53,7 @@ class TestUnchangedSupplier:
         async def run_once(kind: RunKind) -> None:
             db = Database(database_url, guard=GuardedCommit(None))
             await db.open()
-            async with connected(simulator_url) as supplier:
+            async with open_client(simulator_url) as supplier:
                 assert (await sync(db, supplier, kind)).state is RunState.COMPLETE
             await db.close()
 
@@ -95,7 +95,7 @@ class TestChangedSupplier:
         after = await read_versions(db, "games")
         assert (run.added, run.updated, run.relinked) == (0, 4, 0)
         assert len(after.items() - before.items()) == 4
-        assert (await read_game(db, dearer))["price"] == asked_price(market, dearer)
+        assert (await read_game(db, dearer))["price"] == expected_price(market, dearer)
         assert (await read_game(db, sold_out))["inStock"] is False
         assert (await read_game(db, renamed))["title"] == "Another Name"
         assert (await read_game(db, moved))["region"] == "MOON"
@@ -219,7 +219,7 @@ class TestOperatorsWork:
 
         game = await read_game(db, product_id)
         suppliers = {"title", "price", "updatedAt", "g2aLastSync"}
-        assert (game["title"], game["price"]) == ("Renamed", asked_price(market, product_id))
+        assert (game["title"], game["price"]) == ("Renamed", expected_price(market, product_id))
         assert {k: v for k, v in game.items() if k not in suppliers} == {
             k: v for k, v in edited.items() if k not in suppliers
         }

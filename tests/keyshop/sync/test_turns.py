@@ -15,16 +15,16 @@ from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
 from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    HeldClient,
-    asked_price,
+from tests.factories.syncs import (
+    PausingClient,
     change,
-    connected,
     count,
+    expected_price,
+    open_client,
     read_games,
     read_versions,
     sync,
-    until,
+    wait_until,
 )
 
 _CUT_ALL = """
@@ -43,9 +43,9 @@ _LOCK_HOLDERS = """
 
 
 @pytest_asyncio.fixture
-async def held(simulator_url) -> AsyncIterator[HeldClient]:
+async def held(simulator_url) -> AsyncIterator[PausingClient]:
     """A client that stops before the second page."""
-    async with connected(simulator_url, hold_at=2) as client:
+    async with open_client(simulator_url, pause_at=2) as client:
         yield client
 
 
@@ -72,18 +72,18 @@ async def cut(db: Database, sql: str) -> None:
 
     async with db.read() as reader:
         await reader.fetch(sql)
-    await until(is_free)
+    await wait_until(is_free)
 
 
 class TestSecondRun:
     @pytest.mark.parametrize("kind", list(RunKind))
     async def test_of_the_same_kind_is_told_so(self, db, elsewhere, supplier, held, kind) -> None:
         first = asyncio.create_task(sync(db, held, kind))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         with pytest.raises(SyncAlreadyRunning, match="is already running"):
             await sync(elsewhere, supplier, kind)
-        held.go_on.set()
+        held.resume.set()
 
         assert (await first).state is RunState.COMPLETE
         assert await count(db, "keyshop.sync_runs") == 1
@@ -98,10 +98,10 @@ class TestSecondRun:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, minPrice=66.6)
         full = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         stock = await sync(elsewhere, supplier, RunKind.STOCK)
-        held.go_on.set()
+        held.resume.set()
 
         assert (stock.state, stock.updated) == (RunState.COMPLETE, 1)
         assert ((await full).state, (await full).updated) == (RunState.COMPLETE, 0)
@@ -133,13 +133,13 @@ class TestBothKinds:
             assert (full.state, stock.state) == (RunState.COMPLETE, RunState.COMPLETE)
             assert full.updated + stock.updated == 60
             games = await read_games(db)
-            assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+            assert all(game["price"] == expected_price(market, id_) for id_, game in games.items())
 
 
 class TestInterruptedRun:
     async def test_is_recorded_when_it_is_stopped(self, db, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -149,11 +149,11 @@ class TestInterruptedRun:
         assert run.state is RunState.INTERRUPTED
         assert run.reason == "The run was stopped. What it wrote stays."
         assert run.finished_at is not None
-        assert held.under_way == 0
+        assert held.parallel == 0
 
     async def test_gives_its_turn_back(self, db, elsewhere, supplier, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -176,10 +176,10 @@ class TestInterruptedRun:
 
     async def test_is_left_alone_while_it_goes_on(self, db, elsewhere, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         assert await mark_interrupted_runs(elsewhere, now=utc_now()) == []
-        held.go_on.set()
+        held.resume.set()
 
         assert (await running).state is RunState.COMPLETE
 
@@ -189,14 +189,14 @@ class TestInterruptedRun:
         await sync(elsewhere, supplier)
         market.set_product(market.first_ids(1)[0], minPrice=11.11)
         forgotten = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
         # Its lock goes with its connection; it does not know that yet.
         await cut(elsewhere, _CUT_LOCK_HOLDERS)
         market.set_product(market.first_ids(1)[0], minPrice=22.22)
         successor = await sync(elsewhere, supplier)
         before = await read_versions(elsewhere, "games")
 
-        held.go_on.set()
+        held.resume.set()
         with pytest.raises(RunTakenOver, match="marked as interrupted"):
             await forgotten
 
@@ -208,10 +208,10 @@ class TestInterruptedRun:
 
     async def test_may_lose_every_connection(self, db, elsewhere, supplier, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
         await cut(elsewhere, _CUT_ALL)
 
-        held.go_on.set()
+        held.resume.set()
         (ended,) = await asyncio.gather(running, return_exceptions=True)
 
         # It either goes on over new connections or says that the database went away.
@@ -228,12 +228,12 @@ class TestBoundedReading:
             market.catalogue.add(50_000_000_000_000 + number, now=0)
         ahead = []
 
-        async with connected(simulator_url) as supplier:
+        async with open_client(simulator_url) as supplier:
             run = await sync(
                 db,
                 supplier,
                 RunKind.STOCK,
-                report=lambda run: ahead.append(supplier.asked - run.pages),
+                report=lambda run: ahead.append(supplier.calls - run.pages),
                 last_page=10_000,
             )
 
@@ -242,4 +242,4 @@ class TestBoundedReading:
         assert len(ahead) == 603 // 25 + 2
         # One batch more, and the pages under way.
         assert max(ahead) <= 25 + 6
-        assert supplier.most_under_way <= 6
+        assert supplier.max_parallel <= 6

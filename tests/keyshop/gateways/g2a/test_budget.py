@@ -16,8 +16,8 @@ from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.supplier.errors import SupplierUnavailable
-from tests.factories.budget_processes import call_from_processes, until
-from tests.keyshop.gateways.g2a.canned import BRISK, SANDBOX
+from tests.factories.budget_processes import call_from_processes, wait_until
+from tests.factories.canned_supplier import BRISK, SANDBOX
 
 
 def quick_budget(db: Database) -> Budget:
@@ -106,7 +106,7 @@ class TestBudget:
     async def test_makes_those_wait_who_had_their_turn_before_a_pause(self, db, budget) -> None:
         await take(budget, 20)
         waiting = asyncio.create_task(take(budget, 3))
-        await until(partial(is_taken_ahead, budget))
+        await wait_until(partial(is_taken_ahead, budget))
 
         started = time.monotonic()
         await budget.pause(0.7)
@@ -167,7 +167,7 @@ class TestProcesses:
     async def test_stay_within_the_limit_together(self, database_url, unlimited_market) -> None:
         market, supplier_url = unlimited_market
 
-        told = await call_from_processes(
+        results = await call_from_processes(
             4,
             database_url=database_url,
             supplier_url=supplier_url,
@@ -177,7 +177,7 @@ class TestProcesses:
         )
 
         calls = list(market.ledger.calls)
-        assert all(set(outcomes) == {"ok"} for outcomes in told)
+        assert all(set(outcomes) == {"ok"} for outcomes in results)
         assert {page_of(call) for call in calls} == {"1", "2", "3", "4"}
         assert 60 < most_in(calls, seconds=3) <= 120
 
@@ -193,10 +193,10 @@ class TestProcesses:
                 budget={"limit": 120, "window_seconds": 3, "jitter_seconds": 1},
             )
         )
-        await until(partial(has_heard_all, market))
+        await wait_until(partial(has_heard_all, market))
 
         market.faults.next("products", "rate_limited", retry_after=2)
-        told = await calling
+        results = await calling
 
         calls = list(market.ledger.calls)
         slowed = next(call.at for call in calls if call.status == 429)
@@ -205,7 +205,7 @@ class TestProcesses:
         after = [c for c in calls if c.at - slowed >= timedelta(seconds=2)]
         assert quiet == []
         assert {page_of(call) for call in after} == {"1", "2", "3", "4"}
-        assert sum(outcomes["BR03"] for outcomes in told) == 1
+        assert sum(outcomes["BR03"] for outcomes in results) == 1
 
 
 class TestClient:

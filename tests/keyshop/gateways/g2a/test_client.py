@@ -8,7 +8,7 @@ import pytest
 
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
 from keyshop.supplier.models import OrderDetails, Payment, PlacedOrder, ProductFilter
-from tests.keyshop.gateways.g2a.canned import (
+from tests.factories.canned_supplier import (
     SANDBOX,
     Canned,
     answer,

@@ -23,7 +23,7 @@ from keyshop.supplier.errors import (
     SupplierRefused,
     SupplierUnavailable,
 )
-from tests.keyshop.gateways.g2a.canned import BRISK, SANDBOX
+from tests.factories.canned_supplier import BRISK, SANDBOX
 
 # What can go wrong at once; "hang" and "slow" are a matter of time.
 _INSTANT = sorted(set(KINDS) - {"hang", "slow", "short_page", "price_moved", "stock_gone"})
@@ -215,11 +215,13 @@ class TestSecrets:
             with pytest.raises(SupplierError):
                 await client.list_products(1)
 
-        told = caplog.text
-        assert "httpcore2" in told
-        assert "httpx2" in told
+        logged = caplog.text
+        assert "httpcore2" in logged
+        assert "httpx2" in logged
         secrets = [key, SANDBOX.client_id, SANDBOX.email, SANDBOX.client_secret.reveal()]
-        assert [secret for secret in [*secrets, SANDBOX.api_key().reveal()] if secret in told] == []
+        assert [
+            secret for secret in [*secrets, SANDBOX.api_key().reveal()] if secret in logged
+        ] == []
 
 
 class TestMetrics:

@@ -3,7 +3,7 @@ import pytest
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.kit.errors import Invalid
 from keyshop.kit.secrets import Secret
-from tests.keyshop.gateways.g2a.canned import SANDBOX
+from tests.factories.canned_supplier import SANDBOX
 
 
 class TestCredentials:

@@ -3,7 +3,7 @@ import pytest
 from keyshop.gateways.g2a.calls import DETAILS, KEY, ORDER, PAY, PRODUCTS
 from keyshop.gateways.g2a.error_codes import response_error
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
-from tests.keyshop.gateways.g2a.canned import SANDBOX
+from tests.factories.canned_supplier import SANDBOX
 
 _REFUSED_EVERYWHERE = ["AUTH01", "AUTH02", "AUTH03", "AUTH04", "CTTYPE", "BR01", "BR02", "BR04"]
 _REFUSED_EVERYWHERE += ["BR08", "WRONGURL", "PR01", "PR02", "PR03", "PR04", "PR05"]

@@ -11,7 +11,7 @@ from keyshop.gateways.g2a.read_orders import read_key, read_payment, read_placed
 from keyshop.gateways.g2a.read_products import read_page
 from keyshop.gateways.g2a.wire import MalformedResponse
 from keyshop.supplier.models import Product, ProductPage, RejectedProduct
-from tests.keyshop.gateways.g2a.canned import make_doc, make_page
+from tests.factories.canned_supplier import make_doc, make_page
 
 SOUND = make_doc(id="10000068865999")
 
