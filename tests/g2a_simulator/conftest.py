@@ -1,4 +1,4 @@
-"""A market whose time stands still, and a buyer who calls it over HTTP."""
+"""A market with a clock that tests move, and a buyer that calls it over HTTP."""
 
 from collections.abc import AsyncIterator
 

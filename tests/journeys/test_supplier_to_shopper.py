@@ -81,7 +81,7 @@ class TestShopper:
         )
         assert 0 < both["total"] <= found["total"]
 
-    async def test_sees_a_new_price_and_an_empty_shelf_after_the_stock_check(
+    async def test_sees_a_new_price_and_no_stock_after_the_stock_check(
         self, db, supplier, market, shopper
     ) -> None:
         await sync(db, supplier)
@@ -105,7 +105,7 @@ class TestShopper:
         assert gone["inStock"] is False
         assert gone["id"] not in {game["id"] for game in in_stock["data"]}
 
-    async def test_sees_the_catalogue_unharmed_while_the_supplier_is_in_trouble(
+    async def test_sees_the_unchanged_catalogue_while_the_supplier_fails(
         self, db, supplier, market, shopper
     ) -> None:
         await sync(db, supplier)

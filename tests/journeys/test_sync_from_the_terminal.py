@@ -1,4 +1,4 @@
-"""`keyshop sync ...` by hand: what it says, how it ends, and what a kill leaves behind."""
+"""`keyshop sync ...` in a terminal: its output, its exit status, and the state after a kill."""
 
 import json
 import signal
@@ -13,14 +13,14 @@ from tests.journeys.terminal import Terminal, end_of
 
 @pytest.fixture
 def market() -> Market:
-    """A supplier of three batches."""
+    """A supplier with three batches of products."""
     market = Market(products=1200, seed=1)
     market.settings.requests_per_minute = None
     return market
 
 
 async def two_batches(db: Database) -> None:
-    """Wait until some batches are written and the supplier has fallen silent."""
+    """Wait until some batches are written and the supplier no longer answers."""
 
     async def is_written() -> bool:
         return await count(db, "games") == 1000
@@ -34,7 +34,7 @@ def fall_silent_after(market: Market, pages: int) -> None:
 
 
 class TestSyncCommand:
-    async def test_tells_success_by_its_status(self, terminal: Terminal, db, market) -> None:
+    async def test_reports_success_by_its_exit_status(self, terminal: Terminal, db, market) -> None:
         ended = await terminal.run("sync", "full", "--json")
 
         run = json.loads(ended.out)

@@ -51,7 +51,7 @@ class TestShopPrice:
         assert Fraction(-1, 200) < Fraction(price) - exact <= Fraction(1, 200)
 
     @given(PRICES, PRICES)
-    def test_never_swaps_the_dearer_and_the_cheaper(self, one, other) -> None:
+    def test_never_swaps_two_prices(self, one, other) -> None:
         assert (shop_price(one) <= shop_price(other)) or one > other
 
 

@@ -86,7 +86,7 @@ class TestFacets:
             "TRUNCATE games CASCADE",
             """INSERT INTO games SELECT * FROM games ON CONFLICT (id)
                DO UPDATE SET title = 'Written again ' || EXCLUDED.slug""",
-            # As a restore or a replication session writes.
+            # As a restore or a logical replication writes.
             """SET LOCAL session_replication_role = replica;
                UPDATE games SET title = 'Replicated', "inStock" = false""",
         ],

@@ -1,4 +1,4 @@
-"""Others who write at the same moment: a batch that collides is written again, and not lost."""
+"""Concurrent writers: a batch that conflicts is written again, and not lost."""
 
 import asyncio
 import random
@@ -33,14 +33,14 @@ _WAITING = """
 
 @pytest_asyncio.fixture
 async def operator(database_url) -> AsyncIterator[Connection]:
-    """Somebody with a connection of their own."""
+    """Another writer, with a connection of its own."""
     async with database_connection(database_url) as connection:
         yield connection
 
 
 @asynccontextmanager
 async def meeting(operator, db: Database, supplier) -> AsyncIterator[asyncio.Task[Run]]:
-    """Let the block act in an open transaction; at its end a sync waits for it, and it commits."""
+    """Run the block in an open transaction; at its end a sync waits for it, and it commits."""
     transaction = operator.transaction()
     await transaction.start()
     running = asyncio.create_task(sync(db, supplier))
@@ -90,7 +90,7 @@ class TestCollision:
         assert await count(db, "games") == 61
         assert (await read_game(db, product_id))["slug"] == f"portal-{product_id}"
 
-    async def test_with_a_genre_thrown_away_makes_it_again(
+    async def test_with_a_deleted_genre_creates_it_again(
         self, db, supplier, market, operator
     ) -> None:
         product_id = market.first_ids(1)[0]
@@ -109,7 +109,9 @@ class TestCollision:
         assert (await running).state is RunState.COMPLETE
         assert await read_links(db, "genres", product_id) == {"Action", "Puzzle"}
 
-    async def test_with_a_deleted_game_makes_it_again(self, db, supplier, market, operator) -> None:
+    async def test_with_a_deleted_game_creates_it_again(
+        self, db, supplier, market, operator
+    ) -> None:
         product_id = market.first_ids(1)[0]
         await sync(db, supplier)
         market.set_product(product_id, minPrice=55.5, categories=[{"id": 1, "name": "New"}])
@@ -141,7 +143,7 @@ class TestCollision:
                 return bool(await reader.fetchval(_WAITING))
 
         await wait_until(is_waiting)
-        # Each now waits for the other; PostgreSQL ends the one that noticed it, the sync.
+        # Each waits for the other. PostgreSQL aborts the one that detects it, the sync.
         await operator.execute(rate.format("min"))
         await transaction.commit()
 
@@ -187,7 +189,7 @@ async def edit_games(
     dice = random.Random(seed)
     edits = dict.fromkeys(games, 0)
     async with database_connection(database_url) as connection:
-        # They notice a deadlock sooner than the sync does, and give way.
+        # They detect a deadlock sooner than the sync, and are aborted.
         await connection.execute("SET deadlock_timeout = '100ms'")
         while not done.is_set():
             chosen = dice.sample(games, 3)

@@ -38,7 +38,7 @@ class TestStockCheck:
 
         assert (await read_game(db, product_id))["inStock"] is True
 
-    async def test_never_makes_a_game(self, db, supplier) -> None:
+    async def test_never_creates_a_game(self, db, supplier) -> None:
         run = await check_stock(db, supplier)
 
         assert (run.state, run.unknown, run.rejected) == (RunState.COMPLETE, 60, 0)

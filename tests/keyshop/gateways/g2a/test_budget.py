@@ -21,7 +21,7 @@ from tests.factories.canned_supplier import BRISK, SANDBOX
 
 
 def quick_budget(db: Database) -> Budget:
-    """Twenty calls at once, then one every 50 ms."""
+    """A burst of twenty calls, then one every 50 ms."""
     return Budget(db, limit=400, window_seconds=19, jitter_seconds=0)
 
 
@@ -32,7 +32,7 @@ async def budget(db: Database) -> Budget:
 
 @pytest_asyncio.fixture
 async def unlimited_market() -> AsyncIterator[tuple[Market, str]]:
-    """A supplier that counts calls and refuses none."""
+    """A supplier that counts calls and has no rate limit."""
     market = Market(products=100, seed=1)
     market.settings.requests_per_minute = None
     async with serve(market) as url:
@@ -82,7 +82,7 @@ class TestBudget:
         assert time.monotonic() - started > 0.9
         await other_db.close()
 
-    async def test_refuses_rather_than_wait_longer_than_told(self, db) -> None:
+    async def test_refuses_a_call_that_would_wait_too_long(self, db) -> None:
         budget = Budget(db, limit=20, max_wait_seconds=0.5)
         await budget.acquire()
 
@@ -92,7 +92,7 @@ class TestBudget:
 
         assert time.monotonic() - started < 0.5
 
-    async def test_takes_nothing_when_it_refuses(self, db) -> None:
+    async def test_reserves_nothing_when_it_refuses(self, db) -> None:
         budget = Budget(db, limit=20, max_wait_seconds=0.5)
         await budget.acquire()
         before = await budget.read_status()
@@ -103,7 +103,7 @@ class TestBudget:
 
         assert (await budget.read_status()).wait_seconds <= before.wait_seconds
 
-    async def test_makes_those_wait_who_had_their_turn_before_a_pause(self, db, budget) -> None:
+    async def test_makes_waiting_calls_wait_for_a_pause(self, db, budget) -> None:
         await take(budget, 20)
         waiting = asyncio.create_task(take(budget, 3))
         await wait_until(partial(is_taken_ahead, budget))
@@ -181,7 +181,7 @@ class TestProcesses:
         assert {page_of(call) for call in calls} == {"1", "2", "3", "4"}
         assert 60 < most_in(calls, seconds=3) <= 120
 
-    async def test_all_slow_down_when_one_is_told_to(self, database_url, unlimited_market) -> None:
+    async def test_all_pause_after_a_429_to_one(self, database_url, unlimited_market) -> None:
         market, supplier_url = unlimited_market
         calling = asyncio.create_task(
             call_from_processes(
@@ -200,7 +200,7 @@ class TestProcesses:
 
         calls = list(market.ledger.calls)
         slowed = next(call.at for call in calls if call.status == 429)
-        # What was on its way when the answer came is past calling back.
+        # Calls that were sent before the answer arrived cannot be stopped.
         quiet = [c for c in calls if timedelta(seconds=0.5) < c.at - slowed < timedelta(seconds=2)]
         after = [c for c in calls if c.at - slowed >= timedelta(seconds=2)]
         assert quiet == []
@@ -209,7 +209,9 @@ class TestProcesses:
 
 
 class TestClient:
-    async def test_waits_out_what_a_429_asks_for_and_then_succeeds(self, db, market, simulator_url):
+    async def test_waits_for_the_retry_after_of_a_429_and_then_succeeds(
+        self, db, market, simulator_url
+    ):
         market.faults.next("products", "rate_limited", retry_after=1)
         connected = connect_g2a(
             base_url=simulator_url, credentials=SANDBOX, budget=Budget(db), retries=BRISK

@@ -26,7 +26,7 @@ class TestCredentials:
         assert credentials.authorization().reveal() == f"{credentials.client_id}, {key}"
 
     @pytest.mark.parametrize("client_id", ["", "abc\n", "abc\0", "schlüssel"])
-    def test_refuse_an_id_that_cannot_stand_in_a_header_without_printing_it(self, client_id):
+    def test_refuse_an_id_that_is_no_header_value_without_printing_it(self, client_id):
         with pytest.raises(Invalid) as refused:
             G2ACredentials(client_id=client_id, email="e", client_secret=Secret("s"))
 
