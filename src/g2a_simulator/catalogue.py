@@ -57,16 +57,16 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.index)
 
-    def page(self, wanted: ListingFilter, page: int) -> tuple[int, list[bytes]]:
+    def page(self, filters: ListingFilter, page: int) -> tuple[int, list[bytes]]:
         """Return how many products match the filter, and those of one page as JSON."""
-        found = self._listing.select(wanted, self.index.places)
+        found = self._listing.select(filters, self.index.places)
         first = (page - 1) * PAGE_SIZE
         return len(found), [self.render(place) for place in found[first : first + PAGE_SIZE]]
 
-    def single(self, id_: int, wanted: ListingFilter) -> list[bytes]:
+    def single(self, id_: int, filters: ListingFilter) -> list[bytes]:
         """Return the product as JSON, or nothing when it does not match the filter."""
         place = self.index.find(id_)
-        if place is None or not matches(wanted, self.inventory, place):
+        if place is None or not matches(filters, self.inventory, place):
             return []
         return [self.render(place)]
 

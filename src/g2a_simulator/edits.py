@@ -64,7 +64,7 @@ def read_quantity(name: str, value: object) -> int:
     Return a quantity.
 
     Raises:
-        InvalidCommand: it is not a whole number, below zero, or absurdly large.
+        InvalidCommand: it is not a whole number, or outside the range of the inventory.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_UINT32:
         raise InvalidCommand(f"{name} must be a whole number, 0 or more.")

@@ -28,15 +28,15 @@ class ListingFilter(NamedTuple):
         return self.min_qty if self.include_out_of_stock else max(self.min_qty, 1)
 
 
-def matches(wanted: ListingFilter, inventory: Inventory, place: int) -> bool:
+def matches(filters: ListingFilter, inventory: Inventory, place: int) -> bool:
     """Test whether the product at a place matches the filter."""
     price, updated_at = inventory.min_price[place], inventory.updated_at[place]
     return (
-        inventory.qty[place] >= wanted.smallest_qty
-        and (wanted.price_from is None or price >= wanted.price_from)
-        and (wanted.price_to is None or price <= wanted.price_to)
-        and (wanted.updated_from is None or updated_at >= wanted.updated_from)
-        and (wanted.updated_to is None or updated_at <= wanted.updated_to)
+        inventory.qty[place] >= filters.smallest_qty
+        and (filters.price_from is None or price >= filters.price_from)
+        and (filters.price_to is None or price <= filters.price_to)
+        and (filters.updated_from is None or updated_at >= filters.updated_from)
+        and (filters.updated_to is None or updated_at <= filters.updated_to)
     )
 
 
@@ -48,15 +48,15 @@ class Listing:
         self._id_of = id_of
         self._selections: OrderedDict[ListingFilter, array[int]] = OrderedDict()
 
-    def select(self, wanted: ListingFilter, places: Callable[[], Iterable[int]]) -> "array[int]":
+    def select(self, filters: ListingFilter, places: Callable[[], Iterable[int]]) -> "array[int]":
         """Return the places that match; `places` returns all, in the order of their ids."""
-        found = self._selections.get(wanted)
+        found = self._selections.get(filters)
         if found is None:
-            found = self._selections[wanted] = self._search(wanted, places())
+            found = self._selections[filters] = self._search(filters, places())
             if len(self._selections) > _MAX_SELECTIONS:
                 self._selections.popitem(last=False)
         else:
-            self._selections.move_to_end(wanted)
+            self._selections.move_to_end(filters)
         return found
 
     def clear(self) -> None:
@@ -66,26 +66,26 @@ class Listing:
     def refresh(self, place: int) -> None:
         """Update every selection for one changed product."""
         # A new search after each change would make every page of a drifting catalogue slow.
-        for wanted, selection in self._selections.items():
+        for filters, selection in self._selections.items():
             at = bisect_left(selection, self._id_of(place), key=self._id_of)
             present = at < len(selection) and selection[at] == place
-            is_match = matches(wanted, self._inventory, place)
+            is_match = matches(filters, self._inventory, place)
             if is_match and not present:
                 selection.insert(at, place)
             elif present and not is_match:
                 selection.pop(at)
 
-    def _search(self, wanted: ListingFilter, places: Iterable[int]) -> "array[int]":
+    def _search(self, filters: ListingFilter, places: Iterable[int]) -> "array[int]":
         """Return the matches; each test leaves fewer places for the next one."""
         inventory = self._inventory
-        if smallest := wanted.smallest_qty:
+        if smallest := filters.smallest_qty:
             places = [p for p in places if inventory.qty[p] >= smallest]
-        if (low := wanted.price_from) is not None:
+        if (low := filters.price_from) is not None:
             places = [p for p in places if inventory.min_price[p] >= low]
-        if (high := wanted.price_to) is not None:
+        if (high := filters.price_to) is not None:
             places = [p for p in places if inventory.min_price[p] <= high]
-        if (since := wanted.updated_from) is not None:
+        if (since := filters.updated_from) is not None:
             places = [p for p in places if inventory.updated_at[p] >= since]
-        if (until := wanted.updated_to) is not None:
+        if (until := filters.updated_to) is not None:
             places = [p for p in places if inventory.updated_at[p] <= until]
         return array("I", places)

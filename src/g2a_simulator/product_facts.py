@@ -196,5 +196,5 @@ def _price_limit(own: bytes, *, known: bool) -> bytes:
 
 def _categories(game: bytes) -> bytes:
     number = game[18] % 5
-    wanted = dict.fromkeys(byte % len(_CATEGORY) for byte in game[19 : 19 + number])
-    return b",".join([_CATEGORY[each] for each in wanted])
+    categories = dict.fromkeys(byte % len(_CATEGORY) for byte in game[19 : 19 + number])
+    return b",".join([_CATEGORY[each] for each in categories])

@@ -1,4 +1,4 @@
-"""Real processes that share one budget."""
+"""Processes that share one budget."""
 
 import asyncio
 import json
@@ -9,16 +9,16 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from tests.keyshop.gateways.g2a.budget_caller import Orders
+from tests.factories.budget_caller import CallerOptions
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds, ten seconds at most."""
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the condition is true, for at most ten seconds."""
     for _ in range(1000):
         if await condition():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("It did not happen within ten seconds.")
+    raise AssertionError("The condition was not true within ten seconds.")
 
 
 async def call_from_processes(
@@ -30,14 +30,14 @@ async def call_from_processes(
     tasks: int,
     budget: dict[str, float],
 ) -> list[Counter[str]]:
-    """Start the processes, wait for their end, and return what each was told how often."""
+    """Run the processes to their end, and return the outcomes of each."""
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.keyshop.gateways.g2a.budget_caller",
+            "tests.factories.budget_caller",
             msgspec.json.encode(
-                Orders(
+                CallerOptions(
                     database_url=database_url,
                     supplier_url=supplier_url,
                     page=page,
@@ -55,8 +55,8 @@ async def call_from_processes(
             stack.callback(_stop, process)
         outputs = await asyncio.gather(*(process.communicate() for process in processes))
     assert [process.returncode for process in processes] == [0] * number
-    # The log stands before the last line.
-    return [Counter(json.loads(told.splitlines()[-1])) for told, _ in outputs]
+    # The lines before the last one are the log.
+    return [Counter(json.loads(output.splitlines()[-1])) for output, _ in outputs]
 
 
 def _stop(process: asyncio.subprocess.Process) -> None:

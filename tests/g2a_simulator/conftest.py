@@ -1,4 +1,4 @@
-"""A market whose time stands still, and a buyer who calls it over HTTP."""
+"""A market with a clock that tests move, and a buyer that calls it over HTTP."""
 
 from collections.abc import AsyncIterator
 
@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from g2a_simulator.market import Market
-from tests.g2a_simulator.buyer import FIRST, Buyer, Clock, buying_from
+from tests.factories.simulator_buyer import FIRST, Buyer, Clock, buying_from
 
 
 @pytest.fixture

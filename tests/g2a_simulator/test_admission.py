@@ -1,11 +1,11 @@
-"""Who may call, how often, and what is found at which address."""
+"""Credentials, the rate limit, and routes."""
 
 import httpx2
 import pytest
 
 from g2a_simulator.credentials import BuyerCredentials
 from g2a_simulator.market import Market
-from tests.g2a_simulator.buyer import AUTHORIZATION, CERTIFICATES, FIRST, buying_from, code_of
+from tests.factories.simulator_buyer import AUTHORIZATION, CERTIFICATES, FIRST, buying_from, code_of
 
 EVERY_CALL = [
     ("GET", "/v1/products"),
@@ -50,7 +50,7 @@ class TestAuthorization:
 
 
 class TestRequestLimit:
-    async def test_lets_so_many_calls_through_in_any_minute(self, buyer, market, clock):
+    async def test_admits_only_the_limit_in_any_minute(self, buyer, market, clock):
         market.settings.requests_per_minute = 3
         for _ in range(2):
             await buyer.products()
@@ -70,7 +70,7 @@ class TestRequestLimit:
 
         assert code_of(await buyer.order(product_id="nonsense")) == (429, "BR03")
 
-    async def test_does_not_count_strangers(self, buyer, market):
+    async def test_ignores_calls_without_credentials(self, buyer, market):
         market.settings.requests_per_minute = 1
         del buyer.http.headers["Authorization"]
         await buyer.products()

@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.g2a_simulator.buyer import AUTHORIZATION, CERTIFICATES, FIRST
+from tests.factories.simulator_buyer import AUTHORIZATION, CERTIFICATES, FIRST
 
 COMMAND = [str(Path(sys.executable).with_name("g2a-simulator")), "--port", "0"]
 
 
 @contextmanager
 def simulator(*options):
-    """Start the command, and give the process and a client of it."""
+    """Start the command, and yield its process and a client."""
     with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -63,7 +63,7 @@ class TestCommand:
 
             assert process.wait(timeout=2) == 0
 
-    def test_obeys_its_options(self):
+    def test_uses_its_options(self):
         options = ("--products", "60", "--mode", "sandbox", "--page-ceiling", "2")
         with simulator(*options, "--requests-per-minute", "3") as (_, http):
             pages = [http.get("/v1/products", params={"page": page}) for page in (1, 3, 2, 2)]
@@ -72,7 +72,7 @@ class TestCommand:
         assert pages[0].json()["total"] == 60
         assert pages[0].json()["docs"][0]["region"] == ""
 
-    def test_says_which_port_is_taken(self):
+    def test_names_the_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             done = subprocess.run(
@@ -82,15 +82,15 @@ class TestCommand:
         assert done.returncode == 1
         assert done.stderr == f"Port {port} is in use; choose another one with --port.\n"
 
-    def test_stops_when_its_parent_is_gone(self):
-        # The shell starts the simulator and is killed, as a shop's own command may be.
+    def test_stops_when_its_parent_ends(self):
+        # A shell starts the simulator and is killed, as `keyshop up` may be.
         script = f'"{COMMAND[0]}" --port 0 --products 20 --exit-with $$ & wait'
         with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as shell:
             assert shell.stdout is not None
             port = int(shell.stdout.readline().split("127.0.0.1:")[1].split()[0])
             shell.kill()
 
-            # It inherited the output, which therefore ends when the simulator does.
+            # The simulator inherited the output, which ends when the simulator ends.
             assert shell.stdout.read() == ""
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from g2a_simulator.server import serve
-from tests.g2a_simulator.buyer import AUTHORIZATION
+from tests.factories.simulator_buyer import AUTHORIZATION
 
 ASKING = f"GET /v1/products?page=%d HTTP/1.1\r\nHost: x\r\nAuthorization: {AUTHORIZATION}\r\n\r\n"
 
@@ -46,21 +46,21 @@ class TestConnection:
 
         assert (status, b'"page":4' in body) == (b"200", True)
 
-    async def test_ends_after_nonsense(self, connection):
+    async def test_closes_after_invalid_data(self, connection):
         reader, writer = connection
         writer.write(b"\x16\x03\x01\x00 hello\r\n\r\n")
 
         assert (await read_reply(reader))[0] == b"400"
         assert await reader.read() == b""
 
-    async def test_ends_when_the_client_wants_it_to(self, connection):
+    async def test_closes_when_the_client_asks_for_it(self, connection):
         reader, writer = connection
         writer.write((ASKING % 1).replace("Host: x", "Connection: close").encode())
 
         assert (await read_reply(reader))[0] == b"200"
         assert await reader.read() == b""
 
-    async def test_ends_when_a_body_is_absurdly_large(self, buyer, market):
+    async def test_closes_when_a_body_is_too_large(self, buyer, market):
         with pytest.raises(httpx2.NetworkError):
             await buyer.http.post("/v1/order", content=b"x" * 2_000_000)
 

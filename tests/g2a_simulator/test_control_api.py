@@ -1,8 +1,8 @@
-"""The control API and the start page: what operators see and change."""
+"""The control API and the start page."""
 
 import pytest
 
-from tests.g2a_simulator.buyer import FIRST, SECOND
+from tests.factories.simulator_buyer import FIRST, SECOND
 
 
 class TestControlApi:
@@ -46,7 +46,7 @@ class TestControlApi:
         assert shown["status"] == "complete"
         assert shown["key"] == handed_out
 
-    async def test_lets_an_order_look_as_if_it_failed(self, buyer):
+    async def test_makes_an_order_look_failed(self, buyer):
         order_id = await buyer.paid_order()
         await buyer.http.patch(f"/_simulator/orders/{order_id}", json={"status": "failed"})
 
@@ -127,7 +127,7 @@ class TestControlApi:
         assert answer.status_code == status
         assert answer.json()["error"].endswith(".")
 
-    async def test_takes_no_orders_from_another_sites_page(self, buyer, market):
+    async def test_refuses_changes_from_a_page_of_another_site(self, buyer, market):
         answer = await buyer.http.delete(
             "/_simulator/ledger", headers={"Origin": "http://evil.example"}
         )
@@ -157,7 +157,7 @@ class TestStartPage:
         ):
             assert text in page
 
-    async def test_escapes_what_others_wrote(self, buyer, market):
+    async def test_escapes_texts_of_products(self, buyer, market):
         market.set_product(FIRST, name="<script>alert(1)</script>")
         await buyer.http.get("/v1/<script>")
 
@@ -166,12 +166,12 @@ class TestStartPage:
         assert "<script>" not in page
         assert "&lt;script&gt;" in page
 
-    async def test_shows_a_broken_product(self, buyer, market):
+    async def test_shows_an_overridden_product(self, buyer, market):
         market.break_product(FIRST, without=["id", "name", "minPrice"])
 
         assert (await buyer.http.get("/")).status_code == 200
 
-    async def test_has_working_switches(self, buyer, market):
+    async def test_has_working_forms(self, buyer, market):
         for form, values in {
             "fault": {"endpoint": "pay", "kind": "ORD121", "calls": "2", "rate": "", "seconds": ""},
             "wallet": {"amount": "2.50"},

@@ -1,4 +1,4 @@
-"""Every fault at every endpoint, as a client meets it over HTTP."""
+"""Every fault at every endpoint, as a client sees it over HTTP."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ import pytest
 
 from g2a_simulator.errors import CODES, InvalidCommand
 from g2a_simulator.faults import ENDPOINTS, KINDS, faults_at
-from tests.g2a_simulator.buyer import FIRST, buying_from, code_of
+from tests.factories.simulator_buyer import FIRST, buying_from, code_of
 
 ALL_OF_THEM = [(endpoint, kind) for endpoint in ENDPOINTS for kind in faults_at(endpoint)]
 REFUSALS = {"server_error": "ERR99", "internal_failure": "API00", "rate_limited": "BR03"}
@@ -23,7 +23,7 @@ NOTHING_HAPPENS = {
 
 
 class World:
-    """A market with one order made ready for a call, and what the call would change."""
+    """A market with one order that is ready for a call, and what the call would change."""
 
     def __init__(self, buyer, market, clock):
         self.buyer, self.market, self.clock = buyer, market, clock
@@ -57,7 +57,7 @@ def world(buyer, market, clock):
 
 
 async def outcome(calling):
-    """Return what a client sees of a call: its response, or the name of the failure."""
+    """Return the response that a client sees, or the name of the failure."""
     try:
         return await calling
     except httpx2.HTTPError as error:
@@ -148,21 +148,21 @@ class TestSwitches:
         assert (await buyer.products()).status_code == 200
         assert market.faults.switches() == []
 
-    async def test_can_tell_when_to_come_back(self, buyer, market):
+    async def test_can_send_retry_after(self, buyer, market):
         market.faults.next("products", "rate_limited", retry_after=7)
 
         answer = await buyer.products()
 
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
 
-    async def test_can_show_only_after_the_effect(self, buyer, market):
+    async def test_can_occur_after_the_effect(self, buyer, market):
         order_id = (await buyer.order()).json()["order_id"]
         market.faults.next("pay", "bad_gateway", after_effect=True)
 
         assert (await buyer.pay(order_id)).status_code == 502
         assert len(market.wallet.payments) == 1
 
-    async def test_never_reach_strangers(self, buyer, market):
+    async def test_never_affect_calls_without_credentials(self, buyer, market):
         market.faults.next("products", "server_error")
         await buyer.http.get("/v1/products", headers={"Authorization": "nobody"})
 
@@ -181,11 +181,11 @@ class TestSwitches:
             ("key", "slow", {"calls": 0}),
         ],
     )
-    def test_refuse_what_cannot_be(self, market, endpoint, kind, more):
+    def test_refuse_an_invalid_command(self, market, endpoint, kind, more):
         with pytest.raises(InvalidCommand):
             market.faults.next(endpoint, kind, **more)
 
-    def test_refuse_a_rate_that_is_no_share(self, market):
+    def test_refuse_a_rate_outside_0_to_1(self, market):
         with pytest.raises(InvalidCommand, match="between 0 and 1"):
             market.faults.rate("products", "reset", 1.5)
 
@@ -223,14 +223,14 @@ class TestLostKey:
 
 
 class TestSlowAnswers:
-    async def test_happen_even_if_nobody_waits_for_them(self, market):
+    async def test_happen_even_if_the_client_disconnects(self, market):
         async with buying_from(market, timeout=0.1) as hasty:
             market.faults.next("order", "slow", seconds=5)
 
             assert await outcome(hasty.order()) == "ReadTimeout"
             assert len(market.orders) == 1
 
-    async def test_can_be_the_rule(self, buyer, market):
+    async def test_can_apply_to_every_answer(self, buyer, market):
         market.settings.latency_ms = 50
 
         answer = await buyer.products()

@@ -1,11 +1,11 @@
-"""Orders, payment and keys: the flow, its states, and every way of saying no."""
+"""Orders, payments and keys: the flow, its states, and every refusal."""
 
 import uuid
 from decimal import Decimal
 
 import pytest
 
-from tests.g2a_simulator.buyer import FIRST, SECOND, code_of
+from tests.factories.simulator_buyer import FIRST, SECOND, code_of
 
 
 class TestBuyingAKey:
@@ -59,7 +59,7 @@ class TestPlacingAnOrder:
         assert code_of(await buyer.pay(order_id)) == (403, "ORD114")
         assert market.wallet.payments == []
 
-    async def test_never_lets_a_paid_order_lapse(self, buyer, market, clock):
+    async def test_never_expires_a_paid_order(self, buyer, market, clock):
         order_id = await buyer.paid_order()
         clock.forward(4000)
 
@@ -114,7 +114,7 @@ class TestPlacingAnOrder:
             (b'{"product_id": "none"}', "BR04"),
         ],
     )
-    async def test_refuses_what_is_no_order(self, buyer, market, body, code):
+    async def test_refuses_an_invalid_order(self, buyer, market, body, code):
         answer = await buyer.http.post(
             "/v1/order", content=body, headers={"content-type": "application/json"}
         )
@@ -127,7 +127,7 @@ class TestPlacingAnOrder:
 
         assert code_of(answer) == (400, "CTTYPE")
 
-    async def test_refuses_what_is_not_available(self, buyer, market):
+    async def test_refuses_an_unavailable_product(self, buyer, market):
         market.set_product(FIRST, availableToBuy=False)
 
         assert code_of(await buyer.order()) == (400, "BR02")
@@ -188,11 +188,11 @@ class TestCollectingTheKey:
 
 class TestOrderAddresses:
     @pytest.mark.parametrize("call", ["pay", "details", "key"])
-    async def test_need_a_number_of_an_order_that_exists(self, buyer, call):
+    async def test_need_the_id_of_an_existing_order(self, buyer, call):
         assert code_of(await getattr(buyer, call)("abc")) == (400, "ORD01")
         assert code_of(await getattr(buyer, call)("12345")) == (404, "ORD02")
 
-    async def test_show_a_state_that_an_operator_wants_seen(self, buyer, market):
+    async def test_show_a_forced_state(self, buyer, market):
         order_id = await buyer.paid_order()
         market.force_status(order_id, "canceled")
 

@@ -1,9 +1,9 @@
-"""The products list: pages, filters, and products as the supplier writes them."""
+"""The product list: pages, filters, and the format of products."""
 
 import pytest
 
 from g2a_simulator.market import Market
-from tests.g2a_simulator.buyer import FIRST, SECOND, Clock, buying_from, code_of
+from tests.factories.simulator_buyer import FIRST, SECOND, Clock, buying_from, code_of
 
 DOCUMENTED = [
     "id", "name", "type", "slug", "qty", "minPrice", "retail_min_price", "retailMinBasePrice",
@@ -41,17 +41,17 @@ class TestPages:
         assert (answer["page"], answer["docs"]) == (400, [])
 
     @pytest.mark.parametrize("page", ["0", "-1", "501", "abc", "1.5", "", "²"])
-    async def test_that_cannot_be_are_refused(self, buyer, page):
+    async def test_with_an_invalid_number_are_refused(self, buyer, page):
         assert code_of(await buyer.products(page=page)) == (400, "PR02")
 
-    async def test_go_on_past_the_ceiling_once_it_is_lifted(self, buyer, market):
+    async def test_continue_past_the_ceiling_once_it_is_lifted(self, buyer, market):
         market.settings.page_ceiling = None
 
         assert (await buyer.products(page=501)).status_code == 200
 
 
 class TestFilters:
-    async def test_hide_what_is_sold_out_unless_asked(self, buyer, market):
+    async def test_hide_sold_out_products_by_default(self, buyer, market):
         market.set_product(FIRST, qty=0)
 
         shown = await everything(buyer)
@@ -61,7 +61,7 @@ class TestFilters:
         assert FIRST not in {each["id"] for each in shown}
         assert len(all_of_them) == 100
 
-    async def test_keep_to_a_range_of_prices_with_both_ends(self, buyer, market):
+    async def test_select_a_range_of_prices_inclusively(self, buyer, market):
         market.set_product(FIRST, minPrice=4.35)
         market.set_product(SECOND, minPrice=4.36, qty=1)
 
@@ -78,7 +78,7 @@ class TestFilters:
 
         assert len(cheap) + len(dear) == len(await everything(buyer))
 
-    async def test_keep_to_a_range_of_update_times(self, buyer, market, clock):
+    async def test_select_a_range_of_update_times(self, buyer, market, clock):
         clock.forward(3600)
         market.set_product(SECOND, qty=3)
 
@@ -91,7 +91,7 @@ class TestFilters:
         assert later == []
         assert SECOND not in {each["id"] for each in earlier}
 
-    async def test_keep_to_a_least_quantity(self, buyer):
+    async def test_select_a_minimum_quantity(self, buyer):
         found = await everything(buyer, minQty=50)
 
         assert found
@@ -133,7 +133,7 @@ class TestFilters:
             ({"includeOutOfStock": "1"}, "BR08"),
         ],
     )
-    async def test_that_make_no_sense_are_refused(self, buyer, query, code):
+    async def test_with_invalid_values_are_refused(self, buyer, query, code):
         assert code_of(await buyer.products(**query)) == (400, code)
 
 
@@ -153,7 +153,7 @@ class TestProducts:
 
         assert {type(price) for price in prices} == {int, float}
 
-    async def test_look_like_a_shop_with_all_its_gaps(self):
+    async def test_look_like_a_real_shop_with_its_gaps(self):
         market = Market(products=3000, seed=7)
         products = [market.product(product_id) for product_id in market.product_ids()]
         values: list[dict[str, object]] = [dict(product) for product in products]
@@ -200,7 +200,7 @@ class TestSandboxMode:
         assert all(20 <= each["qty"] <= 3849 for each in products)
         assert any(each["priceLimit"] == {"max": None, "min": None} for each in products)
 
-    async def test_sells_all_the_same_and_counts_orders_in_seconds(self):
+    async def test_sells_nevertheless_and_uses_seconds_as_order_ids(self):
         clock = Clock()
         async with buying_from(Market(93, mode="sandbox", clock=clock)) as buyer:
             first = (await buyer.order()).json()["order_id"]
@@ -211,7 +211,7 @@ class TestSandboxMode:
 
 
 class TestChangingProducts:
-    def test_takes_the_retail_prices_along(self, market):
+    def test_changes_the_retail_prices_in_proportion(self, market):
         market.set_product(FIRST, minPrice=10, retail_min_price=12, retailMinBasePrice=11)
         market.set_product(FIRST, minPrice=5)
 
@@ -227,7 +227,7 @@ class TestChangingProducts:
         assert product["availableToBuy"] is False
         assert list(product) == DOCUMENTED
 
-    async def test_can_break_one_product_of_a_page_and_mend_it(self, buyer, market):
+    async def test_can_override_one_product_of_a_page_and_undo_it(self, buyer, market):
         whole = market.product(FIRST)
         market.break_product(FIRST, minPrice=-1, without=["name", "id"])
 

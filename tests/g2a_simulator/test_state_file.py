@@ -7,7 +7,7 @@ import pytest
 from g2a_simulator.errors import InvalidCommand, Refusal
 from g2a_simulator.market import Market
 from g2a_simulator.trading import hand_out_key, pay_order, place_order
-from tests.g2a_simulator.buyer import FIRST, SECOND
+from tests.factories.simulator_buyer import FIRST, SECOND
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ class TestStateFile:
         assert again.wallet.movements == market.wallet.movements
         again.close()
 
-    def test_lets_a_hold_lapse_after_the_restart(self, file, clock):
+    def test_expires_a_hold_after_the_restart(self, file, clock):
         market = Market(100, clock=clock, state=file)
         market.set_product(FIRST, qty=2)
         place_order(market, FIRST, currency="EUR", max_price=Decimal(0))
@@ -64,7 +64,7 @@ class TestStateFile:
 
         assert len(ids) == 3
 
-    def test_goes_on_with_a_larger_catalogue(self, file):
+    def test_continues_with_a_larger_catalogue(self, file):
         market = Market(10, state=file)
         market.set_product(FIRST, qty=77)
         market.close()
@@ -88,7 +88,7 @@ class TestStateFile:
             Market(10, state=file)
         market.close()
 
-    def test_is_refused_when_it_is_something_else(self, file):
+    def test_is_refused_when_it_is_another_kind_of_file(self, file):
         file.write_text("a shopping list\n" * 100)
 
         with pytest.raises(InvalidCommand, match="cannot be used"):

@@ -1,4 +1,4 @@
-"""A person at a terminal: `keyshop` as a process of its own, on a test's database and supplier."""
+"""Run `keyshop` as a process of its own, on a test's database and supplier."""
 
 import asyncio
 import os
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tests.keyshop.sync.syncing import SANDBOX
+from tests.factories.syncs import SANDBOX
 
 
 class Ended(Struct, frozen=True):
-    """What a command left behind."""
+    """The output and the exit status of a command."""
 
     status: int
     out: str
@@ -22,8 +22,6 @@ class Ended(Struct, frozen=True):
 
 
 class Terminal:
-    """Runs commands."""
-
     def __init__(self, home: Path, *, database_url: str, supplier_url: str) -> None:
         self._home = home
         self._environment = {
@@ -40,13 +38,13 @@ class Terminal:
         }
 
     async def run(self, *words: str) -> Ended:
-        """Run `keyshop` with these words to its end, a minute at most."""
+        """Run `keyshop` with these arguments to its end, for at most a minute."""
         async with self.start(*words) as process:
             return await end_of(process)
 
     @asynccontextmanager
     async def start(self, *words: str) -> AsyncIterator[Process]:
-        """Start `keyshop` with these words; it does not outlive the block."""
+        """Start `keyshop` with these arguments, and stop it at the end of the block."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "keyshop", *words),
             cwd=self._home,
@@ -63,7 +61,7 @@ class Terminal:
 
 
 async def end_of(process: Process) -> Ended:
-    """Wait for the end of a command, a minute at most."""
+    """Wait for the end of a command, for at most a minute."""
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())

@@ -1,4 +1,4 @@
-"""A long time in the life of a shop: the supplier changes and fails, and runs come and go."""
+"""Many random changes and failures of the supplier, with many runs of the sync."""
 
 import asyncio
 import random
@@ -11,12 +11,12 @@ import pytest
 from g2a_simulator.market import Market
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    HeldClient,
-    asked_price,
+from tests.factories.syncs import (
+    PausingClient,
     count,
+    expected_price,
     is_sold,
-    quarantined,
+    list_quarantined,
     read_games,
     read_links,
     read_versions,
@@ -46,7 +46,7 @@ State = tuple[Decimal, bool]
 
 
 class Chronicle:
-    """Changes the supplier at random, and remembers every state that each product ever had."""
+    """Changes the supplier at random, and records every state of each product."""
 
     def __init__(self, market: Market, seed: int) -> None:
         self._market = market
@@ -58,7 +58,7 @@ class Chronicle:
             self._note(product_id)
 
     def change_something(self) -> None:
-        """Change, add, spoil or mend one product, or take one off the list."""
+        """Change, add, break, repair or remove one product."""
         dice, product_id = self._dice, self._dice.choice(self._market.product_ids())
         match dice.choice(["price", "price", "stock", "stock", "name", "words", "list", "spoil"]):
             case "price":
@@ -80,7 +80,7 @@ class Chronicle:
                 self._spoil_or_mend(product_id)
 
     def fail_somehow(self) -> None:
-        """Let calls of the list go wrong, some of them or all."""
+        """Make some or all calls of the list fail."""
         for _ in range(self._dice.randint(0, 2)):
             kind, rate = self._dice.choice(FAULTS), self._dice.choice([0.2, 0.7, 1])
             self._market.faults.rate("products", kind, rate)
@@ -115,7 +115,7 @@ class Chronicle:
             self.spoilt.add(product_id)
 
     def _note(self, product_id: str) -> None:
-        state = asked_price(self._market, product_id), is_sold(self._market, product_id)
+        state = expected_price(self._market, product_id), is_sold(self._market, product_id)
         self.had[product_id].add(state)
 
 
@@ -130,7 +130,7 @@ async def assert_same_as_supplier(db: Database, market: Market, chronicle: Chron
     assert listed - chronicle.spoilt <= games.keys()
     for product_id in listed - chronicle.spoilt:
         game, product = games[product_id], market.product(product_id)
-        assert game["price"] == asked_price(market, product_id)
+        assert game["price"] == expected_price(market, product_id)
         assert game["inStock"] is is_sold(market, product_id)
         assert game["title"] == product["name"]
         wanted = {category["name"] for category in product["categories"]}
@@ -139,13 +139,13 @@ async def assert_same_as_supplier(db: Database, market: Market, chronicle: Chron
         assert await read_links(db, "platforms", product_id) == {product["platform"]} - {""}
     slugs = [game["slug"] for game in games.values()]
     assert len(set(slugs)) == len(slugs)
-    assert set(await quarantined(db)) <= chronicle.spoilt
+    assert set(await list_quarantined(db)) <= chronicle.spoilt
 
 
 class TestShop:
     @pytest.mark.parametrize("seed", [1, 2])
     async def test_shows_what_the_supplier_has_and_never_anything_else(
-        self, db: Database, supplier: HeldClient, market: Market, seed: int
+        self, db: Database, supplier: PausingClient, market: Market, seed: int
     ) -> None:
         chronicle = Chronicle(market, seed)
         slugs: dict[str, str] = {}
@@ -155,7 +155,7 @@ class TestShop:
                 chronicle.change_something()
             chronicle.fail_somehow()
 
-            # Both kinds of run, while the list goes on changing under them.
+            # Both kinds of run, while the list changes.
             full = asyncio.create_task(sync(db, supplier, max_parallel_pages=2))
             stock = asyncio.create_task(sync(db, supplier, RunKind.STOCK, max_parallel_pages=2))
             runs = asyncio.gather(full, stock)
@@ -164,14 +164,14 @@ class TestShop:
             assert states <= {RunState.COMPLETE, RunState.INCOMPLETE}
             await assert_nothing_was_invented(db, chronicle)
 
-            # The supplier is well again and holds still.
+            # The supplier works again and does not change.
             market.faults.clear()
             healed = await sync(db, supplier)
             assert healed.state is RunState.COMPLETE
             await assert_same_as_supplier(db, market, chronicle)
             await assert_nothing_was_invented(db, chronicle)
 
-            # An address once given stays.
+            # A slug never changes.
             games = await read_games(db)
             assert {id_: games[id_]["slug"] for id_ in slugs} == slugs
             slugs = {id_: game["slug"] for id_, game in games.items()}

@@ -16,14 +16,14 @@ from keyshop.schema.migrate import upgrade
 from keyshop.sync import queries
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunState
+from tests.factories.syncs import count, expected_price, open_client, read_games, sync, wait_until
 from tests.keyshop.embedded.users import get_server, kill
-from tests.keyshop.sync.syncing import asked_price, connected, count, read_games, sync, until
 from tests.servers import FAST, open_home
 
 
 @pytest.fixture
 def market() -> Market:
-    """A supplier of more than one batch."""
+    """A supplier with more than one batch of products."""
     market = Market(products=1200, seed=1)
     market.settings.requests_per_minute = None
     return market
@@ -31,7 +31,7 @@ def market() -> Market:
 
 @pytest_asyncio.fixture
 async def own_server() -> AsyncIterator[PostgresServer]:
-    """A migrated PostgreSQL that no other test needs."""
+    """A migrated PostgreSQL server of this test alone."""
     with open_home() as home, PostgresServer(home, settings=FAST) as server:
         await asyncio.to_thread(upgrade, server.url)
         yield server
@@ -44,27 +44,27 @@ class TestKilledDatabase:
         db = Database(own_server.url, guard=GuardedCommit(None))
         await db.open()
 
-        async with serve(market) as url, connected(url, hold_at=40) as held:
+        async with serve(market) as url, open_client(url, pause_at=40) as held:
             running = asyncio.create_task(sync(db, held))
-            await held.arrived.wait()
+            await held.paused.wait()
 
             async def is_first_batch_in() -> bool:
                 return await count(db, "games") == 500
 
-            # The first batch is in; the server dies and comes back.
-            await until(is_first_batch_in)
+            # After the first batch, the server is killed and restarted.
+            await wait_until(is_first_batch_in)
             kill(get_server(own_server.folder.parent, "postgres"))
             await asyncio.to_thread(own_server.ensure)
-            held.go_on.set()
+            held.resume.set()
             (ended,) = await asyncio.gather(running, return_exceptions=True)
 
-            # The run went on over new connections, or says that the database went away.
+            # The run continued over new connections, or failed because the connection was lost.
             assert isinstance(ended, Run | DatabaseUnavailable)
             games = await read_games(db)
             assert len(games) in {500, 1000, 1200}
-            assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+            assert all(game["price"] == expected_price(market, id_) for id_, game in games.items())
 
-            # The next one completes, and leaves no run open.
+            # The next run completes, and no run stays open.
             assert (await sync(db, held)).state is RunState.COMPLETE
             assert await count(db, "games") == 1200
         async with db.read() as reader:

@@ -1,4 +1,4 @@
-"""`keyshop sync ...` by hand: what it says, how it ends, and what a kill leaves behind."""
+"""`keyshop sync ...` in a terminal: its output, its exit status, and the state after a kill."""
 
 import json
 import signal
@@ -7,25 +7,25 @@ import pytest
 
 from g2a_simulator.market import Market
 from keyshop.kit.database.pool import Database
+from tests.factories.syncs import count, expected_price, read_games, wait_until
 from tests.journeys.terminal import Terminal, end_of
-from tests.keyshop.sync.syncing import asked_price, count, read_games, until
 
 
 @pytest.fixture
 def market() -> Market:
-    """A supplier of three batches."""
+    """A supplier with three batches of products."""
     market = Market(products=1200, seed=1)
     market.settings.requests_per_minute = None
     return market
 
 
 async def two_batches(db: Database) -> None:
-    """Wait until some batches are written and the supplier has fallen silent."""
+    """Wait until some batches are written and the supplier no longer answers."""
 
     async def is_written() -> bool:
         return await count(db, "games") == 1000
 
-    await until(is_written)
+    await wait_until(is_written)
 
 
 def fall_silent_after(market: Market, pages: int) -> None:
@@ -34,7 +34,7 @@ def fall_silent_after(market: Market, pages: int) -> None:
 
 
 class TestSyncCommand:
-    async def test_tells_success_by_its_status(self, terminal: Terminal, db, market) -> None:
+    async def test_reports_success_by_its_exit_status(self, terminal: Terminal, db, market) -> None:
         ended = await terminal.run("sync", "full", "--json")
 
         run = json.loads(ended.out)
@@ -81,7 +81,7 @@ class TestKilledSync:
 
         games = await read_games(db)
         assert len(games) == 1000
-        assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+        assert all(game["price"] == expected_price(market, id_) for id_, game in games.items())
         assert await count(db, "keyshop.supplier_games") == 1000
 
         again = await terminal.run("sync", "full", "--json")

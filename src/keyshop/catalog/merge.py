@@ -33,18 +33,12 @@ async def merge_games(
     await _store_offers(tx, differences, new_games, now=now)
     await link_queries.store_links(tx, linked.links)
 
-    added = {game.product_id for game in new_games}
+    unknown = {product.offer.product_id for product in without_game}
     return MergeResult(
         added=len(new_games),
         updated=updated,
         relinked=len(linked.links) - len(new_games),
-        unknown=tuple(
-            sorted(
-                product.offer.product_id
-                for product in without_game
-                if product.offer.product_id not in added
-            )
-        ),
+        unknown=tuple(sorted(unknown - {game.product_id for game in new_games})),
         genres_created=linked.genres_created,
         platforms_created=linked.platforms_created,
         categories_created=linked.categories_created,
@@ -54,7 +48,7 @@ async def merge_games(
 def _without_game(
     products: Mapping[str, SupplierGame], differences: Sequence[GameDifference]
 ) -> list[SupplierGame]:
-    """Return the products that no game stands for, in the supplier's order."""
+    """Return the products without a game, in the supplier's order."""
     unknown = {difference.product_id for difference in differences if difference.game_id is None}
     return [product for product_id, product in products.items() if product_id in unknown]
 

@@ -57,7 +57,7 @@ class NewGame(Struct, frozen=True, kw_only=True):
 
 
 class GameDifference(Struct, frozen=True):
-    """A staged product and what differs in its game; without a game, the product is unknown."""
+    """A staged product and what differs in its game; no game: the product is new."""
 
     product_id: str
     game_id: str | None
@@ -85,7 +85,7 @@ class LinkResult(Struct, frozen=True, kw_only=True):
 
 
 class MergeResult(Struct, frozen=True, kw_only=True):
-    """What a batch changed in the catalogue; `unknown` are products that no game stands for."""
+    """What a batch changed in the catalogue; `unknown` are products without a game."""
 
     added: int
     updated: int

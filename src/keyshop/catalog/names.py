@@ -46,11 +46,11 @@ CATEGORIES: Final = _name_kind("categories", "game_categories", "categoryId")
 
 
 async def ensure_names(
-    tx: Transaction, kind: NameKind, wanted: Collection[str]
+    tx: Transaction, kind: NameKind, names: Collection[str]
 ) -> tuple[dict[str, str], int]:
-    """Return the id of each wanted name, and how many names were created."""
-    found = await _find_names(tx, kind, wanted)
-    missing = sorted(set(wanted) - found.keys())
+    """Return the id of each name, and how many names were created."""
+    found = await _find_names(tx, kind, names)
+    missing = sorted(set(names) - found.keys())
     if not missing:
         return found, 0
 
@@ -60,11 +60,11 @@ async def ensure_names(
         kind.insert, [new_id() for _ in by_slug], list(by_slug.values()), list(by_slug)
     )
     # Another writer may have created one of them in the meantime, with another id.
-    return await _find_names(tx, kind, wanted), created
+    return await _find_names(tx, kind, names), created
 
 
-async def _find_names(tx: Transaction, kind: NameKind, wanted: Collection[str]) -> dict[str, str]:
-    slugs = {name: _slug(name) for name in wanted}
+async def _find_names(tx: Transaction, kind: NameKind, names: Collection[str]) -> dict[str, str]:
+    slugs = {name: _slug(name) for name in names}
     records = await tx.fetch(kind.find, list(slugs), list(slugs.values()))
     by_name = {record["name"]: record["id"] for record in records}
     by_slug = {record["slug"]: record["id"] for record in records}

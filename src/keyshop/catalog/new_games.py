@@ -1,4 +1,4 @@
-"""Turn products that no game stands for into new games."""
+"""Turn products without a game into new games."""
 
 from collections.abc import Iterable, Mapping
 

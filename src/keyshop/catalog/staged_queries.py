@@ -128,5 +128,5 @@ def _staged_row(product: SupplierGame) -> tuple[object, ...]:
 
 
 async def list_differences(tx: Transaction) -> list[GameDifference]:
-    """List the staged products that no game stands for, or whose game differs."""
+    """List the staged products without a game, and those whose game differs."""
     return rows(GameDifference, await tx.fetch(_COMPARE))

@@ -47,9 +47,11 @@ async def sync_links(
 
     synced = await link_queries.list_links(tx, list(games))
     changes = (
-        await _prepare(tx, PLATFORMS, {g.game_id: g.platform_links for g in synced}, platforms),
-        await _prepare(tx, GENRES, {g.game_id: g.genre_links for g in synced}, categories),
-        await _prepare(tx, CATEGORIES, {g.game_id: g.category_links for g in synced}, categories),
+        await _prune_links(tx, PLATFORMS, {g.game_id: g.platform_links for g in synced}, platforms),
+        await _prune_links(tx, GENRES, {g.game_id: g.genre_links for g in synced}, categories),
+        await _prune_links(
+            tx, CATEGORIES, {g.game_id: g.category_links for g in synced}, categories
+        ),
     )
     added = await link_queries.add_links(
         tx, [change.wanted - change.current for change in changes], with_new=with_new
@@ -92,13 +94,13 @@ def _list_wanted_names(
     return platforms, categories
 
 
-async def _prepare(
+async def _prune_links(
     tx: Transaction,
     kind: NameKind,
     synced: Mapping[str, list[str]],
     wanted: NamesByGame,
 ) -> _LinkChange:
-    """Create missing names, and remove the links that are no longer wanted."""
+    """Remove the links that are no longer wanted, and return what is to be linked, by ids."""
     ids, created = await ensure_names(
         tx, kind, {name for names in wanted.values() for name in names}
     )

@@ -41,21 +41,23 @@ async def list_best_sellers(
 ) -> bytes:
     """Return the best sellers in stock, of all games or of a genre (a name or slug)."""
     if genre is not None:
-        return await _list_best_sellers_of(db, cache, genre=fold(genre), now=now)
+        return await _list_best_sellers_of_genre(db, cache, genre=fold(genre), now=now)
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await list_queries.list_best_sellers(reader, limit=_MAX_BEST_SELLERS)
+            ids = await list_queries.list_best_seller_ids(reader, limit=_MAX_BEST_SELLERS)
             return await _loaded(reader, ids, now=now)
 
     return await cache.read(_BEST_SELLERS, load, now=now) or EMPTY_LIST
 
 
-async def _list_best_sellers_of(db: Database, cache: Cache, *, genre: str, now: datetime) -> bytes:
+async def _list_best_sellers_of_genre(
+    db: Database, cache: Cache, *, genre: str, now: datetime
+) -> bytes:
     async def load() -> Loaded:
         async with db.read() as reader:
-            links = await list_queries.find_genre(reader, name=genre)
-            ids = await list_queries.list_best_sellers_of(
+            links = await list_queries.list_genre_links(reader, name=genre)
+            ids = await list_queries.list_best_seller_ids_of_genre(
                 reader, genre=links, limit=_MAX_BEST_SELLERS
             )
             return await _loaded(reader, ids, now=now)
@@ -69,7 +71,7 @@ async def list_new_in_catalogue(db: Database, cache: Cache, *, now: datetime) ->
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await list_queries.list_new(
+            ids = await list_queries.list_new_ids(
                 reader, since=new_since(now), with_preorders=True, limit=_MAX_NEW_IN_CATALOGUE
             )
             return await _loaded(reader, ids, now=now)
@@ -82,7 +84,7 @@ async def list_new(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await list_queries.list_new(
+            ids = await list_queries.list_new_ids(
                 reader, since=new_since(now), with_preorders=False, limit=_MAX_NEW
             )
             return await _loaded(reader, ids, now=now)
@@ -95,7 +97,7 @@ async def list_preorders(db: Database, cache: Cache, *, now: datetime) -> bytes:
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await list_queries.list_preorders(reader, limit=_MAX_PREORDERS)
+            ids = await list_queries.list_preorder_ids(reader, limit=_MAX_PREORDERS)
             return await _loaded(reader, ids, now=now)
 
     return await cache.read(_PREORDERS, load, now=now) or EMPTY_LIST
@@ -107,8 +109,10 @@ async def list_by_genre(db: Database, cache: Cache, *, genre: str, now: datetime
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            links = await list_queries.find_genre(reader, name=name)
-            ids = await list_queries.list_popular_of(reader, genre=links, limit=_MAX_OF_GENRE)
+            links = await list_queries.list_genre_links(reader, name=name)
+            ids = await list_queries.list_popular_ids_of_genre(
+                reader, genre=links, limit=_MAX_OF_GENRE
+            )
             return await _loaded(reader, ids, now=now)
 
     key = BY_GENRE.find_key(digest=digest(name))
@@ -121,7 +125,7 @@ async def list_by_genre(db: Database, cache: Cache, *, genre: str, now: datetime
 async def list_random(db: Database, *, count: int, now: datetime) -> bytes:
     """Return random games in stock. The answer is never cached, so every call differs."""
     async with db.read() as reader:
-        ids = await list_queries.list_random(reader, pivot=new_id(), limit=count)
+        ids = await list_queries.list_random_ids(reader, pivot=new_id(), limit=count)
         _shuffle(ids)
         return encode_data(await queries.list_games(reader, ids=ids, now=now))
 
@@ -133,7 +137,7 @@ async def list_similar(
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            ids = await list_queries.list_similar(reader, game_id=game_id, limit=count)
+            ids = await list_queries.list_similar_ids(reader, game_id=game_id, limit=count)
             return await _loaded(reader, ids, now=now)
 
     key = SIMILAR.find_key(id=game_id) if count == DEFAULT_SIMILAR else None

@@ -88,45 +88,47 @@ _SIMILAR: Final = f"""
 """
 
 
-async def list_best_sellers(reader: Reader, *, limit: int) -> list[str]:
+async def list_best_seller_ids(reader: Reader, *, limit: int) -> list[str]:
     """Return the best sellers in stock, filled up with popular games."""
     return _ids(await reader.fetch(_BEST_SELLERS, limit))
 
 
-async def find_genre(reader: Reader, *, name: str) -> list[int]:
+async def list_genre_links(reader: Reader, *, name: str) -> list[int]:
     """Return the links of the genres with this name or slug; case does not matter."""
     links: list[int] | None = await reader.fetchval(_GENRE_LINKS, name)
     return links or []
 
 
-async def list_best_sellers_of(reader: Reader, *, genre: list[int], limit: int) -> list[str]:
+async def list_best_seller_ids_of_genre(
+    reader: Reader, *, genre: list[int], limit: int
+) -> list[str]:
     """Return the genre's games in stock, best sellers first."""
     return _ids(await reader.fetch(_BEST_SELLERS_OF_GENRE, genre, limit))
 
 
-async def list_popular_of(reader: Reader, *, genre: list[int], limit: int) -> list[str]:
+async def list_popular_ids_of_genre(reader: Reader, *, genre: list[int], limit: int) -> list[str]:
     """Return the genre's games in stock, best rated first."""
     return _ids(await reader.fetch(_POPULAR_OF_GENRE, genre, limit))
 
 
-async def list_new(
+async def list_new_ids(
     reader: Reader, *, since: datetime, with_preorders: bool, limit: int
 ) -> list[str]:
     """Return the games in stock that were released since then or will be, the latest first."""
     return _ids(await reader.fetch(_NEW, since, with_preorders, limit))
 
 
-async def list_preorders(reader: Reader, *, limit: int) -> list[str]:
+async def list_preorder_ids(reader: Reader, *, limit: int) -> list[str]:
     """Return preorders, the next release first."""
     return _ids(await reader.fetch(_PREORDERS, limit))
 
 
-async def list_random(reader: Reader, *, pivot: str, limit: int) -> list[str]:
+async def list_random_ids(reader: Reader, *, pivot: str, limit: int) -> list[str]:
     """Return games in stock that follow the pivot in the order of their ids."""
     return _ids(await reader.fetch(_RANDOM, pivot, limit))
 
 
-async def list_similar(reader: Reader, *, game_id: str, limit: int) -> list[str]:
+async def list_similar_ids(reader: Reader, *, game_id: str, limit: int) -> list[str]:
     """Return games in stock that share a tag or two genres, the highest score first."""
     return _ids(await reader.fetch(_SIMILAR, game_id, limit))
 

@@ -1,1 +1,1 @@
-"""What the shop asks of any supplier: the protocol, the shapes and the three families of errors."""
+"""The interface to a supplier: its protocol, its data and its errors."""

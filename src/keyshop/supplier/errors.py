@@ -1,18 +1,18 @@
 """
-Supplier errors, sorted by what we may do next.
+Supplier errors, sorted by what the caller may do next.
 
 SupplierError
 ├── SupplierUnavailable   nothing happened; trying again is safe
 ├── SupplierRefused       nothing happened, and trying again will not help
-└── OutcomeUnknown        it may have happened; look before trying again
+└── OutcomeUnknown        it may have happened; check before trying again
 """
 
 
 class SupplierError(Exception):
-    """The supplier did not do what it was asked."""
+    """The call to the supplier failed."""
 
     def __init__(self, sentence: str, *, code: str | None = None) -> None:
-        """Remember the supplier's own code beside the sentence, where it gave one (`ORD114`)."""
+        """`code` is the supplier's own error code, such as ORD114, where it sent one."""
         super().__init__(sentence)
         self.code = code
 
@@ -26,4 +26,4 @@ class SupplierRefused(SupplierError):
 
 
 class OutcomeUnknown(SupplierError):
-    """It may have happened; look before trying again."""
+    """It may have happened; check before trying again."""

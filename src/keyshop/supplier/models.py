@@ -1,4 +1,4 @@
-"""What a supplier tells us, in our own shapes; money in EUR."""
+"""The data of a supplier in the shop's own types; money in EUR."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,10 +11,10 @@ from keyshop.kit.secrets import Secret
 
 class Product(Struct, frozen=True, kw_only=True):
     """
-    One product of the supplier's list, as a valid answer described it.
+    One product of the supplier's list, from a valid answer.
 
-    A price is absent where the supplier named none above zero. A text is empty, and a list is
-    empty, where it gave nothing.
+    A price is None when the supplier named none above zero. Texts and lists that it did not send
+    are empty.
     """
 
     id: str
@@ -37,14 +37,14 @@ class Product(Struct, frozen=True, kw_only=True):
 
 
 class RejectedProduct(Struct, frozen=True, kw_only=True):
-    """One entry of a page that must not be believed, and why."""
+    """One entry of a page that is not valid, and the reason."""
 
     id: str | None
     reason: str
 
 
 class ProductPage(Struct, frozen=True, kw_only=True):
-    """One page of the list: what can be used, what cannot, and how many the filter matches."""
+    """One page of the list: valid and rejected entries, and how many products match the filter."""
 
     number: int
     total: int
@@ -53,7 +53,7 @@ class ProductPage(Struct, frozen=True, kw_only=True):
 
 
 class ProductFilter(Struct, frozen=True, kw_only=True):
-    """Which products a list call asks for; absent bounds do not bind. Prices in EUR."""
+    """Which products to list; a bound that is None does not filter."""
 
     min_price_from: Decimal | None = None
     min_price_to: Decimal | None = None
@@ -66,7 +66,7 @@ EVERYTHING: Final = ProductFilter()
 
 
 class PlacedOrder(Struct, frozen=True, kw_only=True):
-    """An order that the supplier accepted and holds unpaid for 30 minutes."""
+    """An order that the supplier accepted, and holds for 30 minutes until it is paid."""
 
     id: str
     price: Decimal
@@ -80,7 +80,7 @@ class Payment(Struct, frozen=True, kw_only=True):
 
 
 class OrderDetails(Struct, frozen=True, kw_only=True):
-    """What the supplier says of an order; its list of states is not published, so it is a text."""
+    """The state and price of an order. The supplier documents no list of states: it is a text."""
 
     status: str
     price: Decimal
@@ -88,7 +88,7 @@ class OrderDetails(Struct, frozen=True, kw_only=True):
 
 
 class DeliveredKey(Struct, frozen=True, kw_only=True):
-    """A key as it was handed out, once; `is_file` says that the text stands for a file."""
+    """A key, which is handed out once; with `is_file`, the text refers to a file."""
 
     key: Secret
     is_file: bool

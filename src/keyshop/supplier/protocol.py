@@ -1,4 +1,4 @@
-"""The calls that the shop makes to a supplier."""
+"""The calls to a supplier."""
 
 from decimal import Decimal
 from typing import Final, Protocol
@@ -22,7 +22,7 @@ class Supplier(Protocol):
     """
     A marketplace that sells keys.
 
-    Every call raises one of the three families of `supplier.errors`, and nothing else.
+    A call that fails raises one of the errors in `supplier.errors`, and nothing else.
     """
 
     async def list_products(self, page: int, *, only: ProductFilter = EVERYTHING) -> ProductPage:
@@ -34,17 +34,17 @@ class Supplier(Protocol):
         ...
 
     async def place_order(self, product_id: str, *, max_price: Decimal) -> PlacedOrder:
-        """Order one key at `max_price` EUR at most. Never repeated by itself."""
+        """Order one key for at most `max_price` EUR. Never retried."""
         ...
 
     async def pay_order(self, order_id: str) -> Payment:
-        """Pay the order from the wallet. Never repeated by itself."""
+        """Pay the order from the wallet. Never retried."""
         ...
 
     async def get_order(self, order_id: str) -> OrderDetails:
-        """Return what the supplier says of the order."""
+        """Return the supplier's state and price of the order."""
         ...
 
     async def fetch_key(self, order_id: str) -> DeliveredKey:
-        """Fetch the key, which the supplier hands out once. Never repeated by itself."""
+        """Fetch the key, which the supplier hands out once. Never retried."""
         ...

@@ -47,7 +47,7 @@ async def finish_run(db: Database, run: Run, *, policy: SyncPolicy, now: datetim
         if reason is None:
             await _record_absent(tx, ended)
         await seen_queries.delete_earlier_seen(tx, ended)
-        if not await queries.finish_run(tx, ended):
+        if not await queries.record_end(tx, ended):
             raise RunTakenOver(run.kind)
     return ended
 
@@ -74,4 +74,4 @@ async def record_early_end(db: Database, run: Run, error: BaseException, *, now:
     # If this fails, the next start finds the record still open, and closes it.
     with suppress(DatabaseUnavailable):
         async with db.transaction() as tx:
-            await queries.finish_run(tx, ended)
+            await queries.record_end(tx, ended)

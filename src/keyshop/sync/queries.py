@@ -121,7 +121,7 @@ async def record_counts(tx: Transaction, run: Run) -> bool:
     return await tx.execute(_RECORD_COUNTS, run.id, *counts) == 1
 
 
-async def finish_run(tx: Transaction, run: Run) -> bool:
+async def record_end(tx: Transaction, run: Run) -> bool:
     """Record how the run ended; False when it was marked as interrupted meanwhile."""
     # A batch cannot record its own duration before it ends, so the total is written here.
     end = (run.state, run.finished_at, run.unseen, run.reason, run.write_seconds)

@@ -32,7 +32,7 @@ async def read_batches(
         finally:
             # A generator that is being read cannot be closed.
             reading.cancel()
-            await asyncio.wait([reading])
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _read_next(batches: AsyncGenerator[Batch, None]) -> Batch | None:

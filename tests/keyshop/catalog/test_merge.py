@@ -1,4 +1,4 @@
-"""A batch of the supplier's products meets the catalogue."""
+"""A batch of the supplier's products is merged into the catalogue."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -63,7 +63,7 @@ class TestMergeGames:
 
         assert (merged.added, merged.updated, merged.unknown) == (0, 0, ())
 
-    async def test_believes_the_later_of_two_entries(self, db) -> None:
+    async def test_uses_the_later_of_two_entries(self, db) -> None:
         merged = await merge(
             db, make_product("1"), make_product("1", title="Later", price=Decimal("5.10"))
         )
@@ -105,7 +105,7 @@ class TestMergeGames:
         async with db.transaction() as tx:
             await tx.execute("UPDATE games SET \"g2aProductId\" = '2'")
 
-        # Over and over: the old product is a stranger again, and every address it had is taken.
+        # Several times: the old product is unknown again, and every slug that it had is taken.
         for _ in range(3):
             merged = await merge(db, make_product("1", title="Portal"))
             assert merged.added == 1

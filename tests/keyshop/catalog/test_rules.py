@@ -51,7 +51,7 @@ class TestShopPrice:
         assert Fraction(-1, 200) < Fraction(price) - exact <= Fraction(1, 200)
 
     @given(PRICES, PRICES)
-    def test_never_swaps_the_dearer_and_the_cheaper(self, one, other) -> None:
+    def test_never_swaps_two_prices(self, one, other) -> None:
         assert (shop_price(one) <= shop_price(other)) or one > other
 
 
@@ -69,14 +69,14 @@ class TestSupplierPrice:
     def test_is_the_one_that_the_setting_names(
         self, listed, retail, highest, min_price, only_retail
     ) -> None:
-        def told(basis: PriceBasis) -> Decimal | None:
+        def price_on(basis: PriceBasis) -> Decimal | None:
             return supplier_price(
                 min_price=Decimal(listed) if listed else None,
                 retail_min_price=Decimal(retail) if retail else None,
                 basis=basis,
             )
 
-        found = [told(PriceBasis(name)) for name in ("highest", "minPrice", "retail")]
+        found = [price_on(PriceBasis(name)) for name in ("highest", "minPrice", "retail")]
         assert found == [w and Decimal(w) for w in (highest, min_price, only_retail)]
 
 

@@ -43,7 +43,7 @@ async def fresh_ids(db: Database) -> dict[str, str]:
 
 
 async def data_of(answer: Awaitable[bytes]) -> Any:
-    """Return what an answer is about."""
+    """Return the data of an answer."""
     envelope = msgspec.json.decode(await answer)
     assert envelope["success"] is True
     return envelope["data"]

@@ -1,4 +1,4 @@
-"""Any page of the catalogue, beside a plain look at all of its thirty games."""
+"""Any page of the catalogue, compared with a search in Python through all thirty games."""
 
 from decimal import Decimal
 from random import Random
@@ -18,7 +18,7 @@ _PUBLISHERS = ["Northwind", "Foo, Inc.", "Lamp"]
 
 
 def some_filter(dice: Random) -> CatalogueFilter:
-    """Return a filter of none, some or all of its parts."""
+    """Return a filter with none, some or all of its values."""
 
     def is_asked() -> bool:
         return dice.random() < 0.3
@@ -36,7 +36,7 @@ def some_filter(dice: Random) -> CatalogueFilter:
 
 
 def is_wanted(place: int, game: Row, wanted: CatalogueFilter) -> bool:
-    """Test whether the game is one of those that the filter leaves."""
+    """Test whether the game matches the filter."""
     price = Decimal(game.price)
     return (
         (wanted.price_from is None or price >= wanted.price_from)
@@ -51,7 +51,7 @@ def is_wanted(place: int, game: Row, wanted: CatalogueFilter) -> bool:
 
 
 def order_of(place: int, game: Row, sort: Sort, game_id: str) -> tuple[Decimal | int | str, ...]:
-    """Return what comes first where it is less."""
+    """Return the sort key of the game."""
     rating = Decimal(-1 if game.rating is None else game.rating)
     return {
         Sort.POPULAR: (-rating, -game.day, game_id),
@@ -64,7 +64,7 @@ def order_of(place: int, game: Row, sort: Sort, game_id: str) -> tuple[Decimal |
 
 class TestAnyPage:
     @pytest.mark.parametrize("sort", list(Sort))
-    async def test_holds_what_a_look_at_all_games_finds(
+    async def test_equals_a_search_through_all_games(
         self, stocked: Database, ids: dict[str, str], sort: Sort
     ):
         dice = Random(1)

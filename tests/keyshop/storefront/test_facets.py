@@ -1,4 +1,4 @@
-"""The narrow tables agree with the games, whoever writes them and however."""
+"""The narrow tables agree with the games after any write by any program."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -86,7 +86,7 @@ class TestFacets:
             "TRUNCATE games CASCADE",
             """INSERT INTO games SELECT * FROM games ON CONFLICT (id)
                DO UPDATE SET title = 'Written again ' || EXCLUDED.slug""",
-            # As a restore or a replication session writes.
+            # As a restore or a logical replication writes.
             """SET LOCAL session_replication_role = replica;
                UPDATE games SET title = 'Replicated', "inStock" = false""",
         ],

@@ -116,7 +116,7 @@ class TestNew:
             "Apex",
         ]
 
-    async def test_leaves_out_what_can_only_be_ordered_ahead(self, stocked: Database):
+    async def test_leaves_out_preorders(self, stocked: Database):
         found = await titles_of(list_new(stocked, NO_CACHE, now=NOON))
 
         assert found == ["Quiet", "Fresh", "Smoke", "Wider Plains", "Apex 2", "Apex"]
@@ -162,7 +162,7 @@ class TestSimilar:
             list_similar(stocked, NO_CACHE, game_id=ids["Iron Dusk"], count=10, now=NOON)
         )
 
-        # A tag and a genre each; then a tag alone. A genre alone is not enough.
+        # First a tag and a genre, then only a tag. One genre alone is not enough.
         assert found == ["Iron Dawn", "Dragon Oath", "Steel Iron", "Iron Next", "Oath", "Rain"]
 
     async def test_games_may_share_two_genres_instead_of_a_tag(self, db: Database, fresh_ids: Ids):

@@ -1,4 +1,4 @@
-"""How much of the database a visitor costs."""
+"""How many rows and statements an answer costs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -37,7 +37,7 @@ _FIVE = 'SELECT id FROM games WHERE "inStock" LIMIT 5'
 
 @pytest_asyncio.fixture(scope="session")
 async def large(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Database]:
-    """A shop of three thousand games, on one connection."""
+    """A shop with three thousand games, on one connection."""
     async with copied_database(postgres_server, template_database) as url:
         database = Database(url, max_size=1, guard=GuardedCommit(None))
         await database.open()
@@ -105,7 +105,7 @@ class TestLists:
         seen: list[str] = []
 
         def note(query: LoggedQuery) -> None:
-            # The driver asks a new connection about the types it meets.
+            # On a new connection, the driver queries the types that it meets.
             if "pg_catalog" not in query.query and "set_config" not in query.query:
                 seen.append(query.query)
 

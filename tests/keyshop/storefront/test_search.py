@@ -16,27 +16,27 @@ class TestSearch:
     @pytest.mark.parametrize(
         ("text", "found"),
         [
-            # A part of a title; a description is looked at after all names.
+            # A part of a title. Descriptions come after all names.
             ("iron", ["Iron Dawn", "Steel Iron", "Iron Dusk", "Iron Next", "Ironclad", "Quiet"]),
             ("IRON  d", ["Iron Dawn", "Iron Dusk"]),
             ("ash", ["Ash"]),
-            # Two letters, and one: the beginning of a word.
+            # Two letters, and one at the beginning of a word.
             ("qu", ["Quiet"]),
             ("r", ["Rain", "Rust"]),
             # A part of a publisher's name.
             ("oo, in", ["Dragon Oath", "Dragon Song", "Oath", "Old Dragon"]),
             ("nord", ["Ébène"]),
-            # Letters that are all there, but not in a row.
+            # The right letters, but not in a row.
             ("nori", []),
-            # Signs that mean something to LIKE mean themselves.
+            # Wildcards of LIKE are literal.
             ("0% o", ["100% Orange"]),
             ("r_s", ["Under_Score"]),
             ("%", []),
             ("_", []),
-            # A word of a description, but not a part of one.
+            # A word of a description, but not a part of a word.
             ("bread", ["Fresh"]),
             ("brea", []),
-            # What is sold out is not found.
+            # Games that are sold out are not found.
             ("gone", []),
             ("no such thing", []),
             ("' OR true --", []),
@@ -52,7 +52,7 @@ class TestSearch:
         assert len(await titles_of(search_games(db, text="copy", now=NOON))) == 50
 
     @pytest.mark.parametrize("text", ["", "   ", "x" * 201, "x" * 10_000])
-    async def test_refuses_nothing_and_far_too_much(self, stocked: Database, text: str):
+    async def test_refuses_an_empty_and_a_too_long_text(self, stocked: Database, text: str):
         with pytest.raises(BadParameter):
             await search_games(stocked, text=text, now=NOON)
 

@@ -1,4 +1,4 @@
-"""What answers are made from, compared with the page that says when they are thrown away."""
+"""What answers are made from, compared with the declared sources that invalidate them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -81,7 +81,7 @@ UNREAD = {"orders", "order", "transactions"}
 
 
 class Inspector:
-    """A cache that keeps nothing, and loads in the name of somebody who sees only the sources."""
+    """A cache that stores nothing, and loads as a role that may read only the sources."""
 
     def __init__(self, db: Database, roles: dict[str, str]) -> None:
         self.seen: set[str] = set()
@@ -98,7 +98,7 @@ class Inspector:
 
     @asynccontextmanager
     async def _in_role(self, role: str) -> AsyncIterator[None]:
-        # A role outlives the return of a connection to the pool, and the last one is lent first.
+        # A connection keeps its role in the pool, and the pool hands out the last one first.
         async with self._db.read() as reader:
             await reader.fetch(f"SET ROLE {role}")
         try:
@@ -110,7 +110,7 @@ class Inspector:
 
 @pytest_asyncio.fixture
 async def inspector(db: Database, fresh_ids: dict[str, str]) -> AsyncIterator[Inspector]:
-    """An inspector with a role for every family; PostgreSQL itself refuses what a role may not see."""
+    """An inspector with a role for every family; PostgreSQL refuses all other reads of a role."""
     assert fresh_ids
     run = new_id().replace("-", "")
     roles = {family.name: f"{family.name}_{run}" for family in cache_keys.FAMILIES}
@@ -126,7 +126,7 @@ async def inspector(db: Database, fresh_ids: dict[str, str]) -> AsyncIterator[In
 
 
 def grants(family: Family, role: str) -> Iterator[str]:
-    """Yield what makes a role that may read the family's sources, and nothing else."""
+    """Yield the statements that create a role which may read only the family's sources."""
     yield f"CREATE ROLE {role}"
     yield f"GRANT USAGE ON SCHEMA public, keyshop TO {role}"
     covered: set[str] = set()
@@ -142,7 +142,7 @@ def grants(family: Family, role: str) -> Iterator[str]:
 
 
 def columns_of(source: Source, family: Family) -> set[str]:
-    """Return the columns whose change invalidates the family; of a row's key there is no change."""
+    """Return the columns whose change invalidates the family; primary keys never change."""
     parts = [
         *(key.columns for key in source.keys if key.family is family),
         *(group.columns for group in source.groups if group.name == family.group),
@@ -203,7 +203,7 @@ async def make_people(db: Database, *, game_id: str) -> tuple[Visitor, Visitor, 
 
 
 class TestLoaders:
-    async def test_read_only_what_throws_their_answers_away(
+    async def test_read_only_what_invalidates_their_answers(
         self, db: Database, inspector: Inspector, fresh_ids: dict[str, str]
     ):
         game = fresh_ids["Iron Dusk"]
@@ -216,7 +216,7 @@ class TestLoaders:
         families = {family.name for family in cache_keys.FAMILIES}
         assert inspector.seen == families - UNREAD - PERSONAL
 
-    async def test_of_personal_answers_read_only_what_throws_them_away(
+    async def test_of_personal_answers_read_only_what_invalidates_them(
         self, db: Database, inspector: Inspector, fresh_ids: dict[str, str]
     ):
         customer, guest, signed_up = await make_people(db, game_id=fresh_ids["Iron Dusk"])
@@ -315,7 +315,7 @@ VALUES = {
 
 
 async def derived_of(db: Database, game_id: str) -> dict[str, str]:
-    """Return what triggers keep of a game, column by column."""
+    """Return what triggers store of a game, column by column."""
     found: dict[str, str] = {}
     async with db.read() as reader:
         for table in DERIVED_COLUMNS:

@@ -1,4 +1,4 @@
-"""Others who write at the same moment: a batch that collides is written again, and not lost."""
+"""Concurrent writers: a batch that conflicts is written again, and not lost."""
 
 import asyncio
 import random
@@ -11,14 +11,14 @@ import pytest_asyncio
 from keyshop.kit.database.pool import Database
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     count,
+    expected_price,
     read_game,
     read_games,
     read_links,
     sync,
-    until,
+    wait_until,
 )
 from tests.servers import connected as database_connection
 from tests.shop import game_columns
@@ -33,14 +33,14 @@ _WAITING = """
 
 @pytest_asyncio.fixture
 async def operator(database_url) -> AsyncIterator[Connection]:
-    """Somebody with a connection of their own."""
+    """Another writer, with a connection of its own."""
     async with database_connection(database_url) as connection:
         yield connection
 
 
 @asynccontextmanager
 async def meeting(operator, db: Database, supplier) -> AsyncIterator[asyncio.Task[Run]]:
-    """Let the block act in an open transaction; at its end a sync waits for it, and it commits."""
+    """Run the block in an open transaction; at its end a sync waits for it, and it commits."""
     transaction = operator.transaction()
     await transaction.start()
     running = asyncio.create_task(sync(db, supplier))
@@ -50,7 +50,7 @@ async def meeting(operator, db: Database, supplier) -> AsyncIterator[asyncio.Tas
         async with db.read() as reader:
             return bool(await reader.fetchval(_WAITING))
 
-    await until(is_waiting)
+    await wait_until(is_waiting)
     await transaction.commit()
     await running
 
@@ -90,7 +90,7 @@ class TestCollision:
         assert await count(db, "games") == 61
         assert (await read_game(db, product_id))["slug"] == f"portal-{product_id}"
 
-    async def test_with_a_genre_thrown_away_makes_it_again(
+    async def test_with_a_deleted_genre_creates_it_again(
         self, db, supplier, market, operator
     ) -> None:
         product_id = market.first_ids(1)[0]
@@ -109,7 +109,9 @@ class TestCollision:
         assert (await running).state is RunState.COMPLETE
         assert await read_links(db, "genres", product_id) == {"Action", "Puzzle"}
 
-    async def test_with_a_deleted_game_makes_it_again(self, db, supplier, market, operator) -> None:
+    async def test_with_a_deleted_game_creates_it_again(
+        self, db, supplier, market, operator
+    ) -> None:
         product_id = market.first_ids(1)[0]
         await sync(db, supplier)
         market.set_product(product_id, minPrice=55.5, categories=[{"id": 1, "name": "New"}])
@@ -120,7 +122,7 @@ class TestCollision:
         assert (await running).state is RunState.COMPLETE
         await sync(db, supplier)
         assert await count(db, "games") == 60
-        assert (await read_game(db, product_id))["price"] == asked_price(market, product_id)
+        assert (await read_game(db, product_id))["price"] == expected_price(market, product_id)
         assert await read_links(db, "genres", product_id) == {"New"}
 
     async def test_of_locks_in_opposite_order_loses_nothing(
@@ -140,15 +142,15 @@ class TestCollision:
             async with db.read() as reader:
                 return bool(await reader.fetchval(_WAITING))
 
-        await until(is_waiting)
-        # Each now waits for the other; PostgreSQL ends the one that noticed it, the sync.
+        await wait_until(is_waiting)
+        # Each waits for the other. PostgreSQL aborts the one that detects it, the sync.
         await operator.execute(rate.format("min"))
         await transaction.commit()
 
         run = await running
         games = await read_games(db)
         assert (run.state, run.updated) == (RunState.COMPLETE, 60)
-        assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+        assert all(game["price"] == expected_price(market, id_) for id_, game in games.items())
         assert sum(game["ratingUser"] == 77 for game in games.values()) == 2
 
 
@@ -175,7 +177,7 @@ class TestBusyShop:
                 edits[game_id] += number
 
         rows = await read_games(db)
-        assert all(game["price"] == asked_price(market, id_) for id_, game in rows.items())
+        assert all(game["price"] == expected_price(market, id_) for id_, game in rows.items())
         assert {game["id"]: game["metacriticScore"] or 0 for game in rows.values()} == edits
         assert sum(edits.values()) > 0
 
@@ -183,11 +185,11 @@ class TestBusyShop:
 async def edit_games(
     database_url: str, games: list[str], seed: int, done: asyncio.Event
 ) -> dict[str, int]:
-    """Edit games in any order until told to stop, and return how often each was."""
+    """Edit games in random order until the event is set, and return how often each was edited."""
     dice = random.Random(seed)
     edits = dict.fromkeys(games, 0)
     async with database_connection(database_url) as connection:
-        # They notice a deadlock sooner than the sync does, and give way.
+        # They detect a deadlock sooner than the sync, and are aborted.
         await connection.execute("SET deadlock_timeout = '100ms'")
         while not done.is_set():
             chosen = dice.sample(games, 3)

@@ -1,4 +1,4 @@
-"""A supplier with troubles: nothing is believed that a valid answer did not say."""
+"""A failing supplier: only valid answers change the catalogue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,12 +9,12 @@ import pytest_asyncio
 
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     change,
-    connected,
     count,
-    failed_pages,
+    expected_price,
+    list_failed_pages,
+    open_client,
     read_game,
     read_games,
     read_versions,
@@ -46,13 +46,13 @@ async def stocked(db: Database, supplier, market) -> list[dict[str, tuple[str, s
 
 
 @pytest_asyncio.fixture
-async def impatient(simulator_url) -> AsyncIterator[object]:
-    """A client that does not wait as long as a shop would."""
-    async with connected(simulator_url, timeout=0.3) as client:
+async def hasty_supplier(simulator_url) -> AsyncIterator[object]:
+    """A client with a shorter timeout than the shop's."""
+    async with open_client(simulator_url, timeout=0.3) as client:
         yield client
 
 
-class TestSupplierAway:
+class TestUnavailableSupplier:
     async def test_changes_nothing_and_says_why(self, db, supplier, market, stocked) -> None:
         change_everything(market)
 
@@ -66,31 +66,29 @@ class TestSupplierAway:
                 assert (run.state, run.products, run.updated) == (RunState.INCOMPLETE, 0, 0), fault
                 assert run.reason == "The supplier's list could not be read. Nothing was changed."
                 assert run.unseen is None
-                assert list(await failed_pages(db, run)) == [1]
-            # A run asks for one page, twice at most: nobody hammers a supplier who is away.
+                assert list(await list_failed_pages(db, run)) == [1]
+            # A run asks for one page, twice at most: an unreachable supplier gets no flood of calls.
             assert market.ledger.count("products") <= 4
         assert [await read_versions(db, table) for table in EVERYTHING] == stocked
 
-    async def test_is_given_up_after_some_time_of_silence(
-        self, db, market, stocked, impatient
-    ) -> None:
+    async def test_times_out_without_an_answer(self, db, market, stocked, hasty_supplier) -> None:
         change_everything(market)
         market.faults.rate("products", "hang", 1)
 
-        run = await asyncio.wait_for(sync(db, impatient), 5)
+        run = await asyncio.wait_for(sync(db, hasty_supplier), 5)
 
         assert [await read_versions(db, table) for table in EVERYTHING] == stocked
         assert run.state is RunState.INCOMPLETE
-        assert "no answer in time" in (await failed_pages(db, run))[1]
+        assert "the answer timed out" in (await list_failed_pages(db, run))[1]
 
-    async def test_is_noticed_when_nobody_listens(self, db, stocked) -> None:
-        async with connected("http://127.0.0.1:1") as nobody:
-            run = await sync(db, nobody)
+    async def test_is_noticed_when_the_connection_is_refused(self, db, stocked) -> None:
+        async with open_client("http://127.0.0.1:1") as unreachable:
+            run = await sync(db, unreachable)
 
         assert [await read_versions(db, table) for table in EVERYTHING] == stocked
         assert (run.state, run.pages_failed) == (RunState.INCOMPLETE, 1)
 
-    async def test_makes_no_games_up(self, db, supplier, market) -> None:
+    async def test_creates_no_games(self, db, supplier, market) -> None:
         market.faults.rate("products", "server_error", 1)
 
         run = await sync(db, supplier)
@@ -102,7 +100,7 @@ class TestSupplierAway:
         for number in range(400):
             market.add_product(str(50_000_000_000_000 + number), minPrice=5)
         market.faults.rate("products", "server_error", 1)
-        # The first page is had; from then on the supplier is away.
+        # After the first page, the supplier is unavailable.
         market.faults.next("products", "slow", seconds=0)
 
         run = await sync(db, supplier)
@@ -120,7 +118,7 @@ class TestBrokenPage:
 
         for number, fault in enumerate(LOST, start=1):
             change_everything(market, price=100 + number)
-            # One page at a time: the second one fails for good.
+            # One page at a time: the second one always fails.
             market.faults.next("products", "slow", seconds=0)
             market.faults.next("products", fault, calls=1 if fault == "AUTH02" else 2)
             run = await sync(db, supplier, kind, max_parallel_pages=1)
@@ -128,11 +126,11 @@ class TestBrokenPage:
             after = await read_games(db)
             assert (run.state, run.pages, run.pages_failed) == (RunState.INCOMPLETE, 2, 1), fault
             assert run.reason == "1 of 3 pages could not be read."
-            assert list(await failed_pages(db, run)) == [2]
+            assert list(await list_failed_pages(db, run)) == [2]
             assert (run.updated, run.unseen) == (40, 20)
-            # What the lost page would have said is not known: its games stay as they are.
+            # The content of the lost page is unknown, so its games stay as they are.
             assert {i: after[i] for i in ids[20:40]} == {i: before[i] for i in ids[20:40]}
-            assert all(after[i]["price"] == asked_price(market, i) for i in ids[:20] + ids[40:])
+            assert all(after[i]["price"] == expected_price(market, i) for i in ids[:20] + ids[40:])
             assert not any(after[i]["inStock"] for i in ids[:20] + ids[40:])
         assert await count(db, "keyshop.sync_missing_products") == 0
 
@@ -144,15 +142,17 @@ class TestBrokenPage:
 
         assert (run.state, run.updated) == (RunState.COMPLETE, 60)
 
-    async def test_that_hangs_costs_no_other_page(self, db, market, stocked, impatient) -> None:
+    async def test_that_hangs_costs_no_other_page(
+        self, db, market, stocked, hasty_supplier
+    ) -> None:
         change_everything(market)
         market.faults.next("products", "slow", seconds=0)
         market.faults.next("products", "hang", calls=2)
 
-        run = await sync(db, impatient, max_parallel_pages=1)
+        run = await sync(db, hasty_supplier, max_parallel_pages=1)
 
         assert (run.state, run.updated) == (RunState.INCOMPLETE, 40)
-        assert "no answer in time" in (await failed_pages(db, run))[2]
+        assert "the answer timed out" in (await list_failed_pages(db, run))[2]
 
     async def test_may_be_slow(self, db, supplier, market, stocked) -> None:
         change_everything(market)
@@ -209,7 +209,7 @@ class TestUnlistedProducts:
         assert run.unseen == 0
         assert await missing_since(db) == {}
 
-    async def test_are_not_concluded_upon_while_an_entry_has_no_id(
+    async def test_are_not_recorded_while_an_entry_has_no_id(
         self, db, supplier, market, stocked
     ) -> None:
         nameless = market.first_ids(1)[0]
@@ -217,11 +217,11 @@ class TestUnlistedProducts:
 
         run = await sync(db, supplier)
 
-        # The entry may be the very game that was not seen.
+        # The entry may be the game that was not seen.
         assert (run.state, run.unseen, run.rejected) == (RunState.COMPLETE, 1, 1)
         assert await missing_since(db) == {}
 
-    async def test_are_forgotten_with_their_games(self, db, supplier, market, stocked) -> None:
+    async def test_are_deleted_with_their_games(self, db, supplier, market, stocked) -> None:
         gone = market.first_ids(1)[0]
         market.remove_product(gone)
         await sync(db, supplier)
@@ -231,7 +231,9 @@ class TestUnlistedProducts:
 
         assert await missing_since(db) == {}
 
-    async def test_are_nobody_elses_games(self, db, supplier, market, stocked) -> None:
+    async def test_do_not_include_games_of_the_shop_alone(
+        self, db, supplier, market, stocked
+    ) -> None:
         await change(
             db,
             'UPDATE games SET "g2aProductId" = NULL WHERE "g2aProductId" = $1',
@@ -264,7 +266,7 @@ class TestCeiling:
 
 
 def change_everything(market, *, price: float = 123.45) -> None:
-    """Let the supplier sell out of everything, at another price."""
+    """Change all prices at the supplier, and sell everything out."""
     for product_id in market.product_ids():
         market.set_product(product_id, qty=0, minPrice=price)
 
@@ -276,6 +278,6 @@ async def missing_since(db: Database) -> dict[str, object]:
 
 
 def run_time(run) -> object:
-    """Return the end of a run as a column holds it."""
+    """Return the end of a run as a column stores it."""
     finished = run.finished_at
     return finished.replace(microsecond=round(finished.microsecond, -3))

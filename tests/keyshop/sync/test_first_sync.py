@@ -9,14 +9,14 @@ from g2a_simulator.market import Market
 from keyshop.catalog.rules import NO_COVER, PriceBasis
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     count,
+    expected_price,
     is_sold,
     read_game,
     read_games,
     read_links,
-    stored_run,
+    read_run,
     sync,
 )
 from tests.shop import make_game
@@ -30,14 +30,14 @@ class TestFirstSync:
         assert run.state is RunState.COMPLETE
         assert games.keys() == set(market.product_ids())
         for product_id, game in games.items():
-            assert game["price"] == asked_price(market, product_id)
+            assert game["price"] == expected_price(market, product_id)
             assert game["inStock"] is game["g2aStock"] is is_sold(market, product_id)
             assert game["title"] == market.product(product_id)["name"]
 
     async def test_counts_what_it_did(self, db: Database, supplier, market: Market):
         run = await sync(db, supplier)
 
-        stored = await stored_run(db, run)
+        stored = await read_run(db, run)
         assert stored == replace(
             run,
             started_at=stored.started_at,  # to the millisecond
@@ -56,7 +56,7 @@ class TestFirstSync:
 
     async def test_links_platform_region_genres_and_categories(self, db, supplier, market) -> None:
         product_id, other = market.first_ids(2)
-        # The supplier's own ids repeat with different names, so only names tell genres apart.
+        # One id of the supplier may have several names, so only names identify genres.
         market.set_product(
             product_id,
             platform="Steam",
@@ -84,7 +84,7 @@ class TestFirstSync:
         assert len(await read_links(db, "genres", product_id)) == 1
         assert await read_links(db, "genres", product_id) == await read_links(db, "genres", other)
 
-    async def test_tells_names_of_other_alphabets_apart(self, db, supplier, market) -> None:
+    async def test_distinguishes_names_in_other_alphabets(self, db, supplier, market) -> None:
         product_id, other = market.first_ids(2)
         market.set_product(product_id, categories=[{"id": 1, "name": "冒険 18+"}])
         market.set_product(
@@ -96,7 +96,7 @@ class TestFirstSync:
         assert await read_links(db, "genres", product_id) == {"冒険 18+"}
         assert await read_links(db, "genres", other) == {"恐怖 18+", "戦略"}
 
-    async def test_gives_absent_values_a_meaning(self, db, supplier, market) -> None:
+    async def test_uses_defaults_for_absent_values(self, db, supplier, market) -> None:
         bare = market.first_ids(1)[0]
         market.break_product(
             bare,
@@ -122,7 +122,7 @@ class TestFirstSync:
         assert await read_links(db, "platforms", bare) == set()
         assert await read_links(db, "genres", bare) == set()
 
-    async def test_stands_fields_that_are_missing_or_of_another_kind(self, db, supplier, market):
+    async def test_accepts_fields_that_are_missing_or_of_another_type(self, db, supplier, market):
         odd, odder, sound = market.first_ids(3)
         gone = ["release_date", "publisher", "region", "platform", "categories", "coverImage"]
         market.break_product(odd, without=[*gone, "images"])
@@ -146,7 +146,7 @@ class TestFirstSync:
 
         assert (await read_game(db, product_id))["description"] == "Fast &amp; good"
 
-    async def test_gives_games_of_one_name_addresses_of_their_own(self, db, supplier, market):
+    async def test_gives_games_of_one_name_different_slugs(self, db, supplier, market):
         first, second, third = market.first_ids(3)
         for product_id in (first, second, third):
             market.set_product(product_id, name="Portal")
@@ -156,7 +156,7 @@ class TestFirstSync:
         slugs = [(await read_game(db, id_))["slug"] for id_ in (first, second, third)]
         assert slugs == ["portal", f"portal-{second}", f"portal-{third}"]
 
-    async def test_gives_a_name_without_latin_letters_an_address(self, db, supplier, market):
+    async def test_gives_a_name_without_latin_letters_a_slug(self, db, supplier, market):
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, name="ポータル")
 
@@ -165,10 +165,10 @@ class TestFirstSync:
         game = await read_game(db, product_id)
         assert (game["title"], game["slug"]) == ("ポータル", product_id)
 
-    async def test_leaves_games_made_by_hand_their_addresses(self, db, supplier, market) -> None:
+    async def test_keeps_the_slugs_of_games_made_by_hand(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, name="Portal")
-        # Whatever the sync would choose next is taken as well.
+        # The slugs that the sync would choose next are taken as well.
         for slug in ("portal", f"portal-{product_id}", f"portal-{product_id}-2"):
             await make_game(db, title="Portal by hand", slug=slug)
 
@@ -178,7 +178,7 @@ class TestFirstSync:
         assert (await read_game(db, product_id))["slug"] == f"portal-{product_id}-3"
         assert await count(db, "games") == 63
 
-    async def test_takes_the_price_that_the_setting_names(self, db, supplier, market) -> None:
+    async def test_uses_the_price_that_the_setting_names(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, minPrice=10, retail_min_price=20)
 
@@ -189,7 +189,9 @@ class TestFirstSync:
 
         assert prices == [Decimal("10.20"), Decimal("20.40"), Decimal("20.40")]
 
-    async def test_keeps_the_suppliers_raw_figures(self, db, supplier, market) -> None:
+    async def test_stores_the_suppliers_own_prices_and_quantities(
+        self, db, supplier, market
+    ) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(
             product_id, minPrice=9.5, retail_min_price=11.25, retailMinBasePrice=10, qty=3

@@ -1,4 +1,4 @@
-"""Entries of the supplier's list that are not believed, each on its own."""
+"""Entries of the supplier's list that are rejected, each on its own."""
 
 from decimal import Decimal
 from typing import Final
@@ -7,12 +7,12 @@ import pytest
 
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     change,
     check_stock,
     count,
-    quarantined,
+    expected_price,
+    list_quarantined,
     read_game,
     read_games,
     sync,
@@ -21,7 +21,7 @@ from tests.keyshop.sync.syncing import (
 BROKEN: Final = [
     ({"minPrice": -5}, "minPrice is negative"),
     ({"retail_min_price": -0.01}, "retail_min_price is negative"),
-    ({"minPrice": 10**12}, "higher than any price"),
+    ({"minPrice": 10**12}, "higher than the shop can store"),
     ({"minPrice": "free"}, "minPrice is not a number"),
     ({"minPrice": 99_999_999}, "outside the range that the shop can store"),
     ({"qty": -1}, "qty is negative"),
@@ -33,21 +33,21 @@ BROKEN: Final = [
 
 
 class TestQuarantine:
-    async def test_takes_broken_entries_and_leaves_their_neighbours(self, db, supplier, market):
+    async def test_takes_invalid_entries_and_leaves_their_neighbours(self, db, supplier, market):
         broken = dict(zip(market.first_ids(len(BROKEN)), BROKEN, strict=True))
         for product_id, (fields, _) in broken.items():
             market.break_product(product_id, **fields)
 
         run = await sync(db, supplier)
 
-        found = await quarantined(db)
+        found = await list_quarantined(db)
         assert (run.state, run.rejected) == (RunState.COMPLETE, len(BROKEN))
         assert run.added == run.products == 60 - len(BROKEN)
         assert (await read_games(db)).keys() == set(market.product_ids()) - broken.keys()
         assert found.keys() == broken.keys()
         assert [id_ for id_, (_, reason) in broken.items() if reason not in found[id_]] == []
 
-    async def test_takes_entries_that_lack_what_nobody_can_do_without(self, db, supplier, market):
+    async def test_takes_entries_without_a_required_field(self, db, supplier, market):
         unpriced, nameless, anonymous = market.first_ids(3)
         market.break_product(unpriced, without=["minPrice"])
         market.break_product(nameless, without=["name"])
@@ -56,7 +56,7 @@ class TestQuarantine:
         run = await sync(db, supplier)
 
         assert (run.state, run.added, run.rejected) == (RunState.COMPLETE, 57, 3)
-        assert (await quarantined(db)).keys() == {unpriced, nameless, ""}
+        assert (await list_quarantined(db)).keys() == {unpriced, nameless, ""}
 
     async def test_takes_an_unknown_product_without_a_price(self, db, supplier, market) -> None:
         free, sold_out = market.first_ids(2)
@@ -65,7 +65,7 @@ class TestQuarantine:
 
         run = await sync(db, supplier)
 
-        found = await quarantined(db)
+        found = await list_quarantined(db)
         assert (run.state, run.added, run.unknown) == (RunState.COMPLETE, 58, 2)
         assert found.keys() == {free, sold_out}
         assert "no price above zero" in found[free]
@@ -82,7 +82,7 @@ class TestQuarantine:
         assert [run.state for run in runs] == [RunState.COMPLETE] * 2
         assert await read_game(db, broken) == before
 
-    async def test_takes_the_bytes_that_no_column_holds_out_of_texts(self, db, supplier, market):
+    async def test_removes_bytes_that_no_column_can_store(self, db, supplier, market):
         product_id = market.first_ids(1)[0]
         market.break_product(product_id, name="Por\0tal", publisher="P\0", region="\0")
 
@@ -92,7 +92,7 @@ class TestQuarantine:
         assert run.state is RunState.COMPLETE
         assert (game["title"], game["publisher"], game["region"]) == ("Portal", "P", None)
 
-    async def test_lets_a_product_go_that_is_well_again(self, db, supplier, market) -> None:
+    async def test_releases_a_product_that_is_valid_again(self, db, supplier, market) -> None:
         healed, still_ill = market.first_ids(2)
         market.break_product(healed, minPrice=-1)
         market.break_product(still_ill, minPrice=-1)
@@ -102,10 +102,10 @@ class TestQuarantine:
         run = await sync(db, supplier)
 
         assert run.added == 1
-        assert (await quarantined(db)).keys() == {still_ill}
-        assert (await read_game(db, healed))["price"] == asked_price(market, healed)
+        assert (await list_quarantined(db)).keys() == {still_ill}
+        assert (await read_game(db, healed))["price"] == expected_price(market, healed)
 
-    async def test_lets_it_go_although_another_page_is_lost(self, db, supplier, market) -> None:
+    async def test_releases_it_although_another_page_is_lost(self, db, supplier, market) -> None:
         healed = market.first_ids(1)[0]
         market.break_product(healed, minPrice=-1)
         await sync(db, supplier)
@@ -115,7 +115,7 @@ class TestQuarantine:
         run = await sync(db, supplier)
 
         assert run.state is RunState.INCOMPLETE
-        assert await quarantined(db) == {}
+        assert await list_quarantined(db) == {}
 
     async def test_names_only_the_newest_reason(self, db, supplier, market) -> None:
         ill = market.first_ids(1)[0]
@@ -126,9 +126,9 @@ class TestQuarantine:
         await check_stock(db, supplier)
 
         assert await count(db, "keyshop.sync_quarantine") == 1
-        assert "qty is negative" in (await quarantined(db))[ill]
+        assert "qty is negative" in (await list_quarantined(db))[ill]
 
-    async def test_forgets_products_that_left_the_list(self, db, supplier, market) -> None:
+    async def test_releases_products_that_left_the_list(self, db, supplier, market) -> None:
         ill = market.first_ids(1)[0]
         market.break_product(ill, minPrice=-1)
         await sync(db, supplier)
@@ -136,7 +136,7 @@ class TestQuarantine:
 
         await sync(db, supplier)
 
-        assert await quarantined(db) == {}
+        assert await list_quarantined(db) == {}
 
     async def test_keeps_unpriced_products_through_a_stock_check(self, db, supplier, market):
         free = market.first_ids(1)[0]
@@ -146,15 +146,15 @@ class TestQuarantine:
         run = await check_stock(db, supplier)
 
         assert run.unknown == 1
-        assert (await quarantined(db)).keys() == {free}
+        assert (await list_quarantined(db)).keys() == {free}
 
-    async def test_keeps_what_a_stock_check_refused_while_the_full_sync_ran(
+    async def test_keeps_what_a_stock_check_rejected_while_the_full_sync_ran(
         self, db: Database, supplier, market
     ) -> None:
         ill = market.first_ids(1)[0]
         market.break_product(ill, minPrice=-1)
         await sync(db, supplier)
-        # The stock check is the last to see it, after the full sync has read its page.
+        # The stock check sees it last, after the full sync has read its page.
         await change(db, "UPDATE keyshop.sync_quarantine SET run_id = 'of a stock check'")
         await change(
             db, "UPDATE keyshop.sync_quarantine SET last_seen_at = now() + interval '1 minute'"
@@ -164,7 +164,7 @@ class TestQuarantine:
 
         await sync(db, supplier)
 
-        assert (await quarantined(db)).keys() == {ill}
+        assert (await list_quarantined(db)).keys() == {ill}
 
 
 class TestStockOfProducts:

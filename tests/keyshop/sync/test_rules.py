@@ -44,8 +44,8 @@ class TestPlainText:
         assert plain_text(html) == text
 
 
-class TestWhyIncomplete:
-    def test_says_nothing_of_a_run_that_saw_all(self) -> None:
+class TestIncompleteReason:
+    def test_is_none_for_a_run_that_saw_all(self) -> None:
         assert why() is None
         assert why(total=0, answered=0, pages=1) is None
 
@@ -63,7 +63,7 @@ class TestWhyIncomplete:
         assert reason in str(why(**facts))
 
     @given(st.integers(0, 100_000), st.integers(0, 100_000))
-    def test_never_passes_a_run_over_that_saw_too_little(self, total, answered) -> None:
+    def test_is_always_a_reason_for_a_run_that_saw_too_little(self, total, answered) -> None:
         complete = why(total=total, answered=answered, last_page=10_000) is None
 
         assert complete is (answered >= total)

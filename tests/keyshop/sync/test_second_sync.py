@@ -1,21 +1,21 @@
-"""A full sync into a shop that knows the supplier already."""
+"""A full sync into a shop that has been synced before."""
 
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     change,
     check_stock,
-    connected,
     count,
+    expected_price,
+    open_client,
     read_game,
     read_games,
     read_links,
     read_versions,
     sync,
-    until,
+    wait_until,
 )
 from tests.servers import connected as database_connection
 
@@ -36,13 +36,13 @@ _OTHERS = """
 
 
 async def rows_written(database_url: str, sql: str) -> int:
-    """Return what PostgreSQL counted, once every session that could still report has ended."""
+    """Return PostgreSQL's statistics, once every session that could still report has ended."""
     async with database_connection(database_url) as connection:
 
         async def are_all_gone() -> bool:
             return not await connection.fetchval(_OTHERS)
 
-        await until(are_all_gone)
+        await wait_until(are_all_gone)
         return int(await connection.fetchval(sql))
 
 
@@ -53,7 +53,7 @@ class TestUnchangedSupplier:
         async def run_once(kind: RunKind) -> None:
             db = Database(database_url, guard=GuardedCommit(None))
             await db.open()
-            async with connected(simulator_url) as supplier:
+            async with open_client(simulator_url) as supplier:
                 assert (await sync(db, supplier, kind)).state is RunState.COMPLETE
             await db.close()
 
@@ -95,12 +95,12 @@ class TestChangedSupplier:
         after = await read_versions(db, "games")
         assert (run.added, run.updated, run.relinked) == (0, 4, 0)
         assert len(after.items() - before.items()) == 4
-        assert (await read_game(db, dearer))["price"] == asked_price(market, dearer)
+        assert (await read_game(db, dearer))["price"] == expected_price(market, dearer)
         assert (await read_game(db, sold_out))["inStock"] is False
         assert (await read_game(db, renamed))["title"] == "Another Name"
         assert (await read_game(db, moved))["region"] == "MOON"
 
-    async def test_says_when_a_row_changed(self, db, supplier, market) -> None:
+    async def test_records_when_a_row_changed(self, db, supplier, market) -> None:
         product_id, other = market.first_ids(2)
         await sync(db, supplier)
         before = await read_games(db)
@@ -115,7 +115,7 @@ class TestChangedSupplier:
         assert changed["createdAt"] == before[product_id]["createdAt"]
         assert untouched == before[other]
 
-    async def test_keeps_the_address_of_a_renamed_game(self, db, supplier, market) -> None:
+    async def test_keeps_the_slug_of_a_renamed_game(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, name="Old Name")
         await sync(db, supplier)
@@ -126,7 +126,7 @@ class TestChangedSupplier:
         game = await read_game(db, product_id)
         assert (game["title"], game["slug"]) == ("New Name", "old-name")
 
-    async def test_writes_only_raw_figures_when_the_game_is_the_same(self, db, supplier, market):
+    async def test_writes_only_the_offer_when_the_game_is_the_same(self, db, supplier, market):
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, qty=5, availableToBuy=True)
         await sync(db, supplier)
@@ -143,7 +143,7 @@ class TestChangedSupplier:
             )
         assert qty == 4
 
-    async def test_moves_links_with_the_suppliers_words(self, db, supplier, market) -> None:
+    async def test_moves_links_with_the_suppliers_categories(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(
             product_id, platform="Steam", categories=[{"id": 1, "name": n} for n in ("A", "B")]
@@ -160,7 +160,7 @@ class TestChangedSupplier:
         assert await read_links(db, "genres", product_id) == {"B", "C"}
         assert await read_links(db, "categories", product_id) == {"B", "C"}
 
-    async def test_keeps_what_it_knows_when_the_supplier_falls_silent(self, db, supplier, market):
+    async def test_keeps_values_that_the_supplier_no_longer_sends(self, db, supplier, market):
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, publisher="Pub", region="EUROPE", release_date="2020-02-03")
         await sync(db, supplier)
@@ -196,7 +196,7 @@ class TestDeletedName:
 
 
 class TestOperatorsWork:
-    async def test_stays_whatever_the_supplier_changes(self, db, supplier, market) -> None:
+    async def test_stays_when_the_supplier_changes_anything(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]
         await sync(db, supplier)
         await change(
@@ -219,7 +219,7 @@ class TestOperatorsWork:
 
         game = await read_game(db, product_id)
         suppliers = {"title", "price", "updatedAt", "g2aLastSync"}
-        assert (game["title"], game["price"]) == ("Renamed", asked_price(market, product_id))
+        assert (game["title"], game["price"]) == ("Renamed", expected_price(market, product_id))
         assert {k: v for k, v in game.items() if k not in suppliers} == {
             k: v for k, v in edited.items() if k not in suppliers
         }
@@ -253,10 +253,10 @@ class TestOperatorsWork:
         await sync(db, supplier)
 
         assert await read_links(db, "genres", product_id) == {"Action", "Cosy"}
-        # The category of that name was the sync's alone.
+        # Only the sync had linked the category of that name.
         assert await read_links(db, "categories", product_id) == {"Action"}
 
-    async def test_survives_a_genre_that_was_thrown_away(self, db, supplier, market) -> None:
+    async def test_survives_a_deleted_genre(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, categories=[{"id": 1, "name": "Action"}])
         await sync(db, supplier)
@@ -270,7 +270,7 @@ class TestOperatorsWork:
         assert run.state is RunState.COMPLETE
         assert await read_links(db, "genres", product_id) == {"Action", "Racing"}
 
-    async def test_of_taking_a_link_away_is_not_undone(self, db, supplier, market) -> None:
+    async def test_of_removing_a_link_is_not_undone(self, db, supplier, market) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, categories=[{"id": 1, "name": "Action"}])
         await sync(db, supplier)

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 from keyshop.sync.rules import RunState
-from tests.keyshop.sync.syncing import (
-    asked_price,
+from tests.factories.syncs import (
     check_stock,
     count,
+    expected_price,
     read_game,
     read_links,
     read_versions,
@@ -38,7 +38,7 @@ class TestStockCheck:
 
         assert (await read_game(db, product_id))["inStock"] is True
 
-    async def test_never_makes_a_game(self, db, supplier) -> None:
+    async def test_never_creates_a_game(self, db, supplier) -> None:
         run = await check_stock(db, supplier)
 
         assert (run.state, run.unknown, run.rejected) == (RunState.COMPLETE, 60, 0)
@@ -68,7 +68,7 @@ class TestStockCheck:
         game = await read_game(db, product_id)
         changed = {name for name, value in game.items() if value != before[name]}
         assert changed == {"price", "updatedAt", "g2aLastSync"}
-        assert game["price"] == asked_price(market, product_id)
+        assert game["price"] == expected_price(market, product_id)
         assert await read_links(db, "platforms", product_id) == {"Steam"}
         assert await read_versions(db, "game_genres") == links
 

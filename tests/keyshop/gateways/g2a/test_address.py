@@ -21,7 +21,7 @@ class TestApiRoot:
         "written",
         ["", "api.g2a.com", "ftp://api.g2a.com", "https://", "https://h:port", "https://h/?a=b"],
     )
-    def test_refuses_what_is_no_address(self, written) -> None:
+    def test_refuses_an_invalid_address(self, written) -> None:
         with pytest.raises(Invalid, match="must look like"):
             api_root(written)
 

@@ -16,12 +16,12 @@ from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.supplier.errors import SupplierUnavailable
-from tests.factories.budget_processes import call_from_processes, until
-from tests.keyshop.gateways.g2a.canned import BRISK, SANDBOX
+from tests.factories.budget_processes import call_from_processes, wait_until
+from tests.factories.canned_supplier import BRISK, SANDBOX
 
 
 def quick_budget(db: Database) -> Budget:
-    """Twenty calls at once, then one every 50 ms."""
+    """A burst of twenty calls, then one every 50 ms."""
     return Budget(db, limit=400, window_seconds=19, jitter_seconds=0)
 
 
@@ -32,7 +32,7 @@ async def budget(db: Database) -> Budget:
 
 @pytest_asyncio.fixture
 async def unlimited_market() -> AsyncIterator[tuple[Market, str]]:
-    """A supplier that counts calls and refuses none."""
+    """A supplier that counts calls and has no rate limit."""
     market = Market(products=100, seed=1)
     market.settings.requests_per_minute = None
     async with serve(market) as url:
@@ -82,7 +82,7 @@ class TestBudget:
         assert time.monotonic() - started > 0.9
         await other_db.close()
 
-    async def test_refuses_rather_than_wait_longer_than_told(self, db) -> None:
+    async def test_refuses_a_call_that_would_wait_too_long(self, db) -> None:
         budget = Budget(db, limit=20, max_wait_seconds=0.5)
         await budget.acquire()
 
@@ -92,7 +92,7 @@ class TestBudget:
 
         assert time.monotonic() - started < 0.5
 
-    async def test_takes_nothing_when_it_refuses(self, db) -> None:
+    async def test_reserves_nothing_when_it_refuses(self, db) -> None:
         budget = Budget(db, limit=20, max_wait_seconds=0.5)
         await budget.acquire()
         before = await budget.read_status()
@@ -103,10 +103,10 @@ class TestBudget:
 
         assert (await budget.read_status()).wait_seconds <= before.wait_seconds
 
-    async def test_makes_those_wait_who_had_their_turn_before_a_pause(self, db, budget) -> None:
+    async def test_makes_waiting_calls_wait_for_a_pause(self, db, budget) -> None:
         await take(budget, 20)
         waiting = asyncio.create_task(take(budget, 3))
-        await until(partial(is_taken_ahead, budget))
+        await wait_until(partial(is_taken_ahead, budget))
 
         started = time.monotonic()
         await budget.pause(0.7)
@@ -167,7 +167,7 @@ class TestProcesses:
     async def test_stay_within_the_limit_together(self, database_url, unlimited_market) -> None:
         market, supplier_url = unlimited_market
 
-        told = await call_from_processes(
+        results = await call_from_processes(
             4,
             database_url=database_url,
             supplier_url=supplier_url,
@@ -177,11 +177,11 @@ class TestProcesses:
         )
 
         calls = list(market.ledger.calls)
-        assert all(set(outcomes) == {"ok"} for outcomes in told)
+        assert all(set(outcomes) == {"ok"} for outcomes in results)
         assert {page_of(call) for call in calls} == {"1", "2", "3", "4"}
         assert 60 < most_in(calls, seconds=3) <= 120
 
-    async def test_all_slow_down_when_one_is_told_to(self, database_url, unlimited_market) -> None:
+    async def test_all_pause_after_a_429_to_one(self, database_url, unlimited_market) -> None:
         market, supplier_url = unlimited_market
         calling = asyncio.create_task(
             call_from_processes(
@@ -193,23 +193,25 @@ class TestProcesses:
                 budget={"limit": 120, "window_seconds": 3, "jitter_seconds": 1},
             )
         )
-        await until(partial(has_heard_all, market))
+        await wait_until(partial(has_heard_all, market))
 
         market.faults.next("products", "rate_limited", retry_after=2)
-        told = await calling
+        results = await calling
 
         calls = list(market.ledger.calls)
         slowed = next(call.at for call in calls if call.status == 429)
-        # What was on its way when the answer came is past calling back.
+        # Calls that were sent before the answer arrived cannot be stopped.
         quiet = [c for c in calls if timedelta(seconds=0.5) < c.at - slowed < timedelta(seconds=2)]
         after = [c for c in calls if c.at - slowed >= timedelta(seconds=2)]
         assert quiet == []
         assert {page_of(call) for call in after} == {"1", "2", "3", "4"}
-        assert sum(outcomes["BR03"] for outcomes in told) == 1
+        assert sum(outcomes["BR03"] for outcomes in results) == 1
 
 
 class TestClient:
-    async def test_waits_out_what_a_429_asks_for_and_then_succeeds(self, db, market, simulator_url):
+    async def test_waits_for_the_retry_after_of_a_429_and_then_succeeds(
+        self, db, market, simulator_url
+    ):
         market.faults.next("products", "rate_limited", retry_after=1)
         connected = connect_g2a(
             base_url=simulator_url, credentials=SANDBOX, budget=Budget(db), retries=BRISK

@@ -11,7 +11,7 @@ class TestMinute:
         market = Market(products=100, seed=1)
 
         async with serve(market) as supplier_url:
-            told = await call_from_processes(
+            results = await call_from_processes(
                 4,
                 database_url=database_url,
                 supplier_url=supplier_url,
@@ -20,7 +20,7 @@ class TestMinute:
                 budget={"limit": 600, "window_seconds": 60},
             )
 
-        assert [set(outcomes) for outcomes in told] == [{"ok"}] * 4
+        assert [set(outcomes) for outcomes in results] == [{"ok"}] * 4
         assert market.ledger.count(status=429) == 0
         assert 540 < market.ledger.most_in_60s <= 600
-        print(f"most in 60 s: {market.ledger.most_in_60s}, told: {told}")  # noqa: T201
+        print(f"most in 60 s: {market.ledger.most_in_60s}, results: {results}")  # noqa: T201

@@ -8,7 +8,7 @@ import pytest
 
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
 from keyshop.supplier.models import OrderDetails, Payment, PlacedOrder, ProductFilter
-from tests.keyshop.gateways.g2a.canned import (
+from tests.factories.canned_supplier import (
     SANDBOX,
     Canned,
     answer,
@@ -65,7 +65,7 @@ class TestListProducts:
         assert "keyshop" in sent.headers["user-agent"]
         assert dict(sent.url.params) == {"page": "7", "includeOutOfStock": "true"}
 
-    async def test_sends_the_bounds_in_g2as_forms(self) -> None:
+    async def test_sends_the_bounds_in_g2as_formats(self) -> None:
         only = ProductFilter(
             min_price_from=Decimal("0.10"),
             min_price_to=Decimal("1E+2"),
@@ -111,7 +111,7 @@ class TestFindProduct:
         [make_page(make_doc(id="777")), make_page(make_doc(minPrice=-1)), make_page(total=1)],
         ids=["another product", "a bad product", "a product that is not there"],
     )
-    async def test_believes_no_other_answer(self, page) -> None:
+    async def test_accepts_no_other_answer(self, page) -> None:
         async with canned_client(Canned(answer(200, page))) as client:
             with pytest.raises(SupplierUnavailable):
                 await client.find_product("10000068865001")
@@ -149,7 +149,7 @@ class TestPlaceOrder:
     @pytest.mark.parametrize(
         "body", [{}, {"order_id": "80201"}, {"order_id": "8/../2", "price": 1}, {"price": 1}]
     )
-    async def test_does_not_know_what_an_answer_without_id_or_price_means(self, body) -> None:
+    async def test_has_an_unknown_outcome_without_id_or_price(self, body) -> None:
         async with canned_client(Canned(answer(200, body))) as client:
             with pytest.raises(OutcomeUnknown):
                 await client.place_order("10000068865001", max_price=Decimal(5))
@@ -177,14 +177,14 @@ class TestPayOrder:
             {"status": "ERROR", "code": "ORD112"},
         ],
     )
-    async def test_takes_no_other_answer_for_a_payment(self, body) -> None:
+    async def test_accepts_no_other_answer_as_a_payment(self, body) -> None:
         async with canned_client(Canned(answer(200, body))) as client:
             with pytest.raises(OutcomeUnknown):
                 await client.pay_order("80201019921771")
 
 
 class TestGetOrder:
-    async def test_tells_what_the_supplier_says(self) -> None:
+    async def test_returns_what_the_supplier_sends(self) -> None:
         canned = Canned(answer(200, {"status": "pending", "price": "4.70", "currency": "EUR"}))
 
         async with canned_client(canned) as client:
@@ -209,7 +209,7 @@ class TestFetchKey:
 class TestDeeds:
     @pytest.mark.parametrize("name", DEEDS)
     @pytest.mark.parametrize("failure", NEVER_LEFT, ids=repr)
-    async def test_did_not_happen_when_the_call_never_left(self, name, failure) -> None:
+    async def test_did_not_happen_when_the_call_was_never_sent(self, name, failure) -> None:
         canned = Canned(failure)
 
         async with canned_client(canned) as client:
@@ -247,7 +247,7 @@ class TestQuestions:
     @pytest.mark.parametrize(
         "failure", [*NEVER_LEFT, *MAY_HAVE_ARRIVED, refusal(429, "BR03")], ids=repr
     )
-    async def test_are_repeated_while_the_supplier_is_away(self, name, failure) -> None:
+    async def test_are_repeated_while_the_supplier_is_unavailable(self, name, failure) -> None:
         canned = Canned(failure)
 
         async with canned_client(canned) as client:
@@ -279,7 +279,7 @@ class TestQuestions:
 class TestIds:
     @pytest.mark.parametrize("name", ["find_product", "pay_order", "get_order", "fetch_key"])
     @pytest.mark.parametrize("wrong", ["", "abc", "1/../2", "1?x=1", "\u0661"])
-    async def test_of_another_form_never_leave(self, name, wrong) -> None:
+    async def test_of_another_format_are_never_sent(self, name, wrong) -> None:
         canned = Canned(answer(200, {}))
 
         async with canned_client(canned) as client:

@@ -23,7 +23,7 @@ from keyshop.supplier.errors import (
     SupplierRefused,
     SupplierUnavailable,
 )
-from tests.keyshop.gateways.g2a.canned import BRISK, SANDBOX
+from tests.factories.canned_supplier import BRISK, SANDBOX
 
 # What can go wrong at once; "hang" and "slow" are a matter of time.
 _INSTANT = sorted(set(KINDS) - {"hang", "slow", "short_page", "price_moved", "stock_gone"})
@@ -64,7 +64,7 @@ class TestCatalogue:
         assert not any(page.rejected for page in pages)
         assert [p.id for page in pages for p in page.products] == market.product_ids()
 
-    async def test_loses_only_the_products_that_are_spoilt(self, client, market) -> None:
+    async def test_loses_only_the_malformed_products(self, client, market) -> None:
         negative, unpriced, sound = market.first_ids(3)
         market.break_product(negative, minPrice=-5)
         market.break_product(unpriced, without=["minPrice"])
@@ -75,7 +75,7 @@ class TestCatalogue:
         assert len(page.products) == 18
         assert page.products[0].id == sound
 
-    async def test_finds_one_product_and_nothing_for_a_stranger(self, client, market) -> None:
+    async def test_finds_one_product_and_nothing_for_an_unknown_id(self, client, market) -> None:
         wanted = market.first_ids(1)[0]
         market.set_product(wanted, minPrice=12.5, qty=0)
 
@@ -128,7 +128,7 @@ class TestPurchase:
 
         assert refused.value.code == "BR02"
 
-    async def test_knows_an_empty_wallet(self, client, market) -> None:
+    async def test_is_refused_with_an_empty_wallet(self, client, market) -> None:
         order_id = await order_something(client)
         market.faults.next("pay", "ORD112")
 
@@ -179,7 +179,7 @@ class TestDeadline:
 
 
 class TestConnection:
-    async def test_that_nobody_takes_harms_nothing(self) -> None:
+    async def test_that_is_refused_has_no_effect(self) -> None:
         connected = connect_g2a(
             base_url="http://127.0.0.1:1", credentials=SANDBOX, budget=None, retries=BRISK
         )
@@ -189,7 +189,7 @@ class TestConnection:
                 with pytest.raises(SupplierUnavailable, match="cannot be reached"):
                     await deed("80201019921771")
 
-    async def test_tells_wrong_credentials(self, simulator_url) -> None:
+    async def test_reports_wrong_credentials(self, simulator_url) -> None:
         wrong = G2ACredentials(
             client_id="qdaiciDiyMaTjxMt", email="a@b.test", client_secret=Secret("s")
         )
@@ -203,7 +203,7 @@ class TestConnection:
 
 
 class TestSecrets:
-    async def test_stand_in_no_line_of_any_library(self, client, market, caplog) -> None:
+    async def test_appear_in_no_log_line_of_any_library(self, client, market, caplog) -> None:
         market.settings.processing_seconds = 0
         with caplog.at_level(logging.DEBUG):
             order_id = await order_something(client)
@@ -215,11 +215,13 @@ class TestSecrets:
             with pytest.raises(SupplierError):
                 await client.list_products(1)
 
-        told = caplog.text
-        assert "httpcore2" in told
-        assert "httpx2" in told
+        logged = caplog.text
+        assert "httpcore2" in logged
+        assert "httpx2" in logged
         secrets = [key, SANDBOX.client_id, SANDBOX.email, SANDBOX.client_secret.reveal()]
-        assert [secret for secret in [*secrets, SANDBOX.api_key().reveal()] if secret in told] == []
+        assert [
+            secret for secret in [*secrets, SANDBOX.api_key().reveal()] if secret in logged
+        ] == []
 
 
 class TestMetrics:

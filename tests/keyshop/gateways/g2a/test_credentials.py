@@ -3,7 +3,7 @@ import pytest
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.kit.errors import Invalid
 from keyshop.kit.secrets import Secret
-from tests.keyshop.gateways.g2a.canned import SANDBOX
+from tests.factories.canned_supplier import SANDBOX
 
 
 class TestCredentials:
@@ -26,7 +26,7 @@ class TestCredentials:
         assert credentials.authorization().reveal() == f"{credentials.client_id}, {key}"
 
     @pytest.mark.parametrize("client_id", ["", "abc\n", "abc\0", "schlüssel"])
-    def test_refuse_an_id_that_cannot_stand_in_a_header_without_printing_it(self, client_id):
+    def test_refuse_an_id_that_is_no_header_value_without_printing_it(self, client_id):
         with pytest.raises(Invalid) as refused:
             G2ACredentials(client_id=client_id, email="e", client_secret=Secret("s"))
 

@@ -3,7 +3,7 @@ import pytest
 from keyshop.gateways.g2a.calls import DETAILS, KEY, ORDER, PAY, PRODUCTS
 from keyshop.gateways.g2a.error_codes import response_error
 from keyshop.supplier.errors import OutcomeUnknown, SupplierRefused, SupplierUnavailable
-from tests.keyshop.gateways.g2a.canned import SANDBOX
+from tests.factories.canned_supplier import SANDBOX
 
 _REFUSED_EVERYWHERE = ["AUTH01", "AUTH02", "AUTH03", "AUTH04", "CTTYPE", "BR01", "BR02", "BR04"]
 _REFUSED_EVERYWHERE += ["BR08", "WRONGURL", "PR01", "PR02", "PR03", "PR04", "PR05"]
@@ -41,7 +41,7 @@ class TestRefusal:
 
     @pytest.mark.parametrize("call", [ORDER, PAY, KEY], ids=lambda c: c.endpoint)
     @pytest.mark.parametrize("code", ["", "API00", "ERR99", "ORD122", "BR04", "ORD112"])
-    def test_with_a_failed_server_leaves_the_outcome_of_a_deed_open(self, call, code) -> None:
+    def test_with_a_failed_server_leaves_the_outcome_of_an_effect_open(self, call, code) -> None:
         error = judge(call, 502, code)
 
         assert type(error) is OutcomeUnknown
@@ -49,7 +49,9 @@ class TestRefusal:
 
     @pytest.mark.parametrize("call", [PRODUCTS, DETAILS], ids=lambda c: c.endpoint)
     @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
-    def test_with_a_failed_server_does_no_harm_to_a_question(self, call, status) -> None:
+    def test_with_a_failed_server_means_unavailable_for_a_call_without_effect(
+        self, call, status
+    ) -> None:
         assert type(judge(call, status)) is SupplierUnavailable
 
     def test_knows_the_other_spelling_of_a_key_that_was_handed_out(self) -> None:
@@ -66,7 +68,7 @@ class TestRefusal:
             (PRODUCTS, 429, SupplierUnavailable, "BR03"),
             (ORDER, 429, SupplierUnavailable, "BR03"),
             (KEY, 402, SupplierUnavailable, "ORD05"),
-            # Somebody in between answered; whether G2A saw the call is not known.
+            # A proxy answered; whether G2A received the call is unknown.
             (PAY, 403, OutcomeUnknown, None),
             (PAY, 302, OutcomeUnknown, None),
             (KEY, 408, OutcomeUnknown, None),
@@ -78,7 +80,7 @@ class TestRefusal:
         assert type(error) is family
         assert error.code == code
 
-    def test_of_an_unpublished_kind_is_told_in_the_suppliers_words(self) -> None:
+    def test_with_an_unknown_code_quotes_the_supplier(self) -> None:
         error = judge(ORDER, 400, "ORD77", "Product is out of stock.")
 
         assert type(error) is SupplierRefused

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from keyshop.supplier.errors import SupplierError
-from tests.keyshop.gateways.g2a.canned import SANDBOX, Canned, answer, canned_client
+from tests.factories.canned_supplier import SANDBOX, Canned, answer, canned_client
 from tests.keyshop.gateways.g2a.test_client import DEEDS, QUESTIONS, call
 
 KEY = "AAAA-BBBB-CCCC"
@@ -33,7 +33,7 @@ FAILURES = {
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Every logger at its most talkative, structlog's lines among the rest."""
+    """Every logger at its most verbose level, structlog included."""
     before = structlog.get_config()
     structlog.configure(
         processors=[structlog.processors.KeyValueRenderer()],
@@ -48,19 +48,19 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
 class TestSecrets:
     @pytest.mark.parametrize("name", [*DEEDS, *QUESTIONS])
     @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-    async def test_stand_in_no_log_line_and_no_error_of_ours(
+    async def test_appear_in_no_log_line_and_no_error(
         self, name, failure, everything_logged
     ) -> None:
         async with canned_client(Canned(failure)) as client:
             with pytest.raises(SupplierError) as failed:
                 await call(client, name)
 
-        told = str(failed.value) + repr(failed.value) + everything_logged.text
-        told += "".join(traceback.format_exception(failed.value))
+        shown = str(failed.value) + repr(failed.value) + everything_logged.text
+        shown += "".join(traceback.format_exception(failed.value))
         assert "supplier.call_failed" in everything_logged.text
-        assert [secret for secret in SECRETS if secret in told] == []
+        assert [secret for secret in SECRETS if secret in shown] == []
 
-    async def test_stand_in_no_log_line_of_a_call_that_went_well(self, everything_logged) -> None:
+    async def test_appear_in_no_log_line_of_a_successful_call(self, everything_logged) -> None:
         async with canned_client(Canned(answer(200, {"key": KEY}))) as client:
             await client.fetch_key("80201019921771")
 

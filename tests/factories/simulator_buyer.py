@@ -1,4 +1,4 @@
-"""A buyer at the simulated marketplace, who speaks plain HTTP as any client would."""
+"""A buyer at the simulated marketplace, over plain HTTP like any client."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -13,12 +13,12 @@ from g2a_simulator.server import serve
 AUTHORIZATION = "qdaiciDiyMaTjxMt, 74026b3dc2c6db6a30a73e71cdb138b1e1b5eb7a97ced46689e2d28db1050875"
 FIRST = "10000000001001"
 SECOND = "10000000002001"
-# Made once, since reading the certificates takes longer than a test; nothing here is encrypted.
+# Created once: reading the certificates takes longer than a test. Nothing here is encrypted.
 CERTIFICATES = ssl.create_default_context()
 
 
 class Clock:
-    """A clock that only moves when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -31,7 +31,7 @@ class Clock:
 
 
 class Buyer:
-    """The five calls, each with the least that it needs."""
+    """The five calls of the API, each with its required values."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self.http = http

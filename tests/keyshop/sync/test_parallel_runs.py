@@ -1,4 +1,4 @@
-"""One run of a kind at a time; both kinds at once; a run that lost its turn."""
+"""One run of a kind at a time, both kinds in parallel, and runs that were taken over."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,16 +15,16 @@ from keyshop.sync.errors import RunTakenOver, SyncAlreadyRunning
 from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
-from tests.keyshop.sync.syncing import (
-    HeldClient,
-    asked_price,
+from tests.factories.syncs import (
+    PausingClient,
     change,
-    connected,
     count,
+    expected_price,
+    open_client,
     read_games,
     read_versions,
     sync,
-    until,
+    wait_until,
 )
 
 _CUT_ALL = """
@@ -43,15 +43,15 @@ _LOCK_HOLDERS = """
 
 
 @pytest_asyncio.fixture
-async def held(simulator_url) -> AsyncIterator[HeldClient]:
-    """A client that stops before the second page."""
-    async with connected(simulator_url, hold_at=2) as client:
+async def held(simulator_url) -> AsyncIterator[PausingClient]:
+    """A client that pauses before the second page."""
+    async with open_client(simulator_url, pause_at=2) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def elsewhere(database_url) -> AsyncIterator[Database]:
-    """The same database, from another machine."""
+    """The same database from another process."""
     other = Database(database_url, guard=GuardedCommit(None))
     await other.open()
     yield other
@@ -64,7 +64,7 @@ async def latest(db: Database) -> dict[RunKind, Run]:
 
 
 async def cut(db: Database, sql: str) -> None:
-    """Cut connections of others and wait until their locks are free."""
+    """Terminate the connections of others, and wait until their locks are free."""
 
     async def is_free() -> bool:
         async with db.read() as reader:
@@ -72,18 +72,18 @@ async def cut(db: Database, sql: str) -> None:
 
     async with db.read() as reader:
         await reader.fetch(sql)
-    await until(is_free)
+    await wait_until(is_free)
 
 
 class TestSecondRun:
     @pytest.mark.parametrize("kind", list(RunKind))
-    async def test_of_the_same_kind_is_told_so(self, db, elsewhere, supplier, held, kind) -> None:
+    async def test_of_the_same_kind_is_refused(self, db, elsewhere, supplier, held, kind) -> None:
         first = asyncio.create_task(sync(db, held, kind))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         with pytest.raises(SyncAlreadyRunning, match="is already running"):
             await sync(elsewhere, supplier, kind)
-        held.go_on.set()
+        held.resume.set()
 
         assert (await first).state is RunState.COMPLETE
         assert await count(db, "keyshop.sync_runs") == 1
@@ -98,15 +98,15 @@ class TestSecondRun:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, minPrice=66.6)
         full = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         stock = await sync(elsewhere, supplier, RunKind.STOCK)
-        held.go_on.set()
+        held.resume.set()
 
         assert (stock.state, stock.updated) == (RunState.COMPLETE, 1)
         assert ((await full).state, (await full).updated) == (RunState.COMPLETE, 0)
 
-    async def test_is_not_turned_away_by_a_look_at_the_status(self, db, supplier) -> None:
+    async def test_is_not_refused_while_the_status_is_read(self, db, supplier) -> None:
         async def look() -> None:
             for _ in range(40):
                 await mark_interrupted_runs(db, now=utc_now())
@@ -120,7 +120,7 @@ class TestSecondRun:
 
 
 class TestBothKinds:
-    async def test_go_on_together_without_a_deadlock(self, db, elsewhere, supplier, market) -> None:
+    async def test_run_together_without_a_deadlock(self, db, elsewhere, supplier, market) -> None:
         await sync(db, supplier)
 
         for round_ in range(6):
@@ -133,13 +133,13 @@ class TestBothKinds:
             assert (full.state, stock.state) == (RunState.COMPLETE, RunState.COMPLETE)
             assert full.updated + stock.updated == 60
             games = await read_games(db)
-            assert all(game["price"] == asked_price(market, id_) for id_, game in games.items())
+            assert all(game["price"] == expected_price(market, id_) for id_, game in games.items())
 
 
 class TestInterruptedRun:
     async def test_is_recorded_when_it_is_stopped(self, db, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -149,18 +149,18 @@ class TestInterruptedRun:
         assert run.state is RunState.INTERRUPTED
         assert run.reason == "The run was stopped. What it wrote stays."
         assert run.finished_at is not None
-        assert held.under_way == 0
+        assert held.parallel == 0
 
-    async def test_gives_its_turn_back(self, db, elsewhere, supplier, held) -> None:
+    async def test_releases_its_lock(self, db, elsewhere, supplier, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
 
         assert (await sync(elsewhere, supplier)).state is RunState.COMPLETE
 
-    async def test_is_settled_once_its_process_is_gone(self, db, supplier) -> None:
+    async def test_is_marked_once_its_process_is_gone(self, db, supplier) -> None:
         await change(
             db,
             """INSERT INTO keyshop.sync_runs (id, kind, state, started_at, products)
@@ -174,29 +174,29 @@ class TestInterruptedRun:
         ]
         assert await mark_interrupted_runs(db, now=utc_now()) == []
 
-    async def test_is_left_alone_while_it_goes_on(self, db, elsewhere, held) -> None:
+    async def test_is_not_marked_while_it_is_running(self, db, elsewhere, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
 
         assert await mark_interrupted_runs(elsewhere, now=utc_now()) == []
-        held.go_on.set()
+        held.resume.set()
 
         assert (await running).state is RunState.COMPLETE
 
-    async def test_writes_nothing_once_another_one_took_its_turn(
+    async def test_writes_nothing_once_another_run_took_over(
         self, db, elsewhere, supplier, market, held
     ) -> None:
         await sync(elsewhere, supplier)
         market.set_product(market.first_ids(1)[0], minPrice=11.11)
         forgotten = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
-        # Its lock goes with its connection; it does not know that yet.
+        await held.paused.wait()
+        # The lock is released with the connection; the run does not know that yet.
         await cut(elsewhere, _CUT_LOCK_HOLDERS)
         market.set_product(market.first_ids(1)[0], minPrice=22.22)
         successor = await sync(elsewhere, supplier)
         before = await read_versions(elsewhere, "games")
 
-        held.go_on.set()
+        held.resume.set()
         with pytest.raises(RunTakenOver, match="marked as interrupted"):
             await forgotten
 
@@ -208,38 +208,38 @@ class TestInterruptedRun:
 
     async def test_may_lose_every_connection(self, db, elsewhere, supplier, held) -> None:
         running = asyncio.create_task(sync(db, held))
-        await held.arrived.wait()
+        await held.paused.wait()
         await cut(elsewhere, _CUT_ALL)
 
-        held.go_on.set()
+        held.resume.set()
         (ended,) = await asyncio.gather(running, return_exceptions=True)
 
-        # It either goes on over new connections or says that the database went away.
+        # The run continues over new connections, or fails because the connection was lost.
         assert isinstance(ended, Run | DatabaseUnavailable)
         assert (await sync(elsewhere, supplier)).state is RunState.COMPLETE
         assert await count(elsewhere, "games") == 60
 
 
 class TestBoundedReading:
-    async def test_never_asks_far_ahead_of_what_is_written(self, db, market, simulator_url):
+    async def test_never_reads_far_ahead_of_what_is_written(self, db, market, simulator_url):
         market.settings.requests_per_minute = None
         market.settings.page_ceiling = None
         for number in range(12_000):
             market.catalogue.add(50_000_000_000_000 + number, now=0)
         ahead = []
 
-        async with connected(simulator_url) as supplier:
+        async with open_client(simulator_url) as supplier:
             run = await sync(
                 db,
                 supplier,
                 RunKind.STOCK,
-                report=lambda run: ahead.append(supplier.asked - run.pages),
+                report=lambda run: ahead.append(supplier.calls - run.pages),
                 last_page=10_000,
             )
 
         assert (run.state, run.total, run.pages) == (RunState.COMPLETE, 12_060, 603)
         # A report for each batch of 25 pages, the last one small, and one at the end.
         assert len(ahead) == 603 // 25 + 2
-        # One batch more, and the pages under way.
+        # One more batch, and the pages that are being read.
         assert max(ahead) <= 25 + 6
-        assert supplier.most_under_way <= 6
+        assert supplier.max_parallel <= 6

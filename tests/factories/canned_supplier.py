@@ -1,4 +1,4 @@
-"""A supplier of one answer: for shapes and headers, where no memory is needed."""
+"""A supplier with canned answers, for tests of formats and headers that need no state."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.exchange import Exchange
 from keyshop.kit.secrets import Secret
 
-# G2A publishes these for its sandbox.
+# G2A publishes these credentials for its sandbox.
 SANDBOX = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
@@ -27,7 +27,7 @@ Answer = httpx2.Response | Exception
 
 
 class Canned:
-    """Gives the same answer to everything, or the answers of a list in turn, and remembers."""
+    """Returns the answers in turn, the last one forever, and records the requests."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)

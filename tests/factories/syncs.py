@@ -1,4 +1,4 @@
-"""Runs of the sync in one call, and what then stands in the database."""
+"""Run a sync in one call, and read what it wrote."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import Report, run_sync
 
-# G2A publishes these for its sandbox.
+# G2A publishes these credentials for its sandbox.
 SANDBOX: Final = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
@@ -32,7 +32,9 @@ SANDBOX: Final = G2ACredentials(
     ),
 )
 
-TWICE: Final = Retries(attempts=2, timeout=5, initial_wait=0.001, max_wait=0.002, jitter=0.001)
+TWO_ATTEMPTS: Final = Retries(
+    attempts=2, timeout=5, initial_wait=0.001, max_wait=0.002, jitter=0.001
+)
 
 _LINKS: Final = {
     "genres": ("game_genres", "genreId"),
@@ -42,35 +44,34 @@ _LINKS: Final = {
 }
 
 
-class HeldClient(G2AClient):
-    """A client that stops before a page until it is let go, so that a test can act meanwhile."""
+class PausingClient(G2AClient):
+    """A client that pauses before a page, so that a test can act meanwhile, and counts its calls."""
 
-    hold_at = 0  # no page has this number
+    pause_at = 0  # no page has this number
 
     def __init__(self, exchange: Exchange, *, retries: Retries) -> None:
         super().__init__(exchange, retries=retries)
-        self.arrived = asyncio.Event()
-        self.go_on = asyncio.Event()
-        self.asked = 0
-        self.under_way = 0
-        self.most_under_way = 0
+        self.paused = asyncio.Event()
+        self.resume = asyncio.Event()
+        self.calls = 0
+        self.parallel = 0
+        self.max_parallel = 0
 
     async def list_products(self, page: int, *, only: ProductFilter = EVERYTHING) -> ProductPage:
-        """Ask for the page, once it may be asked for."""
-        self.asked += 1
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.calls += 1
+        self.parallel += 1
+        self.max_parallel = max(self.max_parallel, self.parallel)
         try:
-            if page == self.hold_at:
-                self.arrived.set()
-                await self.go_on.wait()
+            if page == self.pause_at:
+                self.paused.set()
+                await self.resume.wait()
             return await super().list_products(page, only=only)
         finally:
-            self.under_way -= 1
+            self.parallel -= 1
 
 
-class Impatient(httpx2.AsyncHTTPTransport):
-    """Real HTTP that gives up sooner than a shop would."""
+class TimeoutTransport(httpx2.AsyncHTTPTransport):
+    """Real HTTP with a shorter timeout than the shop's."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -84,14 +85,14 @@ class Impatient(httpx2.AsyncHTTPTransport):
 
 
 @asynccontextmanager
-async def connected(
-    url: str, *, timeout: float = 10, hold_at: int = 0
-) -> AsyncIterator[HeldClient]:
-    """Lend a client that asks twice, waits so many seconds for an answer, and stops at a page."""
-    async with httpx2.AsyncClient(transport=Impatient(timeout)) as http:
+async def open_client(
+    url: str, *, timeout: float = 10, pause_at: int = 0
+) -> AsyncIterator[PausingClient]:
+    """Yield a client that makes two attempts, waits `timeout` seconds, and pauses at a page."""
+    async with httpx2.AsyncClient(transport=TimeoutTransport(timeout)) as http:
         exchange = Exchange(http, base_url=url, credentials=SANDBOX, budget=None)
-        client = HeldClient(exchange, retries=TWICE)
-        client.hold_at = hold_at
+        client = PausingClient(exchange, retries=TWO_ATTEMPTS)
+        client.pause_at = pause_at
         yield client
 
 
@@ -122,7 +123,7 @@ async def read_games(db: Database) -> dict[str, Record]:
 
 
 async def read_game(db: Database, product_id: str) -> Record:
-    """Return the row of the game that stands for a product."""
+    """Return the row of the game of a product."""
     return (await read_games(db))[product_id]
 
 
@@ -139,7 +140,7 @@ async def read_links(db: Database, kind: str, product_id: str) -> set[str]:
 
 
 async def read_versions(db: Database, table: str) -> dict[str, tuple[str, str]]:
-    """Return for each row of a table, as text, the place and the transaction that wrote it."""
+    """Return for each row of a table, as text, its ctid and the transaction that wrote it."""
     async with db.read() as reader:
         records = await reader.fetch(
             f"SELECT t::text AS row, ctid::text AS place, xmin::text AS writer FROM {table} AS t"
@@ -159,30 +160,30 @@ async def change(db: Database, sql: str, *args: object) -> int:
         return await tx.execute(sql, *args)
 
 
-async def quarantined(db: Database) -> dict[str, str]:
-    """Return the reasons of the entries that are not believed, by product id."""
+async def list_quarantined(db: Database) -> dict[str, str]:
+    """Return the reasons of the entries in quarantine, by product id."""
     async with db.read() as reader:
         entries = await quarantine_queries.list_quarantine(reader, limit=1000)
     return {entry.product_id: entry.reason for entry in entries}
 
 
-async def failed_pages(db: Database, run: Run) -> dict[int | None, str]:
-    """Return what went wrong in a run, by page."""
+async def list_failed_pages(db: Database, run: Run) -> dict[int | None, str]:
+    """Return the errors of a run, by page."""
     async with db.read() as reader:
         errors = await queries.list_errors(reader, run.id, limit=1000)
     return {error.page: error.reason for error in errors}
 
 
-async def stored_run(db: Database, run: Run) -> Run:
-    """Return the run as the database has it."""
+async def read_run(db: Database, run: Run) -> Run:
+    """Return the run as it is stored."""
     async with db.read() as reader:
         found = await queries.find_run(reader, run.id)
     assert found is not None
     return found
 
 
-def asked_price(market: Market, product_id: str) -> Decimal:
-    """Return what the shop has to ask for a product: in whole cents, by school arithmetic."""
+def expected_price(market: Market, product_id: str) -> Decimal:
+    """Return the price that the shop must show, calculated in whole cents."""
     product = market.product(product_id)
     listed = [product["minPrice"], product["retail_min_price"]]
     highest = max(int(Decimal(str(price)) * 100) for price in listed)
@@ -190,15 +191,15 @@ def asked_price(market: Market, product_id: str) -> Decimal:
 
 
 def is_sold(market: Market, product_id: str) -> bool:
-    """Test whether the supplier sells a product at present."""
+    """Test whether the supplier sells a product now."""
     product = market.product(product_id)
     return product["qty"] > 0 and product["availableToBuy"]
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
-    """Wait until the condition holds, and fail when it does not come to hold in time."""
+async def wait_until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
+    """Wait until the condition is true, and fail after so many seconds."""
     for _ in range(int(seconds * 100)):
         if await condition():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError(f"It did not happen within {seconds} seconds.")
+    raise AssertionError(f"The condition was not true within {seconds} seconds.")

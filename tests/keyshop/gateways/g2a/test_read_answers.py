@@ -11,7 +11,7 @@ from keyshop.gateways.g2a.read_orders import read_key, read_payment, read_placed
 from keyshop.gateways.g2a.read_products import read_page
 from keyshop.gateways.g2a.wire import MalformedResponse
 from keyshop.supplier.models import Product, ProductPage, RejectedProduct
-from tests.keyshop.gateways.g2a.canned import make_doc, make_page
+from tests.factories.canned_supplier import make_doc, make_page
 
 SOUND = make_doc(id="10000068865999")
 
@@ -27,7 +27,7 @@ def read_one(**fields: object) -> Product:
 
 
 def reject(doc: object) -> RejectedProduct:
-    """Return why the doc is rejected, having seen that its neighbour is not."""
+    """Return why the doc is rejected, and check that its neighbour is not."""
     page = read(make_page(doc, SOUND))
     assert [product.id for product in page.products] == [SOUND["id"]]
     return page.rejected[0]
@@ -112,9 +112,7 @@ class TestReadPage:
             ("4.000000000000000000000001", "fraction of a cent"),
         ],
     )
-    def test_rejects_a_price_that_cannot_be_meant_and_keeps_the_neighbour(
-        self, field, written, reason
-    ) -> None:
+    def test_rejects_an_invalid_price_and_keeps_the_neighbour(self, field, written, reason) -> None:
         body = json.dumps(make_page(make_doc(**{field: "HERE"}), SOUND)).replace('"HERE"', written)
 
         page = read_page(body.encode(), number=1)
@@ -145,7 +143,7 @@ class TestReadPage:
         assert "qty" in reject(make_doc(qty=found)).reason
 
     @pytest.mark.parametrize("found", ["perhaps", 2, [], 0.5])
-    def test_rejects_a_product_whose_availability_is_neither_yes_nor_no(self, found) -> None:
+    def test_rejects_a_product_whose_availability_is_no_boolean(self, found) -> None:
         assert "availableToBuy" in reject(make_doc(availableToBuy=found)).reason
 
     @pytest.mark.parametrize("doc", [None, 7, "product", [], [make_doc()]])
@@ -153,7 +151,7 @@ class TestReadPage:
         assert reject(doc).reason == "The entry is not a JSON object."
 
     @pytest.mark.parametrize(("found", "meant"), [("false", False), (0, False), ("True", True)])
-    def test_takes_a_yes_or_no_written_otherwise(self, found, meant) -> None:
+    def test_reads_a_boolean_in_another_format(self, found, meant) -> None:
         assert read_one(availableToBuy=found).available_to_buy is meant
 
     def test_takes_an_id_and_a_quantity_of_the_other_type(self) -> None:
@@ -172,10 +170,10 @@ class TestReadPage:
         assert (product.release_date, product.updated_at) == (None, None)
 
     @pytest.mark.parametrize("stand_in", ["9999-12-31", "0001-01-01", "2101-01-01"])
-    def test_takes_a_stand_in_for_no_release_date(self, stand_in):
+    def test_reads_a_placeholder_as_no_release_date(self, stand_in):
         assert read_one(release_date=stand_in).release_date is None
 
-    def test_believes_only_images_of_the_web(self):
+    def test_accepts_only_http_images(self):
         product = read_one(
             coverImage="javascript:alert(1)",
             images=["data:text/html,x", "https://images.example/a.jpg", "file:///etc/passwd"],
@@ -186,7 +184,7 @@ class TestReadPage:
     @pytest.mark.parametrize(
         "found", ["0000-00-00", "2020-13-01", "soon", "0001-01-01T00:00:00+14:00", 2020]
     )
-    def test_reads_no_date_where_none_can_be_meant(self, found) -> None:
+    def test_reads_no_date_from_an_invalid_one(self, found) -> None:
         product = read_one(release_date=found, updated_at=found)
 
         assert (product.release_date, product.updated_at) == (None, None)
@@ -209,10 +207,10 @@ class TestReadPage:
 
         assert [product.name for product in page.products] == ["Por\ufffdtal", SOUND["name"]]
 
-    def test_reads_a_page_of_strangers_with_unknown_fields(self) -> None:
+    def test_reads_a_page_with_unknown_fields(self) -> None:
         assert read(make_page(make_doc(loyalty={"tier": 3})) | {"took": 5}).total == 1
 
-    def test_takes_figures_of_the_envelope_as_texts(self) -> None:
+    def test_reads_numbers_of_the_page_written_as_texts(self) -> None:
         assert read(make_page(SOUND, page="1", total="93")).total == 93
 
     @pytest.mark.parametrize(
@@ -237,7 +235,7 @@ class TestReadPage:
             json.dumps(make_page() | {"docs": {"0": SOUND}}).encode(),
         ],
     )
-    def test_refuses_a_page_whose_envelope_is_broken(self, body) -> None:
+    def test_refuses_a_malformed_page(self, body) -> None:
         with pytest.raises(MalformedResponse):
             read_page(body, number=1)
 
@@ -282,7 +280,7 @@ class TestAnyAnswer:
             st.integers(0, 1500),
         )
     )
-    def test_is_a_page_or_unreadable(self, body) -> None:
+    def test_is_a_page_or_malformed(self, body) -> None:
         for read_answer in (
             lambda: read_page(body, number=1),
             lambda: read_placed_order(body),
@@ -304,7 +302,7 @@ class TestReadKey:
             (b'{"key": ["A", "B"], "isFile": "true"}', '["A","B"]', True),
         ],
     )
-    def test_loses_nothing_of_what_came(self, body, key, is_file) -> None:
+    def test_loses_no_part_of_the_key(self, body, key, is_file) -> None:
         delivered = read_key(body)
 
         assert delivered.key.reveal() == key

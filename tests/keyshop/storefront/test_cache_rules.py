@@ -52,7 +52,7 @@ releases = st.lists(
 
 
 def shown(released: list[datetime], now: datetime, *, only_new: bool) -> list[Game]:
-    """Return games of these dates as a list shows them at that moment."""
+    """Return games with these release dates as a list shows them at the moment."""
     return [
         Game(
             id=str(place),
@@ -104,13 +104,12 @@ class TestTrueUntil:
         assert encode_data(shown(released, then, only_new=only_new)) == encode_data(games)
 
 
-class Notes:
-    """A cache that keeps nothing, and remembers the last answer it would have kept."""
+class RecordingCache:
+    """A cache that stores nothing, and records the last answer that it would have stored."""
 
     last: Loaded | None = None
 
     async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
-        """Load."""
         del key, now
         self.last = await load()
         return self.last.payload
@@ -138,34 +137,34 @@ ANSWERS: dict[str, Read] = {
 class TestAnswer:
     @pytest.mark.parametrize("read", ANSWERS.values(), ids=ANSWERS.keys())
     async def test_is_kept_until_a_game_in_it_is_no_longer_new(self, stocked: Database, read: Read):
-        # Between two releases, and at the very end of a game's time.
+        # Between two releases, and at the end of the period of a new game.
         for now in (NOON - timedelta(days=1.5), NOON, NOON + timedelta(days=0.5)):
-            notes = Notes()
-            first = await read(stocked, notes, now)
-            assert notes.last is not None
-            until = notes.last.true_until
+            recording = RecordingCache()
+            first = await read(stocked, recording, now)
+            assert recording.last is not None
+            until = recording.last.true_until
             assert until is not None
 
-            assert await read(stocked, notes, until) == first
-            assert await read(stocked, notes, until + MOMENT) != first
+            assert await read(stocked, recording, until) == first
+            assert await read(stocked, recording, until + MOMENT) != first
 
     async def test_of_an_old_game_is_kept_for_ever(self, stocked: Database, ids: dict[str, str]):
-        notes = Notes()
+        recording = RecordingCache()
 
-        await show_game(stocked, notes, game_id=ids["Old Dragon"], now=NOON)
+        await show_game(stocked, recording, game_id=ids["Old Dragon"], now=NOON)
 
-        assert notes.last is not None
-        assert notes.last.true_until is None
+        assert recording.last is not None
+        assert recording.last.true_until is None
 
     async def test_of_similar_games_is_kept_until_one_of_them_is_no_longer_new(
         self, stocked: Database, ids: dict[str, str]
     ):
-        notes = Notes()
+        recording = RecordingCache()
 
-        await list_similar(stocked, notes, game_id=ids["Apex Zero"], count=10, now=NOON)
+        await list_similar(stocked, recording, game_id=ids["Apex Zero"], count=10, now=NOON)
 
-        assert notes.last is not None
-        assert notes.last.true_until == NOON
+        assert recording.last is not None
+        assert recording.last.true_until == NOON
 
 
 class TestPages:
@@ -179,7 +178,7 @@ class TestPages:
             (CatalogueFilter(platforms=["steam"]), 1),
         ],
     )
-    def test_that_visits_begin_with_are_kept(self, wanted: CatalogueFilter, page: int):
+    def test_that_most_visits_read_are_cached(self, wanted: CatalogueFilter, page: int):
         assert is_cacheable(make_catalogue_query(wanted, page=page))
 
     @pytest.mark.parametrize(
@@ -206,7 +205,7 @@ class TestPages:
 
 class TestSuggestions:
     @pytest.mark.parametrize("term", ["ir", "iro"])
-    def test_that_all_typing_begins_with_are_kept(self, term: str):
+    def test_for_short_terms_are_cached(self, term: str):
         assert is_cacheable_term(term, limit=10)
 
     @pytest.mark.parametrize(
