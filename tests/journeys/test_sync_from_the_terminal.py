@@ -88,7 +88,7 @@ class TestKilledSync:
 
         run = json.loads(again.out)
         assert (again.status, run["added"], run["updated"]) == (0, 200, 0)
-        assert "was interrupted after 1000 products; what it wrote is kept." in again.err
+        assert "was interrupted after 1000 products; its changes are kept." in again.err
         runs = json.loads((await terminal.run("sync", "runs", "--json")).out)["runs"]
         assert [run["state"] for run in runs] == ["COMPLETE", "INTERRUPTED"]
 
