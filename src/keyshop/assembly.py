@@ -12,9 +12,9 @@ from typing import Final
 from msgspec import Struct
 from pydantic import SecretStr
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.passwords import PasswordPool, count_cores
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.embedded.generated_secrets import generate_secrets

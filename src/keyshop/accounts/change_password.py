@@ -7,6 +7,7 @@ import structlog
 from msgspec import Struct
 
 from keyshop.accounts import queries
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
@@ -14,7 +15,6 @@ from keyshop.accounts.lockout.failures import device_counter, reset_counter
 from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.models import Account, ClientInfo, SignedIn
 from keyshop.accounts.rules import PASSWORD_CHANGES_PER_DEVICE, find_password_problem
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions import queries as session_queries
 from keyshop.accounts.sessions.families import rebind_to_new_hash
 from keyshop.kit.database.pool import Database

@@ -6,13 +6,13 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, check_password, client_key
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import revoke_all
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction

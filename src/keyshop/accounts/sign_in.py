@@ -9,16 +9,16 @@ from msgspec.structs import replace
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import parse_sign_in_email
-from keyshop.accounts.bring_baskets import migrate_after_sign_in
+from keyshop.accounts.dependencies import AccountServices, SignInResult
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.lockout.errors import Locked
 from keyshop.accounts.lockout.failures import address_limit_key, find_counter, reset_counter
 from keyshop.accounts.lockout.guard import CountFailure, PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.lockout.queries import record_sign_in
+from keyshop.accounts.migrate_after_sign_in import migrate_after_sign_in
 from keyshop.accounts.models import Account, ClientInfo, Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, is_hashable
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family, rebind_to_new_hash
 from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.database.pool import Database

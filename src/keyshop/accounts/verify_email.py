@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.accounts import queries
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, MAX_CODE_ATTEMPTS, client_key
-from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import take

@@ -26,8 +26,8 @@ from keyshop.schema.errors import (
     NothingToAttach,
     UnreleasedDatabase,
 )
-from keyshop.schema.lock_timeout import retry_on_lock_timeout
 from keyshop.schema.privileges import find_missing_privileges
+from keyshop.schema.retry_on_lock_timeout import retry_on_lock_timeout
 from keyshop.schema.revisions import (
     Revision,
     list_revisions,

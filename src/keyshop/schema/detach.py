@@ -12,8 +12,8 @@ from keyshop.kit.database.errors import CONNECTION_LOST
 from keyshop.schema.connect import Connection, connected, lock_migrations
 from keyshop.schema.describe import describe_public
 from keyshop.schema.errors import DetachRefused
-from keyshop.schema.lock_timeout import LOCK_TIMEOUT, retry_on_lock_timeout
 from keyshop.schema.models import Schema
+from keyshop.schema.retry_on_lock_timeout import LOCK_TIMEOUT, retry_on_lock_timeout
 from keyshop.schema.revisions import list_revisions, list_shop_indexes
 from keyshop.schema.status import Status, read_status
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.accounts.addresses import normalise
+from keyshop.accounts.dependencies import AccountServices, SignInResult
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.errors import AttemptInProgress
 from keyshop.accounts.lockout.failures import (
@@ -22,7 +23,6 @@ from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockou
 from keyshop.accounts.lockout.models import FailureCounter, Lock
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.rules import MAX_LOCK, SIGN_INS_PER_ADDRESS, lock_duration
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from tests.factories.cached_shop import until

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from keyshop.accounts.change_password import PasswordPair, change_password
+from keyshop.accounts.dependencies import AccountServices, SignInResult
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.errors import (
     AccountInvalid,
@@ -22,7 +23,6 @@ from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.send_verification import send_verification
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.secrets import Secret

@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from keyshop.accounts.check_access import check_access
+from keyshop.accounts.dependencies import AccountServices, SignInResult
 from keyshop.accounts.errors import AccountInvalid, EmailTaken
 from keyshop.accounts.models import Role
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.register import register
 from keyshop.accounts.rules import REGISTRATIONS_PER_CLIENT
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database, in_transaction

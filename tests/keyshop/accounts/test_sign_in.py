@@ -10,12 +10,12 @@ from structlog.testing import capture_logs
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.check_access import check_access
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, SIGN_INS_PER_CLIENT
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import refresh
 from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
