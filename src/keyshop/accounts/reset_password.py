@@ -18,7 +18,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import take
 
-_ATTEMPTS: Final = 3
+_MAX_ATTEMPTS: Final = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -53,12 +53,12 @@ async def reset_password(
     # Before the hashing, which an expired link must not cause.
     if not await _is_live(db, email_token_id, now=now):
         raise EmailTokenRefused
-    password_hash = await services.passwords.hash(new_password, limit_key=client)
+    password_hash = await services.passwords.hash(new_password, client=client)
 
     async def reset(tx: Transaction) -> str:
         return await _reset(tx, email_token_id, password_hash, now=now)
 
-    user_id = await db.run(reset, attempts=_ATTEMPTS)
+    user_id = await db.run(reset, attempts=_MAX_ATTEMPTS)
     _log.info("account.password_reset", user_id=user_id)
 
 

@@ -38,7 +38,7 @@ async def add_people(db: Database, passwords: PasswordPool) -> None:
     async with db.transaction() as tx:
         await tx.execute_many(
             """INSERT INTO keyshop.sign_in_failures
-            (address, failures, last_failed_at, locked_until) VALUES ($1, 5, $2, $3)""",
+            (email_digest, failures, last_failed_at, locked_until) VALUES ($1, 5, $2, $3)""",
             [
                 (
                     digest_of(normalise(f"locked{number}@example.com")),

@@ -10,8 +10,7 @@ import pytest_asyncio
 
 from keyshop import cache_keys
 from keyshop.accounts.check_access import check_access
-from keyshop.accounts.dependencies import SignInResult
-from keyshop.accounts.models import ClientInfo, Registration
+from keyshop.accounts.models import ClientInfo, Registration, SignInResult
 from keyshop.accounts.register import register
 from keyshop.accounts.show_profile import show_profile
 from keyshop.baskets.change_cart import add_to_cart
