@@ -12,9 +12,9 @@ from typing import Final
 from msgspec import Struct
 from pydantic import SecretStr
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.passwords import PasswordPool, count_cores
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.embedded.generated_secrets import generate_secrets
@@ -106,7 +106,8 @@ async def open_shop(
     """
     url = servers.database_url
     async with AsyncExitStack() as parts:
-        accounts = parts.enter_context(account_services(settings))
+        secrets = token_secrets(settings)
+        accounts = parts.enter_context(account_services(settings, secrets))
         cached = await parts.enter_async_context(open_cache(url, servers.redis_url))
         db = await parts.enter_async_context(
             open_database(url, cached.guard, lock_timeout=lock_timeout)
@@ -127,7 +128,7 @@ async def open_shop(
             supplier=supplier,
             budget=budget,
             accounts=accounts,
-            baskets=basket_settings(settings),
+            baskets=basket_settings(settings, secrets),
             mailer=open_mailer(
                 smtp_url=_secret(settings.smtp_url),
                 mail_from=settings.mail_from,
@@ -155,14 +156,8 @@ async def open_database(
 
 
 @contextmanager
-def account_services(settings: Settings) -> Iterator[AccountServices]:
-    """
-    Lend the services of accounts; secrets that are not set are generated in the shop's home.
-
-    Raises:
-        SecretsRefused: the generated secrets cannot be read.
-    """
-    secrets = _token_secrets(settings)
+def account_services(settings: Settings, secrets: TokenSecrets) -> Iterator[AccountServices]:
+    """Lend the services of accounts."""
     passwords = PasswordPool(max(count_cores() // settings.keyshop_workers, 1))
     try:
         yield AccountServices(
@@ -178,22 +173,24 @@ def account_services(settings: Settings) -> Iterator[AccountServices]:
         passwords.close()
 
 
-def basket_settings(settings: Settings) -> BasketSettings:
-    """
-    Return the settings of carts and wishlists.
-
-    Raises:
-        SecretsRefused: the home's secrets cannot be read.
-    """
+def basket_settings(settings: Settings, secrets: TokenSecrets) -> BasketSettings:
+    """Return the settings of carts and wishlists."""
     return BasketSettings(
         limits=BasketLimits(
             max_quantity=settings.cart_max_quantity, max_lines=settings.cart_max_lines
         ),
-        session_secret=_token_secrets(settings).access,
+        session_secret=secrets.access,
     )
 
 
-def _token_secrets(settings: Settings) -> TokenSecrets:
+def token_secrets(settings: Settings) -> TokenSecrets:
+    """
+    Return the secrets of tokens; those that are not set are generated in the shop's home.
+
+    Raises:
+        SecretsRefused: the generated secrets cannot be read.
+        SettingsError: both secrets are the same.
+    """
     configured = {
         "JWT_SECRET": _secret(settings.jwt_secret),
         "JWT_REFRESH_SECRET": _secret(settings.jwt_refresh_secret),

@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from keyshop.baskets.settings import DEFAULT_MAX_LINES, DEFAULT_MAX_QUANTITY
 from keyshop.catalog.rules import PriceBasis
 from keyshop.kit.errors import Invalid
 from keyshop.setting_types import (
@@ -99,8 +100,8 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = ()
     storefront_dir: Folder | None = None
 
-    cart_max_quantity: Annotated[int, Field(ge=1, le=9999)] = 99
-    cart_max_lines: Annotated[int, Field(ge=1, le=1000)] = 100
+    cart_max_quantity: Annotated[int, Field(ge=1, le=9999)] = DEFAULT_MAX_QUANTITY
+    cart_max_lines: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_MAX_LINES
 
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from functools import cache
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.secrets import Secret

@@ -5,7 +5,7 @@ from typing import Any
 from litestar.types import ASGIApp
 from msgspec import Struct
 
-from keyshop.accounts.services import AccountServices
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.baskets.settings import BasketSettings
 from keyshop.entrypoints.api.app import ApiOptions, create_app
 from keyshop.kit.cache.passthrough import PassThrough

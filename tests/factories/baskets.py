@@ -22,7 +22,7 @@ from tests.shop import NOON
 NO_CACHE = PassThrough()
 LIMITS = BasketLimits()
 BASKETS = BasketSettings(session_secret=Secret("s" * 32))
-STRANGER = Visitor()
+NEW_VISITOR = Visitor()
 
 # Every table in which a visit could leave a row.
 _ROWS = """

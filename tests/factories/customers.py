@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import msgspec
 from asyncpg import Record
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
-from keyshop.accounts.models import ClientInfo, Credentials, Registration
+from keyshop.accounts.models import ClientInfo, Credentials, Registration, SignInResult
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.register import register
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.tokens import Tokens
 from keyshop.accounts.sign_in import sign_in
 from keyshop.baskets.change_cart import add_to_cart

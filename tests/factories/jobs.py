@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.accounts.services import AccountServices
 from keyshop.entrypoints.worker.handlers import handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.pool import Database

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailVerification, MailWelcome
 from keyshop.accounts.mails import MailJob, compose
-from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mail
 from tests.factories.customers import jobs

@@ -1,5 +1,6 @@
 """The shop put together, and what replaces the parts that are not configured."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,9 +8,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from keyshop.accounts.addresses import NormalAddress
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role
-from keyshop.assembly import account_services, basket_settings, open_shop, supplier_url
+from keyshop.assembly import (
+    account_services,
+    basket_settings,
+    open_shop,
+    supplier_url,
+    token_secrets,
+)
 from keyshop.embedded.generated_secrets import generate_secrets
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
@@ -75,46 +83,50 @@ class TestSupplier:
         assert given == PRODUCTION["G2A_API_URL"]
 
 
+def open_accounts(settings: Settings) -> AbstractContextManager[AccountServices]:
+    return account_services(settings, token_secrets(settings))
+
+
 class TestTokenSecrets:
     def test_that_are_generated_are_the_same_at_every_start(self, tmp_path: Path):
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"))
-        with account_services(settings) as first:
+        with open_accounts(settings) as first:
             token = first.tokens.sign_access(_ALICE, family_id="a-family", now=NOON)
 
-        with account_services(settings) as second:
+        with open_accounts(settings) as second:
             assert second.tokens.read_access(token, now=NOON).user_id == _ALICE.id
 
     def test_that_the_settings_hold_leave_no_file(self, tmp_path: Path):
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"), **PRODUCTION)
 
-        with account_services(settings):
+        with open_accounts(settings):
             assert not (tmp_path / "home").exists()
 
     def test_stay_good_for_reading_after_a_rotation(self, tmp_path: Path):
         old = PRODUCTION["JWT_SECRET"]
-        with account_services(load_from(tmp_path, **PRODUCTION)) as before:
+        with open_accounts(load_from(tmp_path, **PRODUCTION)) as before:
             token = before.tokens.sign_access(_ALICE, family_id="a-family", now=NOON)
         rotated = PRODUCTION | {"JWT_SECRET": "n" * 40}
 
-        with account_services(load_from(tmp_path, **rotated, JWT_PREVIOUS_SECRET=old)) as after:
+        with open_accounts(load_from(tmp_path, **rotated, JWT_PREVIOUS_SECRET=old)) as after:
             assert after.tokens.read_access(token, now=NOON).user_id == _ALICE.id
-        with account_services(load_from(tmp_path, **rotated)) as later, pytest.raises(TokenRefused):
+        with open_accounts(load_from(tmp_path, **rotated)) as later, pytest.raises(TokenRefused):
             later.tokens.read_access(token, now=NOON)
 
     def test_of_both_kinds_differ_even_when_one_is_given(self, tmp_path: Path):
         made = generate_secrets(tmp_path, ["JWT_REFRESH_SECRET"])["JWT_REFRESH_SECRET"].reveal()
         settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path), JWT_SECRET=made)
 
-        with pytest.raises(SettingsError, match="must differ"), account_services(settings):
+        with pytest.raises(SettingsError, match="must differ"), open_accounts(settings):
             pass
 
     def test_are_never_printed(self, tmp_path: Path):
-        with account_services(load_from(tmp_path, **PRODUCTION)) as parts:
+        with open_accounts(load_from(tmp_path, **PRODUCTION)) as parts:
             assert PRODUCTION["JWT_SECRET"] not in repr(parts)
             assert PRODUCTION["JWT_REFRESH_SECRET"] not in repr(parts)
-        assert PRODUCTION["JWT_SECRET"] not in repr(
-            basket_settings(load_from(tmp_path, **PRODUCTION))
-        )
+        settings = load_from(tmp_path, **PRODUCTION)
+        baskets = basket_settings(settings, token_secrets(settings))
+        assert PRODUCTION["JWT_SECRET"] not in repr(baskets)
 
 
 class TestAccountServices:
@@ -124,8 +136,8 @@ class TestAccountServices:
             JWT_EXPIRES_IN="15m", JWT_REFRESH_EXPIRES_IN="7d",
         )  # fmt: skip
 
-        limits = basket_settings(settings).limits
-        with account_services(settings) as parts:
+        limits = basket_settings(settings, token_secrets(settings)).limits
+        with open_accounts(settings) as parts:
             assert (limits.max_quantity, limits.max_lines) == (5, 7)
             assert parts.tokens.access_lifetime == timedelta(minutes=15)
             assert parts.tokens.refresh_lifetime == timedelta(days=7)

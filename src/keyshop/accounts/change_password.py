@@ -7,6 +7,7 @@ import structlog
 from msgspec import Struct
 
 from keyshop.accounts import queries
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import AccountChanged, PasswordInvalid, UserNotFound
@@ -14,7 +15,6 @@ from keyshop.accounts.lockout.failures import device_counter, reset_counter
 from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.models import Account, ClientInfo, SignedIn
 from keyshop.accounts.rules import PASSWORD_CHANGES_PER_DEVICE, find_password_problem
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions import queries as session_queries
 from keyshop.accounts.sessions.families import rebind_to_new_hash
 from keyshop.kit.database.pool import Database
@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 class PasswordPair(Struct, frozen=True):
-    """The present and the new password; prints without either."""
+    """The current and the new password; prints without either."""
 
     current: str
     new: str
@@ -46,14 +46,14 @@ async def change_password(
     now: datetime,
 ) -> None:
     """
-    Change the password of a customer who knows the present one; all other devices are signed out.
+    Change the password of a customer who knows the current one; all other devices are signed out.
 
     Mailed reset links stop working. Wrong passwords are limited, counted and locked as at sign-in,
     but for this device: a stolen token gives no faster way to guess, and its owner's other devices
     can still change the password.
 
     Raises:
-        PasswordInvalid: the present password is wrong, or the new one is not allowed.
+        PasswordInvalid: the current password is wrong, or the new one is not allowed.
         TooMany: a limit is reached, or too many wrong passwords have locked this device.
         PasswordsBusy: the queue of passwords is full.
         UserNotFound: the account is gone.
@@ -64,19 +64,25 @@ async def change_password(
         account = await queries.find_account_by_id(reader, signed_in.user_id)
     if account is None:
         raise UserNotFound
-    attempt = PasswordAttempt(
-        client_info=client_info,
-        counter=device_counter(account.email, signed_in.family_id),
-        limit=PASSWORD_CHANGES_PER_DEVICE,
-        limit_key=signed_in.family_id,
-    )
-    async with attempt_under_lockout(db, attempt, now=now) as count_failure:
+
+    async def describe() -> PasswordAttempt:
+        return PasswordAttempt(
+            client_info=client_info,
+            counter=device_counter(account.email, signed_in.family_id),
+            limit=PASSWORD_CHANGES_PER_DEVICE,
+            limit_key=signed_in.family_id,
+        )
+
+    async with attempt_under_lockout(db, client_info, describe, now=now) as (
+        attempt,
+        count_failure,
+    ):
         if not await services.passwords.verify(
-            passwords.current, account.password_hash.reveal(), limit_key=attempt.client
+            passwords.current, account.password_hash.reveal(), client=attempt.client
         ):
             await count_failure(account.id)
             raise PasswordInvalid("Current password is incorrect")
-        new_hash = Secret(await services.passwords.hash(passwords.new, limit_key=attempt.client))
+        new_hash = Secret(await services.passwords.hash(passwords.new, client=attempt.client))
 
         async def change(tx: Transaction) -> None:
             await _change(tx, account, new_hash, family_id=signed_in.family_id, now=now)
@@ -91,15 +97,15 @@ def _check_given(passwords: PasswordPair) -> None:
         raise PasswordInvalid("Current password is required")
     if not passwords.new:
         raise PasswordInvalid("New password is required")
-    if unfit := find_password_problem(passwords.new):
-        raise PasswordInvalid(f"New password {unfit}")
+    if problem := find_password_problem(passwords.new):
+        raise PasswordInvalid(f"New password {problem}")
 
 
 async def _change(
     tx: Transaction, account: Account, new_hash: Secret, *, family_id: str, now: datetime
 ) -> None:
-    present = await queries.lock_account(tx, account.id)
-    if present is None or present.password_hash != account.password_hash:
+    current = await queries.lock_account(tx, account.id)
+    if current is None or current.password_hash != account.password_hash:
         raise AccountChanged
     await session_queries.revoke_others(
         tx, account.id, keep=family_id, reason="password changed", now=now

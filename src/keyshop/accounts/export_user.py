@@ -110,7 +110,7 @@ EXPORT: Final = """
                 'inARow', max(f.failures), 'last', max(f.last_failed_at) AT TIME ZONE 'UTC',
                 'lockedUntil', max(f.locked_until) AT TIME ZONE 'UTC'
             )
-            FROM keyshop.sign_in_failures AS f WHERE f.address = $2 HAVING count(*) > 0
+            FROM keyshop.sign_in_failures AS f WHERE f.email_digest = $2 HAVING count(*) > 0
         ),
         'journal', ARRAY(
             SELECT json_build_object(

@@ -35,4 +35,4 @@ class MailLockNotice(Job, frozen=True):
     name: ClassVar[str] = "mail_lock_notice"
     user_id: str
     notice_id: str = ""
-    """Unique for each row of wrong passwords, so that each gets a mail of its own."""
+    """Unique for each series of wrong passwords, so that each gets a mail of its own."""

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from keyshop.accounts.addresses import NormalAddress
+from keyshop.baskets.models import Migration
 from keyshop.kit.secrets import Secret
 
 
@@ -106,6 +107,15 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "Credentials(...)"
+
+
+class SignInResult(Struct, frozen=True, kw_only=True):
+    """A customer has just registered or signed in."""
+
+    account: Account
+    tokens: TokenPair
+    migration: Migration | None
+    """How the guest's baskets were moved; None: there were none, or they stay with the guest."""
 
 
 class ProfileChanges(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -22,7 +22,7 @@ import bcrypt
 
 from keyshop.kit.errors import Invalid, TooMany, Unavailable
 
-_MAX_BYTES: Final = 72
+MAX_PASSWORD_BYTES: Final = 72
 """bcrypt ignores the bytes of a password beyond these."""
 
 _MAX_COST: Final = 16  # a hash of this cost takes seconds; a higher one would block its thread
@@ -60,7 +60,7 @@ class PasswordTooLong(Invalid):
     """The password is longer than 72 bytes, and bcrypt would ignore the rest."""
 
     def __init__(self) -> None:
-        super().__init__(f"A password may have at most {_MAX_BYTES} bytes")
+        super().__init__(f"A password may have at most {MAX_PASSWORD_BYTES} bytes")
 
 
 class PasswordPool:
@@ -83,9 +83,9 @@ class PasswordPool:
         self._pending_of_client: Counter[str] = Counter()
         self._seconds: deque[float] = deque(maxlen=_MEASURED)
 
-    async def hash(self, password: str, *, limit_key: str = "") -> str:
+    async def hash(self, password: str, *, client: str = "") -> str:
         """
-        Return a new hash of the password; `limit_key` is the client, empty for the shop itself.
+        Return a new hash of the password; an empty `client` is the shop itself.
 
         Raises:
             PasswordTooLong: the password has more than 72 bytes.
@@ -93,11 +93,11 @@ class PasswordPool:
             TooManyPasswords: this client's share of the queue is full.
         """
         clear = _bytes_of(password)
-        if len(clear) > _MAX_BYTES:
+        if len(clear) > MAX_PASSWORD_BYTES:
             raise PasswordTooLong
-        return await self._run(lambda: self._hash(clear), limit_key)
+        return await self._run(lambda: self._hash(clear), client)
 
-    async def verify(self, password: str, hashed: str | None, *, limit_key: str = "") -> bool:
+    async def verify(self, password: str, hashed: str | None, *, client: str = "") -> bool:
         """
         Test whether the hash is of this password; without a valid hash, every password is wrong.
 
@@ -107,10 +107,10 @@ class PasswordPool:
             PasswordsBusy: the queue is full.
             TooManyPasswords: this client's share of the queue is full.
         """
-        clear = _bytes_of(password)[:_MAX_BYTES]
-        return await self._run(lambda: self._verify(clear, hashed), limit_key)
+        clear = _bytes_of(password)[:MAX_PASSWORD_BYTES]
+        return await self._run(lambda: self._verify(clear, hashed), client)
 
-    async def dummy_verify(self, *, limit_key: str = "") -> None:
+    async def dummy_verify(self, *, client: str = "") -> None:
         """
         Wait as long as a wrong password would take now, without computing anything.
 
@@ -119,16 +119,16 @@ class PasswordPool:
             TooManyPasswords: this client's share of the queue is full.
         """
         with self._lock:
-            self._check_room(limit_key)
+            self._check_room(client)
             pending, seconds = self._pending, tuple(self._seconds)
         if not seconds:
-            await self.verify("", None, limit_key=limit_key)
+            await self.verify("", None, client=client)
             return
         turns = max(pending - self._threads + 1, 0) / self._threads
         await asyncio.sleep(turns * sum(seconds) / len(seconds) + secrets.choice(seconds))
 
     def is_outdated(self, hashed: str) -> bool:
-        """Test whether a new hash would be more expensive to guess at."""
+        """Test whether the hash is cheaper than a new one would be."""
         cost = _cost_of(hashed)
         return cost is None or cost < self._cost
 
@@ -136,29 +136,29 @@ class PasswordPool:
         """Let the threads finish their password, and drop those that wait."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _Result], limit_key: str) -> _Result:
+    async def _run(self, work: Callable[[], _Result], client: str) -> _Result:
         with self._lock:
-            self._check_room(limit_key)
+            self._check_room(client)
             future = self._executor.submit(work)
             self._pending += 1
-            self._pending_of_client[limit_key] += 1
+            self._pending_of_client[client] += 1
         # Not when the caller is cancelled: the thread stays busy until it is done.
-        future.add_done_callback(partial(self._end, limit_key))
+        future.add_done_callback(partial(self._end, client))
         return await asyncio.wrap_future(future)
 
-    def _check_room(self, limit_key: str) -> None:
+    def _check_room(self, client: str) -> None:
         if self._pending >= self._max_pending:
             raise PasswordsBusy
-        if self._pending_of_client[limit_key] >= self._max_pending_of_client:
+        if self._pending_of_client[client] >= self._max_pending_of_client:
             raise TooManyPasswords
 
-    def _end(self, limit_key: str, _: "Future[_Result]") -> None:
+    def _end(self, client: str, _: "Future[_Result]") -> None:
         with self._lock:
             self._pending -= 1
-            self._pending_of_client[limit_key] -= 1
-            if not self._pending_of_client[limit_key]:
+            self._pending_of_client[client] -= 1
+            if not self._pending_of_client[client]:
                 # Or the counter would keep every client that was ever here.
-                del self._pending_of_client[limit_key]
+                del self._pending_of_client[client]
 
     # The next three run in the threads.
 

@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import NormalAddress, parse_new_email
-from keyshop.accounts.bring_baskets import migrate_after_sign_in
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailTaken
 from keyshop.accounts.jobs import MailWelcome
 from keyshop.accounts.lockout.queries import record_sign_in
-from keyshop.accounts.models import ClientInfo, Registration
+from keyshop.accounts.migrate_after_sign_in import migrate_after_sign_in
+from keyshop.accounts.models import ClientInfo, Registration, SignInResult
 from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import (
     DEFAULT_NICKNAME,
@@ -24,7 +25,6 @@ from keyshop.accounts.rules import (
     parse_name,
     parse_nickname,
 )
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family
 from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.database.pool import Database
@@ -72,7 +72,7 @@ async def register(
     await _refuse_taken(db, registration.email)
     # Before the transaction, which would hold its connection for as long as that takes.
     try:
-        hashed = await services.passwords.hash(registration.password, limit_key=client)
+        hashed = await services.passwords.hash(registration.password, client=client)
     except (PasswordsBusy, TooManyPasswords):
         await refund(db, REGISTRATIONS_PER_CLIENT, client)
         raise

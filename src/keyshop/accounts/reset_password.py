@@ -6,19 +6,19 @@ from typing import Final
 import structlog
 
 from keyshop.accounts import queries
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, check_password, client_key
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import revoke_all
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import take
 
-_ATTEMPTS: Final = 3
+_MAX_ATTEMPTS: Final = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -53,12 +53,12 @@ async def reset_password(
     # Before the hashing, which an expired link must not cause.
     if not await _is_live(db, email_token_id, now=now):
         raise EmailTokenRefused
-    password_hash = await services.passwords.hash(new_password, limit_key=client)
+    password_hash = await services.passwords.hash(new_password, client=client)
 
     async def reset(tx: Transaction) -> str:
         return await _reset(tx, email_token_id, password_hash, now=now)
 
-    user_id = await db.run(reset, attempts=_ATTEMPTS)
+    user_id = await db.run(reset, attempts=_MAX_ATTEMPTS)
     _log.info("account.password_reset", user_id=user_id)
 
 

@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from keyshop.accounts.errors import AccountInvalid
+from keyshop.accounts.passwords import MAX_PASSWORD_BYTES
 from keyshop.kit.limits import Limit
 
 SIGN_INS_PER_ADDRESS: Final = Limit("sign_ins_per_address", burst=30, per=timedelta(seconds=30))
@@ -20,7 +21,7 @@ RESET_MAILS_PER_ADDRESS: Final = Limit("reset_mails_per_address", burst=3, per=t
 VERIFICATION_MAILS_PER_ADDRESS: Final = Limit(
     "verification_mails_per_address", burst=3, per=timedelta(minutes=10)
 )
-"""Counted apart from resets: strangers can request those, and must not use up the owner's codes."""
+"""Counted apart from resets: unknown clients can request those, and must not use up the owner's codes."""
 
 LIMITS_PER_ADDRESS: Final = (
     SIGN_INS_PER_ADDRESS,
@@ -31,14 +32,6 @@ MAILS_PER_CLIENT: Final = Limit("mails_per_client", burst=20, per=timedelta(minu
 EMAIL_TOKENS_PER_CLIENT: Final = Limit(
     "email_tokens_per_client", burst=30, per=timedelta(seconds=10)
 )
-
-MAX_FAILURES: Final = 5
-"""Wrong passwords in a row that lock an address."""
-
-INITIAL_LOCK: Final = timedelta(minutes=1)
-MAX_LOCK: Final = timedelta(minutes=15)
-FAILURE_TTL: Final = timedelta(hours=24)
-"""A wrong password that comes later than this after the last one counts as the first."""
 
 KNOWN_CLIENT_TTL: Final = timedelta(days=90)
 """How long a client that has signed in is known to the account."""
@@ -54,8 +47,7 @@ DEFAULT_NICKNAME: Final = "Newbie Guy"
 _NICKNAME_LENGTHS: Final = (2, 50)
 _MAX_NAME: Final = 100
 _MIN_PASSWORD: Final = 8
-_MAX_PASSWORD: Final = 72  # bytes; bcrypt ignores the rest
-_MAX_USER_AGENT: Final = 512
+_MAX_STORED_TEXT: Final = 512
 
 # PostgreSQL cannot store some of these; others would start a new header line in a mail.
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -74,9 +66,10 @@ def find_password_problem(password: str) -> str | None:
     if _UNSTORABLE.search(password):
         return "must not contain invalid characters."
     if len(password) < _MIN_PASSWORD:
+        # http-contract.md fixes this sentence, without a full stop.
         return f"must be at least {_MIN_PASSWORD} characters"
-    if len(password.encode()) > _MAX_PASSWORD:
-        return f"must be at most {_MAX_PASSWORD} bytes long (accented letters count twice)."
+    if len(password.encode()) > MAX_PASSWORD_BYTES:
+        return f"must be at most {MAX_PASSWORD_BYTES} bytes long (accented letters count twice)."
     if not all(re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]")):
         return "must contain a lower-case letter, an upper-case letter and a digit."
     return None
@@ -84,7 +77,7 @@ def find_password_problem(password: str) -> str | None:
 
 def is_hashable(password: str) -> bool:
     """Test whether a hash covers the whole password; older rules allowed longer ones."""
-    return _UNSTORABLE.search(password) is None and len(password.encode()) <= _MAX_PASSWORD
+    return _UNSTORABLE.search(password) is None and len(password.encode()) <= MAX_PASSWORD_BYTES
 
 
 def check_password(password: str) -> None:
@@ -131,15 +124,6 @@ def _parse_printable(text: str, field: str) -> str:
     return text.strip()
 
 
-def lock_duration(failures: int) -> timedelta | None:
-    """Return how long this number of wrong passwords in a row locks; None: it does not."""
-    if failures < MAX_FAILURES:
-        return None
-    # Four doublings reach MAX_LOCK; a shift by thousands would overflow.
-    doublings = min(failures - MAX_FAILURES, 4)
-    return min(INITIAL_LOCK * (1 << doublings), MAX_LOCK)
-
-
 def client_key(address: str) -> str:
     """
     Return the key of a client's limits: its IPv4 address, or the /64 network of an IPv6 address.
@@ -157,7 +141,7 @@ def client_key(address: str) -> str:
     return str(ip_network((int(ip), 64), strict=False))
 
 
-def to_storable(text: str | None, *, max_length: int = _MAX_USER_AGENT) -> str | None:
+def to_storable(text: str | None, *, max_length: int = _MAX_STORED_TEXT) -> str | None:
     """Return the text without characters that PostgreSQL cannot store, cut to `max_length`."""
     return None if text is None else _UNSTORABLE.sub("", text)[:max_length]
 

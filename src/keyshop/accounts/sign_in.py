@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -9,16 +10,16 @@ from msgspec.structs import replace
 
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import parse_sign_in_email
-from keyshop.accounts.bring_baskets import migrate_after_sign_in
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.lockout.errors import Locked
-from keyshop.accounts.lockout.failures import address_limit_key, find_counter, reset_counter
+from keyshop.accounts.lockout.failures import address_limit_key, choose_counter, reset_counter
 from keyshop.accounts.lockout.guard import CountFailure, PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.lockout.queries import record_sign_in
-from keyshop.accounts.models import Account, ClientInfo, Credentials
+from keyshop.accounts.migrate_after_sign_in import migrate_after_sign_in
+from keyshop.accounts.models import Account, ClientInfo, Credentials, SignInResult
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, is_hashable
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.accounts.sessions.families import begin_family, rebind_to_new_hash
 from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.database.pool import Database
@@ -47,14 +48,18 @@ async def sign_in(
 
     Raises:
         AccountInvalid: there is no address or no password.
-        WrongCredentials: they are not those of an account that may sign in now.
+        WrongCredentials: unknown address, wrong password, or locked.
         TooMany: a limit of the address or the client is reached, or another attempt is in progress
             that locks the address if its password is wrong.
         PasswordsBusy: the queue of passwords is full.
     """
-    attempt = await _describe_attempt(db, services, credentials, client_info, now=now)
+    _check_given(credentials)
+    describe = partial(_describe_attempt, db, services, credentials, client_info, now=now)
     try:
-        async with attempt_under_lockout(db, attempt, now=now) as count_failure:
+        async with attempt_under_lockout(db, client_info, describe, now=now) as (
+            attempt,
+            count_failure,
+        ):
             result = await _retry_when_changed(
                 lambda: _authenticate(db, services, credentials, attempt, count_failure, now=now)
             )
@@ -66,6 +71,12 @@ async def sign_in(
     return replace(result, migration=migration)
 
 
+def _check_given(credentials: Credentials) -> None:
+    parse_sign_in_email(credentials.email)
+    if not credentials.password:
+        raise AccountInvalid("password must not be empty.")
+
+
 async def _describe_attempt(
     db: Database,
     services: AccountServices,
@@ -74,17 +85,15 @@ async def _describe_attempt(
     *,
     now: datetime,
 ) -> PasswordAttempt:
-    email = parse_sign_in_email(credentials.email)
-    if not credentials.password:
-        raise AccountInvalid("password must not be empty.")
     async with db.read() as reader:
-        counter = await find_counter(reader, credentials.email, client_info, now=now)
+        counter = await choose_counter(reader, credentials.email, client_info, now=now)
+    email = parse_sign_in_email(credentials.email)
     return PasswordAttempt(
         client_info=client_info,
         counter=counter,
         limit=SIGN_INS_PER_ADDRESS,
-        limit_key=address_limit_key(email, counter.client),
-        hide_lock_in=services.passwords,
+        limit_key=address_limit_key(email, counter.client_digest),
+        delay_pool=services.passwords,
     )
 
 
@@ -99,24 +108,22 @@ async def _authenticate(
 ) -> SignInResult:
     async with db.read() as reader:
         account = await queries.find_account_by_spellings(reader, credentials.email)
-    # Also without an account, which would show by the time that the answer takes.
+    # Verified even without an account; otherwise the response time would reveal that there is none.
     stored = None if account is None else account.password_hash.reveal()
-    is_right = await services.passwords.verify(
-        credentials.password, stored, limit_key=attempt.client
-    )
+    is_right = await services.passwords.verify(credentials.password, stored, client=attempt.client)
     if account is None or not is_right:
         await count_failure(None if account is None else account.id)
         raise WrongCredentials
     new_hash = await _rehash(services.passwords, account, credentials.password, attempt.client)
 
-    async def begin_session(tx: Transaction) -> SignInResult:
-        present = account if new_hash is None else await _store(tx, account, new_hash, now=now)
-        tokens = await begin_family(tx, services.tokens, present, now=now)
+    async def begin_sign_in(tx: Transaction) -> SignInResult:
+        current = account if new_hash is None else await _store(tx, account, new_hash, now=now)
+        tokens = await begin_family(tx, services.tokens, current, now=now)
         await record_sign_in(tx, account.id, client_info=attempt.client_info, now=now)
         await reset_counter(tx, attempt.counter)
-        return SignInResult(account=present, tokens=tokens, migration=None)
+        return SignInResult(account=current, tokens=tokens, migration=None)
 
-    return await db.run(begin_session, attempts=_MAX_ATTEMPTS)
+    return await db.run(begin_sign_in, attempts=_MAX_ATTEMPTS)
 
 
 async def _retry_when_changed(work: Callable[[], Awaitable[SignInResult]]) -> SignInResult:
@@ -137,7 +144,7 @@ async def _rehash(
     if not passwords.is_outdated(account.password_hash.reveal()) or not is_hashable(password):
         return None
     try:
-        return Secret(await passwords.hash(password, limit_key=client))
+        return Secret(await passwords.hash(password, client=client))
     except (PasswordsBusy, TooManyPasswords):
         # The password was right; a stronger hash can wait for the next sign-in.
         return None
@@ -145,8 +152,8 @@ async def _rehash(
 
 async def _store(tx: Transaction, account: Account, new_hash: Secret, *, now: datetime) -> Account:
     """Store another hash of the same password; no device is signed out."""
-    present = await queries.lock_account(tx, account.id)
-    if present is None or present.password_hash != account.password_hash:
+    current = await queries.lock_account(tx, account.id)
+    if current is None or current.password_hash != account.password_hash:
         raise AccountChanged
     await rebind_to_new_hash(tx, account.id, old_hash=account.password_hash, new_hash=new_hash)
     changed = await queries.set_password(tx, account.id, new_hash.reveal(), now=now)

@@ -4,17 +4,17 @@ from datetime import datetime
 from typing import Final
 
 from keyshop.accounts import queries
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, MAX_CODE_ATTEMPTS, client_key
-from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.limits import take
 
-_ATTEMPTS: Final = 3
+_MAX_ATTEMPTS: Final = 3
 _WRONG_CODE: Final = "Invalid or expired verification code"
 
 
@@ -49,7 +49,7 @@ async def verify_by_code(
         return True
 
     # Raised outside the transaction, which must commit the attempt that it counted.
-    if not await db.run(verify, attempts=_ATTEMPTS):
+    if not await db.run(verify, attempts=_MAX_ATTEMPTS):
         raise EmailTokenRefused(_WRONG_CODE)
 
 
@@ -72,7 +72,7 @@ async def verify_by_token(
     async def verify(tx: Transaction) -> None:
         await _verify_by_email_token(tx, email_token_id, now=now)
 
-    await db.run(verify, attempts=_ATTEMPTS)
+    await db.run(verify, attempts=_MAX_ATTEMPTS)
 
 
 async def _verify_by_email_token(tx: Transaction, email_token_id: str, *, now: datetime) -> None:

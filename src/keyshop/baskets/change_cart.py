@@ -5,7 +5,7 @@ from datetime import datetime
 from keyshop.baskets import queries
 from keyshop.baskets.errors import NotInCart
 from keyshop.baskets.models import Visitor
-from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_or_begin, lock_owner
+from keyshop.baskets.owners import MAX_ATTEMPTS, cookie_of, lock_or_begin, lock_owner
 from keyshop.baskets.remove_from_cart import remove_from_cart
 from keyshop.baskets.rules import check_addition, check_change, check_quantity, may_be_game_id
 from keyshop.baskets.settings import BasketLimits
@@ -49,7 +49,7 @@ async def add_to_cart(
         await queries.add_line(tx, owner, game_id=game_id, quantity=quantity, now=now)
         return cookie_of(owner)
 
-    return await db.run(add, attempts=ATTEMPTS)
+    return await db.run(add, attempts=MAX_ATTEMPTS)
 
 
 async def set_quantity(
@@ -89,4 +89,4 @@ async def set_quantity(
         await queries.set_line(tx, owner, game_id=game_id, quantity=quantity)
         return cookie_of(owner)
 
-    return await db.run(set_line, attempts=ATTEMPTS)
+    return await db.run(set_line, attempts=MAX_ATTEMPTS)

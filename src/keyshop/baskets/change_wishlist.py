@@ -4,7 +4,7 @@ from datetime import datetime
 
 from keyshop.baskets import queries
 from keyshop.baskets.models import Visitor
-from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_or_begin, lock_owner
+from keyshop.baskets.owners import MAX_ATTEMPTS, cookie_of, lock_or_begin, lock_owner
 from keyshop.baskets.rules import check_wish, may_be_game_id
 from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.database.pool import Database
@@ -38,7 +38,7 @@ async def add_wish(
         await queries.add_wish(tx, owner, game_id=game_id, now=now)
         return cookie_of(owner)
 
-    return await db.run(add, attempts=ATTEMPTS)
+    return await db.run(add, attempts=MAX_ATTEMPTS)
 
 
 async def remove_wish(db: Database, visitor: Visitor, game_id: str, *, now: datetime) -> str | None:
@@ -57,4 +57,4 @@ async def remove_wish(db: Database, visitor: Visitor, game_id: str, *, now: date
             await queries.remove_wish(tx, owner, game_id=game_id)
         return cookie_of(owner)
 
-    return await db.run(remove, attempts=ATTEMPTS)
+    return await db.run(remove, attempts=MAX_ATTEMPTS)

@@ -1,4 +1,4 @@
-"""Guests' sessions that have expired go, with their lines."""
+"""Delete expired guest sessions and their lines."""
 
 from datetime import datetime
 from typing import Final

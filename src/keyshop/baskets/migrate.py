@@ -13,7 +13,7 @@ from keyshop.baskets.models import (
     MigrationReport,
     Part,
 )
-from keyshop.baskets.owners import ATTEMPTS, next_session_id
+from keyshop.baskets.owners import MAX_ATTEMPTS, next_session_id
 from keyshop.baskets.queries import lock_user
 from keyshop.baskets.rules import (
     SESSION_LIFE,
@@ -100,7 +100,7 @@ async def migrate_part(
             tx, settings, user_id=user_id, session_id=session_id, now=now, part=part
         )
 
-    return await db.run(migrate, attempts=ATTEMPTS)
+    return await db.run(migrate, attempts=MAX_ATTEMPTS)
 
 
 async def _move(

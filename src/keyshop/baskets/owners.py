@@ -16,7 +16,7 @@ from keyshop.kit.ids import new_id
 
 _SESSION_BYTES: Final = 24
 
-ATTEMPTS: Final = 5
+MAX_ATTEMPTS: Final = 5
 """
 Attempts at a write that collides with other transactions.
 

@@ -68,7 +68,7 @@ class Names(Struct, frozen=True):
 class Statements(Struct, frozen=True, kw_only=True):
     """The statements for the lines of one kind of owner."""
 
-    list_lines: str
+    read_cart: str
     cart_state: str
     add_line: str
     set_line: str
@@ -90,7 +90,7 @@ def _statements(names: Names) -> Statements:
     )
     return Statements(
         # Other programs may leave lines with quantity 0: they are neither shown nor counted.
-        list_lines=f"""
+        read_cart=f"""
             SELECT i.quantity, {_GAME_COLUMNS}
             FROM {cart} AS i JOIN games AS g ON g.id = i.{game}
             WHERE i.{owner} = $1 AND i.quantity > 0 ORDER BY i.{added} DESC, i.{game}
@@ -171,8 +171,8 @@ async def delete_expired_sessions(tx: Transaction, *, before: datetime, limit: i
     return await tx.execute(_DELETE_EXPIRED_SESSIONS, before, limit)
 
 
-async def list_lines(reader: Reader, owner: Owner) -> Cart:
-    records = await reader.fetch(_of(owner).list_lines, owner.id)
+async def read_cart(reader: Reader, owner: Owner) -> Cart:
+    records = await reader.fetch(_of(owner).read_cart, owner.id)
     lines = [CartLine(record["id"], record["quantity"], _game(record)) for record in records]
     return Cart(lines, sum((line.quantity * line.game.price for line in lines), start=_NOTHING))
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from keyshop.baskets import queries
 from keyshop.baskets.models import Visitor
-from keyshop.baskets.owners import ATTEMPTS, cookie_of, lock_owner
+from keyshop.baskets.owners import MAX_ATTEMPTS, cookie_of, lock_owner
 from keyshop.baskets.rules import may_be_game_id
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -28,7 +28,7 @@ async def remove_from_cart(
             await queries.remove_line(tx, owner, game_id=game_id)
         return cookie_of(owner)
 
-    return await db.run(remove, attempts=ATTEMPTS)
+    return await db.run(remove, attempts=MAX_ATTEMPTS)
 
 
 async def clear_cart(db: Database, visitor: Visitor, *, now: datetime) -> str | None:
@@ -47,4 +47,4 @@ async def clear_cart(db: Database, visitor: Visitor, *, now: datetime) -> str | 
             await queries.clear_lines(tx, owner)
         return cookie_of(owner)
 
-    return await db.run(clear, attempts=ATTEMPTS)
+    return await db.run(clear, attempts=MAX_ATTEMPTS)

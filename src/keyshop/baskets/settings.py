@@ -1,17 +1,22 @@
 """What a shop sets for its carts and wishlists."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from keyshop.kit.secrets import Secret
+
+DEFAULT_MAX_QUANTITY: Final = 99
+DEFAULT_MAX_LINES: Final = 100
 
 
 class BasketLimits(Struct, frozen=True, kw_only=True):
     """How much a cart and a wishlist hold."""
 
-    max_quantity: int = 99
+    max_quantity: int = DEFAULT_MAX_QUANTITY
     """Keys of one game."""
 
-    max_lines: int = 100
+    max_lines: int = DEFAULT_MAX_LINES
     """Games in a cart."""
 
     max_wishes: int = 1000
@@ -24,4 +29,4 @@ class BasketSettings(Struct, frozen=True, kw_only=True):
     limits: BasketLimits = BasketLimits()
 
     session_secret: Secret
-    """From which `next_session_id` computes; all processes of a shop have the same."""
+    """The key with which `next_session_id` computes ids; all processes of a shop have the same."""

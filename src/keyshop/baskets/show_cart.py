@@ -20,7 +20,7 @@ async def show_cart(db: Database, cache: Cache, visitor: Visitor, *, now: dateti
 
 
 async def _load(reader: Reader, owner: Owner) -> bytes:
-    return encode_data(await queries.list_lines(reader, owner))
+    return encode_data(await queries.read_cart(reader, owner))
 
 
 _CARTS: Final = BasketView(

@@ -36,7 +36,7 @@ async def show_user_wishlist(
     return b'{"success":true,"data":%b}' % await _read(db, cache, visitor, now=now)
 
 
-async def is_wished(
+async def show_whether_wished(
     db: Database, cache: Cache, visitor: Visitor, game_id: str, *, now: datetime
 ) -> bytes:
     """Return whether the game is on the wishlist, as `{inWishlist}`."""

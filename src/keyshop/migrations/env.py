@@ -23,7 +23,7 @@ context.configure(
     output_buffer=context.config.output_buffer,
 )
 # A lock that waits for a table blocks every later request for the table, so the wait is short. The
-# caller repeats the transaction: see keyshop.schema.lock_timeout.
+# caller repeats the transaction: see keyshop.schema.retry_on_lock_timeout.
 context.execute(
     f"SET LOCAL lock_timeout = '{context.config.attributes.get('lock_timeout', '400ms')}'"
 )

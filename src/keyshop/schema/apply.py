@@ -2,8 +2,7 @@
 
 import asyncpg
 
-from keyshop.kit.database.errors import CONNECTION_LOST
-from keyshop.schema.connect import Connection
+from keyshop.schema.connect import Connection, is_connection_lost
 from keyshop.schema.errors import MigrationFailed
 from keyshop.schema.revisions import Revision, sql_of
 from keyshop.schema.triggers import record_triggers
@@ -19,7 +18,7 @@ async def apply(connection: Connection, revision: Revision) -> None:
     try:
         await connection.execute(sql_of(revision))
         await record_triggers(connection)
-    except CONNECTION_LOST:
-        raise
     except asyncpg.PostgresError as error:
+        if is_connection_lost(error):
+            raise
         raise MigrationFailed(revision.name, error) from error

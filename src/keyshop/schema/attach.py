@@ -13,11 +13,15 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
-from keyshop.kit.database.errors import CONNECTION_LOST
 from keyshop.schema.apply import apply
 from keyshop.schema.build_indexes import ReportStep, build_missing_indexes
 from keyshop.schema.compare import Difference, compare
-from keyshop.schema.connect import Connection, connected, lock_migrations
+from keyshop.schema.connect import (
+    Connection,
+    connected,
+    is_connection_lost,
+    lock_migrations,
+)
 from keyshop.schema.describe import describe_public, read_prisma_schema
 from keyshop.schema.errors import (
     AttachRefused,
@@ -26,8 +30,8 @@ from keyshop.schema.errors import (
     NothingToAttach,
     UnreleasedDatabase,
 )
-from keyshop.schema.lock_timeout import retry_on_lock_timeout
 from keyshop.schema.privileges import find_missing_privileges
+from keyshop.schema.retry_on_lock_timeout import retry_on_lock_timeout
 from keyshop.schema.revisions import (
     Revision,
     list_revisions,
@@ -184,9 +188,9 @@ async def _begin(connection: Connection, first: Revision) -> None:
         async with connection.transaction():
             await connection.execute(sql_that_stamps(first))
             await connection.execute(_BEGIN)
-    except CONNECTION_LOST:
-        raise
     except asyncpg.PostgresError as error:
+        if is_connection_lost(error):
+            raise
         raise AttachStopped("Creating schema keyshop", error) from error
 
 

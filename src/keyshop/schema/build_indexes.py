@@ -5,8 +5,7 @@ from typing import Final
 
 import asyncpg
 
-from keyshop.kit.database.errors import CONNECTION_LOST
-from keyshop.schema.connect import Connection
+from keyshop.schema.connect import Connection, is_connection_lost
 from keyshop.schema.errors import AttachStopped
 from keyshop.schema.revisions import Revision, ShopIndex, list_shop_indexes
 
@@ -43,7 +42,7 @@ async def _build(connection: Connection, index: ShopIndex) -> None:
         # An interrupted CREATE INDEX CONCURRENTLY leaves an invalid index.
         await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS public.{index.name}")
         await connection.execute(f"CREATE INDEX CONCURRENTLY {index.name} {index.rest}")
-    except CONNECTION_LOST:
-        raise
     except asyncpg.PostgresError as error:
+        if is_connection_lost(error):
+            raise
         raise AttachStopped(f"Building the index {index.plain_name}", error) from error

@@ -11,7 +11,7 @@ from asyncpg import Record
 
 from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseUnavailable
 from keyshop.kit.dsn import clean_dsn
-from keyshop.schema.errors import ServerRefused, UpgradeBusy
+from keyshop.schema.errors import ServerRefused, StatementCancelled, UpgradeBusy
 
 MIN_SERVER: Final = 15
 
@@ -37,6 +37,7 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
         BadDatabaseUrl: the URL is not valid.
         DatabaseUnavailable: the server does not answer, or the connection was lost in the block.
         ServerRefused: it refuses the login, has no such database, or is too old.
+        StatementCancelled: it cancelled a statement of the block.
     """
     try:
         connection = await _connect(database_url)
@@ -44,9 +45,17 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
             yield connection
         finally:
             await connection.close()
+    except asyncpg.QueryCanceledError as error:
+        raise StatementCancelled(error) from error
     except (*CONNECTION_LOST, asyncpg.InterfaceError):
         # InterfaceError: the driver's, when the connection is lost within a transaction.
         raise DatabaseUnavailable from None
+
+
+def is_connection_lost(error: asyncpg.PostgresError) -> bool:
+    """Test whether PostgreSQL has closed the connection; otherwise it has refused a statement."""
+    # A cancelled statement is an operator's intervention too, but the connection stays.
+    return isinstance(error, CONNECTION_LOST) and not isinstance(error, asyncpg.QueryCanceledError)
 
 
 @asynccontextmanager

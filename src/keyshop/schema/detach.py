@@ -8,12 +8,16 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from keyshop.kit.database.errors import CONNECTION_LOST
-from keyshop.schema.connect import Connection, connected, lock_migrations
+from keyshop.schema.connect import (
+    Connection,
+    connected,
+    is_connection_lost,
+    lock_migrations,
+)
 from keyshop.schema.describe import describe_public
 from keyshop.schema.errors import DetachRefused
-from keyshop.schema.lock_timeout import LOCK_TIMEOUT, retry_on_lock_timeout
 from keyshop.schema.models import Schema
+from keyshop.schema.retry_on_lock_timeout import LOCK_TIMEOUT, retry_on_lock_timeout
 from keyshop.schema.revisions import list_revisions, list_shop_indexes
 from keyshop.schema.status import Status, read_status
 
@@ -59,9 +63,9 @@ async def _detach_once(connection: Connection) -> Detached:
         _refuse_others(await read_status(connection, list_revisions()))
         try:
             return await _drop_all(connection)
-        except CONNECTION_LOST:
-            raise
         except asyncpg.PostgresError as error:
+            if is_connection_lost(error):
+                raise
             raise DetachRefused(
                 f"The database was not detached, and nothing was changed. PostgreSQL says: {error}."
                 " Run the command again when no other transaction uses the table."

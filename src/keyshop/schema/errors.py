@@ -70,6 +70,16 @@ class ServerRefused(Invalid):
     """PostgreSQL answers, but refuses this URL."""
 
 
+class StatementCancelled(Conflict):
+    """A timeout or an administrator cancelled a statement that only reads."""
+
+    def __init__(self, error: asyncpg.QueryCanceledError) -> None:
+        super().__init__(
+            f"PostgreSQL cancelled a statement of this command: {error}. Set a longer"
+            " statement_timeout for the role or the database, or run the command again."
+        )
+
+
 class AttachRefused(Conflict):
     """The database differs from what Prisma makes, and keyshop cannot work with it."""
 

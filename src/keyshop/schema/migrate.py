@@ -17,7 +17,7 @@ from keyshop.schema.errors import (
     NewerDatabase,
     UnreleasedDatabase,
 )
-from keyshop.schema.lock_timeout import retry_on_lock_timeout
+from keyshop.schema.retry_on_lock_timeout import retry_on_lock_timeout
 from keyshop.schema.revisions import Revision, list_revisions
 from keyshop.schema.status import Status, read_status
 

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from msgspec import Struct
 
-from keyshop.schema.lock_timeout import LOCK_TIMEOUT
+from keyshop.schema.retry_on_lock_timeout import LOCK_TIMEOUT
 
 _SCRIPTS: Final = "keyshop:migrations"
 

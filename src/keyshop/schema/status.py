@@ -8,7 +8,7 @@ from msgspec import Struct
 from keyshop.kit.database.transaction import Reader
 from keyshop.schema.connect import Connection
 from keyshop.schema.revisions import UNRELEASED_IDS, Revision
-from keyshop.schema.triggers import TriggerFault, find_trigger_faults
+from keyshop.schema.triggers import TriggerFault, list_trigger_faults
 
 _HAS_VERSION: Final = "SELECT to_regclass('keyshop.alembic_version') IS NOT NULL"
 _VERSION: Final = "SELECT version_num FROM keyshop.alembic_version"
@@ -85,7 +85,7 @@ async def read_status(connection: Connection, revisions: list[Revision]) -> Stat
         pending=[] if found else _pending(current, revisions),
         found=found,
         attachment=await _find_attachment(connection),
-        triggers=await find_trigger_faults(connection),
+        triggers=await list_trigger_faults(connection),
     )
 
 

@@ -50,7 +50,7 @@ async def record_triggers(connection: Connection) -> None:
         await connection.execute(_RECORD)
 
 
-async def find_trigger_faults(connection: Connection) -> list[TriggerFault]:
+async def list_trigger_faults(connection: Connection) -> list[TriggerFault]:
     """Return the recorded triggers that are missing, disabled or changed."""
     if not await connection.fetchval(_HAS_TABLE):
         return []

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.accounts.services import AccountServices
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from tests.factories.customers import make_account_services

@@ -9,11 +9,11 @@ from statistics import median, quantiles
 import pytest
 
 from keyshop.accounts.addresses import normalise
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.failures import digest_of
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.request_reset import request_reset
-from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from tests.factories.customers import caller, enter, make_account_services
 from tests.factories.sessions import add_user
@@ -38,7 +38,7 @@ async def add_people(db: Database, passwords: PasswordPool) -> None:
     async with db.transaction() as tx:
         await tx.execute_many(
             """INSERT INTO keyshop.sign_in_failures
-            (address, failures, last_failed_at, locked_until) VALUES ($1, 5, $2, $3)""",
+            (email_digest, failures, last_failed_at, locked_until) VALUES ($1, 5, $2, $3)""",
             [
                 (
                     digest_of(normalise(f"locked{number}@example.com")),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.accounts.addresses import normalise
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.errors import AttemptInProgress
 from keyshop.accounts.lockout.failures import (
@@ -19,10 +20,11 @@ from keyshop.accounts.lockout.failures import (
     forget_failures,
 )
 from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
-from keyshop.accounts.lockout.models import FailureCounter, Lock
+from keyshop.accounts.lockout.models import FailureCounter, FailureSummary
+from keyshop.accounts.lockout.rules import MAX_LOCK, lock_duration
+from keyshop.accounts.models import SignInResult
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
-from keyshop.accounts.rules import MAX_LOCK, SIGN_INS_PER_ADDRESS, lock_duration
-from keyshop.accounts.services import AccountServices, SignInResult
+from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from tests.factories.cached_shop import until
@@ -94,7 +96,9 @@ class TestLock:
             await enter(db, parts, now=NOON + 59 * SECOND, address="192.0.2.8")
         await enter(db, parts, now=NOON + 60 * SECOND, address="192.0.2.8")
 
-    async def test_of_strangers_leaves_the_owner_in_who_was_there_before(self, db, parts) -> None:
+    async def test_of_unknown_clients_leaves_the_owner_in_who_was_there_before(
+        self, db, parts
+    ) -> None:
         await add_alice(db, parts)
         await enter(db, parts, address="2001:db8:a:b::1")
 
@@ -107,10 +111,12 @@ class TestLock:
         await enter(db, parts, address="2001:db8:a:b::2")
         with pytest.raises((WrongCredentials, TooMany)):
             await enter(db, parts, address="2001:db8:a:c::1")
-        # The owner's sign-in gives strangers nothing.
+        # The owner's sign-in gives unknown clients nothing.
         assert await locked_until(db, ALICE) == NOON + MINUTE
 
-    async def test_of_strangers_leaves_the_owner_in_who_registered_there(self, db, parts) -> None:
+    async def test_of_unknown_clients_leaves_the_owner_in_who_registered_there(
+        self, db, parts
+    ) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 5)
 
@@ -241,9 +247,9 @@ class CountingPool(PasswordPool):
         super().__init__(cost=4)
         self.compared = 0
 
-    async def verify(self, password: str, hashed: str | None, *, limit_key: str = "") -> bool:
+    async def verify(self, password: str, hashed: str | None, *, client: str = "") -> bool:
         self.compared += hashed is not None
-        return await super().verify(password, hashed, limit_key=limit_key)
+        return await super().verify(password, hashed, client=client)
 
 
 class TestGuessing:
@@ -314,7 +320,7 @@ class TestGuessing:
         busy.close()
         async with db.read() as reader:
             lock = await find_lock(reader, normalise(ALICE))
-        assert lock == Lock(failures=4, locked_until=None)
+        assert lock == FailureSummary(failures=4, locked_until=None)
         await enter(db, parts)
 
     async def test_that_meets_a_fault_locks_nothing(self, db, parts) -> None:
@@ -361,13 +367,16 @@ class TestGuessing:
     ) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
-        attempt = PasswordAttempt(
-            client_info=caller(),
-            counter=FailureCounter(digest_of(normalise(ALICE))),
-            limit=SIGN_INS_PER_ADDRESS,
-            limit_key=ALICE,
-        )
-        crashed = attempt_under_lockout(db, attempt, now=NOON)
+
+        async def describe() -> PasswordAttempt:
+            return PasswordAttempt(
+                client_info=caller(),
+                counter=FailureCounter(digest_of(normalise(ALICE))),
+                limit=SIGN_INS_PER_ADDRESS,
+                limit_key=ALICE,
+            )
+
+        crashed = attempt_under_lockout(db, caller(), describe, now=NOON)
         await crashed.__aenter__()
 
         with pytest.raises(AttemptInProgress):

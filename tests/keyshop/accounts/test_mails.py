@@ -158,7 +158,7 @@ class TestMail:
         await add_alice(db, parts)
         [(_, job)] = await jobs(db)
         values = (await last_mail(db, parts)).values
-        stranger = EmailTokenKeys(Secret("s" * 32))
+        other_keys = EmailTokenKeys(Secret("s" * 32))
 
         assert parts.email_token_keys.is_code(job["proof_id"], values["code"])
-        assert stranger.link_token(Purpose.VERIFY_EMAIL, job["proof_id"]) not in values["link"]
+        assert other_keys.link_token(Purpose.VERIFY_EMAIL, job["proof_id"]) not in values["link"]

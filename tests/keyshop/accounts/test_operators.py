@@ -11,6 +11,7 @@ import pytest
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.create_user import create_user
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.edit_profile import edit_profile
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import AccountInvalid, EmailTaken, UserNotFound, WrongCredentials
@@ -20,7 +21,6 @@ from keyshop.accounts.queries import find_account, find_account_by_id, list_sign
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.revoke_sessions import revoke_sessions
 from keyshop.accounts.send_verification import send_verification
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.queries import list_families
 from keyshop.accounts.set_role import set_role
 from keyshop.accounts.unlock_user import unlock_user

@@ -142,9 +142,7 @@ class TestQueue:
     async def test_that_is_full_refuses_at_once_and_serves_those_in_it(self):
         pool = PasswordPool(threads=2, queue=10, cost=MIDDLING)
 
-        asked = [
-            asyncio.create_task(pool.hash(f"Password {n}", limit_key=f"{n}")) for n in range(30)
-        ]
+        asked = [asyncio.create_task(pool.hash(f"Password {n}", client=f"{n}")) for n in range(30)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
 
         assert sum(isinstance(answer, str) for answer in answers) == 12
@@ -155,7 +153,7 @@ class TestQueue:
     async def test_refuses_dummies_as_well(self):
         pool = PasswordPool(threads=1, queue=2, cost=MIDDLING)
         await pool.verify("", None)
-        waiting = [asyncio.create_task(pool.verify("", None, limit_key=f"{n}")) for n in range(3)]
+        waiting = [asyncio.create_task(pool.verify("", None, client=f"{n}")) for n in range(3)]
         await asyncio.sleep(0)
 
         with pytest.raises(PasswordsBusy):
@@ -167,7 +165,7 @@ class TestQueue:
 
     async def test_has_room_again_after_those_who_gave_up(self):
         pool = PasswordPool(threads=1, queue=3, cost=MIDDLING)
-        waiting = [asyncio.create_task(pool.hash("x", limit_key=f"{n}")) for n in range(4)]
+        waiting = [asyncio.create_task(pool.hash("x", client=f"{n}")) for n in range(4)]
         await asyncio.sleep(0)
         for task in waiting:
             task.cancel()
@@ -175,7 +173,7 @@ class TestQueue:
 
         async with asyncio.timeout(10):
             # The thread finishes its password; those that only waited leave at once.
-            assert await asyncio.gather(*(pool.hash("y", limit_key=f"{n}") for n in range(4, 7)))
+            assert await asyncio.gather(*(pool.hash("y", client=f"{n}") for n in range(4, 7)))
         pool.close()
 
 
@@ -183,27 +181,25 @@ class TestClient:
     async def test_with_fifty_attempts_at_once_is_served(self):
         pool = PasswordPool(threads=1, cost=CHEAP)
 
-        assert (
-            len(await asyncio.gather(*(pool.hash("x", limit_key="one") for _ in range(50)))) == 50
-        )
+        assert len(await asyncio.gather(*(pool.hash("x", client="one") for _ in range(50)))) == 50
         pool.close()
 
     async def test_fills_a_quarter_of_the_queue_and_leaves_the_rest_to_others(self):
         pool = PasswordPool(threads=1, cost=MIDDLING)
         await pool.verify("", None)
 
-        greedy = [asyncio.create_task(pool.hash("x", limit_key="greedy")) for _ in range(140)]
+        greedy = [asyncio.create_task(pool.hash("x", client="greedy")) for _ in range(140)]
         await asyncio.sleep(0)
         with pytest.raises(TooManyPasswords) as refused:
-            await pool.dummy_verify(limit_key="greedy")
-        assert not await pool.verify("x", None, limit_key="other")
+            await pool.dummy_verify(client="greedy")
+        assert not await pool.verify("x", None, client="other")
         answers = await asyncio.gather(*greedy, return_exceptions=True)
 
         assert sum(isinstance(answer, str) for answer in answers) == 65
         assert sum(isinstance(answer, TooManyPasswords) for answer in answers) == 75
         assert 0 < refused.value.retry_after <= 10
         # And has room again.
-        assert await pool.hash("x", limit_key="greedy")
+        assert await pool.hash("x", client="greedy")
         pool.close()
 
 

@@ -1,4 +1,4 @@
-"""A new password, for a customer who knows the present one or who receives a reset mail."""
+"""A new password, for a customer who knows the current one or who receives a reset mail."""
 
 import asyncio
 from contextlib import suppress
@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from keyshop.accounts.change_password import PasswordPair, change_password
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.email_tokens.tokens import EmailTokenKeys
 from keyshop.accounts.errors import (
     AccountInvalid,
@@ -17,12 +18,11 @@ from keyshop.accounts.errors import (
     WrongCredentials,
 )
 from keyshop.accounts.lockout.errors import Locked
-from keyshop.accounts.models import Role, SignedIn
+from keyshop.accounts.models import Role, SignedIn, SignInResult
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.send_verification import send_verification
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.secrets import Secret
@@ -159,7 +159,7 @@ class TestChange:
         with pytest.raises(TooMany):
             await change(db, parts, device, current="wrong")
 
-    async def test_is_open_to_the_owner_whatever_strangers_try_at_the_door(self, db, parts) -> None:
+    async def test_is_open_to_the_owner_whatever_unknown_clients_try(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         for number in range(40):
             with pytest.raises((WrongCredentials, TooMany)):
@@ -271,7 +271,7 @@ class TestAskingForAReset:
 
         assert 0 < refused.value.retry_after <= 3600
 
-    async def test_brings_one_mail_an_hour_when_a_stranger_asks(self, db, parts) -> None:
+    async def test_brings_one_mail_an_hour_when_an_unknown_client_asks(self, db, parts) -> None:
         await add_alice(db, parts)
         sent = 0
         for quarter in range(24 * 4):

@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from keyshop.accounts.check_access import check_access
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import AccountInvalid, EmailTaken
-from keyshop.accounts.models import Role
+from keyshop.accounts.models import Role, SignInResult
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
 from keyshop.accounts.register import register
 from keyshop.accounts.rules import REGISTRATIONS_PER_CLIENT
-from keyshop.accounts.services import AccountServices, SignInResult
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database, in_transaction
@@ -54,9 +54,9 @@ class WatchedPool(PasswordPool):
         super().__init__(cost=4)
         self.seen: list[bool] = []
 
-    async def hash(self, password: str, *, limit_key: str = "") -> str:
+    async def hash(self, password: str, *, client: str = "") -> str:
         self.seen.append(in_transaction())
-        return await super().hash(password, limit_key=limit_key)
+        return await super().hash(password, client=client)
 
 
 class TestRegistering:

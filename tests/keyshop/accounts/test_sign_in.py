@@ -1,4 +1,4 @@
-"""A customer signs in, and a stranger learns nothing."""
+"""A customer signs in, and an unknown client learns nothing."""
 
 import asyncio
 from contextvars import Context
@@ -10,17 +10,18 @@ from structlog.testing import capture_logs
 
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.check_access import check_access
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
 from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, SIGN_INS_PER_CLIENT
-from keyshop.accounts.services import AccountServices
 from keyshop.accounts.sessions.families import refresh
 from keyshop.accounts.sign_out import sign_out
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
+from keyshop.kit.limits import take
 from tests.factories.customers import (
     ALICE,
     HOME,
@@ -30,6 +31,7 @@ from tests.factories.customers import (
     SECOND,
     add_alice,
     ask,
+    caller,
     carts,
     count,
     enter,
@@ -40,6 +42,7 @@ from tests.factories.customers import (
     refused_inserts,
 )
 from tests.factories.sessions import add_user
+from tests.servers import connected
 from tests.shop import NOON, make_game
 
 LATER = NOON + timedelta(hours=1)
@@ -338,6 +341,19 @@ class TestTooManyAttempts:
         await enter(db, parts, now=NOON + SIGN_INS_PER_CLIENT.per)
         await enter(db, parts, address="192.0.2.8")
 
+    async def test_beyond_the_clients_limit_do_not_read_the_history(
+        self, db, parts, database_url
+    ) -> None:
+        await add_alice(db, parts)
+        for _ in range(SIGN_INS_PER_CLIENT.burst):
+            await take(db, SIGN_INS_PER_CLIENT, caller().address, now=NOON)
+
+        async with connected(database_url) as operator, operator.transaction():
+            await operator.execute("LOCK login_history IN ACCESS EXCLUSIVE MODE")
+            async with asyncio.timeout(10):
+                with pytest.raises(TooMany):
+                    await enter(db, parts)
+
     async def test_are_not_counted_when_the_password_was_not_verified(self, db, parts) -> None:
         await add_alice(db, parts)
         busy = PasswordPool(threads=1, queue=0, cost=14)
@@ -355,7 +371,7 @@ class TestTooManyAttempts:
     async def test_are_not_counted_when_too_many_of_one_client_wait(self, db, parts) -> None:
         await add_alice(db, parts)
         quarter = PasswordPool(threads=1, queue=8, cost=12)
-        waiting = [asyncio.create_task(quarter.hash("x", limit_key="192.0.2.7")) for _ in range(3)]
+        waiting = [asyncio.create_task(quarter.hash("x", client="192.0.2.7")) for _ in range(3)]
         await asyncio.sleep(0)
 
         for _ in range(31):

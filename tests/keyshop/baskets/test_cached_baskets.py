@@ -16,7 +16,7 @@ from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
-from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
+from keyshop.baskets.show_wishlist import show_user_wishlist, show_whether_wished, show_wishlist
 from keyshop.kit.cache.families import CacheKey, digest
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache, Load, Loaded
@@ -25,8 +25,8 @@ from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
 from tests.factories.baskets import (
     LIMITS,
+    NEW_VISITOR,
     NO_CACHE,
-    STRANGER,
     change_game,
     make_guest,
     make_user,
@@ -96,7 +96,7 @@ async def read_all(db: Database, cache: Cache, visitor: Visitor, game: str) -> l
         await show_cart(db, cache, visitor, now=NOON),
         await show_wishlist(db, cache, visitor, now=NOON),
         await show_user_wishlist(db, cache, visitor, now=NOON),
-        await is_wished(db, cache, visitor, game, now=NOON),
+        await show_whether_wished(db, cache, visitor, game, now=NOON),
     ]
 
 
@@ -214,7 +214,7 @@ class TestKeptBaskets:
         migration = await sign_in(shop.db, alice, guest)
 
         assert migration is not None
-        nothing = await shop.read_truth(STRANGER, game)
+        nothing = await shop.read_truth(NEW_VISITOR, game)
         assert await shop.read_all(guest, game) == nothing
         for visitor in (alice, Visitor(session_id=migration.remaining_session_id)):
             assert await shop.read_all(visitor, game) == await shop.read_truth(visitor, game)
@@ -228,7 +228,7 @@ class TestKeptBaskets:
         async with shop.db.transaction() as tx:
             await delete_expired_sessions(tx, now=NOON + timedelta(days=2))
 
-        assert await shop.read_all(guest, game) == await shop.read_truth(STRANGER, game)
+        assert await shop.read_all(guest, game) == await shop.read_truth(NEW_VISITOR, game)
 
     async def test_are_cached_no_longer_than_their_session(self, shop: Shop, game: str):
         alice, guest = await make_user(shop.db), await make_guest(shop.db)
@@ -265,7 +265,7 @@ class TestKeptBaskets:
         await put(shop.db, alice, game)
         await shop.warm(alice, game)
 
-        nothing = await shop.read_truth(STRANGER, game)
+        nothing = await shop.read_truth(NEW_VISITOR, game)
         for other in (bob, guest, Visitor(session_id=alice.user_id)):
             await shop.warm(other, game)
             assert await shop.read_all(other, game) == nothing

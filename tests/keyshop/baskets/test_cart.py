@@ -26,8 +26,8 @@ from keyshop.storefront.errors import GameNotFound
 from tests.factories.baskets import (
     BASKETS,
     LIMITS,
+    NEW_VISITOR,
     NO_CACHE,
-    STRANGER,
     cart_of,
     change_game,
     count_rows,
@@ -144,7 +144,7 @@ class TestCart:
         assert (await cart_of(db, alice))[games[0]] == 2
 
     async def test_of_a_visitor_without_basket_is_empty(self, db: Database, visitor: Visitor):
-        for empty in (visitor, STRANGER):
+        for empty in (visitor, NEW_VISITOR):
             cart = await data_of(show_cart(db, NO_CACHE, empty, now=NOON))
 
             assert cart == {"items": [], "total": 0}

@@ -15,13 +15,13 @@ from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
 from keyshop.baskets.show_cart import show_cart
-from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
+from keyshop.baskets.show_wishlist import show_user_wishlist, show_whether_wished, show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.factories.baskets import (
     LIMITS,
+    NEW_VISITOR,
     NO_CACHE,
-    STRANGER,
     cart_of,
     count_rows,
     make_guest,
@@ -65,12 +65,12 @@ MALFORMED = [
 ]
 
 
-async def strangers(db: Database) -> list[Visitor]:
+async def visitors_without_session(db: Database) -> list[Visitor]:
     """Return visitors whose cookies name no live session."""
     alice = await make_user(db)
     expired = await make_guest(db, life=-MOMENT)
     return [
-        STRANGER,
+        NEW_VISITOR,
         expired,
         # Another user's id, and an id that was never given out.
         Visitor(session_id=alice.user_id),
@@ -83,13 +83,15 @@ class TestRead:
     async def test_writes_nothing_for_any_visitor(self, db: Database, games: list[str]):
         guest, alice = await make_guest(db), await make_user(db)
         await put(db, guest, games[0])
-        visitors = [guest, alice, *await strangers(db)]
+        visitors = [guest, alice, *await visitors_without_session(db)]
         before = await count_rows(db)
 
         for visitor in visitors:
             for show in (show_cart, show_wishlist, show_user_wishlist):
                 await show(db, NO_CACHE, visitor, now=NOON + timedelta(hours=1))
-            await is_wished(db, NO_CACHE, visitor, games[0], now=NOON + timedelta(hours=1))
+            await show_whether_wished(
+                db, NO_CACHE, visitor, games[0], now=NOON + timedelta(hours=1)
+            )
 
         assert await count_rows(db) == before
 
@@ -98,7 +100,7 @@ class TestRead:
         await put(db, alice, *games)
         await wish(db, alice, *games)
 
-        for visitor in [Visitor(session_id=alice.user_id), *await strangers(db)]:
+        for visitor in [Visitor(session_id=alice.user_id), *await visitors_without_session(db)]:
             assert await cart_of(db, visitor) == {}
             assert await wishes_of(db, visitor) == []
 
@@ -116,7 +118,7 @@ class TestRead:
         guest = await make_guest(db)
         await put(db, guest, games[0])
 
-        empty = await show_cart(db, NO_CACHE, STRANGER, now=NOON)
+        empty = await show_cart(db, NO_CACHE, NEW_VISITOR, now=NOON)
         assert await show_cart(db, NO_CACHE, guest, now=NOON + DAY) != empty
         assert await show_cart(db, NO_CACHE, guest, now=NOON + DAY + MOMENT) == empty
 
@@ -126,7 +128,7 @@ class TestFirstWrite:
     async def test_gives_a_visitor_without_live_session_a_new_one(
         self, db: Database, games: list[str], write: Write
     ):
-        for visitor in await strangers(db):
+        for visitor in await visitors_without_session(db):
             session_id = await write(db, visitor, games[0])
 
             assert session_id is not None
@@ -152,7 +154,7 @@ class TestFirstWrite:
             assert after[table] == before[table]
 
     async def test_makes_no_user(self, db: Database, games: list[str]):
-        await add_to_cart(db, STRANGER, games[0], 1, limits=LIMITS, now=NOON)
+        await add_to_cart(db, NEW_VISITOR, games[0], 1, limits=LIMITS, now=NOON)
 
         assert await count_rows(db) == {
             "users": 0,
@@ -206,7 +208,7 @@ class TestLaterWrite:
 class TestRemoval:
     @pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS.keys())
     async def test_makes_no_session(self, db: Database, games: list[str], remove: Write):
-        visitors = await strangers(db)
+        visitors = await visitors_without_session(db)
         before = await count_rows(db)
 
         for visitor in visitors:

@@ -22,7 +22,7 @@ from keyshop.kit.errors import ShopError
 from tests.factories.baskets import (
     BASKETS,
     LIMITS,
-    STRANGER,
+    NEW_VISITOR,
     cart_of,
     count_rows,
     make_guest,
@@ -87,7 +87,7 @@ class TestParallelAdditions:
     async def test_of_a_guest_without_a_session_make_one_each(self, db: Database, games: list[str]):
         # None of them sees another; the browser keeps the last cookie.
         cookies = await asyncio.gather(
-            *(add_to_cart(db, STRANGER, games[0], 1, limits=LIMITS, now=NOON) for _ in range(20))
+            *(add_to_cart(db, NEW_VISITOR, games[0], 1, limits=LIMITS, now=NOON) for _ in range(20))
         )
 
         assert len(set(cookies)) == (await count_rows(db))["sessions"] == 20

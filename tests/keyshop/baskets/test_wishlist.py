@@ -9,14 +9,14 @@ from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.errors import AccountGone, BasketFull
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.settings import BasketLimits
-from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
+from keyshop.baskets.show_wishlist import show_user_wishlist, show_whether_wished, show_wishlist
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.storefront.errors import GameNotFound
 from tests.factories.baskets import (
     LIMITS,
+    NEW_VISITOR,
     NO_CACHE,
-    STRANGER,
     change_game,
     count_rows,
     data_of,
@@ -89,7 +89,7 @@ class TestWishlist:
         assert await wishes_of(db, visitor) == games[:0:-1]
 
     async def test_of_a_visitor_without_basket_is_empty(self, db: Database, visitor: Visitor):
-        for empty in (visitor, STRANGER):
+        for empty in (visitor, NEW_VISITOR):
             assert await data_of(show_wishlist(db, NO_CACHE, empty, now=NOON)) == {"items": []}
             assert await data_of(show_user_wishlist(db, NO_CACHE, empty, now=NOON)) == []
 
@@ -101,7 +101,7 @@ class TestIsWished:
         await wish(db, visitor, games[0])
 
         for game, expected in ((games[0], True), (games[1], False), ("\0", False)):
-            answer = await data_of(is_wished(db, NO_CACHE, visitor, game, now=NOON))
+            answer = await data_of(show_whether_wished(db, NO_CACHE, visitor, game, now=NOON))
             assert answer == {"inWishlist": expected}
 
 

@@ -14,6 +14,7 @@ from keyshop.schema.errors import (
     MigrationFailed,
     NewerDatabase,
     ServerRefused,
+    StatementCancelled,
     UnreleasedDatabase,
 )
 from keyshop.schema.migrate import status, upgrade
@@ -63,6 +64,15 @@ _TERMINATE_WAITING = """
     WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 
+
+_SLOW_DDL = """
+    CREATE FUNCTION public.sleep() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_sleep(60);
+    END $$;
+    CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE TABLE')
+    EXECUTE FUNCTION public.sleep();
+"""
 
 _IS_A_LOCK_AWAITED: Final = """
     SELECT EXISTS (
@@ -274,6 +284,14 @@ class TestRefusedRevision:
             await asyncio.to_thread(upgrade, empty_database)
         assert await everything(empty_database) == before
 
+    async def test_fails_when_a_statement_exceeds_its_timeout(self, empty_database: str) -> None:
+        name = urlsplit(empty_database).path[1:]
+        await run(empty_database, _SLOW_DDL)
+        await run(empty_database, f"ALTER DATABASE \"{name}\" SET statement_timeout = '1s'")
+        with pytest.raises(MigrationFailed, match=r"0001_prisma_tables.*statement timeout"):
+            await asyncio.to_thread(upgrade, empty_database)
+        assert (await asyncio.to_thread(status, empty_database)).state == "empty"
+
     async def test_fails_when_a_lock_stays_held(self, empty_database: str) -> None:
         busy = await asyncpg.connect(empty_database)
         try:
@@ -287,6 +305,15 @@ class TestRefusedRevision:
 
 
 class TestServer:
+    async def test_that_cancels_a_statement_is_reported(self, empty_database: str) -> None:
+        async def sleep() -> None:
+            async with connected(empty_database) as connection:
+                await connection.execute("SET statement_timeout = '50ms'")
+                await connection.execute("SELECT pg_sleep(60)")
+
+        with pytest.raises(StatementCancelled, match=r"statement timeout\. Set a longer"):
+            await sleep()
+
     async def test_that_disconnects_during_an_upgrade_is_reported(
         self, empty_database: str
     ) -> None:

@@ -10,9 +10,8 @@ import pytest_asyncio
 
 from keyshop import cache_keys
 from keyshop.accounts.check_access import check_access
-from keyshop.accounts.models import ClientInfo, Registration
+from keyshop.accounts.models import ClientInfo, Registration, SignInResult
 from keyshop.accounts.register import register
-from keyshop.accounts.services import SignInResult
 from keyshop.accounts.show_profile import show_profile
 from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.change_wishlist import add_wish

@@ -1,9 +1,9 @@
 """
 Counters of wrong passwords for an address, whether or not it has an account.
 
-All strangers share one counter, wherever they come from. A client from which the account was signed
-in to before has a counter of its own: strangers cannot lock the owner out there, and no client gets
-more guesses from it.
+All unknown clients share one counter. A client from which the account was signed in to before has a
+counter of its own: unknown clients cannot lock the owner out there, and no client gets more guesses
+from it.
 """
 
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from keyshop.accounts.addresses import (
     spellings,
 )
 from keyshop.accounts.lockout import queries
-from keyshop.accounts.lockout.models import FailureCounter, Lock
+from keyshop.accounts.lockout.models import FailureCounter, FailureSummary
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import KNOWN_CLIENT_TTL, SIGN_INS_PER_ADDRESS, client_key
 from keyshop.kit.database.transaction import Reader, Transaction
@@ -34,15 +34,15 @@ def digest_of(email: NormalAddress) -> str:
     return _digest(counted_as(email))
 
 
-async def find_counter(
+async def choose_counter(
     reader: Reader, written: str, client_info: ClientInfo, *, now: datetime
 ) -> FailureCounter:
-    """Return the counter of this client for an address: its own, or that of all strangers."""
-    address, client = digest_of(parse_sign_in_email(written)), client_key(client_info.address)
+    """Return the counter of this client for an address: its own, or that of all unknown clients."""
+    email_digest, client = digest_of(parse_sign_in_email(written)), client_key(client_info.address)
     known = await queries.list_clients(reader, spellings(written), since=now - KNOWN_CLIENT_TTL)
     if client in map(client_key, known):
-        return FailureCounter(address, _digest_of_client(client))
-    return FailureCounter(address)
+        return FailureCounter(email_digest, _digest_of_client(client))
+    return FailureCounter(email_digest)
 
 
 def device_counter(email: NormalAddress, family_id: str) -> FailureCounter:
@@ -50,18 +50,18 @@ def device_counter(email: NormalAddress, family_id: str) -> FailureCounter:
     return FailureCounter(digest_of(email), _digest(f"device {family_id}"))
 
 
-def address_limit_key(email: str, counter_client: str) -> str:
+def address_limit_key(email: str, client_digest: str) -> str:
     """
-    Return the key of SIGN_INS_PER_ADDRESS for a counter's client, or for all strangers.
+    Return the key of SIGN_INS_PER_ADDRESS for a counter's client, or for all unknown clients.
 
-    Strangers could use up a limit that the owner shares. Both limits are of one size, or a person on
-    a customer's network would see who has signed in there.
+    Unknown clients could use up a limit that the owner shares. Both limits are of one size, or a
+    person on a customer's network would see who has signed in there.
     """
-    return f"{email} {counter_client}" if counter_client else email
+    return f"{email} {client_digest}" if client_digest else email
 
 
-async def find_lock(reader: Reader, email: NormalAddress) -> Lock | None:
-    """Return the most consecutive failures and the latest lock of all counters; None: no failures."""
+async def find_lock(reader: Reader, email: NormalAddress) -> FailureSummary | None:
+    """Return a summary of all counters of an address; None: there are no failures."""
     return await queries.find_failures(reader, _digests_of(email))
 
 
@@ -72,9 +72,9 @@ async def reset_counter(tx: Transaction, counter: FailureCounter) -> None:
 
 async def forget_failures(tx: Transaction, email: NormalAddress) -> bool:
     """Unlock the address for all clients; False: there were no failures."""
-    # A full limit would still keep the owner out of an address that strangers have locked.
+    # A full limit would still keep the owner out of an address that unknown clients have locked.
     known = await queries.list_clients(tx, [email], since=_EVER)
-    clients = {"", *(_digest_of_client(client_key(address)) for address in known)}
+    clients = {"", *(_digest_of_client(client_key(ip_address)) for ip_address in known)}
     for name, client in product(_names(email), clients):
         await delete_limits(tx, address_limit_key(name, client), SIGN_INS_PER_ADDRESS)
     return await queries.delete_failures(tx, _digests_of(email))

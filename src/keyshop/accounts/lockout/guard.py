@@ -12,15 +12,10 @@ from keyshop.accounts.jobs import MailLockNotice
 from keyshop.accounts.lockout import queries
 from keyshop.accounts.lockout.errors import AttemptInProgress, Locked
 from keyshop.accounts.lockout.models import FailureCounter, LockoutState
+from keyshop.accounts.lockout.rules import FAILURE_TTL, MAX_FAILURES, lock_duration
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
-from keyshop.accounts.rules import (
-    FAILURE_TTL,
-    MAX_FAILURES,
-    SIGN_INS_PER_CLIENT,
-    client_key,
-    lock_duration,
-)
+from keyshop.accounts.rules import SIGN_INS_PER_CLIENT, client_key
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -31,7 +26,7 @@ from keyshop.kit.limits import Limit, refund, take
 # `_LOCKS[n - 1]` follows the nth failure; the last one is the longest.
 _LOCKS: Final = [lock_duration(failures) for failures in range(1, MAX_FAILURES + 5)]
 
-_MAX_ATTEMPT: Final = timedelta(seconds=30)
+_RESERVATION_TTL: Final = timedelta(seconds=30)
 """A reservation that is older belongs to a process that has crashed."""
 
 CountFailure: TypeAlias = Callable[[str | None], Awaitable[None]]
@@ -49,8 +44,8 @@ class PasswordAttempt(Struct, frozen=True, kw_only=True):
     """Taken besides the client's; a right password gets it back."""
 
     limit_key: str
-    hide_lock_in: PasswordPool | None = None
-    """Where a locked attempt waits as long as for a wrong password; None: a lock may be seen."""
+    delay_pool: PasswordPool | None = None
+    """The pool whose delay a locked attempt imitates; None: the caller may see the lock."""
 
     @property
     def client(self) -> str:
@@ -60,25 +55,32 @@ class PasswordAttempt(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def attempt_under_lockout(
-    db: Database, attempt: PasswordAttempt, *, now: datetime
-) -> AsyncIterator[CountFailure]:
+    db: Database,
+    client_info: ClientInfo,
+    describe: Callable[[], Awaitable[PasswordAttempt]],
+    *,
+    now: datetime,
+) -> AsyncIterator[tuple[PasswordAttempt, CountFailure]]:
     """
     Let the block verify a password, unless a limit or a lock refuses it.
 
-    The block gets a function, which it calls when the password is wrong. When the next failure locks,
-    it is reserved before the block runs; otherwise parallel attempts would all be verified. When the
-    block ends without a failure, in whatever way, the reservation is released.
+    The block gets the attempt and a function, which it calls when the password is wrong. When the
+    next failure locks, it is reserved before the block runs; otherwise parallel attempts would all
+    be verified. When the block ends without a failure, in whatever way, the reservation is released.
+
+    `describe` may need an expensive read, so it is called once the client's limit is taken.
 
     Raises:
         TooMany: a limit is reached.
         Locked: there were too many wrong passwords in a row.
         AttemptInProgress: another attempt has reserved the failure that locks.
     """
-    await take(db, SIGN_INS_PER_CLIENT, attempt.client, now=now)
+    await take(db, SIGN_INS_PER_CLIENT, client_key(client_info.address), now=now)
+    attempt = await describe()
     await take(db, attempt.limit, attempt.limit_key, now=now)
     try:
         async with _failure_reserved(db, attempt, now=now) as count_failure:
-            yield count_failure
+            yield attempt, count_failure
     except (PasswordsBusy, TooManyPasswords):
         # The password was not verified.
         await _refund(db, SIGN_INS_PER_CLIENT, attempt.client)
@@ -111,12 +113,12 @@ async def _failure_reserved(
 
 async def _reserve(db: Database, attempt: PasswordAttempt, *, now: datetime) -> int | None:
     """Return the number of the failure that was reserved; None: the next one does not lock."""
-    state = await _find_state(db, attempt.counter, now=now)
+    state = await _get_state(db, attempt.counter, now=now)
     if state.is_reserved:
         raise AttemptInProgress
     if state.locked_until is not None:
-        if attempt.hide_lock_in is not None:
-            await attempt.hide_lock_in.dummy_verify(limit_key=attempt.client)
+        if attempt.delay_pool is not None:
+            await attempt.delay_pool.dummy_verify(client=attempt.client)
         raise Locked(seconds=(state.locked_until - now).total_seconds())
     if not state.locks_next:
         return None
@@ -127,14 +129,14 @@ async def _reserve(db: Database, attempt: PasswordAttempt, *, now: datetime) -> 
     return reserved
 
 
-async def _find_state(db: Database, counter: FailureCounter, *, now: datetime) -> LockoutState:
+async def _get_state(db: Database, counter: FailureCounter, *, now: datetime) -> LockoutState:
     async with db.read() as reader:
-        return await queries.find_lockout_state(
+        return await queries.get_lockout_state(
             reader,
             counter,
-            harmless=MAX_FAILURES - 1,
-            since=now - FAILURE_TTL,
-            reserved_since=now - _MAX_ATTEMPT,
+            failures_without_lock=MAX_FAILURES - 1,
+            failures_since=now - FAILURE_TTL,
+            reservations_since=now - _RESERVATION_TTL,
             now=now,
         )
 
@@ -171,7 +173,7 @@ async def _record(
         user_id=user_id,
         client_info=attempt.client_info,
         locks=_LOCKS,
-        since=now - FAILURE_TTL,
+        failures_since=now - FAILURE_TTL,
         now=now,
     )
 

@@ -6,10 +6,10 @@ from msgspec import Struct
 
 
 class FailureCounter(Struct, frozen=True):
-    """The key of wrong passwords that are counted together; both parts are digests."""
+    """The key of wrong passwords that are counted together."""
 
-    address: str
-    client: str = ""
+    email_digest: str
+    client_digest: str = ""
     """Empty: the counter of all clients that have none of their own."""
 
 
@@ -26,8 +26,8 @@ class LockoutState(Struct, frozen=True, kw_only=True):
     """The next wrong password locks."""
 
 
-class Lock(Struct, frozen=True):
-    """Consecutive wrong passwords."""
+class FailureSummary(Struct, frozen=True):
+    """The most consecutive failures and the latest lock of an address's counters."""
 
     failures: int
     locked_until: datetime | None

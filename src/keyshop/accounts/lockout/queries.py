@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keyshop.accounts.columns import NOT_ERASED
-from keyshop.accounts.lockout.models import FailureCounter, Lock, LockoutState
+from keyshop.accounts.lockout.models import FailureCounter, FailureSummary, LockoutState
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import to_storable
 from keyshop.kit.database.codecs import row
@@ -15,8 +15,8 @@ from keyshop.kit.ids import new_id
 
 # Of the newest rows only: a history may be of any length.
 _CLIENTS: Final = """
-    SELECT newest.address FROM users AS u CROSS JOIN LATERAL (
-        SELECT "ipAddress" AS address FROM login_history
+    SELECT newest.ip_address FROM users AS u CROSS JOIN LATERAL (
+        SELECT "ipAddress" AS ip_address FROM login_history
         WHERE "userId" = u.id AND success AND "ipAddress" IS NOT NULL AND "createdAt" >= $2
         ORDER BY "createdAt" DESC LIMIT 100
     ) AS newest
@@ -27,7 +27,7 @@ _FIND_STATE: Final = """
     SELECT max(locked_until) FILTER (WHERE locked_until > $3) AS locked_until,
         coalesce(bool_or(is_reserved AND locked_until > $3 AND last_failed_at > $6), false) AS is_reserved,
         coalesce(bool_or(failures >= $4 AND last_failed_at >= $5), false) AS locks_next
-    FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2
+    FROM keyshop.sign_in_failures WHERE email_digest = $1 AND client_digest = $2
 """
 
 # Of several attempts at once, one finds the counter unlocked; the others see what that one has set.
@@ -36,19 +36,21 @@ _RESERVE: Final = """
         locked_until =
             $3::timestamp + ($4::interval[])[least(failures + 1, cardinality($4::interval[]))],
         is_reserved = true
-    WHERE address = $1 AND client = $2 AND (locked_until IS NULL OR locked_until <= $3::timestamp)
+    WHERE email_digest = $1 AND client_digest = $2
+    AND (locked_until IS NULL OR locked_until <= $3::timestamp)
     RETURNING failures
 """
 
 _RELEASE: Final = """
     UPDATE keyshop.sign_in_failures
     SET failures = failures - 1, locked_until = NULL, is_reserved = false
-    WHERE address = $1 AND client = $2 AND failures = $3 AND is_reserved
+    WHERE email_digest = $1 AND client_digest = $2 AND failures = $3 AND is_reserved
 """
 
 _CONFIRM_RESERVED: Final = f"""
     WITH confirmed AS (
-        UPDATE keyshop.sign_in_failures SET is_reserved = false WHERE address = $1 AND client = $2
+        UPDATE keyshop.sign_in_failures SET is_reserved = false
+        WHERE email_digest = $1 AND client_digest = $2
     )
     INSERT INTO login_history (id, "userId", "ipAddress", "userAgent", success, "createdAt")
     SELECT $3, id, $4, $5, false, $6::timestamp FROM users
@@ -60,9 +62,10 @@ _CONFIRM_RESERVED: Final = f"""
 # $4[n] is how long the nth failure locks.
 _RECORD_FAILURE: Final = f"""
     WITH failed AS (
-        INSERT INTO keyshop.sign_in_failures AS f (address, client, failures, last_failed_at)
+        INSERT INTO keyshop.sign_in_failures AS f
+            (email_digest, client_digest, failures, last_failed_at)
         VALUES ($1, $2, 1, $3::timestamp)
-        ON CONFLICT (address, client) DO UPDATE SET
+        ON CONFLICT (email_digest, client_digest) DO UPDATE SET
             failures = CASE WHEN f.last_failed_at < $5 THEN 1 ELSE f.failures + 1 END,
             last_failed_at = $3::timestamp,
             locked_until = CASE WHEN f.last_failed_at >= $5 THEN
@@ -82,7 +85,7 @@ _RECORD_FAILURE: Final = f"""
 
 _CLAIM_NOTICE: Final = """
     UPDATE keyshop.sign_in_failures SET is_notified = true
-    WHERE address = $1 AND client = $2 AND NOT is_notified RETURNING true
+    WHERE email_digest = $1 AND client_digest = $2 AND NOT is_notified RETURNING true
 """
 
 _RECORD_SIGN_IN: Final = """
@@ -92,45 +95,53 @@ _RECORD_SIGN_IN: Final = """
 
 _FIND_LOCK: Final = """
     SELECT max(failures) AS failures, max(locked_until) AS locked_until
-    FROM keyshop.sign_in_failures WHERE address = ANY($1) HAVING count(*) > 0
+    FROM keyshop.sign_in_failures WHERE email_digest = ANY($1) HAVING count(*) > 0
 """
 
-_DELETE_COUNTER: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = $1 AND client = $2"
+_DELETE_COUNTER: Final = """
+    DELETE FROM keyshop.sign_in_failures WHERE email_digest = $1 AND client_digest = $2
+"""
 
-_DELETE_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE address = ANY($1)"
+_DELETE_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE email_digest = ANY($1)"
 
 _DELETE_OLD_FAILURES: Final = """
     WITH old AS MATERIALIZED (
-        SELECT address, client FROM keyshop.sign_in_failures WHERE last_failed_at < $1
+        SELECT email_digest, client_digest FROM keyshop.sign_in_failures WHERE last_failed_at < $1
         ORDER BY last_failed_at LIMIT $2 FOR UPDATE SKIP LOCKED
     )
     DELETE FROM keyshop.sign_in_failures AS f USING old
-    WHERE f.address = old.address AND f.client = old.client
+    WHERE f.email_digest = old.email_digest AND f.client_digest = old.client_digest
 """
 
 
 async def list_clients(reader: Reader, emails: Sequence[str], *, since: datetime) -> set[str]:
     """Return the network addresses of sign-ins to any of these accounts since then."""
-    return {record["address"] for record in await reader.fetch(_CLIENTS, emails, since)}
+    return {record["ip_address"] for record in await reader.fetch(_CLIENTS, emails, since)}
 
 
-async def find_lockout_state(
+async def get_lockout_state(
     reader: Reader,
     counter: FailureCounter,
     *,
-    harmless: int,
-    since: datetime,
-    reserved_since: datetime,
+    failures_without_lock: int,
+    failures_since: datetime,
+    reservations_since: datetime,
     now: datetime,
 ) -> LockoutState:
     """
     Return whether the counter has locked, and whether the next failure locks.
 
-    `harmless` is how many consecutive failures lock nothing; failures before `since` are over. A
-    reservation before `reserved_since` was left by an attempt that has crashed.
+    So many consecutive `failures_without_lock` lock nothing. Failures before `failures_since` no
+    longer count. A reservation before `reservations_since` was left by an attempt that has crashed.
     """
     (record,) = await reader.fetch(
-        _FIND_STATE, counter.address, counter.client, now, harmless, since, reserved_since
+        _FIND_STATE,
+        counter.email_digest,
+        counter.client_digest,
+        now,
+        failures_without_lock,
+        failures_since,
+        reservations_since,
     )
     return row(LockoutState, record)
 
@@ -142,22 +153,22 @@ async def record_failure(
     user_id: str | None,
     client_info: ClientInfo,
     locks: Sequence[timedelta | None],
-    since: datetime,
+    failures_since: datetime,
     now: datetime,
 ) -> int | None:
     """
     Count a wrong password and return the number of this failure; None: the counter is locked.
 
-    `locks[n - 1]` is how long the nth failure locks. Failures before `since` are over. An attempt
-    that counts enters the history of the user, if there is one.
+    `locks[n - 1]` is how long the nth failure locks. Failures before `failures_since` no longer
+    count. An attempt that counts enters the history of the user, if there is one.
     """
     failures: int | None = await tx.fetchval(
         _RECORD_FAILURE,
-        counter.address,
-        counter.client,
+        counter.email_digest,
+        counter.client_digest,
         now,
         locks,
-        since,
+        failures_since,
         new_id(),
         to_storable(client_info.address),
         to_storable(client_info.user_agent),
@@ -170,13 +181,15 @@ async def reserve_failure(
     tx: Transaction, counter: FailureCounter, *, locks: Sequence[timedelta | None], now: datetime
 ) -> int | None:
     """Count the failure that locks before the password is verified; None: already locked."""
-    failures: int | None = await tx.fetchval(_RESERVE, counter.address, counter.client, now, locks)
+    failures: int | None = await tx.fetchval(
+        _RESERVE, counter.email_digest, counter.client_digest, now, locks
+    )
     return failures
 
 
 async def release_failure(tx: Transaction, counter: FailureCounter, *, failures: int) -> None:
     """Take a reserved failure back, unless the counter has changed since."""
-    await tx.execute(_RELEASE, counter.address, counter.client, failures)
+    await tx.execute(_RELEASE, counter.email_digest, counter.client_digest, failures)
 
 
 async def confirm_reserved(
@@ -190,8 +203,8 @@ async def confirm_reserved(
     """Turn a reservation into a failure, which enters the history of the user, if there is one."""
     await tx.execute(
         _CONFIRM_RESERVED,
-        counter.address,
-        counter.client,
+        counter.email_digest,
+        counter.client_digest,
         new_id(),
         to_storable(client_info.address),
         to_storable(client_info.user_agent),
@@ -202,7 +215,7 @@ async def confirm_reserved(
 
 async def claim_notice(tx: Transaction, counter: FailureCounter) -> bool:
     """Record that the lock notice is sent; False: it was sent before."""
-    return bool(await tx.fetchval(_CLAIM_NOTICE, counter.address, counter.client))
+    return bool(await tx.fetchval(_CLAIM_NOTICE, counter.email_digest, counter.client_digest))
 
 
 async def record_sign_in(
@@ -214,19 +227,19 @@ async def record_sign_in(
     )
 
 
-async def find_failures(reader: Reader, addresses: Sequence[str]) -> Lock | None:
+async def find_failures(reader: Reader, email_digests: Sequence[str]) -> FailureSummary | None:
     """Return the most consecutive failures and the latest lock; None: there are no failures."""
-    record = await reader.fetchrow(_FIND_LOCK, addresses)
-    return None if record is None else row(Lock, record)
+    record = await reader.fetchrow(_FIND_LOCK, email_digests)
+    return None if record is None else row(FailureSummary, record)
 
 
 async def delete_counter(tx: Transaction, counter: FailureCounter) -> None:
-    await tx.execute(_DELETE_COUNTER, counter.address, counter.client)
+    await tx.execute(_DELETE_COUNTER, counter.email_digest, counter.client_digest)
 
 
-async def delete_failures(tx: Transaction, addresses: Sequence[str]) -> bool:
-    """Delete all counters of these address digests; False: there were none."""
-    return bool(await tx.execute(_DELETE_FAILURES, addresses))
+async def delete_failures(tx: Transaction, email_digests: Sequence[str]) -> bool:
+    """Delete all counters of these addresses; False: there were none."""
+    return bool(await tx.execute(_DELETE_FAILURES, email_digests))
 
 
 async def delete_old_failures(tx: Transaction, *, before: datetime, limit: int) -> int:

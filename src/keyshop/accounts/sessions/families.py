@@ -113,13 +113,13 @@ async def delete_expired_families(tx: Transaction, now: datetime) -> int:
 async def _exchange(
     tx: Transaction, tokens: Tokens, claims: Claims, *, now: datetime
 ) -> TokenPair | TokenRefused:
-    is_live = await queries.lock_family(tx, family_id=claims.fid, user_id=claims.user_id)
-    if is_live is None and not await queries.user_exists(tx, claims.user_id):
+    is_revoked = await queries.lock_family(tx, family_id=claims.fid, user_id=claims.user_id)
+    if is_revoked is None and not await queries.user_exists(tx, claims.user_id):
         return TokenRefused(NO_SUCH_USER)
-    if is_live is None:
+    if is_revoked is None:
         return TokenRefused(BAD_REFRESH_TOKEN)
     account = await queries.find_account_of_family(tx, claims.fid)
-    if not is_live or account is None:
+    if is_revoked or account is None:
         return TokenRefused(REVOKED_REFRESH_TOKEN)
     token = await queries.find_refresh_token(tx, token_id=claims.jti, family_id=claims.fid)
     successor = None

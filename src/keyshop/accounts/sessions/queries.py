@@ -44,7 +44,7 @@ _ADD_REFRESH: Final = """
 """
 
 _LOCK_FAMILY: Final = """
-    SELECT revoked_at IS NULL AS is_live FROM keyshop.token_families
+    SELECT revoked_at IS NOT NULL AS is_revoked FROM keyshop.token_families
     WHERE id = $1 AND user_id = $2 FOR UPDATE
 """
 
@@ -192,9 +192,9 @@ async def add_refresh_token(
 
 
 async def lock_family(tx: Transaction, *, family_id: str, user_id: str) -> bool | None:
-    """Lock the family and return whether it is live; None: there is none."""
-    is_live: bool | None = await tx.fetchval(_LOCK_FAMILY, family_id, user_id)
-    return is_live
+    """Lock the family and return whether it is revoked; None: there is no such family."""
+    is_revoked: bool | None = await tx.fetchval(_LOCK_FAMILY, family_id, user_id)
+    return is_revoked
 
 
 async def user_exists(reader: Reader, user_id: str) -> bool:

@@ -5,9 +5,16 @@ from typing import Final
 from litestar import MediaType, Response, Router, get, post
 from msgspec import UNSET, Struct, UnsetType
 
-from keyshop.accounts.models import Account, Credentials, Profile, Registration, Role, TokenPair
+from keyshop.accounts.models import (
+    Account,
+    Credentials,
+    Profile,
+    Registration,
+    Role,
+    SignInResult,
+    TokenPair,
+)
 from keyshop.accounts.register import register as register_account
-from keyshop.accounts.services import SignInResult
 from keyshop.accounts.sessions.families import refresh as refresh_tokens
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.sign_in import sign_in

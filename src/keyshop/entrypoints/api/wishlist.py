@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from keyshop.baskets.change_wishlist import add_wish, remove_wish
 from keyshop.baskets.models import Part, Visitor, Wish
-from keyshop.baskets.show_wishlist import is_wished, show_user_wishlist, show_wishlist
+from keyshop.baskets.show_wishlist import show_user_wishlist, show_whether_wished, show_wishlist
 from keyshop.entrypoints.api.migrate_baskets import MigrationBody, migrate_here
 from keyshop.entrypoints.api.parameters import GameId
 from keyshop.entrypoints.http.cookies import guest_cookies
@@ -97,7 +97,7 @@ async def check(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Json
     """Check whether a game is on the wishlist."""
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
-    return JsonBytes(await is_wished(shop.db, shop.cache, visitor, game_id, now=now))
+    return JsonBytes(await show_whether_wished(shop.db, shop.cache, visitor, game_id, now=now))
 
 
 @post(

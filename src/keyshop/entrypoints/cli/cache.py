@@ -6,7 +6,7 @@ from typing import Final
 import typer
 
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_record, print_table
-from keyshop.entrypoints.cli.session import read_settings, upgraded
+from keyshop.entrypoints.cli.session import read_settings, require_upgraded_database
 from keyshop.kit.cache.clear import clear_cache
 from keyshop.kit.cache.status import CacheStatus, read_status
 from keyshop.kit.multiprocess_metrics import SharedFolderCollector
@@ -22,7 +22,7 @@ _READS: Final = "keyshop_cache_reads_total"
 def status(as_json: AsJson = False) -> None:
     """Show whether the cache is trusted, and its hit rates."""
     settings = read_settings()
-    with open_servers(settings) as servers, upgraded():
+    with open_servers(settings) as servers, require_upgraded_database():
         found = asyncio.run(read_status(servers.database_url, servers.redis_url))
     reads = _count_reads(settings)
     if as_json:
@@ -36,7 +36,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def clear(as_json: AsJson = False) -> None:
     """Drop everything in the cache; safe at any time."""
-    with open_servers(read_settings()) as servers, upgraded():
+    with open_servers(read_settings()) as servers, require_upgraded_database():
         opened = asyncio.run(clear_cache(servers.database_url))
     if as_json:
         print_json({"cleared": True, "open": opened})

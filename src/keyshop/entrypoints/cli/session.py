@@ -3,8 +3,14 @@
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
-from asyncpg import InvalidSchemaNameError, UndefinedFunctionError, UndefinedTableError
+from asyncpg import (
+    InvalidSchemaNameError,
+    UndefinedColumnError,
+    UndefinedFunctionError,
+    UndefinedTableError,
+)
 
 from keyshop.assembly import Shop, open_database, open_shop
 from keyshop.kit.database.pool import Database
@@ -29,17 +35,26 @@ def read_settings(*, shows_progress: bool = False) -> Settings:
     return settings
 
 
+# An unreleased version's tables have other columns.
+_OUTDATED_SCHEMA: Final = (
+    InvalidSchemaNameError,
+    UndefinedColumnError,
+    UndefinedFunctionError,
+    UndefinedTableError,
+)
+
+
 @contextmanager
-def upgraded() -> Iterator[None]:
+def require_upgraded_database() -> Iterator[None]:
     """
-    Refuse a database that lacks this version's tables or functions.
+    Refuse a database that lacks this version's tables, columns or functions.
 
     Raises:
         Conflict: they are missing.
     """
     try:
         yield
-    except (UndefinedTableError, UndefinedFunctionError, InvalidSchemaNameError) as error:
+    except _OUTDATED_SCHEMA as error:
         raise Conflict(
             "The database lacks tables that this version needs; run `keyshop db upgrade` first."
         ) from error
@@ -48,7 +63,7 @@ def upgraded() -> Iterator[None]:
 @asynccontextmanager
 async def database() -> AsyncIterator[Database]:
     """Lend the shop's database; an embedded server runs for the length of the block."""
-    with database_server(read_settings()) as url, upgraded():
+    with database_server(read_settings()) as url, require_upgraded_database():
         async with open_database(url) as db:
             yield db
 
@@ -57,6 +72,6 @@ async def database() -> AsyncIterator[Database]:
 async def shop(*, shows_progress: bool = False) -> AsyncIterator[Shop]:
     """Lend the shop; embedded servers run for the length of the block."""
     settings = read_settings(shows_progress=shows_progress)
-    with open_servers(settings) as servers, upgraded():
+    with open_servers(settings) as servers, require_upgraded_database():
         async with open_shop(settings, servers) as parts:
             yield parts

@@ -16,6 +16,7 @@ from keyshop.accounts.export_user import export_user
 from keyshop.accounts.get_account import get_account
 from keyshop.accounts.models import Account, NewUser, Role
 from keyshop.accounts.revoke_sessions import revoke_sessions
+from keyshop.accounts.rules import check_password
 from keyshop.accounts.set_role import set_role
 from keyshop.accounts.show_user import UserReport, show_user
 from keyshop.accounts.unlock_user import unlock_user
@@ -37,7 +38,7 @@ EmailOrId = Annotated[
 
 _Result = TypeVar("_Result")
 
-_ATTEMPTS: Final = 3
+_MAX_ATTEMPTS: Final = 3
 
 
 @app.command()
@@ -55,6 +56,8 @@ def create(
     """Create an account. A generated password is printed once."""
     given = _read_password() if password_stdin else None
     password = given or generate_password()
+    # Before the shop is opened, which takes time and needs a database.
+    check_password(password)
     role = Role.ADMIN if admin else Role.USER
     account = run_fast(_create(NewUser(email=email, password=password, role=role)))
     if as_json:
@@ -192,7 +195,7 @@ async def _change(
 
     async with shop() as parts:
         # Again when it collides with what the account's owner does.
-        return await parts.db.run(find_and_change, attempts=_ATTEMPTS)
+        return await parts.db.run(find_and_change, attempts=_MAX_ATTEMPTS)
 
 
 def _read_password() -> str:

@@ -5,14 +5,13 @@ from typing import Final
 from litestar.datastructures import Cookie
 from litestar.types import HTTPScope
 
-from keyshop.baskets.rules import is_session_id
+from keyshop.baskets.rules import SESSION_LIFE, is_session_id
 from keyshop.entrypoints.http.dependencies import ApiShop
 from keyshop.entrypoints.http.headers import find_header, list_headers
 from keyshop.entrypoints.http.requests import ApiRequest
 
 _SESSION: Final = b"sessionId"
 _SESSION_HEADER: Final = b"x-session-id"
-_MAX_AGE: Final = 24 * 60 * 60  # seconds
 
 
 def find_session(scope: HTTPScope) -> str | None:
@@ -63,7 +62,7 @@ def session_cookie(session_id: str, *, secure: bool) -> Cookie:
     return Cookie(
         key=_SESSION.decode(),
         value=session_id,
-        max_age=_MAX_AGE,
+        max_age=int(SESSION_LIFE.total_seconds()),
         path="/",
         secure=secure,
         httponly=True,

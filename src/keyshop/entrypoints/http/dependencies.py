@@ -6,7 +6,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import Struct
 
-from keyshop.accounts.services import AccountServices
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.baskets.settings import BasketSettings
 from keyshop.entrypoints.http.client_address import TrustedProxies
 from keyshop.kit.cache.protocol import Cache

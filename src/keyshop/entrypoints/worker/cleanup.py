@@ -8,6 +8,7 @@ import structlog
 
 from keyshop.accounts.email_tokens.tokens import delete_expired_email_tokens
 from keyshop.accounts.lockout.failures import delete_old_failures
+from keyshop.accounts.lockout.rules import FAILURE_TTL
 from keyshop.accounts.sessions.families import delete_expired_families
 from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.entrypoints.worker.handlers import Handler, handler
@@ -24,7 +25,6 @@ _log = structlog.get_logger(__name__)
 
 # For a day, an expired token is still refused as expired and not as unknown.
 _EMAIL_TOKEN_RETENTION: Final = timedelta(days=1)
-_FAILURE_RETENTION: Final = timedelta(days=1)
 # Longer than a mail's job is retried, and than a dead job should wait for a person.
 _SENT_MAIL_RETENTION: Final = timedelta(days=30)
 
@@ -61,7 +61,7 @@ _CLEANUPS: Final[dict[str, _DeleteBatch]] = {
     "token_families": delete_expired_families,
     "rate_limits": delete_expired_limits,
     "email_tokens": lambda tx, now: delete_expired_email_tokens(tx, now - _EMAIL_TOKEN_RETENTION),
-    "failures": lambda tx, now: delete_old_failures(tx, now - _FAILURE_RETENTION),
+    "failures": lambda tx, now: delete_old_failures(tx, now - FAILURE_TTL),
     "sent_mails": lambda tx, now: delete_old_sent_mails(tx, now - _SENT_MAIL_RETENTION),
 }
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from keyshop.accounts.services import AccountServices
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mailer
 

@@ -97,10 +97,10 @@ CREATE INDEX rate_limits_arrives_at_idx ON keyshop.rate_limits (arrives_at);
 
 -- Consecutive wrong passwords, by digest of the e-mail address, whether or not an account has it.
 CREATE TABLE keyshop.sign_in_failures (
-    address TEXT NOT NULL,
+    email_digest TEXT NOT NULL,
     -- A digest of the client, if it has signed in before, or of the device on which the password is
     -- changed; empty for all other clients together.
-    client TEXT NOT NULL DEFAULT '',
+    client_digest TEXT NOT NULL DEFAULT '',
     failures INTEGER NOT NULL,
     last_failed_at TIMESTAMP(3) NOT NULL,
     locked_until TIMESTAMP(3),
@@ -108,7 +108,7 @@ CREATE TABLE keyshop.sign_in_failures (
     is_reserved BOOLEAN NOT NULL DEFAULT false,
     -- The owner of the account has been notified of the lock.
     is_notified BOOLEAN NOT NULL DEFAULT false,
-    CONSTRAINT sign_in_failures_pkey PRIMARY KEY (address, client)
+    CONSTRAINT sign_in_failures_pkey PRIMARY KEY (email_digest, client_digest)
 );
 CREATE INDEX sign_in_failures_last_failed_at_idx ON keyshop.sign_in_failures (last_failed_at);
 

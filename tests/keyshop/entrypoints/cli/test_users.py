@@ -98,6 +98,18 @@ class TestCreate:
         assert account.role is Role.ADMIN
         assert await is_password(account, _PASSWORD)
 
+    async def test_refuses_a_weak_password_before_the_database_is_needed(self, home: Path):
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "keyshop", "users", "create", _ALICE, "--password-stdin"],
+            input="weak\n", env=shop_environment(
+                home, DATABASE_URL="postgresql://127.0.0.1:1/none", CACHE_MODE="off"
+            ), cwd=home.parent, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+        assert done.returncode == 1
+        assert "password must be at least 8 characters" in done.stderr
+
     async def test_refuses_an_address_that_is_taken_or_invalid(self, db: Database, run: Run):
         await run("create", _ALICE)
 
@@ -153,6 +165,21 @@ class TestChanges:
             assert refused.returncode == 1
             assert refused.stderr.splitlines()[-1].startswith("keyshop: No account has")
             assert refused.stdout == ""
+
+    async def test_are_refused_where_a_column_has_its_name_of_an_unreleased_version(
+        self, db: Database, run: Run
+    ):
+        await run("create", _ALICE)
+        async with db.transaction() as tx:
+            await tx.execute(
+                "ALTER TABLE keyshop.token_families RENAME COLUMN revoked_reason TO ended_why"
+            )
+
+        refused = await run("show", _ALICE)
+
+        assert refused.returncode == 1
+        assert refused.stderr.strip().endswith("run `keyshop db upgrade` first.")
+        assert "Traceback" not in refused.stderr
 
 
 class TestLeaving:

@@ -27,7 +27,7 @@ _EMAIL_TOKENS = """
 """
 _LIMITS = "INSERT INTO keyshop.rate_limits (key, arrives_at) VALUES ($1, $2)"
 _FAILURES = """
-    INSERT INTO keyshop.sign_in_failures (address, failures, last_failed_at) VALUES ($1, 1, $2)
+    INSERT INTO keyshop.sign_in_failures (email_digest, failures, last_failed_at) VALUES ($1, 1, $2)
 """
 _MAILS = "INSERT INTO keyshop.sent_mails (id, sent_at) VALUES ($1, $2)"
 
@@ -37,7 +37,7 @@ _LEFT = """
         UNION ALL SELECT id FROM keyshop.token_families
         UNION ALL SELECT id FROM keyshop.email_tokens
         UNION ALL SELECT key FROM keyshop.rate_limits
-        UNION ALL SELECT address FROM keyshop.sign_in_failures
+        UNION ALL SELECT email_digest FROM keyshop.sign_in_failures
         UNION ALL SELECT id FROM keyshop.sent_mails
     ) AS names
 """

@@ -6,7 +6,7 @@ from contextvars import Context
 import pytest
 from structlog.testing import capture_logs
 
-from keyshop.accounts.bring_baskets import migrate_after_sign_in
+from keyshop.accounts.migrate_after_sign_in import migrate_after_sign_in
 from keyshop.kit.database.errors import CommitOutcomeUnknown
 from keyshop.kit.database.pool import Database
 from tests.factories.baskets import BASKETS
