@@ -10,7 +10,7 @@ from typing import Any
 
 from keyshop.cache_keys import GAME
 from keyshop.kit.cache.families import CacheKey, Family
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.clock import utc_now
@@ -130,7 +130,7 @@ async def cached_shop_at(
 async def cached_shop_without_redis(database_url: str) -> AsyncIterator[CachedShop]:
     """Run a process of the shop whose cache is switched off."""
     async with cached_shop_at(database_url, None) as cached_shop:
-        assert isinstance(cached_shop.guard, GuardedCommit)
+        assert isinstance(cached_shop.guard, RedisCommitGuard)
         yield cached_shop
 
 

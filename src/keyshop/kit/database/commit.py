@@ -48,7 +48,7 @@ class CommitGuard(Protocol):
         ...
 
 
-class GuardedCommitter:
+class Committer:
     """Commits the transactions of one pool under its guard."""
 
     def __init__(self, db: ReaderSource, guard: CommitGuard) -> None:

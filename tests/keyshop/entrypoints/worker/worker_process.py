@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from keyshop.entrypoints.worker.run import run_worker, stop_on_signals
 from keyshop.entrypoints.worker.schedule import Schedule
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.jobs import HANDLERS, ProbeShop, Ticked
 
@@ -14,7 +14,7 @@ EVERY_SECOND = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=time
 
 
 async def main(database_url: str, *, tick: bool) -> None:
-    db = Database(database_url, guard=GuardedCommit(None))
+    db = Database(database_url, guard=RedisCommitGuard(None))
     await db.open()
     schedules = (EVERY_SECOND,) if tick else ()
     with stop_on_signals() as stop:
