@@ -261,7 +261,7 @@ class Entrypoint(AbstractEntrypointExecutor):
         Raises:
             TryAgain: it failed, and the job is requeued for later.
             Interrupted: it was cancelled, and the job is requeued for now.
-            Exception: the job failed for good, and is kept as a dead letter.
+            Exception: the job failed for good, and becomes a dead letter.
         """
         del context
         requeue = await self._executor.execute(

@@ -17,7 +17,7 @@ from keyshop.entrypoints.worker.retries import RETRYABLE
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
-from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_dead_job
+from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_dead_letter
 from keyshop.mail.protocol import MailMaybeSent, MailUncertain
 from tests.factories import jobs as probes
 from tests.factories.customers import ALICE, add_alice, caller
@@ -246,7 +246,7 @@ class TestFaultyMailServer:
             await until(lambda: is_dead(shop.db))
             (dead,) = await queue(shop.db)
             async with shop.db.transaction() as tx:
-                await retry_dead_job(tx, dead.id)
+                await retry_dead_letter(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
         assert len(server.mails) == 1

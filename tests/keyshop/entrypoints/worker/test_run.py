@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.run import QueueMissing, run_worker
 from keyshop.kit.database.pool import Database
-from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_dead_job
+from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_dead_letter
 from tests.factories.jobs import Block, Break, Linger, Note, ProbeShop, Stumble, read_job_log
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
 
@@ -103,7 +103,7 @@ class TestWorker:
 
             async with shop.db.transaction() as tx:
                 await tx.execute("INSERT INTO job_log (note) VALUES ('repaired')")
-                await retry_dead_job(tx, dead.id)
+                await retry_dead_letter(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
         assert await read_job_log(shop.db) == ["repaired", "test.break"]
@@ -131,7 +131,7 @@ class TestWorker:
             assert dead.last_error.startswith("WorkersLost: 5 workers died")
 
             async with shop.db.transaction() as tx:
-                await retry_dead_job(tx, dead.id)
+                await retry_dead_letter(tx, dead.id)
             await until(lambda: has(shop.db, "deadly"))
 
     async def test_leaves_unknown_jobs_to_newer_workers(self, shop: ProbeShop, working: Working):
