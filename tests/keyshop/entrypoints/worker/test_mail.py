@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailWelcome
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
+from keyshop.entrypoints.worker.limits import WorkerLimits
 from keyshop.entrypoints.worker.mail import HANDLERS, on_account_mail
 from keyshop.entrypoints.worker.retries import RETRYABLE
 from keyshop.kit.clock import utc_now
@@ -210,7 +211,7 @@ class TestFaultyMailServer:
 
         async with serve(server) as port:
             shop.mailer = mailer_at(port)
-            async with working(handlers=HANDLERS, grace=timedelta(0)):
+            async with working(handlers=HANDLERS, limits=WorkerLimits(grace_period=timedelta(0))):
                 await server.has_one.wait()
             async with working(handlers=HANDLERS):
                 await until(lambda: is_empty(shop.db))
@@ -284,6 +285,9 @@ class TestFaultyMailServer:
 
         async with serve(server) as port:
             shop.mailer = mailer_at(port, acceptance=timedelta(minutes=1))
-            async with working(handlers=(*HANDLERS, *probes.HANDLERS), grace=timedelta(0)):
+            async with working(
+                handlers=(*HANDLERS, *probes.HANDLERS),
+                limits=WorkerLimits(grace_period=timedelta(0)),
+            ):
                 await until(is_noted, seconds=5)
                 assert len(server.mails) <= 4
