@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.entrypoints.http.dependencies import CurrentShop
-from keyshop.entrypoints.http.identity import get_operator
+from keyshop.entrypoints.http.identity import get_administrator
 from keyshop.entrypoints.http.requests import ApiRequest, read_body
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
@@ -54,7 +54,7 @@ async def fault() -> None:
 @get("/tests/office", include_in_schema=False)
 async def office(shop: CurrentShop, request: ApiRequest) -> dict[str, str]:
     """Allow operators only."""
-    return {"operator": (await get_operator(request, shop, now=utc_now())).user_id}
+    return {"operator": (await get_administrator(request, shop, now=utc_now())).user_id}
 
 
 @pytest_asyncio.fixture(scope="session")

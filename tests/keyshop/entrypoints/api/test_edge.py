@@ -4,7 +4,7 @@ import pytest
 from httpx2 import AsyncClient
 
 from keyshop.entrypoints.api.health import CheckResult
-from keyshop.entrypoints.http.errors import STATUS_BY_FAMILY, error_status
+from keyshop.entrypoints.http.errors import STATUS_BY_ERROR, error_status
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
@@ -100,7 +100,7 @@ class TestErrors:
         """No error of the shop reaches a customer as a bare 500."""
         for kind in families(ShopError):
             if kind is not ShopError:
-                assert error_status(kind.__new__(kind)) in STATUS_BY_FAMILY.values()
+                assert error_status(kind.__new__(kind)) in STATUS_BY_ERROR.values()
 
 
 class TestOrigins:
