@@ -30,7 +30,7 @@ class CachedShop:
         self.cache = cache
         self.guard = guard
         self.loads = 0
-        self.true_until: datetime | None = None
+        self.valid_until: datetime | None = None
 
     async def add(self, **overrides: Any) -> str:
         """Add a game and return its id."""
@@ -77,7 +77,7 @@ class CachedShop:
         self.loads += 1
         async with self.db.read() as reader:
             found: str | None = await reader.fetchval(_PRICE, game)
-        return Loaded(None if found is None else found.encode(), self.true_until)
+        return Loaded(None if found is None else found.encode(), self.valid_until)
 
     async def _load_titles(self) -> Loaded:
         self.loads += 1
