@@ -143,7 +143,11 @@ async def open_database(
     *,
     lock_timeout: float | None = None,
 ) -> AsyncIterator[Database]:
-    """Lend an open database; without a `guard`, every writing transaction waits for the relay."""
+    """
+    Open the database for the length of the block.
+
+    Without a `guard`, every writing transaction waits for the relay.
+    """
     guard = guard or RedisCommitGuard(None)
     db = Database(database_url, guard=guard, lock_timeout=lock_timeout)
     await db.open()
@@ -157,7 +161,9 @@ async def open_database(
 @contextmanager
 def account_services(settings: Settings) -> Iterator[AccountServices]:
     """
-    Lend the services of accounts; secrets that are not set are generated in the shop's home.
+    Open the services of accounts for the length of the block.
+
+    Secrets that are not set are generated in the shop's home.
 
     Raises:
         SecretsRefused: the generated secrets cannot be read.

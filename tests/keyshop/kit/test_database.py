@@ -1,4 +1,4 @@
-"""The pool: times, transactions, locks, and servers that go away."""
+"""The pool: times, transactions, locks, and lost connections."""
 
 import asyncio
 import sys

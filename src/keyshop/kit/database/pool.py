@@ -128,7 +128,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
         """
-        Lend a connection outside any transaction.
+        Open a connection outside any transaction for the length of the block.
 
         Raises:
             DatabaseUnavailable: there is no connection.
