@@ -25,7 +25,7 @@ from bench.time_start import time_start
 from bench.time_sync import time_sync
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.entrypoints.cli.loop import run_fast
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.logs import configure_logging
@@ -110,7 +110,7 @@ async def _prepare(machine: Machine) -> None:
 
 async def _fill(machine: Machine, games: int) -> str:
     database_url = await copy_database(machine.postgres, "bench_games")
-    db = Database(database_url, guard=GuardedCommit(None))
+    db = Database(database_url, guard=RedisCommitGuard(None))
     await db.open()
     try:
         begun = perf_counter()

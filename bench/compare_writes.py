@@ -10,7 +10,7 @@ from bench.report import Goal
 from bench.supplier_games import dearer, supplier_game
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import SupplierGame
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import BATCH_SIZE
@@ -54,7 +54,9 @@ _FEW: Final = "2 % changed"
 
 
 async def _round(machine: Machine, games: Sequence[SupplierGame]) -> dict[str, float]:
-    db = Database(await copy_database(machine.postgres, "bench_merge"), guard=GuardedCommit(None))
+    db = Database(
+        await copy_database(machine.postgres, "bench_merge"), guard=RedisCommitGuard(None)
+    )
     await db.open()
     try:
         raised = [dearer(game) for game in games]
@@ -91,7 +93,7 @@ async def _merge(
 
 
 async def _copy(machine: Machine, columns: list[str], rows: list[tuple[object, ...]]) -> float:
-    db = Database(await copy_database(machine.postgres, "bench_copy"), guard=GuardedCommit(None))
+    db = Database(await copy_database(machine.postgres, "bench_copy"), guard=RedisCommitGuard(None))
     await db.open()
     try:
         await _checkpoint(db)

@@ -28,7 +28,7 @@ from redis.asyncio import Redis
 from bench.machine import Machine, Process, python
 from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.entrypoints.http.edge import Edge
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.redis.address import parse_address
 from keyshop.kit.cache.redis.connect import connect
 from keyshop.kit.database.pool import Database
@@ -49,7 +49,7 @@ class Recorder(Database):
     """A database that keeps what is asked of it."""
 
     def __init__(self, dsn: str) -> None:
-        super().__init__(dsn, guard=GuardedCommit(None))
+        super().__init__(dsn, guard=RedisCommitGuard(None))
         self.statements: list[tuple[str, tuple[object, ...]]] = []
 
     @asynccontextmanager

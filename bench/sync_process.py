@@ -12,7 +12,7 @@ import msgspec
 from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.gateways.g2a.connect import connect_g2a
 from keyshop.gateways.g2a.credentials import G2ACredentials
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.logs import configure_logging
@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 async def _sync(database_url: str, supplier_url: str) -> Outcome:
-    db = Database(database_url, guard=GuardedCommit(None))
+    db = Database(database_url, guard=RedisCommitGuard(None))
     await db.open()
     begun = time.perf_counter()
     async with connect_g2a(base_url=supplier_url, credentials=_CREDENTIALS, budget=None) as g2a:

@@ -112,10 +112,10 @@ async def database_url(postgres_server: Postgres, template_database: str) -> Asy
 @pytest_asyncio.fixture
 async def db(database_url: str) -> "AsyncIterator[Database]":
     """An open `Database` on this test's own database."""
-    from keyshop.kit.cache.guard import GuardedCommit
+    from keyshop.kit.cache.guard import RedisCommitGuard
     from keyshop.kit.database.pool import Database
 
-    database = Database(database_url, guard=GuardedCommit(None))
+    database = Database(database_url, guard=RedisCommitGuard(None))
     await database.open()
     yield database
     await database.close()

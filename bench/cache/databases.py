@@ -6,7 +6,7 @@ import asyncpg
 
 from bench.catalogue import fill
 from bench.machine import EMPTY, Machine, copy_database
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 
 _TRIGGERS: Final = r"""
@@ -18,7 +18,7 @@ _TRIGGERS: Final = r"""
 async def fill_database(machine: Machine, name: str, *, games: int) -> str:
     """Create a database with `games` games, and return its address."""
     database_url = await copy_database(machine.postgres, name, EMPTY)
-    db = Database(database_url, guard=GuardedCommit(None))
+    db = Database(database_url, guard=RedisCommitGuard(None))
     await db.open()
     try:
         await fill(db, games)

@@ -15,7 +15,7 @@ from bench.report import Goal
 from bench.supplier_games import dearer, supplier_game
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import SupplierGame
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -64,7 +64,7 @@ async def _databases(machine: Machine, redis_url: str) -> list[tuple[str, str, s
 async def _open(database_url: str, redis_url: str | None) -> AsyncIterator[Database]:
     """Open the database as a worker does: with a relay, if there is a Redis."""
     async with AsyncExitStack() as parts:
-        guard = GuardedCommit(None)
+        guard = RedisCommitGuard(None)
         if redis_url is not None:
             await parts.enter_async_context(run_relay(database_url, redis_url))
             guard = (await parts.enter_async_context(open_cache(database_url, redis_url))).guard

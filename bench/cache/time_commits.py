@@ -11,7 +11,7 @@ import asyncpg
 from bench.cache.stage import Stage
 from bench.cache.trust import guarded_commits, wait_for_commits
 from bench.report import Goal, percentile
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup
 from keyshop.kit.database.commit import CommitGuard, PreparedCommit, ReaderSource
 from keyshop.kit.database.pool import Database
@@ -109,7 +109,7 @@ async def _guarded(stage: Stage) -> AsyncIterator[tuple[Write, TimedGuard]]:
 
 @asynccontextmanager
 async def _closed(database_url: str) -> AsyncIterator[Write]:
-    db = Database(database_url, guard=GuardedCommit(None))
+    db = Database(database_url, guard=RedisCommitGuard(None))
     await db.open()
     try:
         yield _through(db)

@@ -7,7 +7,7 @@ from typing import Final
 from bench.cache.stage import Stage
 from bench.cache.trust import wait_for_reads
 from bench.report import percentile
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import open_cache
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
@@ -24,7 +24,7 @@ _FILL_DELAY: Final = 0.01  # seconds until the last FILL of a block is sent
 async def time_misses(stage: Stage) -> None:
     """Read each cold game once, in blocks in turns; print milliseconds and processor time."""
     report, number = stage.machine.report, 300 if stage.machine.quick else 1_000
-    db = Database(stage.database_url, guard=GuardedCommit(None))
+    db = Database(stage.database_url, guard=RedisCommitGuard(None))
     await db.open()
     try:
         async with db.read() as reader:

@@ -22,7 +22,7 @@ from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
@@ -140,12 +140,16 @@ async def open_shop(
 @asynccontextmanager
 async def open_database(
     database_url: str,
-    guard: GuardedCommit | None = None,
+    guard: RedisCommitGuard | None = None,
     *,
     lock_timeout: float | None = None,
 ) -> AsyncIterator[Database]:
-    """Lend an open database; without a `guard`, every writing transaction waits for the relay."""
-    guard = guard or GuardedCommit(None)
+    """
+    Open the database for the length of the block.
+
+    Without a `guard`, every writing transaction waits for the relay.
+    """
+    guard = guard or RedisCommitGuard(None)
     db = Database(database_url, guard=guard, lock_timeout=lock_timeout)
     await db.open()
     try:
@@ -157,7 +161,7 @@ async def open_database(
 
 @contextmanager
 def account_services(settings: Settings, secrets: TokenSecrets) -> Iterator[AccountServices]:
-    """Lend the services of accounts."""
+    """Open the services of accounts for the length of the block."""
     passwords = PasswordPool(max(count_cores() // settings.keyshop_workers, 1))
     try:
         yield AccountServices(

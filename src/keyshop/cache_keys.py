@@ -17,8 +17,8 @@ from keyshop.kit.cache.families import Family
 _MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1)
 
-# A group is invalidated as a whole, when a change concerns many owners or too many keys. Every family
-# is in exactly one group.
+# A group is invalidated as a whole when a change concerns many owners, or when one statement changes
+# more than 500 keys of a family. Every family is in exactly one group.
 
 GAMES: Final = "games"  # one game per key
 HOME: Final = "home"  # the lists of the home page
@@ -30,9 +30,6 @@ TRANSACTIONS: Final = "transactions"
 ACCESS: Final = "access"
 
 GROUPS: Final = (GAMES, HOME, CATALOG, PRICES, TITLES, PROFILES, TRANSACTIONS, ACCESS)
-
-MAX_KEYS: Final = 500
-"""A statement that changes more keys of one family invalidates the family's group instead."""
 
 # The part `digest` is `families.digest` of a text; every other part is a row's id.
 

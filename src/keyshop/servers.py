@@ -22,7 +22,7 @@ class Servers(Struct, frozen=True, kw_only=True):
 @contextmanager
 def open_servers(settings: Settings) -> Iterator[Servers]:
     """
-    Lend the addresses of the servers; embedded ones run for the length of the block.
+    Run the embedded servers for the length of the block, and give the addresses of all servers.
 
     Raises:
         EmbeddedServerError: an embedded server cannot be started.
@@ -34,7 +34,7 @@ def open_servers(settings: Settings) -> Iterator[Servers]:
 @contextmanager
 def database_server(settings: Settings) -> Iterator[str]:
     """
-    Lend the address of PostgreSQL; an embedded server runs for the length of the block.
+    Run an embedded PostgreSQL for the length of the block if needed, and give the server's address.
 
     Raises:
         EmbeddedServerError: the embedded server cannot be started.
@@ -49,7 +49,9 @@ def database_server(settings: Settings) -> Iterator[str]:
 @contextmanager
 def cache_server(settings: Settings) -> Iterator[str | None]:
     """
-    Lend the address of Redis, or None: no cache; an embedded Valkey runs for the length of the block.
+    Run an embedded Valkey for the length of the block if needed, and give the address of Redis.
+
+    Without a cache the address is None.
 
     Raises:
         EmbeddedServerError: the embedded server cannot be started.

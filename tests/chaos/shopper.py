@@ -22,7 +22,7 @@ from keyshop.baskets.change_wishlist import add_wish
 from keyshop.baskets.migrate import migrate_part
 from keyshop.baskets.models import Migration, Part, Visitor
 from keyshop.baskets.settings import BasketLimits, BasketSettings
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
@@ -53,7 +53,7 @@ def shop_without_end(url: str, games: list[str], seed: int, news: Connection) ->
 
 async def _shop(url: str, games: list[str], seed: int, news: Connection) -> None:
     random = Random(seed)
-    db = Database(url, guard=GuardedCommit(None))
+    db = Database(url, guard=RedisCommitGuard(None))
     await db.open()
     while True:
         shopper = _Shopper(db, games, random, news, f"{seed}-{new_id()}@example.com")
@@ -73,7 +73,7 @@ def enter_and_stop(url: str, verb: str, email: str, session_id: str, news: Conne
 async def _enter_and_stop(
     url: str, verb: str, email: str, session_id: str, news: Connection
 ) -> None:
-    db = _StopsAfterCommit(url, guard=GuardedCommit(None))
+    db = _StopsAfterCommit(url, guard=RedisCommitGuard(None))
     db.news = news
     await db.open()
     client_info = ClientInfo(address="192.0.2.1", session_id=session_id)

@@ -11,7 +11,7 @@ import msgspec
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.client import Retries
 from keyshop.gateways.g2a.connect import connect_g2a
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.supplier.errors import SupplierError
 from tests.factories.canned_supplier import SANDBOX
@@ -31,7 +31,7 @@ class CallerOptions(msgspec.Struct):
 async def call_for_a_while(options: CallerOptions) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     end = time.monotonic() + options.seconds
-    db = Database(options.database_url, max_size=1, guard=GuardedCommit(None))
+    db = Database(options.database_url, max_size=1, guard=RedisCommitGuard(None))
     await db.open()
     budget = Budget(db, limit=int(options.budget["limit"]), **_pace(options))
     connected = connect_g2a(

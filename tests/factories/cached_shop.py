@@ -10,7 +10,7 @@ from typing import Any
 
 from keyshop.cache_keys import GAME
 from keyshop.kit.cache.families import CacheKey, Family
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.clock import utc_now
@@ -30,7 +30,7 @@ class CachedShop:
         self.cache = cache
         self.guard = guard
         self.loads = 0
-        self.true_until: datetime | None = None
+        self.valid_until: datetime | None = None
 
     async def add(self, **overrides: Any) -> str:
         """Add a game and return its id."""
@@ -77,7 +77,7 @@ class CachedShop:
         self.loads += 1
         async with self.db.read() as reader:
             found: str | None = await reader.fetchval(_PRICE, game)
-        return Loaded(None if found is None else found.encode(), self.true_until)
+        return Loaded(None if found is None else found.encode(), self.valid_until)
 
     async def _load_titles(self) -> Loaded:
         self.loads += 1
@@ -130,7 +130,7 @@ async def cached_shop_at(
 async def cached_shop_without_redis(database_url: str) -> AsyncIterator[CachedShop]:
     """Run a process of the shop whose cache is switched off."""
     async with cached_shop_at(database_url, None) as cached_shop:
-        assert isinstance(cached_shop.guard, GuardedCommit)
+        assert isinstance(cached_shop.guard, RedisCommitGuard)
         yield cached_shop
 
 

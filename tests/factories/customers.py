@@ -20,7 +20,7 @@ from keyshop.baskets.change_cart import add_to_cart
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.settings import BasketLimits
 from keyshop.embedded.ports import pick_free
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from tests.factories.baskets import BASKETS
@@ -132,12 +132,12 @@ class _LostAfterCommit(Database):
 
 @asynccontextmanager
 async def lost_after_commit(url: str) -> AsyncIterator[Database]:
-    """Lend a database that cannot be reached any more once `run` has committed."""
+    """Open a database that becomes unreachable once `run` has committed."""
     port = urlsplit(url).port
     assert port is not None
     async with network_to(port) as network:
         through = url.replace(f":{port}/", f":{network.port}/")
-        db = _LostAfterCommit(through, guard=GuardedCommit(None))
+        db = _LostAfterCommit(through, guard=RedisCommitGuard(None))
         db.network = network
         await db.open()
         yield db

@@ -3,20 +3,25 @@
 import asyncio
 import os
 import time
-from datetime import datetime
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
 
 from msgspec import Struct, field
 
 from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.entrypoints.worker.handlers import handler
+from keyshop.entrypoints.worker.limits import WorkerLimits
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import Job
 from keyshop.mail.protocol import Mail, Mailer, MailUnavailable
 from keyshop.supplier.errors import SupplierUnavailable
 from tests.factories.customers import make_account_services
+
+SHORT_LEASE: Final = WorkerLimits(
+    lease=timedelta(seconds=1.5), poll_interval=timedelta(seconds=0.6)
+)
 
 
 class NoMailer:

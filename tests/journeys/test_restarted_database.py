@@ -9,7 +9,7 @@ import pytest_asyncio
 from g2a_simulator.market import Market
 from g2a_simulator.server import serve
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.schema.migrate import upgrade
@@ -41,7 +41,7 @@ class TestKilledDatabase:
     async def test_keeps_what_was_written_and_the_next_sync_finishes(
         self, own_server: PostgresServer, market: Market
     ) -> None:
-        db = Database(own_server.url, guard=GuardedCommit(None))
+        db = Database(own_server.url, guard=RedisCommitGuard(None))
         await db.open()
 
         async with serve(market) as url, open_client(url, pause_at=40) as held:

@@ -1,4 +1,4 @@
-"""The SQL that links games with platforms, genres and categories."""
+"""The SQL of the links from games to platforms, genres and categories; it also inserts new games."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from keyshop.kit.database.transaction import Transaction
 
 # One statement: the triggers that maintain game_facets then see a new game with its links, and write
 # its row once. The index of names in game_facets is the largest cost of a new game.
-_LINK: Final = """
+_INSERT_LINKS: Final = """
     WITH platform_links AS (
         INSERT INTO game_platforms ("gameId", "platformId")
         SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
@@ -28,7 +28,7 @@ _LINK: Final = """
     UNION ALL SELECT 1, game_id, name_id FROM genre_links
     UNION ALL SELECT 2, game_id, name_id FROM category_links
 """
-_ADD_AND_LINK: Final = _LINK.replace(
+_INSERT_GAMES_AND_LINKS: Final = _INSERT_LINKS.replace(
     "WITH ",
     f"""WITH new_games AS (
         INSERT INTO games ({QUOTED_COLUMNS}) SELECT {QUOTED_COLUMNS} FROM staged_new
@@ -53,7 +53,7 @@ _STORE_LINKS = """
 """
 
 # Ids in the stored links that no table of names has any more.
-_FIND_UNUSED_NAMES = """
+_LIST_UNUSED_NAMES = """
     (SELECT unnest(platform_links) AS id FROM keyshop.supplier_games EXCEPT SELECT id FROM platforms)
     UNION ALL
     (SELECT unnest(genre_links) FROM keyshop.supplier_games EXCEPT SELECT id FROM genres)
@@ -70,13 +70,13 @@ Link = tuple[str, str]
 """The id of a game and the id of a platform, genre or category."""
 
 
-async def add_links(
+async def insert_games_and_links(
     tx: Transaction, links: Sequence[Iterable[Link]], *, with_new: bool
 ) -> tuple[set[Link], ...]:
     """
-    Link games with platforms, genres and categories, and return the links that were not there.
+    Insert links to platforms, genres and categories, and return those that were not there.
 
-    `with_new` inserts the games of `stage_new_games` in the same statement.
+    `with_new` inserts the games of `stage_new_games` too, in the same statement.
     """
     args: list[list[str]] = []
     for kind in links:
@@ -84,7 +84,7 @@ async def add_links(
         args += [[game for game, _ in ordered], [name for _, name in ordered]]
     added: tuple[set[Link], ...] = tuple(set() for _ in links)
     if with_new or any(args):
-        for record in await tx.fetch(_ADD_AND_LINK if with_new else _LINK, *args):
+        for record in await tx.fetch(_INSERT_GAMES_AND_LINKS if with_new else _INSERT_LINKS, *args):
             added[record["kind"]].add((record["game_id"], record["name_id"]))
     return added
 
@@ -94,9 +94,9 @@ async def list_links(tx: Transaction, game_ids: Sequence[str]) -> list[GameLinks
     return rows(GameLinks, await tx.fetch(_LINKS, game_ids))
 
 
-async def find_unused_names(tx: Transaction) -> list[str]:
+async def list_unused_names(tx: Transaction) -> list[str]:
     """Return the ids of names that games were linked to and that were deleted since."""
-    return [record["id"] for record in await tx.fetch(_FIND_UNUSED_NAMES)]
+    return [record["id"] for record in await tx.fetch(_LIST_UNUSED_NAMES)]
 
 
 async def mark_for_linking(tx: Transaction, name_ids: Sequence[str]) -> None:

@@ -87,7 +87,7 @@ async def list_taken_slugs(tx: Transaction, slugs: Iterable[str]) -> set[str]:
 
 
 async def stage_new_games(tx: Transaction, games: Sequence[NewGame], *, now: datetime) -> None:
-    """Copy new games into a temporary table, from which `add_links` inserts them."""
+    """Copy new games into a temporary table, from which `insert_games_and_links` inserts them."""
     if not games:
         return
     await tx.execute(CREATE_STAGED_NEW)

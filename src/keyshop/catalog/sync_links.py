@@ -53,7 +53,7 @@ async def sync_links(
             tx, CATEGORIES, {g.game_id: g.category_links for g in synced}, categories
         ),
     )
-    added = await link_queries.add_links(
+    added = await link_queries.insert_games_and_links(
         tx, [change.wanted - change.current for change in changes], with_new=with_new
     )
 
@@ -76,7 +76,7 @@ async def relink_deleted_names(tx: Transaction) -> None:
 
     What the supplier says of these games did not change, so the comparison alone would miss them.
     """
-    if unused := await link_queries.find_unused_names(tx):
+    if unused := await link_queries.list_unused_names(tx):
         await link_queries.mark_for_linking(tx, unused)
 
 

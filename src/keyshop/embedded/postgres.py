@@ -14,7 +14,7 @@ import asyncpg
 from keyshop.embedded.binaries import get_postgres_program
 from keyshop.embedded.folder import make_password, open_log
 from keyshop.embedded.ports import HOST
-from keyshop.embedded.postgres_data import check_data, clear_pid_file, make_data
+from keyshop.embedded.postgres_data import check_data, make_data, take_over_pid_file
 from keyshop.embedded.processes import Program, spawn_detached
 from keyshop.embedded.run_as import choose_account, plain_environment
 from keyshop.embedded.shared_server import SharedServer
@@ -94,7 +94,7 @@ class PostgresServer(SharedServer):
             make_data(self.data, user=USER, password=self.password, account=account)
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        clear_pid_file(self.data, program=self._program)
+        take_over_pid_file(self.data, program=self._program)
         program = get_postgres_program("postgres")
         account = choose_account(data=self.data, program=program)
         options = [f"--{name}={value}" for name, value in self._settings.items()]

@@ -60,13 +60,13 @@ def check_data(data: Path, *, password_file: Path) -> None:
         )
 
 
-def clear_pid_file(data: Path, *, program: Program) -> None:
+def take_over_pid_file(data: Path, *, program: Program) -> None:
     """
-    Let the server start beside a pid file that a crash left behind.
+    Write this process's pid into a pid file that a crash left behind.
 
-    PostgreSQL refuses to start if any process has the pid in that file, and pids are reused. The
-    file itself must stay: from its other lines PostgreSQL learns whether processes of the crashed
-    server still write to the data.
+    PostgreSQL refuses to start if another process has the pid in that file, and pids are reused.
+    The file itself must stay: from its other lines PostgreSQL learns whether processes of the
+    crashed server still write to the data.
     """
     path = data / "postmaster.pid"
     if not path.exists() or list_running(program):

@@ -1,5 +1,5 @@
 """
-The families of the shop's errors, sorted by what the caller can do next.
+The kinds of the shop's errors: each says what the caller can do next.
 
 ShopError
 ├── Invalid          the request is wrong; correct it

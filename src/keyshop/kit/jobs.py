@@ -54,7 +54,7 @@ _LIST: Final = """
     ORDER BY job.id DESC LIMIT $2
 """
 
-_RETRY_DEAD: Final = """
+_RETRY_DEAD_LETTER: Final = """
     WITH requeued AS (
         UPDATE keyshop.pgqueuer
         SET status = 'queued', execute_after = now(), updated = now(), attempts = 0
@@ -65,7 +65,7 @@ _RETRY_DEAD: Final = """
     SELECT id, 'queued', entrypoint, priority FROM requeued
 """
 
-_DELETE_DEAD: Final = "DELETE FROM keyshop.pgqueuer WHERE id = $1 AND status = 'failed'"
+_DELETE_DEAD_LETTER: Final = "DELETE FROM keyshop.pgqueuer WHERE id = $1 AND status = 'failed'"
 
 # A waiting job is late from the moment when it may run; the others count from their last change.
 _COUNT: Final = """
@@ -81,7 +81,7 @@ _COUNT: Final = """
     GROUP BY entrypoint, status ORDER BY entrypoint, status
 """
 
-# The error of a dead job is kept as long as the job.
+# The error of a dead letter is kept as long as the job.
 _DELETE_EXPIRED_LOG: Final = """
     DELETE FROM keyshop.pgqueuer_log AS log
     WHERE created < $1
@@ -106,7 +106,7 @@ class JobState(StrEnum):
 
     WAITING = "waiting"  # for its time, or for a worker
     RUNNING = "running"  # a worker has claimed it
-    DEAD = "dead"  # it failed for good and waits for a person
+    DEAD = "dead"  # a dead letter: it failed for good and waits for an operator
 
 
 class JobRow(msgspec.Struct, frozen=True):
@@ -134,14 +134,16 @@ class JobCount(msgspec.Struct, frozen=True):
     state: JobState
     jobs: int
     oldest_seconds: float
-    """How long the oldest has been late (waiting), running or dead."""
+    """How long the oldest has been late (waiting), running, or a dead letter."""
 
 
 class JobNotFound(NotFound):
-    """There is no dead job of this id."""
+    """There is no dead letter of this id."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(f"There is no dead job {job_id}; `keyshop jobs list --dead` shows them.")
+        super().__init__(
+            f"There is no dead letter {job_id}; `keyshop jobs list --dead` shows them."
+        )
 
 
 async def enqueue(
@@ -169,34 +171,34 @@ def decode_job(kind: type[_Job], payload: bytes | None) -> _Job:
 
 
 async def list_jobs(reader: Reader, *, dead: bool = False, limit: int = 1000) -> list[JobRow]:
-    """Return the newest jobs in the queue, or only the dead ones, newest first."""
+    """Return the newest jobs in the queue, or only the dead letters, newest first."""
     return [
         msgspec.structs.replace(job, state=JobState(job.state))
         for job in rows(JobRow, await reader.fetch(_LIST, dead, limit))
     ]
 
 
-async def retry_dead_job(tx: Transaction, job_id: int) -> None:
+async def retry_dead_letter(tx: Transaction, job_id: int) -> None:
     """
-    Put a dead job back into the queue, with all its attempts again.
+    Put a dead letter back into the queue, with all its attempts again.
 
     Raises:
-        JobNotFound: there is no dead job of this id.
+        JobNotFound: there is no dead letter of this id.
     """
-    await _change_dead(tx, _RETRY_DEAD, job_id)
+    await _change_dead_letter(tx, _RETRY_DEAD_LETTER, job_id)
 
 
-async def delete_dead_job(tx: Transaction, job_id: int) -> None:
+async def delete_dead_letter(tx: Transaction, job_id: int) -> None:
     """
-    Delete a dead job.
+    Delete a dead letter.
 
     Raises:
-        JobNotFound: there is no dead job of this id.
+        JobNotFound: there is no dead letter of this id.
     """
-    await _change_dead(tx, _DELETE_DEAD, job_id)
+    await _change_dead_letter(tx, _DELETE_DEAD_LETTER, job_id)
 
 
-async def _change_dead(tx: Transaction, statement: str, job_id: int) -> None:
+async def _change_dead_letter(tx: Transaction, statement: str, job_id: int) -> None:
     # PostgreSQL would refuse an id beyond the column's range; no job has one.
     if not 0 < job_id < 2**63 or not await tx.execute(statement, job_id):
         raise JobNotFound(job_id)

@@ -11,7 +11,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.envelope import encode_data
 from keyshop.storefront import browse_queries, queries
 from keyshop.storefront.models import CatalogueQuery, Game, GamePage
-from keyshop.storefront.rules import is_cacheable, page_count, true_until
+from keyshop.storefront.rules import is_cacheable, page_count, valid_until
 
 
 async def browse_catalogue(
@@ -21,11 +21,11 @@ async def browse_catalogue(
 
     async def load() -> Loaded:
         async with db.read() as reader:
-            total, ids = await browse_queries.find_page(reader, query)
+            total, ids = await browse_queries.read_page(reader, query)
             if not total:
                 return Loaded(None)
             games = await queries.list_games(reader, ids=ids, now=now)
-        return Loaded(encode_data(_build_page(query, games, total)), true_until(games))
+        return Loaded(encode_data(_build_page(query, games, total)), valid_until(games))
 
     page = await cache.read(_find_key(query), load, now=now)
     return page or encode_data(_build_page(query, [], 0))

@@ -62,7 +62,7 @@ _PLATFORM_LINKS: Final = """
 _GENRE_LINKS: Final = _PLATFORM_LINKS.replace("platforms", "genres")
 
 
-async def find_page(reader: Reader, query: CatalogueQuery) -> tuple[int, list[str]]:
+async def read_page(reader: Reader, query: CatalogueQuery) -> tuple[int, list[str]]:
     """Return how many games match, and the ids of those on the page."""
     offset = (query.page - 1) * query.page_size
     statement, args = page_statement(query.filters, query.sort, offset=offset)

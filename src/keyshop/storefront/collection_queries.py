@@ -8,7 +8,7 @@ from asyncpg import Record
 from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.queries import POPULAR
 
-GENRE_COLLECTIONS: Final = f"""
+_GENRE_COLLECTIONS: Final = f"""
     WITH largest AS (
         SELECT "genreId" AS id, count(*) AS games
         FROM game_genres JOIN keyshop.game_facets ON game_id = "gameId"
@@ -22,7 +22,7 @@ GENRE_COLLECTIONS: Final = f"""
     FROM largest JOIN genres ON genres.id = largest.id ORDER BY games DESC, name
 """
 
-PUBLISHER_COLLECTIONS: Final = f"""
+_PUBLISHER_COLLECTIONS: Final = f"""
     WITH largest AS (
         SELECT publisher AS name, count(*) AS games FROM keyshop.game_facets
         WHERE in_stock AND publisher <> '' GROUP BY publisher
@@ -36,8 +36,15 @@ PUBLISHER_COLLECTIONS: Final = f"""
 """
 
 
-async def list_collections(
-    reader: Reader, statement: str, *, number: int, size: int
+async def list_genre_collections(
+    reader: Reader, *, max_collections: int, max_games: int
 ) -> list[Record]:
-    """Return the largest genres or publishers with the ids of their most popular games."""
-    return await reader.fetch(statement, number, size)
+    """Return the largest genres with the ids of their most popular games."""
+    return await reader.fetch(_GENRE_COLLECTIONS, max_collections, max_games)
+
+
+async def list_publisher_collections(
+    reader: Reader, *, max_collections: int, max_games: int
+) -> list[Record]:
+    """Return the largest publishers with the ids of their most popular games."""
+    return await reader.fetch(_PUBLISHER_COLLECTIONS, max_collections, max_games)

@@ -12,10 +12,10 @@ from keyshop.kit.database.transaction import Reader
 from keyshop.kit.envelope import EMPTY_LIST, encode_data
 from keyshop.storefront import collection_queries, queries
 from keyshop.storefront.models import Collection, Game
-from keyshop.storefront.rules import true_until
+from keyshop.storefront.rules import valid_until
 
-_COLLECTIONS_PER_KIND: Final = 5
-_GAMES_PER_COLLECTION: Final = 40
+_MAX_COLLECTIONS: Final = 5  # of genres, and as many of publishers
+_MAX_GAMES: Final = 40  # in each
 
 _CACHE_KEY: Final = COLLECTIONS.find_key()
 
@@ -31,17 +31,11 @@ async def list_collections(db: Database, cache: Cache, *, now: datetime) -> byte
 
 
 async def _load(reader: Reader, *, now: datetime) -> Loaded:
-    genres = await collection_queries.list_collections(
-        reader,
-        collection_queries.GENRE_COLLECTIONS,
-        number=_COLLECTIONS_PER_KIND,
-        size=_GAMES_PER_COLLECTION,
+    genres = await collection_queries.list_genre_collections(
+        reader, max_collections=_MAX_COLLECTIONS, max_games=_MAX_GAMES
     )
-    publishers = await collection_queries.list_collections(
-        reader,
-        collection_queries.PUBLISHER_COLLECTIONS,
-        number=_COLLECTIONS_PER_KIND,
-        size=_GAMES_PER_COLLECTION,
+    publishers = await collection_queries.list_publisher_collections(
+        reader, max_collections=_MAX_COLLECTIONS, max_games=_MAX_GAMES
     )
     # A game may be in several collections; it is read once.
     ids = {game_id for record in (*genres, *publishers) for game_id in record["game_ids"]}
@@ -51,7 +45,7 @@ async def _load(reader: Reader, *, now: datetime) -> Loaded:
     by_id = {game.id: game for game in games}
     collections = [_genre(record, by_id) for record in genres]
     collections += [_publisher(record, by_id) for record in publishers]
-    return Loaded(encode_data(collections), true_until(games))
+    return Loaded(encode_data(collections), valid_until(games))
 
 
 def _genre(record: Record, by_id: dict[str, Game]) -> Collection:

@@ -20,7 +20,7 @@ from keyshop.kit.database.transaction import Reader
 from keyshop.kit.envelope import EMPTY_LIST, encode_data
 from keyshop.kit.ids import new_id
 from keyshop.storefront import list_queries, queries
-from keyshop.storefront.rules import DEFAULT_SIMILAR, fold, new_since, true_until
+from keyshop.storefront.rules import DEFAULT_SIMILAR, fold, new_since, valid_until
 
 _MAX_BEST_SELLERS: Final = 30
 _MAX_NEW_IN_CATALOGUE: Final = 40
@@ -154,4 +154,4 @@ async def _loaded(reader: Reader, ids: list[str], *, now: datetime) -> Loaded:
     if not ids:
         return Loaded(None)
     games = await queries.list_games(reader, ids=ids, now=now)
-    return Loaded(encode_data(games), true_until(games))
+    return Loaded(encode_data(games), valid_until(games))

@@ -47,7 +47,7 @@ def is_new(released: datetime, *, now: datetime) -> bool:
     return released >= new_since(now)
 
 
-def true_until(games: Iterable[Game]) -> datetime | None:
+def valid_until(games: Iterable[Game]) -> datetime | None:
     """
     Return the last moment at which an answer with these games is right, if no game changes.
 

@@ -10,7 +10,7 @@ from keyshop.kit.envelope import encode_data
 from keyshop.storefront import queries
 from keyshop.storefront.errors import GameNotFound
 from keyshop.storefront.models import Game
-from keyshop.storefront.rules import true_until
+from keyshop.storefront.rules import valid_until
 
 
 async def show_game(db: Database, cache: Cache, *, game_id: str, now: datetime) -> bytes:
@@ -52,4 +52,4 @@ async def show_game_by_slug(db: Database, cache: Cache, *, slug: str, now: datet
 def _loaded(game: Game | None) -> Loaded:
     if game is None:
         return Loaded(None)
-    return Loaded(encode_data(game), true_until([game]))
+    return Loaded(encode_data(game), valid_until([game]))

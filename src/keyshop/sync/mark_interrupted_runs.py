@@ -24,7 +24,7 @@ async def mark_interrupted_runs(db: Database, *, now: datetime) -> list[Run]:
         async with db.hold_lock(lock_name(kind)) as held:
             if held:
                 async with db.transaction() as tx:
-                    interrupted += await queries.interrupt_runs(tx, kind, now=now)
+                    interrupted += await queries.mark_interrupted(tx, kind, now=now)
     for run in interrupted:
         _log.warning("sync.run_interrupted", **log_fields(run))
     return interrupted

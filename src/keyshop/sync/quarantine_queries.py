@@ -18,7 +18,7 @@ _QUARANTINE = """
 """
 
 # A product that was accepted now, or rejected for another reason, loses its earlier entries.
-_RELEASE_ANSWERED = """
+_RELEASE_PROCESSED = """
     DELETE FROM keyshop.sync_quarantine WHERE product_id = ANY($1::text[]) AND run_id <> $2
 """
 
@@ -52,9 +52,9 @@ async def quarantine(
         )
 
 
-async def release_answered(tx: Transaction, run_id: str, product_ids: Sequence[str]) -> None:
+async def release_processed(tx: Transaction, run_id: str, product_ids: Sequence[str]) -> None:
     """Delete the entries of these products that earlier runs recorded."""
-    await tx.execute(_RELEASE_ANSWERED, product_ids, run_id)
+    await tx.execute(_RELEASE_PROCESSED, product_ids, run_id)
 
 
 async def release_unseen(tx: Transaction, *, since: datetime) -> None:

@@ -48,7 +48,7 @@ _HAS_FINISHED_RUN = """
     )
 """
 
-_INTERRUPT_RUNS = """
+_MARK_INTERRUPTED = """
     UPDATE keyshop.sync_runs SET state = 'INTERRUPTED', finished_at = $2,
         reason = 'The process ended before the run finished. What it wrote stays.'
     WHERE kind = $1 AND state = 'RUNNING'
@@ -110,9 +110,9 @@ async def has_finished_run(reader: Reader, kind: RunKind) -> bool:
     return bool(await reader.fetchval(_HAS_FINISHED_RUN, kind))
 
 
-async def interrupt_runs(tx: Transaction, kind: RunKind, *, now: datetime) -> list[Run]:
+async def mark_interrupted(tx: Transaction, kind: RunKind, *, now: datetime) -> list[Run]:
     """Mark the runs of this kind that are recorded as running as interrupted, and return them."""
-    return [_run(record) for record in await tx.fetch(_INTERRUPT_RUNS, kind, now)]
+    return [_run(record) for record in await tx.fetch(_MARK_INTERRUPTED, kind, now)]
 
 
 async def record_counts(tx: Transaction, run: Run) -> bool:

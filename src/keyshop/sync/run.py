@@ -63,7 +63,7 @@ async def run_sync(
 async def _start_run(db: Database, kind: RunKind, *, now: datetime) -> Run:
     run = Run(id=new_id(), kind=kind, state=RunState.RUNNING, started_at=now)
     async with db.transaction() as tx:
-        interrupted = await queries.interrupt_runs(tx, kind, now=now)
+        interrupted = await queries.mark_interrupted(tx, kind, now=now)
         await queries.start_run(tx, run)
         if kind is RunKind.FULL:
             await queries.lock_catalogue_writes(tx)

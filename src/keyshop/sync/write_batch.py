@@ -17,7 +17,7 @@ from keyshop.sync.models import Run
 from keyshop.sync.rules import Rejection, RunKind
 
 # Many writers that lock rows in any order may cause several conflicts in a row.
-_ATTEMPTS = 8
+_MAX_ATTEMPTS = 8
 # Another writer committed at the same moment: the same genre, the same slug, or a locked row.
 _RETRYABLE = (
     asyncpg.UniqueViolationError,
@@ -36,7 +36,7 @@ async def write_batch(db: Database, run: Run, batch: Batch, *, now: datetime) ->
     """
     started = perf_counter()
     counted = await db.run(
-        lambda tx: _write(tx, run, batch, now=now), attempts=_ATTEMPTS, retryable=_RETRYABLE
+        lambda tx: _write(tx, run, batch, now=now), attempts=_MAX_ATTEMPTS, retryable=_RETRYABLE
     )
     return replace(counted, write_seconds=run.write_seconds + perf_counter() - started)
 
@@ -51,7 +51,7 @@ async def _write(tx: Transaction, run: Run, batch: Batch, *, now: datetime) -> R
     await seen_queries.record_seen(tx, run.id, batch.seen)
     await quarantine_queries.quarantine(tx, run.id, rejections, now=now)
     await queries.record_lost_pages(tx, run.id, batch.lost_pages, now=now)
-    await quarantine_queries.release_answered(tx, run.id, _list_judged(batch, merged, run.kind))
+    await quarantine_queries.release_processed(tx, run.id, _list_processed(batch, merged, run.kind))
     return counted
 
 
@@ -65,12 +65,12 @@ def _list_rejections(batch: Batch, merged: MergeResult, kind: RunKind) -> list[R
     ]
 
 
-def _list_judged(batch: Batch, merged: MergeResult, kind: RunKind) -> list[str]:
-    """Return the products that this batch accepted or rejected, so that older entries are void."""
+def _list_processed(batch: Batch, merged: MergeResult, kind: RunKind) -> list[str]:
+    """Return the products that this batch accepted or rejected: their older entries are obsolete."""
     # A stock check does not test whether an unknown product could become a game.
-    unjudged = set() if kind is RunKind.FULL else set(merged.unknown)
+    untested = set() if kind is RunKind.FULL else set(merged.unknown)
     rejected = {entry.product_id for entry in batch.rejections if entry.product_id}
-    return sorted((batch.games.keys() - unjudged) | rejected)
+    return sorted((batch.games.keys() - untested) | rejected)
 
 
 def _count(run: Run, batch: Batch, merged: MergeResult, *, rejected: int) -> Run:

@@ -19,14 +19,14 @@ from tests.consistency.weakened.writers import (
 )
 
 VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
-    "cache-aside": {"CacheOperations": FillsWithoutLease, "GuardedCommit": DeletesAfterCommit},
-    "delete-before-commit": {"GuardedCommit": DeletesBeforeCommit},
-    "lease-without-marker": {"GuardedCommit": LeavesNoMarker},
+    "cache-aside": {"CacheOperations": FillsWithoutLease, "RedisCommitGuard": DeletesAfterCommit},
+    "delete-before-commit": {"RedisCommitGuard": DeletesBeforeCommit},
+    "lease-without-marker": {"RedisCommitGuard": LeavesNoMarker},
     "no-epoch": {"CacheOperations": IgnoresEpochs},
     "trust-after-reply-only": {"CacheOperations": TrustsAfterTheReplyOnly},
     "trust-remembered": {"CacheOperations": TrustsForEver},
     "trust-without-relay": {"CacheOperations": TrustsForEver},
     "shared-cart-key": {"GuardedCache": ForgetsWhoseCart},
-    "guests-forgotten": {"GuardedCommit": ForgetsGuests},
+    "guests-forgotten": {"RedisCommitGuard": ForgetsGuests},
     "no-generation": {"CacheOperations": IgnoresGenerations},
 }

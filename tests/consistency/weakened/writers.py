@@ -2,13 +2,13 @@
 
 from msgspec.structs import replace
 
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.invalidate import Change, send_publish
 from keyshop.kit.cache.redis.connection import RedisConnection
 from keyshop.kit.cache.redis.errors import RedisFault
 
 
-class DeletesAfterCommit(GuardedCommit):
+class DeletesAfterCommit(RedisCommitGuard):
     """Does nothing before the COMMIT, and takes that for enough."""
 
     async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
@@ -16,7 +16,7 @@ class DeletesAfterCommit(GuardedCommit):
         return True
 
 
-class DeletesBeforeCommit(GuardedCommit):
+class DeletesBeforeCommit(RedisCommitGuard):
     """Deletes inside the transaction, and nothing after it."""
 
     async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
@@ -27,14 +27,14 @@ class DeletesBeforeCommit(GuardedCommit):
         return True
 
 
-class LeavesNoMarker(GuardedCommit):
+class LeavesNoMarker(RedisCommitGuard):
     """Deletes values and leases before and after the COMMIT, but marks nothing in between."""
 
     async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
         return await _delete(connection, change)
 
 
-class ForgetsGuests(GuardedCommit):
+class ForgetsGuests(RedisCommitGuard):
     """Says nothing to Redis of guests' baskets, as if they were nobody's."""
 
     async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.customers import make_account_services
 from tests.servers import Postgres, copied_database
@@ -32,7 +32,7 @@ async def shared_url(postgres_server: Postgres, template_database: str) -> Async
 
 @pytest_asyncio.fixture(scope="session")
 async def shared_db(shared_url: str) -> AsyncIterator[Database]:
-    database = Database(shared_url, guard=GuardedCommit(None))
+    database = Database(shared_url, guard=RedisCommitGuard(None))
     await database.open()
     yield database
     await database.close()
@@ -50,7 +50,7 @@ async def db(shared_db: Database) -> Database:
 @pytest.fixture
 def no_db() -> Database:
     """A database that is closed: whoever touches it fails."""
-    return Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
+    return Database("postgresql://nobody@localhost/nothing", guard=RedisCommitGuard(None))
 
 
 @pytest.fixture(scope="session")

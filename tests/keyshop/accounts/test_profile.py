@@ -141,7 +141,7 @@ class TestProfile:
 
         assert cache.key is not None
         assert cache.key.name == f"user:{alice.id}:profile"
-        assert cache.loaded.true_until == NOON + 3 * DAY - MILLISECOND
+        assert cache.loaded.valid_until == NOON + 3 * DAY - MILLISECOND
 
     async def test_of_an_unknown_user_is_not_found(self, db) -> None:
         with pytest.raises(UserNotFound, match=r"^User not found$"):

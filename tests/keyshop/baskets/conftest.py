@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from keyshop.baskets.models import Visitor
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.baskets import make_guest, make_user, make_visitor
 from tests.servers import Postgres, copied_database
@@ -23,7 +23,7 @@ async def shared_url(postgres_server: Postgres, template_database: str) -> Async
 @pytest_asyncio.fixture(scope="session")
 async def shared_db(shared_url: str) -> AsyncIterator[Database]:
     """The shared database, for twenty at once."""
-    database = Database(shared_url, guard=GuardedCommit(None), max_size=20)
+    database = Database(shared_url, guard=RedisCommitGuard(None), max_size=20)
     await database.open()
     yield database
     await database.close()

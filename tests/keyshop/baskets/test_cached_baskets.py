@@ -239,7 +239,7 @@ class TestKeptBaskets:
             for show in (show_cart, show_wishlist):
                 await show(shop.db, notes, visitor, now=NOON)
                 assert notes.last is not None
-                assert notes.last.true_until == last
+                assert notes.last.valid_until == last
 
     async def test_stand_in_redis_under_no_name_that_opens_them(
         self, shop: Shop, game: str, redis_url: str

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.commit import PreparedCommit, ReaderSource
 from keyshop.kit.database.errors import CommitOutcomeUnknown, DatabaseBusy, DatabaseUnavailable
 from keyshop.kit.database.pool import Database
@@ -73,7 +73,7 @@ class Foreteller:
         assert not committed
 
 
-class Forsaken(GuardedCommit):
+class Forsaken(RedisCommitGuard):
     """A guard that PostgreSQL leaves alone between the COMMIT and the end."""
 
     def __init__(self, why: type[DatabaseUnavailable]) -> None:
@@ -95,7 +95,7 @@ async def notes(database_url: str) -> AsyncIterator[Notes]:
     assert port is not None
     async with network_to(port) as network:
         through = database_url.replace(f":{port}/", f":{network.port}/")
-        db = Database(through, guard=GuardedCommit(None))
+        db = Database(through, guard=RedisCommitGuard(None))
         await db.open()
         yield Notes(db, network, database_url, through)
         network.release()
@@ -244,7 +244,7 @@ class TestCrashedServer:
                     "CREATE TABLE keyshop.cache_outbox (id int, xid xid8, keys text[], groups text[])"
                 )
                 await connection.execute(_SLOW_COMMITS)
-            db = Database(server.url, guard=GuardedCommit(None))
+            db = Database(server.url, guard=RedisCommitGuard(None))
             await db.open()
             other = await asyncpg.connect(server.url, ssl=False)
             await other.execute("SELECT pg_advisory_lock(42)")

@@ -1,4 +1,4 @@
-"""The pool: times, transactions, locks, and servers that go away."""
+"""The pool: times, transactions, locks, and lost connections."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.codecs import _decode_timestamp, _encode_timestamp, row, rows
 from keyshop.kit.database.errors import DatabaseBusy, DatabaseUnavailable
 from keyshop.kit.database.pool import Database
@@ -160,7 +160,7 @@ class TestTransaction:
 class TestHeldRow:
     async def test_is_not_waited_for_beyond_the_lock_timeout(self, notes, database_url):
         await add(notes, "one")
-        hasty = Database(database_url, guard=GuardedCommit(None), lock_timeout=0.1)
+        hasty = Database(database_url, guard=RedisCommitGuard(None), lock_timeout=0.1)
         await hasty.open()
 
         async with notes.transaction() as holding:
@@ -219,7 +219,7 @@ class TestRows:
 
 class TestLock:
     async def test_leaves_a_connection_to_work_on_where_only_one_is_allowed(self, database_url):
-        narrow = Database(f"{database_url}?connection_limit=1", guard=GuardedCommit(None))
+        narrow = Database(f"{database_url}?connection_limit=1", guard=RedisCommitGuard(None))
         await narrow.open()
 
         async with narrow.hold_lock("a run") as held, narrow.transaction() as tx:
@@ -229,7 +229,7 @@ class TestLock:
         await narrow.close()
 
     async def test_has_one_holder_among_all_pools(self, db, database_url):
-        other = Database(database_url, guard=GuardedCommit(None))
+        other = Database(database_url, guard=RedisCommitGuard(None))
         await other.open()
         async with (
             db.hold_lock("sync") as first,
@@ -271,11 +271,11 @@ class TestLock:
 
 _HOLDER = """
 import asyncio, sys
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 
 async def hold():
-    db = Database(sys.argv[1], guard=GuardedCommit(None))
+    db = Database(sys.argv[1], guard=RedisCommitGuard(None))
     await db.open()
     async with db.hold_lock("sync") as held:
         print(held, flush=True)
@@ -295,7 +295,7 @@ def own_server():
 
 @pytest_asyncio.fixture
 async def fragile(own_server: PostgresServer) -> AsyncIterator[Database]:
-    database = Database(own_server.url, min_size=2, guard=GuardedCommit(None))
+    database = Database(own_server.url, min_size=2, guard=RedisCommitGuard(None))
     await database.open()
     yield database
     await database.close()
@@ -412,22 +412,22 @@ class TestDatabase:
     async def test_that_does_not_answer_is_reported_at_opening(self):
         with pytest.raises(DatabaseUnavailable):
             await Database(
-                "postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)
+                "postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None)
             ).open()
 
     async def test_that_was_not_opened_is_away(self):
         with pytest.raises(DatabaseUnavailable):
             async with Database(
-                "postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)
+                "postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None)
             ).read():
                 pass
 
     def test_refuses_an_invalid_address(self):
         with pytest.raises(Invalid, match="DATABASE_URL"):
-            Database("nonsense", guard=GuardedCommit(None))
+            Database("nonsense", guard=RedisCommitGuard(None))
 
     async def test_takes_no_more_connections_than_its_address_allows(self, database_url):
-        db = Database(f"{database_url}?connection_limit=2", guard=GuardedCommit(None))
+        db = Database(f"{database_url}?connection_limit=2", guard=RedisCommitGuard(None))
         await db.open()
 
         async def backend() -> int:

@@ -16,11 +16,11 @@ from keyshop.kit.jobs import (
     JobState,
     count_jobs,
     decode_job,
-    delete_dead_job,
+    delete_dead_letter,
     delete_expired_job_log,
     enqueue,
     list_jobs,
-    retry_dead_job,
+    retry_dead_letter,
 )
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ async def put(
         return await enqueue(tx, job, run_after=run_after, priority=priority)
 
 
-async def put_dead(db: Database, game_id: str) -> JobId:
+async def put_dead_letter(db: Database, game_id: str) -> JobId:
     """Enqueue a job and mark it dead, as a worker does when it failed for good."""
     job_id = await put(db, game_id)
     failure = {"exception_type": "OutOfStock", "exception_message": "Too few keys are left."}
@@ -113,7 +113,7 @@ class TestDecodeJob:
 class TestListJobs:
     async def test_shows_dead_jobs_with_their_last_error(self, db: Database):
         await put(db, "game-1")
-        dead_id = await put_dead(db, "game-2")
+        dead_id = await put_dead_letter(db, "game-2")
 
         (dead,) = await queue(db, dead=True)
 
@@ -123,7 +123,7 @@ class TestListJobs:
         assert len(await queue(db)) == 2
 
     async def test_shows_the_newest_dead_jobs_within_the_limit(self, db: Database):
-        _, *last = [await put_dead(db, game) for game in ("game-1", "game-2", "game-3")]
+        _, *last = [await put_dead_letter(db, game) for game in ("game-1", "game-2", "game-3")]
 
         async with db.read() as reader:
             shown = await list_jobs(reader, dead=True, limit=2)
@@ -133,23 +133,23 @@ class TestListJobs:
 
 class TestDeleteDeadJob:
     async def test_deletes_only_a_dead_job(self, db: Database):
-        waiting_id, dead_id = await put(db, "game-1"), await put_dead(db, "game-2")
+        waiting_id, dead_id = await put(db, "game-1"), await put_dead_letter(db, "game-2")
 
         async with db.transaction() as tx:
-            await delete_dead_job(tx, dead_id)
-        with pytest.raises(NotFound, match=f"no dead job {waiting_id}"):
+            await delete_dead_letter(tx, dead_id)
+        with pytest.raises(NotFound, match=f"no dead letter {waiting_id}"):
             async with db.transaction() as tx:
-                await delete_dead_job(tx, waiting_id)
+                await delete_dead_letter(tx, waiting_id)
 
         assert [job.id for job in await queue(db)] == [waiting_id]
 
 
 class TestRetryDeadJob:
     async def test_requeues_a_dead_job_with_all_its_attempts(self, db: Database):
-        dead_id = await put_dead(db, "game-1")
+        dead_id = await put_dead_letter(db, "game-1")
 
         async with db.transaction() as tx:
-            await retry_dead_job(tx, dead_id)
+            await retry_dead_letter(tx, dead_id)
 
         (job,) = await queue(db)
         assert (job.state, job.attempts) == (JobState.WAITING, 0)
@@ -157,22 +157,22 @@ class TestRetryDeadJob:
     async def test_refuses_a_job_that_is_not_dead(self, db: Database):
         job_id = await put(db, "game-1")
 
-        with pytest.raises(NotFound, match=f"no dead job {job_id}"):
+        with pytest.raises(NotFound, match=f"no dead letter {job_id}"):
             async with db.transaction() as tx:
-                await retry_dead_job(tx, job_id)
+                await retry_dead_letter(tx, job_id)
 
     @pytest.mark.parametrize("unknown_id", [0, -1, 4711, 2**63])
     async def test_refuses_an_unknown_id(self, db: Database, unknown_id: int):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
-                await retry_dead_job(tx, unknown_id)
+                await retry_dead_letter(tx, unknown_id)
 
 
 class TestCountJobs:
     async def test_counts_by_name_and_state(self, db: Database):
         await put(db, "game-1")
         await put(db, "game-2", run_after=timedelta(hours=1))
-        await put_dead(db, "game-3")
+        await put_dead_letter(db, "game-3")
 
         async with db.read() as reader:
             figures = await count_jobs(reader)
@@ -194,7 +194,7 @@ class TestCountJobs:
 
 class TestDeleteExpiredJobLog:
     async def test_keeps_the_error_of_a_dead_job(self, db: Database):
-        await put_dead(db, "game-1")
+        await put_dead_letter(db, "game-1")
         async with db.transaction() as tx:
             await tx.execute(
                 "INSERT INTO keyshop.pgqueuer_log (job_id, status, priority, entrypoint)"

@@ -10,7 +10,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.limits import Limit, delete_expired_limits, refund, take
@@ -26,7 +26,7 @@ ALICE = "alice@example.com"
 async def limits_db(postgres_server: Postgres, template_database: str) -> AsyncIterator[Database]:
     """A database that these tests share."""
     async with copied_database(postgres_server, template_database) as url:
-        database = Database(url, guard=GuardedCommit(None))
+        database = Database(url, guard=RedisCommitGuard(None))
         await database.open()
         yield database
         await database.close()

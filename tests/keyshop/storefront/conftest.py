@@ -7,7 +7,7 @@ import msgspec
 import pytest_asyncio
 
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from tests.factories.catalogue import stock_catalogue
@@ -22,7 +22,7 @@ async def stocked(
 ) -> AsyncIterator[Database]:
     """The catalogue in a database of its own, for tests that change nothing."""
     async with copied_database(postgres_server, template_database) as url:
-        database = Database(url, guard=GuardedCommit(None))
+        database = Database(url, guard=RedisCommitGuard(None))
         await database.open()
         await stock_catalogue(database)
         yield database

@@ -29,7 +29,7 @@ from keyshop.storefront.rules import (
     is_cacheable_term,
     is_new,
     new_since,
-    true_until,
+    valid_until,
 )
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.factories.catalogue import make_catalogue_query
@@ -92,7 +92,7 @@ class TestTrueUntil:
     ):
         games = shown(released, NOON, only_new=only_new)
 
-        until = true_until(games)
+        until = valid_until(games)
 
         if until is None:
             then = NOON + timedelta(days=3650 * share)
@@ -142,7 +142,7 @@ class TestAnswer:
             recording = RecordingCache()
             first = await read(stocked, recording, now)
             assert recording.last is not None
-            until = recording.last.true_until
+            until = recording.last.valid_until
             assert until is not None
 
             assert await read(stocked, recording, until) == first
@@ -154,7 +154,7 @@ class TestAnswer:
         await show_game(stocked, recording, game_id=ids["Old Dragon"], now=NOON)
 
         assert recording.last is not None
-        assert recording.last.true_until is None
+        assert recording.last.valid_until is None
 
     async def test_of_similar_games_is_kept_until_one_of_them_is_no_longer_new(
         self, stocked: Database, ids: dict[str, str]
@@ -164,7 +164,7 @@ class TestAnswer:
         await list_similar(stocked, recording, game_id=ids["Apex Zero"], count=10, now=NOON)
 
         assert recording.last is not None
-        assert recording.last.true_until == NOON
+        assert recording.last.valid_until == NOON
 
 
 class TestPages:

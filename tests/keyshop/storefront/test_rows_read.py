@@ -10,7 +10,7 @@ from bench.catalogue import fill
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_wishlist
 from keyshop.embedded.postgres import PostgresServer
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_collections import list_collections
@@ -39,7 +39,7 @@ _FIVE = 'SELECT id FROM games WHERE "inStock" LIMIT 5'
 async def large(postgres_server: PostgresServer, template_database: str) -> AsyncIterator[Database]:
     """A shop with three thousand games, on one connection."""
     async with copied_database(postgres_server, template_database) as url:
-        database = Database(url, max_size=1, guard=GuardedCommit(None))
+        database = Database(url, max_size=1, guard=RedisCommitGuard(None))
         await database.open()
         await fill(database, GAMES)
         yield database

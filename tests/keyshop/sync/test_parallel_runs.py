@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
@@ -52,7 +52,7 @@ async def held(simulator_url) -> AsyncIterator[PausingClient]:
 @pytest_asyncio.fixture
 async def elsewhere(database_url) -> AsyncIterator[Database]:
     """The same database from another process."""
-    other = Database(database_url, guard=GuardedCommit(None))
+    other = Database(database_url, guard=RedisCommitGuard(None))
     await other.open()
     yield other
     await other.close()

@@ -1,6 +1,6 @@
 """A full sync into a shop that has been synced before."""
 
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunKind, RunState
@@ -51,7 +51,7 @@ class TestUnchangedSupplier:
         self, database_url, simulator_url
     ) -> None:
         async def run_once(kind: RunKind) -> None:
-            db = Database(database_url, guard=GuardedCommit(None))
+            db = Database(database_url, guard=RedisCommitGuard(None))
             await db.open()
             async with open_client(simulator_url) as supplier:
                 assert (await sync(db, supplier, kind)).state is RunState.COMPLETE

@@ -20,7 +20,7 @@ from keyshop.entrypoints.api.health import Checks, health_handlers
 from keyshop.entrypoints.api.metrics import ReadMetrics, metrics_handler
 from keyshop.entrypoints.api.pages.docs import DocsPage, docs_file, openapi_file
 from keyshop.entrypoints.api.pages.start import start_page_handler
-from keyshop.entrypoints.api.pages.storefront import StorefrontFiles
+from keyshop.entrypoints.api.pages.static_files import StorefrontFiles
 from keyshop.entrypoints.api.user import user_router
 from keyshop.entrypoints.api.wishlist import user_wishlist_router, wishlist_router
 from keyshop.entrypoints.http.client_address import Network, TrustedProxies

@@ -8,7 +8,7 @@ import typer
 
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import database
-from keyshop.kit.jobs import JobRow, delete_dead_job, list_jobs, retry_dead_job
+from keyshop.kit.jobs import JobRow, delete_dead_letter, list_jobs, retry_dead_letter
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -61,13 +61,13 @@ async def _list(*, dead: bool) -> list[JobRow]:
 
 async def _retry(job_id: int) -> None:
     async with database() as db, db.transaction() as tx:
-        await retry_dead_job(tx, job_id)
+        await retry_dead_letter(tx, job_id)
 
 
 async def _forget(job_ids: list[int]) -> None:
     async with database() as db, db.transaction() as tx:
         for job_id in job_ids:
-            await delete_dead_job(tx, job_id)
+            await delete_dead_letter(tx, job_id)
 
 
 def _cells(job: JobRow) -> tuple[object, ...]:

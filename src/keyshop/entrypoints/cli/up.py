@@ -14,7 +14,7 @@ import structlog
 import typer
 
 from keyshop.assembly import Shop, open_shop, supplier_url
-from keyshop.catalog.fill_home_lists import fill_home_lists
+from keyshop.catalog.demo_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.locks import open_lock, try_acquire_exclusive
 from keyshop.embedded.ports import is_free

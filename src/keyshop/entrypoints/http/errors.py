@@ -22,7 +22,7 @@ from keyshop.kit.errors import (
 )
 from keyshop.kit.ids import new_id
 
-STATUS_BY_FAMILY: Final[dict[type[ShopError], int]] = {
+STATUS_BY_ERROR: Final[dict[type[ShopError], int]] = {
     Invalid: 400,
     Unauthenticated: 401,
     Forbidden: 403,
@@ -46,8 +46,8 @@ _log = structlog.get_logger()
 
 
 def error_status(error: ShopError) -> int:
-    """Return the status code of the error's family."""
-    return next(status for family, status in STATUS_BY_FAMILY.items() if isinstance(error, family))
+    """Return the status code of the error's kind."""
+    return next(status for kind, status in STATUS_BY_ERROR.items() if isinstance(error, kind))
 
 
 def error_headers(error: ShopError) -> dict[str, str] | None:

@@ -1,10 +1,10 @@
 """
 The user behind a request.
 
-get_signed_in    the user of a valid token, or 401
-get_visitor      the user of a token, or a guest if there is none; an invalid token is 401
-get_operator     an operator, or 401 without a token and 403 without the role
-get_client_info  the address and the browser of a client that may not be signed in
+get_signed_in      the user of a valid token, or 401
+get_visitor        the user of a token, or a guest if there is none; an invalid token is 401
+get_administrator  an administrator, or 401 without a token and 403 without the role
+get_client_info    the address and the browser of a client that may not be signed in
 """
 
 from datetime import datetime
@@ -25,11 +25,11 @@ from keyshop.kit.errors import Forbidden
 # A browser sends these by itself to a site behind a password; they are not about accounts.
 _BROWSER_SCHEMES: Final = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
 
-_MAX_USER_AGENT: Final = 300  # characters
+_MAX_USER_AGENT_LENGTH: Final = 300  # characters
 
 
-class OperatorRequired(Forbidden):
-    """A customer sent a request that is reserved for operators."""
+class AdministratorRequired(Forbidden):
+    """A customer sent a request that is reserved for administrators."""
 
     def __init__(self) -> None:
         super().__init__("Only an administrator may do this.")
@@ -63,17 +63,17 @@ async def get_visitor(request: ApiRequest, shop: ApiShop, *, now: datetime) -> V
     return Visitor(user_id=signed_in.user_id, session_id=None)
 
 
-async def get_operator(request: ApiRequest, shop: ApiShop, *, now: datetime) -> SignedIn:
+async def get_administrator(request: ApiRequest, shop: ApiShop, *, now: datetime) -> SignedIn:
     """
-    Return the signed-in operator.
+    Return the signed-in administrator.
 
     Raises:
         TokenRefused: there is no token, or it is not valid.
-        OperatorRequired: the user is a customer.
+        AdministratorRequired: the user is a customer.
     """
     signed_in = await get_signed_in(request, shop, now=now)
     if signed_in.role is not Role.ADMIN:
-        raise OperatorRequired
+        raise AdministratorRequired
     return signed_in
 
 
@@ -111,6 +111,6 @@ def _find_user_agent(scope: HTTPScope) -> str | None:
     header = find_header(scope, b"user-agent")
     if header is None:
         return None
-    text = header.decode("latin-1")[:_MAX_USER_AGENT]
+    text = header.decode("latin-1")[:_MAX_USER_AGENT_LENGTH]
     # PostgreSQL's text type cannot store NUL, and a line break would forge a line of the log.
     return "".join(character for character in text if character.isprintable()) or None

@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 # For a day, an expired token is still refused as expired and not as unknown.
 _EMAIL_TOKEN_RETENTION: Final = timedelta(days=1)
-# Longer than a mail's job is retried, and than a dead job should wait for a person.
+# Longer than a mail is retried, and longer than a dead letter should wait for an operator.
 _SENT_MAIL_RETENTION: Final = timedelta(days=30)
 
 _DeleteBatch: TypeAlias = Callable[[Transaction, datetime], Awaitable[int]]
@@ -34,7 +34,7 @@ _DeleteBatch: TypeAlias = Callable[[Transaction, datetime], Awaitable[int]]
 class CleanupDue(Job, frozen=True):
     """It is time to delete expired rows."""
 
-    name: ClassVar[str] = "tidy"
+    name: ClassVar[str] = "tidy"  # stored under its old name
     due_at: datetime
 
 
@@ -44,6 +44,7 @@ async def on_cleanup_due(shop: WorkerShop, job: CleanupDue) -> None:
         name: await _delete_all(shop, delete_batch, job.due_at)
         for name, delete_batch in _CLEANUPS.items()
     }
+    # Logged under its old name, which operators search for.
     _log.info("tidied", operation=job.name, **counts)
 
 

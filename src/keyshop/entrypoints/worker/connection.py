@@ -2,19 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import asyncpg
 from asyncpg import Connection, Record
 
-from keyshop.entrypoints.worker.limits import LEASE
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 from keyshop.kit.dsn import clean_dsn
 
 
 @asynccontextmanager
-async def connected(database_url: str) -> AsyncIterator["Connection[Record]"]:
+async def connected(database_url: str, *, lease: timedelta) -> AsyncIterator["Connection[Record]"]:
     """
-    Lend a connection for the length of a block.
+    Open a connection for the length of the block.
 
     Raises:
         OSError, asyncpg.InterfaceError, asyncpg.PostgresError: the database does not answer.
@@ -24,7 +24,7 @@ async def connected(database_url: str) -> AsyncIterator["Connection[Record]"]:
         dsn.url,
         timeout=10,
         # When a statement takes longer than the lease, the jobs are lost anyway.
-        command_timeout=LEASE.total_seconds(),
+        command_timeout=lease.total_seconds(),
         statement_cache_size=0 if dsn.pgbouncer else 100,
         server_settings={"timezone": "UTC"},
     )

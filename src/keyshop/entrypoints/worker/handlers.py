@@ -16,7 +16,7 @@ class Handler(NamedTuple):
     name: str
     handle: Callable[[WorkerShop, bytes | None], Awaitable[None]]
     max_attempts: int = MAX_ATTEMPTS
-    """After so many failed attempts a job is dead; `retries.py` sets the delays between them."""
+    """After so many failed attempts a job becomes a dead letter; `retries.py` sets the delays."""
 
     is_slow: bool = False
     """It may wait for minutes. All slow jobs together have `MAX_PARALLEL_SLOW` places."""

@@ -40,13 +40,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.job_executor import ClaimedJob, JobExecutor, describe
-from keyshop.entrypoints.worker.limits import (
-    BATCH_SIZE,
-    LEASE,
-    MAX_PARALLEL,
-    MAX_PARALLEL_SLOW,
-    POLL_INTERVAL,
-)
+from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.running_jobs import CancelReason, RunningJobs
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit import job_leases
@@ -80,6 +74,8 @@ class JobQueue:
         worker_id: UUID,
         handlers: Sequence[Handler],
         shop: WorkerShop,
+        *,
+        limits: WorkerLimits = DEFAULT_LIMITS,
     ) -> None:
         # PgQueuer would log each failure with its whole traceback, beside our own line for it.
         logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)
@@ -90,9 +86,10 @@ class JobQueue:
             worker_id,
             self._running,
             slow={handler.name for handler in handlers if handler.is_slow},
-            max_slow=MAX_PARALLEL_SLOW,
+            max_slow=limits.max_parallel_slow,
         )
         self._connection = connection
+        self._limits = limits
         self._manager = QueueManager(self._queue, NAMES.channel)
         self._manager.queue_manager_id = QueueManagerId(worker_id)
         for handler in handlers:
@@ -111,10 +108,10 @@ class JobQueue:
             OSError, asyncpg.InterfaceError, asyncpg.PostgresError: the connection broke.
         """
         await self._manager.run(
-            dequeue_timeout=POLL_INTERVAL,
-            batch_size=BATCH_SIZE,
-            max_concurrent_tasks=MAX_PARALLEL,
-            heartbeat_timeout=LEASE,
+            dequeue_timeout=self._limits.poll_interval,
+            batch_size=self._limits.batch_size,
+            max_concurrent_tasks=self._limits.max_parallel,
+            heartbeat_timeout=self._limits.lease,
         )
 
     def stop_claiming(self) -> None:
@@ -261,7 +258,7 @@ class Entrypoint(AbstractEntrypointExecutor):
         Raises:
             TryAgain: it failed, and the job is requeued for later.
             Interrupted: it was cancelled, and the job is requeued for now.
-            Exception: the job failed for good, and is kept as a dead letter.
+            Exception: the job failed for good, and becomes a dead letter.
         """
         del context
         requeue = await self._executor.execute(

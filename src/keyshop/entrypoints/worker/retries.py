@@ -31,7 +31,7 @@ def delay_before_retry(
     error: BaseException, *, attempt: int, jitter: float, max_attempts: int = MAX_ATTEMPTS
 ) -> timedelta | None:
     """
-    Return the delay after a failed attempt (the first is 1), or None: the job is dead.
+    Return the delay after a failed attempt (the first is 1), or None: the job becomes a dead letter.
 
     The delay doubles each time, from two seconds to ten minutes. `jitter`, from 0 to 1, spreads it
     between half and one and a half of that, so that jobs that failed together do not retry

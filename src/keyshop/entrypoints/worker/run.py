@@ -4,13 +4,13 @@ import asyncio
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Final
 
 import asyncpg
 
 from keyshop.entrypoints.worker import cleanup, mail, sync
 from keyshop.entrypoints.worker.handlers import Handler
+from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.run_jobs import run_jobs
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule
 from keyshop.entrypoints.worker.scheduler import run_scheduler
@@ -19,7 +19,6 @@ from keyshop.kit.errors import Conflict
 
 HANDLERS: Final[tuple[Handler, ...]] = (*sync.HANDLERS, *mail.HANDLERS, *cleanup.HANDLERS)
 
-_GRACE: Final = timedelta(seconds=20)
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -36,19 +35,19 @@ async def run_worker(
     stop: asyncio.Event,
     handlers: Sequence[Handler] = HANDLERS,
     schedules: Iterable[Schedule] = SCHEDULES,
-    grace: timedelta = _GRACE,
+    limits: WorkerLimits = DEFAULT_LIMITS,
 ) -> None:
     """
     Work until `stop` is set.
 
-    Running jobs then have `grace` to finish; those that do not are put back into the queue. While
-    PostgreSQL is away, the worker waits for it.
+    Running jobs then have the grace period to finish; those that do not are put back into the
+    queue. While PostgreSQL is unavailable, the worker waits for it.
 
     Raises:
         QueueMissing: the database was not upgraded.
     """
     scheduler = asyncio.create_task(run_scheduler(shop.db, tuple(schedules), stop=stop))
-    jobs = asyncio.create_task(run_jobs(shop, handlers, grace=grace, stop=stop))
+    jobs = asyncio.create_task(run_jobs(shop, handlers, limits=limits, stop=stop))
     try:
         # The first that fails ends the other: a worker with half its duties would look healthy.
         await asyncio.wait({scheduler, jobs}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,7 +64,7 @@ async def run_worker(
 
 @contextmanager
 def stop_on_signals() -> Iterator[asyncio.Event]:
-    """Lend an event that SIGTERM and SIGINT set."""
+    """Let SIGTERM and SIGINT set this event for the length of the block."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in _STOP_SIGNALS:

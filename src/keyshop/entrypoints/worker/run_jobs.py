@@ -16,6 +16,7 @@ import structlog
 
 from keyshop.entrypoints.worker.connection import connected
 from keyshop.entrypoints.worker.handlers import Handler
+from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.pgqueuer_adapter import JobQueue
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
@@ -28,35 +29,41 @@ _MAX_RETRY_DELAY: Final = 10.0
 
 
 async def run_jobs(
-    shop: WorkerShop, handlers: Sequence[Handler], *, grace: timedelta, stop: asyncio.Event
+    shop: WorkerShop,
+    handlers: Sequence[Handler],
+    *,
+    limits: WorkerLimits = DEFAULT_LIMITS,
+    stop: asyncio.Event,
 ) -> None:
-    """Run jobs until `stop` is set; wait for PostgreSQL while it is away."""
+    """Run jobs until `stop` is set; wait for PostgreSQL while it is unavailable."""
     worker_id = uuid4()
     delay = _RETRY_DELAY
     while not stop.is_set():
         try:
-            async with connected(shop.database_url) as connection:
+            async with connected(shop.database_url, lease=limits.lease) as connection:
                 delay = _RETRY_DELAY
-                queue = JobQueue(connection, worker_id, handlers, shop)
+                queue = JobQueue(connection, worker_id, handlers, shop, limits=limits)
                 await queue.release_leases()
-                await _run_until_stopped(queue, grace=grace, stop=stop)
+                await _run_until_stopped(queue, grace_period=limits.grace_period, stop=stop)
         except CONNECTION_UNUSABLE as error:
             if stop.is_set():
                 return
-            _log.warning("database away", operation="worker", reason=type(error).__name__)
+            _log.warning("database unavailable", operation="worker", reason=type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)
             delay = min(delay * 2, _MAX_RETRY_DELAY)
 
 
-async def _run_until_stopped(queue: JobQueue, *, grace: timedelta, stop: asyncio.Event) -> None:
+async def _run_until_stopped(
+    queue: JobQueue, *, grace_period: timedelta, stop: asyncio.Event
+) -> None:
     """Run jobs until `stop` is set; raise when the connection breaks."""
     running = asyncio.create_task(queue.run())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     queue.stop_claiming()
-    done, _ = await asyncio.wait({running}, timeout=grace.total_seconds())
+    done, _ = await asyncio.wait({running}, timeout=grace_period.total_seconds())
     if not done:
         queue.interrupt_jobs()
         done, _ = await asyncio.wait({running}, timeout=_CLEANUP_TIMEOUT.total_seconds())

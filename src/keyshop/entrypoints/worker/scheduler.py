@@ -30,7 +30,7 @@ async def run_scheduler(
     Enqueue the job of each schedule whenever it is due, until `stop` is set.
 
     A schedule that is new to the database begins with its next moment. Of the moments that passed
-    while no worker ran, the latest is made up for. While the database is away, it tries again.
+    while no worker ran, the latest is made up for. While the database is unavailable, it tries again.
     """
     enqueued: dict[str, datetime] = {}
     while not stop.is_set():
@@ -60,7 +60,7 @@ async def enqueue_if_due(
 async def _enqueue_or_postpone(
     db: Database, schedule: Schedule, due_at: datetime, now: datetime
 ) -> bool:
-    """Return False when the database is away and the moment is still to be enqueued."""
+    """Return False when the database is unavailable and the job is still to be enqueued."""
     try:
         async with db.transaction() as tx:
             enqueued = await enqueue_if_due(tx, schedule, due_at=due_at, now=now)

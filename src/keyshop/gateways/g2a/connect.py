@@ -11,7 +11,7 @@ from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.client import DEFAULT_RETRIES, G2AClient, Retries
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.g2a.exchange import Exchange
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 
 _CONNECTIONS: Final = httpx2.Limits(max_connections=32, max_keepalive_connections=32)
@@ -51,7 +51,7 @@ async def open_budget(
     Raises:
         DatabaseUnavailable: the database does not answer.
     """
-    db = Database(dsn, guard=GuardedCommit(None), min_size=1, max_size=1)
+    db = Database(dsn, guard=RedisCommitGuard(None), min_size=1, max_size=1)
     await db.open()
     try:
         yield Budget(db, limit=requests_per_minute, max_wait_seconds=max_wait_seconds)

@@ -1,57 +1,63 @@
-"""A circuit breaker: mails do not wait one after the other for a server that is away."""
+"""A circuit breaker: mails do not wait one after the other for an unreachable server."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Final
 
 from keyshop.mail.protocol import MailRefused, MailUnavailable
 
+DEFAULT_OPEN_TIME: Final = timedelta(seconds=15)
 
-class ServerAway(MailUnavailable):
+
+class ServerUnreachable(MailUnavailable):
     """The server failed, independently of the mail."""
 
 
 class Breaker:
     """
-    After the server was away, refuses at once for a while; then lets one mail try first.
+    Refuses mails at once for a while after the server was unreachable; then lets one mail try first.
 
     Without it, a server that accepts connections and never answers would occupy all places that a
     worker has for slow jobs.
     """
 
     def __init__(
-        self, open_for: timedelta, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        open_time: timedelta = DEFAULT_OPEN_TIME,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._open_for = open_for
+        self._open_time = open_time
         self._monotonic = monotonic
-        self._away_until: float | None = None
+        self._open_until: float | None = None
         self._is_trying = False
 
     @contextmanager
     def guard(self) -> Iterator[None]:
         """
-        Let the block use the server, unless it was away a moment ago.
+        Let the block use the server, unless it was unreachable a moment ago.
 
         Raises:
-            MailUnavailable: it was, or another mail is trying it now.
+            MailUnavailable: it was unreachable, or another mail is trying it now.
         """
-        is_first = self._away_until is not None
-        if self._away_until is not None and (
-            self._is_trying or self._monotonic() < self._away_until
+        is_first = self._open_until is not None
+        if self._open_until is not None and (
+            self._is_trying or self._monotonic() < self._open_until
         ):
             raise MailUnavailable("The mail server was unreachable a moment ago.")
         self._is_trying = self._is_trying or is_first
         try:
             yield
-        except ServerAway:
-            self._away_until = self._monotonic() + self._open_for.total_seconds()
+        except ServerUnreachable:
+            self._open_until = self._monotonic() + self._open_time.total_seconds()
             raise
         except (MailRefused, MailUnavailable):
-            self._away_until = None  # it answers, whatever it said about this mail
+            self._open_until = None  # it answers, whatever it said about this mail
             raise
         else:
-            self._away_until = None
+            self._open_until = None
         finally:
             if is_first:
                 self._is_trying = False

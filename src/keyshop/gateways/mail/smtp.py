@@ -1,8 +1,8 @@
 """
 Sends mails over SMTP, each on a connection of its own.
 
-The server's answers are sorted by what may be done next: a mail that it refuses for good becomes a
-dead job; a failure of the server, or a temporary one, is retried.
+The server's answers are sorted by what may be done next: the job of a mail that it refuses for good
+becomes a dead letter; a failure of the server, or a temporary one, is retried.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from aiosmtplib import (
 from msgspec import Struct
 
 from keyshop.gateways.mail.address import Encryption, SmtpAddress
-from keyshop.gateways.mail.breaker import Breaker, ServerAway
+from keyshop.gateways.mail.breaker import DEFAULT_OPEN_TIME, Breaker, ServerUnreachable
 from keyshop.gateways.mail.message import build_message
 from keyshop.kit.clock import utc_now
 from keyshop.mail.protocol import Mail, MailRefused, MailUnavailable, MailUncertain
@@ -62,8 +62,8 @@ class SmtpTimeouts(Struct, frozen=True, kw_only=True):
     gives up earlier and retries delivers another copy each time.
     """
 
-    breaker: timedelta = timedelta(seconds=15)
-    """Before a server that was away is tried again."""
+    breaker: timedelta = DEFAULT_OPEN_TIME
+    """Before an unreachable server is tried again."""
 
 
 _DEFAULT_TIMEOUTS: Final = SmtpTimeouts()
@@ -122,7 +122,7 @@ class SmtpMailer:
             raise _refusal(error) from None
         except (SMTPException, OSError, UnicodeError) as error:
             # The server's text often repeats the person's address, and a job's error is stored.
-            raise _away(error) from None
+            raise _unreachable(error) from None
 
     async def _send_content(self, server: SMTP, content: bytes) -> None:
         try:
@@ -172,13 +172,13 @@ async def _quit(server: SMTP) -> None:
 def _refusal(error: SMTPResponse | SMTPRecipientRefused) -> MailRefused | MailUnavailable:
     """Return the error for a refusal of this one mail."""
     if error.code in {_SHUTTING_DOWN, _AUTHENTICATION_REQUIRED}:
-        return _away(error)
+        return _unreachable(error)
     if 500 <= error.code < 600:
         return MailRefused(f"The mail server refused the mail with {_codes(error)}.")
     return MailUnavailable(f"The mail server refused the mail for now with {_codes(error)}.")
 
 
-def _away(error: Exception | SMTPResponse) -> ServerAway:
+def _unreachable(error: Exception | SMTPResponse) -> ServerUnreachable:
     """Return the error for a failure of the server, or of the shop's account with it."""
     if isinstance(error, SMTPAuthenticationError):
         fault = f"refused SMTP_URL's user and password with {_codes(error)}"
@@ -190,7 +190,7 @@ def _away(error: Exception | SMTPResponse) -> ServerAway:
         fault = "did not answer in time"
     else:
         fault = f"cannot be used: {error}".rstrip(".")
-    return ServerAway(f"The mail server {fault}.")
+    return ServerUnreachable(f"The mail server {fault}.")
 
 
 def _codes(error: SMTPResponse | SMTPResponseException) -> str:

@@ -7,7 +7,9 @@ from msgspec import Struct
 
 _READ: Final = "SELECT * FROM keyshop.cache_view()"
 
-CLOSED_FOR: Final = 0.5  # seconds after a CLOSE until every older view has expired
+# Seconds for which a process may rely on the row as it last read it. A writer that has closed the cache
+# waits as long.
+MAX_VIEW_AGE: Final = 0.5
 
 
 class Control(Struct, frozen=True, kw_only=True):

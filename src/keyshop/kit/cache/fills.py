@@ -83,8 +83,8 @@ def time_to_live(key: CacheKey, loaded: Loaded, *, now: datetime, elapsed: float
     ttl = key.family.ttl.total_seconds() * random.uniform(0.9, 1.0)  # noqa: S311 - not a secret
     if loaded.payload is None:
         ttl = min(ttl, _ABSENT_TTL)
-    if loaded.true_until is not None:
+    if loaded.valid_until is not None:
         # Redis counts from the FILL, which may arrive late.
-        left = (loaded.true_until - now).total_seconds()
+        left = (loaded.valid_until - now).total_seconds()
         ttl = min(ttl, left - elapsed - FILL_TIMEOUT)
     return ttl

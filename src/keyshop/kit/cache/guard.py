@@ -67,7 +67,7 @@ class PreparedInvalidation(PreparedCommit, frozen=True, kw_only=True):
     """The time that INTENT and GUARD took."""
 
 
-class GuardedCommit:
+class RedisCommitGuard:
     """The `CommitGuard` of a process; without Redis every writer waits for the relay."""
 
     def __init__(self, redis: RedisSupervisor | None) -> None:

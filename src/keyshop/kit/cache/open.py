@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from keyshop.kit.cache.background import in_background
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.operations import CacheOperations
 from keyshop.kit.cache.passthrough import PassThrough
@@ -23,7 +23,7 @@ class OpenCache(Struct, frozen=True):
     """How a process reads through the cache, and how it commits."""
 
     cache: Cache
-    guard: GuardedCommit
+    guard: RedisCommitGuard
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[
         Invalid: an address cannot be parsed.
     """
     if redis_url is None:
-        yield OpenCache(PassThrough(), GuardedCommit(None))
+        yield OpenCache(PassThrough(), RedisCommitGuard(None))
         return
     address = parse_address(redis_url)
     view = TrustView(database_url)
@@ -53,11 +53,11 @@ async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[
             await stack.enter_async_context(in_background(part.run))
         stack.push_async_callback(markers.close)
         stack.push_async_callback(cache.close)
-        yield OpenCache(cache, GuardedCommit(writes))
+        yield OpenCache(cache, RedisCommitGuard(writes))
 
 
 @asynccontextmanager
-async def run_outbox_cleanup(guard: GuardedCommit, db: Database) -> AsyncIterator[None]:
+async def run_outbox_cleanup(guard: RedisCommitGuard, db: Database) -> AsyncIterator[None]:
     """Delete published rows from the outbox for the length of the block, and at its end."""
     async with in_background(lambda: guard.run_cleanup(db)):
         yield

@@ -15,8 +15,8 @@ class Loaded(Struct, frozen=True):
     payload: bytes | None
     """The whole answer; None: there is none, which Redis keeps for 30 seconds."""
 
-    true_until: datetime | None = None
-    """When the answer becomes wrong by time alone; None: never."""
+    valid_until: datetime | None = None
+    """The answer is wrong after this time, even if no row changes; None: it stays right."""
 
 
 Load: TypeAlias = Callable[[], Awaitable[Loaded]]

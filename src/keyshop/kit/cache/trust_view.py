@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 import structlog
 
-from keyshop.kit.cache.control import CLOSED_FOR, Control, read_control
+from keyshop.kit.cache.control import MAX_VIEW_AGE, Control, read_control
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
@@ -44,7 +44,7 @@ class TrustView:
             return None
         age = time.monotonic() - self._polled_at
         # Without a relay, readers would not see a foreign write.
-        expired = age > CLOSED_FOR or control.beat_seconds + age > _MAX_BEAT_AGE
+        expired = age > MAX_VIEW_AGE or control.beat_seconds + age > _MAX_BEAT_AGE
         return None if expired else control
 
     async def poll(self, session: ReconnectingConnection) -> None:

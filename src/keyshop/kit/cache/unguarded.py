@@ -11,7 +11,7 @@ from typing import Final
 
 from asyncpg import Record
 
-from keyshop.kit.cache.control import CLOSED_FOR
+from keyshop.kit.cache.control import MAX_VIEW_AGE
 from keyshop.kit.database.commit import ReaderSource
 from keyshop.kit.database.errors import DatabaseUnavailable
 
@@ -29,7 +29,7 @@ def closing_seconds(control: Record) -> float | None:
     """Return the seconds until every view from before the CLOSE has expired; None: it is open."""
     if control["state"] == "OPEN":
         return None
-    return max(0.0, CLOSED_FOR - float(control["closed_seconds"]))
+    return max(0.0, MAX_VIEW_AGE - float(control["closed_seconds"]))
 
 
 async def wait_until_invalidated(db: ReaderSource, xid: str, *, closing: float | None) -> str:
@@ -39,7 +39,7 @@ async def wait_until_invalidated(db: ReaderSource, xid: str, *, closing: float |
     `closing` is what `closing_seconds` returned before the COMMIT.
 
     Raises:
-        DatabaseUnavailable: PostgreSQL was away for too long.
+        DatabaseUnavailable: PostgreSQL was unavailable for too long.
     """
     ends = time.monotonic() + _DATABASE_TIMEOUT
     while True:
@@ -60,7 +60,7 @@ async def _try_wait(db: ReaderSource, xid: str, closing: float | None) -> str:
         return "relayed"
     async with db.read() as reader:
         await reader.fetch(_CLOSE)
-    await _wait_delivered(db, xid, timeout=CLOSED_FOR)
+    await _wait_delivered(db, xid, timeout=MAX_VIEW_AGE)
     return "closing"
 
 

@@ -48,7 +48,7 @@ class CommitGuard(Protocol):
         ...
 
 
-class GuardedCommitter:
+class Committer:
     """Commits the transactions of one pool under its guard."""
 
     def __init__(self, db: ReaderSource, guard: CommitGuard) -> None:
@@ -104,7 +104,7 @@ class GuardedCommitter:
         lost_at = time.monotonic()
         try:
             async with asyncio.timeout(_OUTCOME_TIMEOUT):
-                found = await self._find_outcome(prepared.xid)
+                found = await self._read_outcome(prepared.xid)
         except (DatabaseUnavailable, TimeoutError) as error:
             raise CommitOutcomeUnknown from error
         except asyncpg.InvalidParameterValueError as error:
@@ -117,7 +117,7 @@ class GuardedCommitter:
             # The server has restarted. After a crash it reuses the ids of lost transactions.
             raise CommitOutcomeUnknown
 
-    async def _find_outcome(self, xid: str) -> Record:
+    async def _read_outcome(self, xid: str) -> Record:
         # The server may still be working on an interrupted COMMIT.
         while True:
             async with self._db.read() as reader:

@@ -19,7 +19,7 @@ import structlog
 from asyncpg import Record
 
 from keyshop.kit.database.codecs import AnyConnection, prepare_connection
-from keyshop.kit.database.commit import CommitGuard, GuardedCommitter
+from keyshop.kit.database.commit import CommitGuard, Committer
 from keyshop.kit.database.errors import CONNECTION_LOST, RETRYABLE, DatabaseUnavailable
 from keyshop.kit.database.transaction import (
     Connection,
@@ -80,7 +80,7 @@ class Database:
             Invalid: the address cannot be parsed, or names a schema other than public.
         """
         self._dsn = clean_dsn(dsn)
-        self._committer = GuardedCommitter(self, guard)
+        self._committer = Committer(self, guard)
         self._min_size = min_size
         self._lock_timeout = lock_timeout
         # At least two: `hold_lock` needs one connection while its block uses another.
@@ -128,7 +128,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
         """
-        Lend a connection outside any transaction.
+        Open a connection outside any transaction for the length of the block.
 
         Raises:
             DatabaseUnavailable: there is no connection.

@@ -108,7 +108,7 @@ async def translate_errors(
         _clear_values(error)
         raise
     except asyncpg.InterfaceError as error:
-        # The driver raises this if the server went away between two statements.
+        # The driver raises this if the connection was lost between two statements.
         if is_lost(connection):
             raise DatabaseUnavailable from error
         raise
@@ -122,7 +122,7 @@ async def translate_errors(
 
 def _clear_values(error: asyncpg.PostgresError) -> None:
     # The detail quotes a refused row, of users with e-mail address and password hash, and the error
-    # may be logged or stored with a dead job.
+    # may be logged or stored with a dead letter.
     error.detail = error.hint = error.context = None
 
 

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.entrypoints.http.dependencies import CurrentShop
-from keyshop.entrypoints.http.identity import get_operator
+from keyshop.entrypoints.http.identity import get_administrator
 from keyshop.entrypoints.http.requests import ApiRequest, read_body
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
@@ -54,7 +54,7 @@ async def fault() -> None:
 @get("/tests/office", include_in_schema=False)
 async def office(shop: CurrentShop, request: ApiRequest) -> dict[str, str]:
     """Allow operators only."""
-    return {"operator": (await get_operator(request, shop, now=utc_now())).user_id}
+    return {"operator": (await get_administrator(request, shop, now=utc_now())).user_id}
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -63,7 +63,7 @@ async def stocked(
 ) -> AsyncIterator[Database]:
     """The catalogue of thirty, and one game whose slug is part of the API's paths."""
     async with copied_database(postgres_server, template_database) as url:
-        database = Database(url, guard=GuardedCommit(None))
+        database = Database(url, guard=RedisCommitGuard(None))
         await database.open()
         await stock_catalogue(database)
         await make_game(database, title="Similar", slug="similar", publisher="A, B & Co., Ltd")

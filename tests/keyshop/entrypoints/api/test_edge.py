@@ -4,8 +4,8 @@ import pytest
 from httpx2 import AsyncClient
 
 from keyshop.entrypoints.api.health import CheckResult
-from keyshop.entrypoints.http.errors import STATUS_BY_FAMILY, error_status
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.entrypoints.http.errors import STATUS_BY_ERROR, error_status
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from tests.factories.api_app import make_app
@@ -86,7 +86,7 @@ class TestErrors:
 
     async def test_report_an_unavailable_database(self):
         app = make_app(
-            Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
+            Database("postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None))
         )
 
         async with client_of(app) as client:
@@ -100,7 +100,7 @@ class TestErrors:
         """No error of the shop reaches a customer as a bare 500."""
         for kind in families(ShopError):
             if kind is not ShopError:
-                assert error_status(kind.__new__(kind)) in STATUS_BY_FAMILY.values()
+                assert error_status(kind.__new__(kind)) in STATUS_BY_ERROR.values()
 
 
 class TestOrigins:
@@ -195,7 +195,7 @@ class TestHealth:
 
     async def test_is_503_without_the_database(self):
         app = make_app(
-            Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
+            Database("postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None))
         )
 
         async with client_of(app) as client:

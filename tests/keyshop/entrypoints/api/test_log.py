@@ -12,12 +12,12 @@ from keyshop.kit.metrics import share_metrics
 from pathlib import Path
 share_metrics(Path(sys.argv[1]))
 from tests.factories.api_app import make_app
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.api.conftest import client_of
 
 async def main():
-    app = make_app(Database("postgresql://nobody@127.0.0.1:1/x", guard=GuardedCommit(None)), metrics_folder=Path(sys.argv[1]))
+    app = make_app(Database("postgresql://nobody@127.0.0.1:1/x", guard=RedisCommitGuard(None)), metrics_folder=Path(sys.argv[1]))
     async with client_of(app) as client:
         for _ in range(3):
             await client.get("/live")

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
 from tests.keyshop.entrypoints.api.conftest import client_of
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest_asyncio.fixture
 async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a shop whose database does not matter here."""
-    db = Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
+    db = Database("postgresql://nobody@localhost/nothing", guard=RedisCommitGuard(None))
     async with client_of(make_app(db, storefront_dir=folder)) as client:
         yield client
 

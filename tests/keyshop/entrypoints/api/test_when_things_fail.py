@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from keyshop.accounts.passwords import PasswordPool
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from tests.factories.account_services import account_services
@@ -85,7 +85,7 @@ class TestBasketThatCannotMove:
 class TestDatabaseThatIsAway:
     @pytest.mark.parametrize(("method", "path", "given"), REQUESTS)
     async def test_is_told_with_the_time_to_wait(self, method: str, path: str, given):
-        db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
+        db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None))
         app = make_app(db)
 
         async with open_browser(app) as guest:

@@ -12,7 +12,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.valkey import ValkeyServer
 from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, run_keyshop
-from tests.keyshop.kit.test_jobs import put_dead
+from tests.keyshop.kit.test_jobs import put_dead_letter
 from tests.servers import open_home
 
 _PRODUCT = "10000000014001"  # the first one of the simulator
@@ -94,7 +94,7 @@ class TestCommand:
 
 class TestDeadJobs:
     async def test_are_requeued_or_deleted(self, home, db: Database, database_url):
-        job_id, other_id = await put_dead(db, "a game"), await put_dead(db, "another")
+        job_id, other_id = await put_dead_letter(db, "a game"), await put_dead_letter(db, "another")
 
         async def run(*words: str) -> CompletedProcess[str]:
             return await asyncio.to_thread(

@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from keyshop.entrypoints.worker.handlers import Handler
+from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.kit.database.pool import Database
 from tests.factories.jobs import HANDLERS, ProbeShop, make_job_log
@@ -44,11 +44,11 @@ def working(shop: ProbeShop) -> Working:
 
     @asynccontextmanager
     async def working(
-        grace: timedelta = timedelta(seconds=10), handlers: Sequence[Handler] = HANDLERS
+        limits: WorkerLimits = DEFAULT_LIMITS, handlers: Sequence[Handler] = HANDLERS
     ) -> AsyncIterator[asyncio.Event]:
         stop = asyncio.Event()
         worker = asyncio.create_task(
-            run_worker(shop, handlers=handlers, schedules=(), grace=grace, stop=stop)
+            run_worker(shop, handlers=handlers, schedules=(), limits=limits, stop=stop)
         )
         try:
             yield stop

@@ -12,12 +12,13 @@ from structlog.testing import capture_logs
 from keyshop.accounts.jobs import MailLockNotice, MailReset, MailWelcome
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
+from keyshop.entrypoints.worker.limits import WorkerLimits
 from keyshop.entrypoints.worker.mail import HANDLERS, on_account_mail
 from keyshop.entrypoints.worker.retries import RETRYABLE
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
-from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_dead_job
+from keyshop.kit.jobs import JobRow, JobState, enqueue, list_jobs, retry_dead_letter
 from keyshop.mail.protocol import MailMaybeSent, MailUncertain
 from tests.factories import jobs as probes
 from tests.factories.customers import ALICE, add_alice, caller
@@ -210,7 +211,7 @@ class TestFaultyMailServer:
 
         async with serve(server) as port:
             shop.mailer = mailer_at(port)
-            async with working(handlers=HANDLERS, grace=timedelta(0)):
+            async with working(handlers=HANDLERS, limits=WorkerLimits(grace_period=timedelta(0))):
                 await server.has_one.wait()
             async with working(handlers=HANDLERS):
                 await until(lambda: is_empty(shop.db))
@@ -246,7 +247,7 @@ class TestFaultyMailServer:
             await until(lambda: is_dead(shop.db))
             (dead,) = await queue(shop.db)
             async with shop.db.transaction() as tx:
-                await retry_dead_job(tx, dead.id)
+                await retry_dead_letter(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
         assert len(server.mails) == 1
@@ -284,6 +285,9 @@ class TestFaultyMailServer:
 
         async with serve(server) as port:
             shop.mailer = mailer_at(port, acceptance=timedelta(minutes=1))
-            async with working(handlers=(*HANDLERS, *probes.HANDLERS), grace=timedelta(0)):
+            async with working(
+                handlers=(*HANDLERS, *probes.HANDLERS),
+                limits=WorkerLimits(grace_period=timedelta(0)),
+            ):
                 await until(is_noted, seconds=5)
                 assert len(server.mails) <= 4

@@ -16,7 +16,9 @@ class TestDelayBeforeRetry:
         "kind", [SupplierUnavailable, OutcomeUnknown, MailUnavailable, Unavailable]
     )
     def test_retries_faults_that_pass_by_themselves(self, kind: type[Exception]):
-        assert delay_before_retry(kind("Away."), attempt=1, jitter=0.5) == timedelta(seconds=2)
+        assert delay_before_retry(kind("It does not answer."), attempt=1, jitter=0.5) == timedelta(
+            seconds=2
+        )
 
     @pytest.mark.parametrize("kind", [SupplierRefused, MailRefused, Conflict, ValueError, KeyError])
     def test_leaves_every_other_fault_to_a_person(self, kind: type[Exception]):
@@ -24,7 +26,7 @@ class TestDelayBeforeRetry:
 
     def test_waits_twice_as_long_each_time_up_to_ten_minutes(self):
         delays = [
-            delay_before_retry(Unavailable("Away."), attempt=attempt, jitter=0.5)
+            delay_before_retry(Unavailable("It does not answer."), attempt=attempt, jitter=0.5)
             for attempt in range(1, MAX_ATTEMPTS)
         ]
 
@@ -37,7 +39,7 @@ class TestDelayBeforeRetry:
         assert delay == timedelta(minutes=3)
 
     def test_spreads_jobs_that_failed_together(self):
-        error = Unavailable("Away.")
+        error = Unavailable("It does not answer.")
 
         assert delay_before_retry(error, attempt=2, jitter=0) == timedelta(seconds=2)
         assert delay_before_retry(error, attempt=2, jitter=1) == timedelta(seconds=6)
@@ -45,7 +47,10 @@ class TestDelayBeforeRetry:
     def test_retries_mails_for_about_a_day(self):
         delays = [
             delay_before_retry(
-                MailUnavailable("Away."), attempt=attempt, jitter=0.5, max_attempts=MAX_MAIL
+                MailUnavailable("It does not answer."),
+                attempt=attempt,
+                jitter=0.5,
+                max_attempts=MAX_MAIL,
             )
             for attempt in range(1, MAX_MAIL)
         ]
@@ -55,6 +60,6 @@ class TestDelayBeforeRetry:
         assert timedelta(hours=22) < total < timedelta(hours=26)
 
     def test_gives_up_after_the_last_attempt(self):
-        error = Unavailable("Away.")
+        error = Unavailable("It does not answer.")
 
         assert delay_before_retry(error, attempt=MAX_ATTEMPTS, jitter=0) is None

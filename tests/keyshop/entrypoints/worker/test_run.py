@@ -8,10 +8,20 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from keyshop.entrypoints.worker.limits import WorkerLimits
 from keyshop.entrypoints.worker.run import QueueMissing, run_worker
 from keyshop.kit.database.pool import Database
-from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_dead_job
-from tests.factories.jobs import Block, Break, Linger, Note, ProbeShop, Stumble, read_job_log
+from keyshop.kit.jobs import Job, JobRow, JobState, enqueue, list_jobs, retry_dead_letter
+from tests.factories.jobs import (
+    SHORT_LEASE,
+    Block,
+    Break,
+    Linger,
+    Note,
+    ProbeShop,
+    Stumble,
+    read_job_log,
+)
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
 
 
@@ -103,7 +113,7 @@ class TestWorker:
 
             async with shop.db.transaction() as tx:
                 await tx.execute("INSERT INTO job_log (note) VALUES ('repaired')")
-                await retry_dead_job(tx, dead.id)
+                await retry_dead_letter(tx, dead.id)
             await until(lambda: is_empty(shop.db))
 
         assert await read_job_log(shop.db) == ["repaired", "test.break"]
@@ -131,7 +141,7 @@ class TestWorker:
             assert dead.last_error.startswith("WorkersLost: 5 workers died")
 
             async with shop.db.transaction() as tx:
-                await retry_dead_job(tx, dead.id)
+                await retry_dead_letter(tx, dead.id)
             await until(lambda: has(shop.db, "deadly"))
 
     async def test_leaves_unknown_jobs_to_newer_workers(self, shop: ProbeShop, working: Working):
@@ -196,7 +206,7 @@ class TestGracefulStop:
     async def test_requeues_a_job_that_does_not_finish_in_time(
         self, shop: ProbeShop, working: Working
     ):
-        async with working(grace=timedelta(seconds=0.2)):
+        async with working(WorkerLimits(grace_period=timedelta(seconds=0.2))):
             await put(shop.db, Linger(seconds=60))
             await until(lambda: has(shop.db, "began"))
 
@@ -224,8 +234,9 @@ class TestLease:
         assert await read_job_log(shop.db) == ["began", "began", "ended"]
 
     async def test_is_renewed_while_a_long_handler_runs(self, shop: ProbeShop, working: Working):
-        async with working(), working():
-            await put(shop.db, Linger(seconds=7.2))
+        async with working(SHORT_LEASE), working(SHORT_LEASE):
+            # Longer than the lease and the poll interval together.
+            await put(shop.db, Linger(seconds=2.2))
             await until(lambda: is_empty(shop.db))
 
         assert await read_job_log(shop.db) == ["began", "ended"]
@@ -233,11 +244,11 @@ class TestLease:
     async def test_is_lost_by_a_handler_that_blocks_its_process_and_cannot_end_the_job(
         self, shop: ProbeShop, start_worker: StartWorker, working: Working
     ):
-        blocked = await start_worker()
-        await put(shop.db, Block(block_seconds=9, linger_seconds=6))
+        blocked = await start_worker("--short-lease")
+        await put(shop.db, Block(block_seconds=2.8, linger_seconds=2.5))
         await until(lambda: has(shop.db, "began"))
 
-        async with working():
+        async with working(SHORT_LEASE):
             await until(lambda: has(shop.db, "began", "began"))
             # By the time the first handler returns, the second one is in the middle.
             blocked.send_signal(signal.SIGTERM)

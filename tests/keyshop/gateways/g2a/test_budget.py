@@ -13,7 +13,7 @@ from g2a_simulator.market import Market
 from g2a_simulator.server import serve
 from keyshop.gateways.g2a.budget import Budget, BudgetExhausted
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.supplier.errors import SupplierUnavailable
 from tests.factories.budget_processes import call_from_processes, wait_until
@@ -72,7 +72,7 @@ class TestBudget:
         assert 0.4 < paced < 2
 
     async def test_is_one_for_all_who_share_the_database(self, db, database_url) -> None:
-        other_db = Database(database_url, max_size=1, guard=GuardedCommit(None))
+        other_db = Database(database_url, max_size=1, guard=RedisCommitGuard(None))
         await other_db.open()
         here, there = quick_budget(db), quick_budget(other_db)
 

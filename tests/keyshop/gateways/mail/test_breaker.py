@@ -1,10 +1,10 @@
-"""Which mails wait for a server that is away."""
+"""Which mails wait for an unreachable server."""
 
 from datetime import timedelta
 
 import pytest
 
-from keyshop.gateways.mail.breaker import Breaker, ServerAway
+from keyshop.gateways.mail.breaker import Breaker, ServerUnreachable
 from keyshop.mail.protocol import MailRefused, MailUnavailable
 
 
@@ -31,14 +31,14 @@ def use(breaker: Breaker, error: Exception | None = None) -> None:
             raise error
 
 
-AWAY = ServerAway("Away.")
+UNREACHABLE = ServerUnreachable("It does not answer.")
 JUST_NOW = "a moment ago"
 
 
 class TestBreaker:
-    def test_refuses_at_once_after_the_server_was_away(self, breaker: Breaker, clock: Clock):
-        with pytest.raises(ServerAway):
-            use(breaker, AWAY)
+    def test_refuses_at_once_after_the_server_was_unreachable(self, breaker: Breaker, clock: Clock):
+        with pytest.raises(ServerUnreachable):
+            use(breaker, UNREACHABLE)
 
         clock.now = 14.9
         with pytest.raises(MailUnavailable, match=JUST_NOW):
@@ -49,8 +49,8 @@ class TestBreaker:
         use(breaker)
 
     def test_lets_one_mail_try_first(self, breaker: Breaker, clock: Clock):
-        with pytest.raises(ServerAway):
-            use(breaker, AWAY)
+        with pytest.raises(ServerUnreachable):
+            use(breaker, UNREACHABLE)
         clock.now = 15
 
         with breaker.guard(), pytest.raises(MailUnavailable, match=JUST_NOW):
@@ -59,12 +59,12 @@ class TestBreaker:
 
     def test_waits_again_when_it_is_still_away(self, breaker: Breaker, clock: Clock):
         for _ in range(2):
-            with pytest.raises(ServerAway):
-                use(breaker, AWAY)
+            with pytest.raises(ServerUnreachable):
+                use(breaker, UNREACHABLE)
             clock.now += 15
 
-        with pytest.raises(ServerAway):
-            use(breaker, AWAY)
+        with pytest.raises(ServerUnreachable):
+            use(breaker, UNREACHABLE)
         with pytest.raises(MailUnavailable, match=JUST_NOW):
             use(breaker)
 
@@ -72,8 +72,8 @@ class TestBreaker:
     def test_closes_after_a_refusal_because_the_server_answers(
         self, breaker: Breaker, clock: Clock, kind: type[Exception]
     ):
-        with pytest.raises(ServerAway):
-            use(breaker, AWAY)
+        with pytest.raises(ServerUnreachable):
+            use(breaker, UNREACHABLE)
         clock.now = 15
 
         with pytest.raises(kind, match="Not this one"):

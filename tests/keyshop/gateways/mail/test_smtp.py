@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyshop.gateways.mail.breaker import ServerAway
+from keyshop.gateways.mail.breaker import ServerUnreachable
 from keyshop.gateways.mail.smtp import SmtpMailer
 from keyshop.mail.protocol import MailRefused, MailUnavailable, MailUncertain
 from tests.keyshop.gateways.mail.mail_server import (
@@ -133,22 +133,22 @@ class TestServerThatRefuses:
     async def test_the_sender_waits_for_a_person_to_repair_that(self, server: MailServer):
         server.sender_answer = "553 5.7.1 not yours"
 
-        assert "refused MAIL_FROM with 553 5.7.1" in await refusal_of(server, ServerAway)
+        assert "refused MAIL_FROM with 553 5.7.1" in await refusal_of(server, ServerUnreachable)
 
     async def test_the_connection_gets_another_attempt(self, server: MailServer):
         server.greeting_answer = "554 go away"
 
-        assert "refused the connection with 554" in await refusal_of(server, ServerAway)
+        assert "refused the connection with 554" in await refusal_of(server, ServerUnreachable)
 
     async def test_an_unauthenticated_client_gets_another_attempt(self, server: MailServer):
         server.recipient_answers = ["530 5.7.0 Authentication required"]
 
-        assert "530 5.7.0" in await refusal_of(server, ServerAway)
+        assert "530 5.7.0" in await refusal_of(server, ServerUnreachable)
 
     async def test_a_password_says_which_setting_is_wrong(self, server: MailServer):
         url = "smtps://shop:wrong@localhost:{port}"
         async with serve(server, tls=server_tls(), password="right") as port:
-            with pytest.raises(ServerAway, match="SMTP_URL's user and password with 535"):
+            with pytest.raises(ServerUnreachable, match="SMTP_URL's user and password with 535"):
                 await mailer_at(port, url=url, tls=client_tls()).send(make_mail())
 
 
@@ -158,7 +158,7 @@ class TestServerThatIsAway:
             pass
         mailer = mailer_at(port, breaker=timedelta(minutes=1))
 
-        with pytest.raises(ServerAway, match="cannot be used"):
+        with pytest.raises(ServerUnreachable, match="cannot be used"):
             await mailer.send(make_mail())
         async with serve(server, port=port):
             with pytest.raises(MailUnavailable, match="a moment ago"):
@@ -170,7 +170,7 @@ class TestServerThatIsAway:
         async with serve_silence() as port:
             mailer = mailer_at(port, reply=timedelta(seconds=0.2))
             started = time.monotonic()
-            with pytest.raises(ServerAway, match="did not answer in time"):
+            with pytest.raises(ServerUnreachable, match="did not answer in time"):
                 await mailer.send(make_mail())
 
         assert time.monotonic() - started < 2
@@ -228,7 +228,7 @@ class TestEncryption:
         assert len(server.mails) == 1
 
     async def test_is_used_where_it_is_offered(self, server: MailServer):
-        with pytest.raises(ServerAway, match="certificate"):
+        with pytest.raises(ServerUnreachable, match="certificate"):
             await self._send(server, "smtp://localhost:{port}", tls=ssl.create_default_context())
 
         assert server.mails == []
@@ -236,7 +236,7 @@ class TestEncryption:
     async def test_is_required_with_starttls_true(self, server: MailServer):
         async with serve(server) as port:
             mailer = mailer_at(port, url="smtp://127.0.0.1:{port}?starttls=true")
-            with pytest.raises(ServerAway, match="STARTTLS"):
+            with pytest.raises(ServerUnreachable, match="STARTTLS"):
                 await mailer.send(make_mail())
 
         assert server.mails == []

@@ -74,7 +74,7 @@ async def open_shop(module_database_url: str, redis_url: str) -> AsyncIterator[C
 @pytest_asyncio.fixture
 async def cached_shop(open_shop: CachedShop) -> CachedShop:
     """A process of a shop that works: what is read can be kept."""
-    open_shop.true_until = None
+    open_shop.valid_until = None
     return open_shop
 
 

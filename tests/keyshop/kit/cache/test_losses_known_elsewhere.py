@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from keyshop.cache_keys import GAME, HOME_NEW
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.protocol import Loaded
 from keyshop.kit.clock import utc_now
 from tests.factories.cached_shop import (
@@ -23,10 +23,10 @@ from tests.factories.cached_shop import (
 from tests.servers import connected
 
 
-class PausesBetween(GuardedCommit):
+class PausesBetween(RedisCommitGuard):
     """The shop's own guard, stopped before COMMIT or after it, as a slow machine may be."""
 
-    def __init__(self, guard: GuardedCommit) -> None:
+    def __init__(self, guard: RedisCommitGuard) -> None:
         super().__init__(guard._redis)
         self.prepared = asyncio.Event()
         self.may_commit = asyncio.Event()
@@ -49,7 +49,7 @@ class PausesBetween(GuardedCommit):
 @pytest.fixture
 def paused(cached_shop: CachedShop):
     """A writer that stops before and after its COMMIT until it is let go on."""
-    assert isinstance(cached_shop.guard, GuardedCommit)
+    assert isinstance(cached_shop.guard, RedisCommitGuard)
     return PausesBetween(cached_shop.guard)
 
 

@@ -400,14 +400,14 @@ class TestAnswer:
     async def test_that_time_makes_wrong_is_not_kept_longer_than_it_is_true(
         self, cached_shop, game, tell
     ):
-        cached_shop.true_until = utc_now() + timedelta(seconds=1)
+        cached_shop.valid_until = utc_now() + timedelta(seconds=1)
         await cached_shop.set_price(game, "11.00")
         await cached_shop.until_kept(game)
 
         assert tell("PTTL", game_key(game).name) <= 1000
 
     async def test_that_is_wrong_already_is_not_kept(self, cached_shop, game, tell):
-        cached_shop.true_until = utc_now() - timedelta(seconds=1)
+        cached_shop.valid_until = utc_now() - timedelta(seconds=1)
         await cached_shop.set_price(game, "11.00")
 
         for _ in range(3):
@@ -415,7 +415,7 @@ class TestAnswer:
         assert tell("GET", game_key(game).name) is None
 
     async def test_that_is_wrong_already_makes_no_read_wait(self, cached_shop, game):
-        cached_shop.true_until = utc_now() - timedelta(seconds=1)
+        cached_shop.valid_until = utc_now() - timedelta(seconds=1)
         await cached_shop.set_price(game, "11.00")
         await cached_shop.price(game)
 

@@ -8,19 +8,19 @@ import textwrap
 
 import pytest
 
-from keyshop.kit.cache.guard import GuardedCommit
+from keyshop.kit.cache.guard import RedisCommitGuard
 from tests.factories.cached_shop import cached_shop_at, game_key, until
 
 # Marks the game, and waits before its COMMIT to be killed.
 _WRITER = """
     import asyncio, sys
-    from keyshop.kit.cache.guard import GuardedCommit
+    from keyshop.kit.cache.guard import RedisCommitGuard
     from keyshop.kit.cache.open import open_cache
     from keyshop.kit.database.pool import Database
 
     async def main(database_url, redis_url, game, when):
         async with open_cache(database_url, redis_url) as opened:
-            class Stops(GuardedCommit):
+            class Stops(RedisCommitGuard):
                 async def before_commit(self, tx):
                     sealed = await super().before_commit(tx)
                     if when == "before":
@@ -51,7 +51,7 @@ class TestCommit:
     ):
         name, seen = game_key(game).name, []
 
-        class Watches(GuardedCommit):
+        class Watches(RedisCommitGuard):
             async def before_commit(self, tx):
                 sealed = await super().before_commit(tx)
                 seen.append((tell("GET", name), tell("HKEYS", f"cw:{shop}:{name}"), sealed.xid))

@@ -27,8 +27,8 @@ class RedisSupervisor:
     """
     The connection to Redis of one process and role.
 
-    A request never connects: it uses `connection` as it is, or does without Redis. So a server that
-    is away costs a request nothing. After five failures in a row (a failed connect, or a connection
+    A request never connects: it uses `connection` as it is, or does without Redis. So an unreachable
+    server costs a request nothing. After five failures in a row (a failed connect, or a connection
     without one reply in time) the supervisor waits a quarter of a second before each new try.
     """
 

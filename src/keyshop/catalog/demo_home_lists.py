@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from keyshop.catalog import home_list_queries
+from keyshop.catalog import demo_home_list_queries
 from keyshop.kit.database.transaction import Transaction
 
 _LIST_SIZE = 30
@@ -15,11 +15,11 @@ async def fill_home_lists(tx: Transaction, *, now: datetime) -> None:
 
     A release date is set only where the supplier gave none, so a sync never overwrites it.
     """
-    if not await home_list_queries.count_best_sellers(tx):
-        await home_list_queries.mark_best_sellers(tx, limit=_LIST_SIZE, now=now)
-    if not await home_list_queries.count_preorders(tx):
-        await home_list_queries.mark_preorders(tx, limit=_LIST_SIZE, now=now)
-    if not await home_list_queries.count_released_since(tx, now - 2 * _WEEK):
-        await home_list_queries.set_missing_release_dates(
+    if not await demo_home_list_queries.count_best_sellers(tx):
+        await demo_home_list_queries.mark_best_sellers(tx, limit=_LIST_SIZE, now=now)
+    if not await demo_home_list_queries.count_preorders(tx):
+        await demo_home_list_queries.mark_preorders(tx, limit=_LIST_SIZE, now=now)
+    if not await demo_home_list_queries.count_released_since(tx, now - 2 * _WEEK):
+        await demo_home_list_queries.set_missing_release_dates(
             tx, now - _WEEK, limit=_LIST_SIZE, now=now
         )
