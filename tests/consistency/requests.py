@@ -48,7 +48,7 @@ _PERSONAL_URLS: Final = {
     Family.GUEST_WISHLIST: ("/api/wishlist",),
 }
 _ACCESS_URL: Final = "/api/user/balance"
-_ROUND: Final = 1000  # requests, of which so many are
+_ROUND: Final = 1000  # requests; the next constants are parts of it
 _LIST_SHARE: Final = 70
 _SLUGS: Final = 60
 _COLD: Final = 40
