@@ -28,7 +28,7 @@ from tests.chaos.shopper import (
 )
 from tests.factories.cached_shop import until
 from tests.factories.customers import carts
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 # Forked from a process that has everything imported and no threads.
 _CONTEXT = multiprocessing.get_context("forkserver")

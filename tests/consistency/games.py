@@ -10,7 +10,7 @@ from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import is_stocked, title_of
 from tests.consistency.keys import FIRST_VERSION, GAMES, Key, Kind
 from tests.consistency.requests import GENRE
-from tests.shop import add_game
+from tests.factories.games import add_game
 
 _LINKS = [GENRE, f"{GENRE} Too"]
 _FIRST_PRICE = Decimal(FIRST_VERSION).scaleb(-2)

@@ -17,7 +17,7 @@ from tests.consistency.contents import (
 )
 from tests.consistency.keys import FIRST_VERSION, PERSONAL, SIGNED_OUT, Family, Key
 from tests.consistency.writers.person_rows import BEGIN_TOKEN_FAMILY, put_version
-from tests.shop import add_game
+from tests.factories.games import add_game
 
 _ADD_USER: Final = """
     INSERT INTO users (id, email, "passwordHash", nickname, "updatedAt")

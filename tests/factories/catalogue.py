@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
-from tests.shop import NOON, add_game
+from tests.factories.games import NOON, add_game
 
 
 class Row(NamedTuple):

@@ -24,9 +24,9 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from tests.factories.baskets import BASKETS
+from tests.factories.games import NOON
 from tests.factories.sessions import make_tokens
 from tests.keyshop.kit.cache.network import Network, network_to
-from tests.shop import NOON
 
 ALICE = "alice@example.com"
 HOME = "192.0.2.80"

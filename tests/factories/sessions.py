@@ -11,7 +11,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)

@@ -11,7 +11,7 @@ from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, message_of, new_email, open_browser
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 
 @pytest_asyncio.fixture(params=["with Redis", "without Redis"])

@@ -11,8 +11,8 @@ from keyshop.kit.database.errors import CommitOutcomeUnknown
 from keyshop.kit.database.pool import Database
 from tests.factories.baskets import BASKETS
 from tests.factories.customers import add_alice, caller, carts, failed_migrations, guest_with
+from tests.factories.games import NOON, make_game
 from tests.keyshop.kit.test_commit import Forsaken
-from tests.shop import NOON, make_game
 
 
 class TestMigrationAfterASignIn:

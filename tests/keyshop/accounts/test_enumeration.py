@@ -16,8 +16,8 @@ from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.services import AccountServices
 from keyshop.kit.database.pool import Database
 from tests.factories.customers import caller, enter, make_account_services
+from tests.factories.games import NOON
 from tests.factories.sessions import add_user
-from tests.shop import NOON
 
 ROUNDS = 30
 # Of the median of what a wrong password takes: wide enough for a machine that is busy with other

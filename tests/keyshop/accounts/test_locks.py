@@ -41,7 +41,7 @@ from tests.factories.customers import (
     make_account_services,
     refused_inserts,
 )
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 BOB = "bob@example.com"
 

@@ -41,12 +41,12 @@ from tests.factories.customers import (
     enter,
     guest_with,
 )
+from tests.factories.games import NOON, make_game
 from tests.factories.sent_mails import mailed
 from tests.factories.sessions import get_account
 from tests.keyshop.accounts.test_families import is_waiting
 from tests.keyshop.accounts.test_profile import add_order
 from tests.keyshop.accounts.test_sign_in import is_signed_in
-from tests.shop import NOON, make_game
 
 KEY_TEXT = "AAAAA-BBBBB-CCCCC"
 

@@ -9,9 +9,9 @@ from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.models import NewUser
 from keyshop.accounts.request_reset import request_reset
 from tests.factories.customers import PASSWORD, add_alice, caller, count, enter
+from tests.factories.games import NOON
 from tests.factories.sent_mails import mailed
 from tests.factories.sessions import add_user
-from tests.shop import NOON
 
 STORED = ["Bob@Example.com", "j.doe@gmail.com", "carl@yandex.com"]
 

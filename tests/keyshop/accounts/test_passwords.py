@@ -39,10 +39,10 @@ from tests.factories.customers import (
     jobs,
     make_account_services,
 )
+from tests.factories.games import NOON
 from tests.factories.sent_mails import last_mail, link_token, mailed
 from tests.factories.sessions import add_user, family_of
 from tests.keyshop.accounts.test_sign_in import cheap_hash, is_signed_in
-from tests.shop import NOON
 
 
 async def change(

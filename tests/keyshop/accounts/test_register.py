@@ -35,7 +35,7 @@ from tests.factories.customers import (
     refused_inserts,
     registration,
 )
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 WRITTEN = (
     "users",

@@ -39,8 +39,8 @@ from tests.factories.customers import (
     make_account_services,
     refused_inserts,
 )
+from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user
-from tests.shop import NOON, make_game
 
 LATER = NOON + timedelta(hours=1)
 SHORT = "weak"

@@ -15,8 +15,8 @@ from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role, TokenPair
 from keyshop.accounts.sessions.tokens import Claims, Tokens
 from keyshop.kit.secrets import Secret
+from tests.factories.games import NOON
 from tests.factories.sessions import HOUR, MONTH, make_tokens
-from tests.shop import NOON
 
 ALICE = Account(
     id="alice-id",

@@ -28,8 +28,8 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import TooMany
 from tests.factories.cached_shop import until
 from tests.factories.customers import ALICE, MINUTE, SECOND, add_alice, ask, caller, count, enter
+from tests.factories.games import NOON
 from tests.factories.sent_mails import last_mail, link_token
-from tests.shop import NOON
 
 
 async def is_verified(db: Database, user_id: str) -> bool:

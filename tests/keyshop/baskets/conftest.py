@@ -9,8 +9,8 @@ from keyshop.baskets.models import Visitor
 from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from tests.factories.baskets import make_guest, make_user, make_visitor
+from tests.factories.games import make_game
 from tests.servers import Postgres, copied_database
-from tests.shop import make_game
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -35,9 +35,9 @@ from tests.factories.baskets import (
     wish,
 )
 from tests.factories.cached_shop import until
+from tests.factories.games import NOON, link_game, make_game
 from tests.keyshop.baskets.test_migration import sign_in
 from tests.servers import Postgres, copied_database
-from tests.shop import NOON, link_game, make_game
 
 MANY = 50_000
 

@@ -36,7 +36,7 @@ from tests.factories.baskets import (
     put,
     sell_out,
 )
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 NO_GAMES = [
     "00000000-0000-4000-8000-000000000000",

@@ -30,7 +30,7 @@ from tests.factories.baskets import (
     wish,
     wishes_of,
 )
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 DAY = timedelta(hours=24)
 MOMENT = timedelta(milliseconds=1)

@@ -33,7 +33,7 @@ from tests.factories.baskets import (
     wishes_of,
 )
 from tests.factories.cached_shop import until
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 OUT_OF_STOCK = "This game is out of stock."
 

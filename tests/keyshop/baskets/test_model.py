@@ -19,7 +19,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from keyshop.kit.secrets import Secret
 from tests.factories.baskets import NO_CACHE, change_game, data_of, make_user
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 LIMITS = BasketLimits(max_quantity=6, max_lines=4, max_wishes=4)
 BASKETS = BasketSettings(limits=LIMITS, session_secret=Secret("s" * 32))

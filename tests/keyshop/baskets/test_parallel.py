@@ -29,8 +29,8 @@ from tests.factories.baskets import (
     make_user,
     wishes_of,
 )
+from tests.factories.games import NOON, make_game
 from tests.keyshop.baskets.test_migration import sign_in
-from tests.shop import NOON, make_game
 
 Act = Callable[[], Awaitable[object]]
 

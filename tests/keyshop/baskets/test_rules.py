@@ -18,7 +18,7 @@ from keyshop.baskets.rules import (
 )
 from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.ids import new_id
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 LIMITS = BasketLimits(max_quantity=9, max_lines=5, max_wishes=5)
 

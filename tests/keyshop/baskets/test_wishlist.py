@@ -24,8 +24,8 @@ from tests.factories.baskets import (
     wish,
     wishes_of,
 )
+from tests.factories.games import NOON, make_game
 from tests.keyshop.baskets.test_cart import NO_GAMES
-from tests.shop import NOON, make_game
 
 
 class TestWishlist:

@@ -7,7 +7,7 @@ from typing import Any
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import Description, MergeResult, Offer, SupplierGame
 from keyshop.kit.database.pool import Database
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 

@@ -14,8 +14,8 @@ from keyshop.kit.cache.guard import GuardedCommit
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.limits import Limit, delete_expired_limits, refund, take
+from tests.factories.games import NOON
 from tests.servers import Postgres, copied_database
-from tests.shop import NOON
 
 SECOND = timedelta(seconds=1)
 FEW = Limit("sign_in", burst=3, per=10 * SECOND)

@@ -8,8 +8,8 @@ import pytest
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.errors import GameNotFound
 from keyshop.storefront.show_game import show_game, show_game_by_slug
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
-from tests.shop import NOON, make_game
 
 FIELDS = [
     "id",

@@ -33,7 +33,7 @@ from keyshop.storefront.rules import (
 )
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.factories.catalogue import make_catalogue_query
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 MOMENT = timedelta(milliseconds=1)
 

@@ -7,9 +7,9 @@ from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
 from tests.factories.catalogue import make_catalogue_query
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
 from tests.keyshop.storefront.test_lists import POPULAR
-from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
 

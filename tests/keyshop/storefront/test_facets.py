@@ -9,8 +9,8 @@ import pytest
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.storefront.search_games import search_games
+from tests.factories.games import NOON, link_game, make_game
 from tests.keyshop.storefront.conftest import titles_of
-from tests.shop import NOON, link_game, make_game
 
 # Everything the narrow tables say, beside what the games say.
 _DISAGREEMENTS = """

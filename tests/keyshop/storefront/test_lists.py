@@ -12,8 +12,8 @@ from keyshop.storefront.list_games import (
     list_random,
     list_similar,
 )
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, titles_of
-from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
 

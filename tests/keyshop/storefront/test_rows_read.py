@@ -27,9 +27,9 @@ from keyshop.storefront.models import CatalogueFilter
 from keyshop.storefront.search_games import search_games, suggest_games
 from tests.factories.baskets import make_guest, make_user, put, wish
 from tests.factories.catalogue import make_catalogue_query
+from tests.factories.games import NOON
 from tests.keyshop.storefront.conftest import NO_CACHE
 from tests.servers import copied_database
-from tests.shop import NOON
 
 GAMES = 3_000
 _FIVE = 'SELECT id FROM games WHERE "inStock" LIMIT 5'

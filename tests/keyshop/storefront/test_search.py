@@ -6,8 +6,8 @@ from keyshop.kit.database.pool import Database
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.rules import relevance
 from keyshop.storefront.search_games import search_games, suggest_games
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of, titles_of
-from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
 

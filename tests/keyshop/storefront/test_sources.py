@@ -41,7 +41,7 @@ from keyshop.storefront.search_games import suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.factories.account_services import BASKETS, account_services
 from tests.factories.catalogue import make_catalogue_query
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 # What the columns of the tables that triggers keep are made from.
 DERIVED_COLUMNS = {

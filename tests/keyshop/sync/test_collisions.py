@@ -11,6 +11,7 @@ import pytest_asyncio
 from keyshop.kit.database.pool import Database
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
+from tests.factories.games import game_columns
 from tests.factories.syncs import (
     count,
     expected_price,
@@ -21,7 +22,6 @@ from tests.factories.syncs import (
     wait_until,
 )
 from tests.servers import connected as database_connection
-from tests.shop import game_columns
 
 Connection = asyncpg.Connection
 

@@ -9,6 +9,7 @@ from g2a_simulator.market import Market
 from keyshop.catalog.rules import NO_COVER, PriceBasis
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
+from tests.factories.games import make_game
 from tests.factories.syncs import (
     count,
     expected_price,
@@ -19,7 +20,6 @@ from tests.factories.syncs import (
     read_run,
     sync,
 )
-from tests.shop import make_game
 
 
 class TestFirstSync:

@@ -20,8 +20,8 @@ from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, open_browser
 from tests.factories.catalogue import stock_catalogue
+from tests.factories.games import make_game
 from tests.servers import copied_database
-from tests.shop import make_game
 
 ORIGIN = "https://shop.example"
 

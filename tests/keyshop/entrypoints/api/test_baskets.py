@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from keyshop.kit.database.pool import Database
 from tests.factories.browsers import Person, message_of
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 _GUEST_COOKIE = {"Path=/", "HttpOnly", "SameSite=lax", "Max-Age=86400"}
 

@@ -13,13 +13,13 @@ from redis import Redis
 from keyshop.kit.clock import utc_now
 from tests.factories.cached_shop import until
 from tests.factories.catalogue import stock_catalogue
+from tests.factories.games import make_game
 from tests.factories.observed_api import (
     ObservedApi,
     games_in,
     open_api_without_cache,
     open_observed_api,
 )
-from tests.shop import make_game
 
 # Every cached response that shows games; "Fresh Iron" is part of all of them.
 LISTS = [

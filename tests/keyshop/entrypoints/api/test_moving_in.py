@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from keyshop.kit.database.pool import Database
 from tests.factories.browsers import PASSWORD, Person, message_of, new_email, open_browser
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 MIGRATIONS = ["/api/cart/migrate", "/api/wishlist/migrate", "/api/user/wishlist/migrate"]
 NOTHING = {"cart": [], "wishlist": [], "counts": {"merged": 0, "capped": 0, "kept": 0}}

@@ -13,8 +13,8 @@ from tests.factories.account_services import account_services
 from tests.factories.api_app import make_app
 from tests.factories.browsers import PASSWORD, message_of, new_email, open_browser
 from tests.factories.customers import lost_after_commit
+from tests.factories.games import make_game
 from tests.keyshop.kit.test_commit import Forsaken
-from tests.shop import make_game
 
 _JAM = """
     CREATE FUNCTION jam() RETURNS trigger LANGUAGE plpgsql AS $$
