@@ -59,7 +59,7 @@ class TestKilledPart:
 
 
 class TestKilledSync:
-    def test_is_told_of_by_the_next_command(self, shop):
+    def test_is_reported_by_the_next_command(self, shop):
         shop.tell_simulator("PATCH", "settings", {"latency_ms": 500})
         sync = ShopProcess(shop.home, **shop.variables)
         sync.launch("sync", "full")

@@ -148,7 +148,7 @@ class TestAbsence:
 
 
 class TestAnswerThatBelongsToAnother:
-    def test_is_a_violation_whatever_is_out_of_order(self):
+    def test_is_a_violation_even_during_an_outage(self):
         reads = [failure(Answer.ANOTHERS, at=15, until=16)]
 
         assert judge_all(reads, outages=[Outage(None, 10, 20, of_database=True)]) == [

@@ -56,7 +56,7 @@ class TestCounters:
         assert all(len(changed_lines(old, new)) == 1 for old, new in steps)
         assert all(abs(sum(new.values()) - sum(old.values())) == 1 for old, new in steps)
 
-    def test_tell_how_many_steps_there_were(self):
+    def test_encode_the_number_of_changes(self):
         assert all(count_of_lines(lines_of(count)) == count for count in range(3000))
         assert all(count_of_wishes(wishes_of(count)) == count for count in range(3000))
 
@@ -100,7 +100,7 @@ class TestReadAnswer:
 
         assert content.games == [(shop.number, 120), (titled.number, 5)]
 
-    def test_takes_a_title_that_contradicts_the_stock_for_untrue(self):
+    def test_rejects_a_title_that_contradicts_the_stock(self):
         game = line(TITLED_GAME, title=title_of(5), inStock=True)
 
         content = read_answer(key_of(ALICE, Family.CART), cart(game))
@@ -115,7 +115,7 @@ class TestReadAnswer:
 
         assert (content.owners, content.version) == ({ALICE}, 77)
 
-    def test_finds_the_oldest_sign_in_that_is_still_good(self):
+    def test_finds_the_oldest_valid_sign_in(self):
         owner = next(key.owner for key in PERSONAL if key.family is Family.ACCESS)
         families = [token_family_of(owner, version) for version in (9, 8)]
 
@@ -132,7 +132,7 @@ class TestSignIns:
 
         assert [sign_ins.guess(ALICE) for _ in range(3)] == [2, 3, 4]
 
-    def test_begin_at_the_one_that_was_good_last(self):
+    def test_begin_at_the_last_valid_one(self):
         sign_ins = SignIns("a secret of thirty-two characters")
         sign_ins.remember(ALICE, 9)
 

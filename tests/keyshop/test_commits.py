@@ -27,12 +27,12 @@ _CACHED = {source.table.rpartition(".")[2] for source in SOURCES}
 
 
 class TestCommit:
-    def test_has_one_door_beside_which_no_connection_is_opened(self) -> None:
+    def test_is_the_only_way_to_open_a_connection(self) -> None:
         opening = {name for name, tree in _modules() for call in _calls(tree) if call in _OPENING}
 
         assert opening == set(_OWN_CONNECTIONS)
 
-    def test_stands_around_every_statement_that_writes_what_is_cached(self) -> None:
+    def test_encloses_every_statement_that_writes_cached_data(self) -> None:
         writers = {
             f"{name}:{function.name}": _first_argument(function)
             for name, tree in _modules()

@@ -141,7 +141,7 @@ class TestValues:
         assert not load(**_SUPPLIER).trusts_qty
         assert not load(**sandbox, G2A_TRUST_QTY="false").trusts_qty
 
-    def test_environment_goes_before_the_file(self, tmp_path):
+    def test_of_the_environment_override_the_file(self, tmp_path):
         (tmp_path / ".env").write_text("KEYSHOP_PORT=1111\nKEYSHOP_WORKERS=3\n")
         script = (
             "from keyshop.settings import load_settings as load; s = load();"

@@ -76,7 +76,7 @@ async def notices(db: Database) -> int:
 
 class TestLock:
     @given(st.integers(0, 10_000))
-    def test_lasts_longer_with_each_failure_up_to_its_longest(self, failures: int) -> None:
+    def test_lasts_longer_with_each_failure_up_to_a_maximum(self, failures: int) -> None:
         lock = lock_duration(failures)
 
         assert (lock is None) == (failures < 5)
@@ -213,7 +213,9 @@ class TestLock:
 
         await enter(db, parts)
 
-    async def test_that_is_taken_away_takes_the_limit_of_the_address_along(self, db, parts) -> None:
+    async def test_that_an_operator_removes_also_resets_the_limit_of_the_address(
+        self, db, parts
+    ) -> None:
         await add_alice(db, parts)
         for number in range(SIGN_INS_PER_ADDRESS.burst + 1):
             with suppress(WrongCredentials, TooMany):
@@ -224,7 +226,7 @@ class TestLock:
 
         await enter(db, parts)
 
-    async def test_is_forgotten_in_the_end(self, db, parts) -> None:
+    async def test_expires_in_the_end(self, db, parts) -> None:
         await fail(db, parts)
         await fail(db, parts, email=BOB, now=NOON + MINUTE)
 
@@ -317,7 +319,7 @@ class TestGuessing:
         assert lock == Lock(failures=4, locked_until=None)
         await enter(db, parts)
 
-    async def test_that_meets_a_fault_locks_nothing(self, db, parts) -> None:
+    async def test_that_fails_by_a_fault_locks_nothing(self, db, parts) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
 
@@ -341,7 +343,7 @@ class TestGuessing:
         busy.close()
         await enter(db, parts)
 
-    async def test_at_the_end_of_a_lock_in_three_tabs_is_never_called_wrong(
+    async def test_at_the_end_of_a_lock_in_three_tabs_never_reports_the_right_password_as_wrong(
         self, db, parts
     ) -> None:
         await add_alice(db, parts)

@@ -202,7 +202,7 @@ class TestUnlocking:
 
 
 class TestJournal:
-    async def test_holds_what_each_operator_did(self, db, parts) -> None:
+    async def test_records_what_each_operator_did(self, db, parts) -> None:
         alice = await create(db, parts, ALICE)
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password="wrong")

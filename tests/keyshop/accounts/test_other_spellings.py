@@ -46,7 +46,7 @@ class TestAddressAsItWasWritten:
 
 
 class TestAccountInLowerCase:
-    async def test_is_found_however_its_address_is_typed(self, db, parts) -> None:
+    async def test_is_found_by_any_spelling_of_its_address(self, db, parts) -> None:
         hashed = await parts.passwords.hash(PASSWORD)
         account = await add_user(db, email="bob+games@outlook.com", passwordHash=hashed)
 

@@ -159,7 +159,9 @@ class TestChange:
         with pytest.raises(TooMany):
             await change(db, parts, device, current="wrong")
 
-    async def test_is_open_to_the_owner_whatever_strangers_try_at_the_door(self, db, parts) -> None:
+    async def test_is_possible_for_the_owner_while_strangers_guess_at_the_sign_in(
+        self, db, parts
+    ) -> None:
         alice = await add_alice(db, parts)
         for number in range(40):
             with pytest.raises((WrongCredentials, TooMany)):

@@ -252,7 +252,7 @@ class TestRegistrationForm:
             {"first_name": None, "last_name": None},
         ],
     )
-    async def test_is_taken_at_the_edges(
+    async def test_is_accepted_at_the_limits(
         self, no_db: Database, parts: AccountServices, fine: dict[str, str]
     ) -> None:
         with pytest.raises(DatabaseUnavailable):

@@ -129,7 +129,7 @@ class TestSigningIn:
 
 
 class TestGuestsCart:
-    async def test_comes_along_once_in_twenty_sign_ins_at_a_time(self, db, parts) -> None:
+    async def test_is_moved_once_by_twenty_parallel_sign_ins(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         game_id = await make_game(db)
         session_id = await guest_with(db, game_id, 3)
@@ -141,7 +141,7 @@ class TestGuestsCart:
         assert await carts(db) == {alice.account.id: {game_id: 3}}
         assert [each.migration is not None for each in entered].count(True) == 1
 
-    async def test_stays_with_the_guest_when_it_cannot_come(self, db, parts) -> None:
+    async def test_stays_with_the_guest_when_it_cannot_be_moved(self, db, parts) -> None:
         await add_alice(db, parts)
         session_id = await guest_with(db, await make_game(db), 3)
         before = await carts(db)
@@ -173,7 +173,7 @@ class TestGuestsCart:
         assert await carts(db) == before
         assert (await enter(db, parts, session_id=session_id)).migration is not None
 
-    async def test_comes_along_in_another_attempt_after_a_collision(self, db, parts) -> None:
+    async def test_is_moved_at_the_second_attempt_after_a_collision(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         game_id = await make_game(db)
         session_id = await guest_with(db, game_id, 3)

@@ -179,9 +179,9 @@ async def add_platform(shop: Shop, game: str) -> None:
         await link_game(tx, game, "platforms", [new_id()])
 
 
-class TestKeptBaskets:
+class TestCachedBaskets:
     @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
-    async def test_are_the_present_ones_after_every_write(
+    async def test_are_current_after_every_write(
         self, shop: Shop, visitor: Visitor, game: str, write: Write
     ):
         await shop.warm(visitor, game)
@@ -241,7 +241,7 @@ class TestKeptBaskets:
                 assert notes.last is not None
                 assert notes.last.true_until == last
 
-    async def test_stand_in_redis_under_no_name_that_opens_them(
+    async def test_have_no_redis_key_that_contains_the_session_id(
         self, shop: Shop, game: str, redis_url: str
     ):
         guest = await make_guest(shop.db)
@@ -290,7 +290,7 @@ _STOCK_WISHLISTS = f"""
 
 
 class TestGameThatManyWish:
-    async def test_changes_for_all_by_one_row_without_their_keys(self, db: Database):
+    async def test_is_invalidated_for_all_wishlists_by_one_outbox_row(self, db: Database):
         game = await make_game(db)
         async with db.transaction() as tx:
             await tx.execute(_STOCK_WISHLISTS, game)

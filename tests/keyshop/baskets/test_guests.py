@@ -240,8 +240,8 @@ class TestRemoval:
         assert await wishes_of(db, guest) == [games[0]]
 
 
-class TestForgetExpiredSessions:
-    async def test_takes_the_expired_ones_with_their_lines_and_no_other(
+class TestDeleteExpiredSessions:
+    async def test_deletes_expired_sessions_with_their_lines_and_no_others(
         self, db: Database, games: list[str]
     ):
         stayed = await make_guest(db)

@@ -109,7 +109,7 @@ class TestMigration:
         }
         assert await cart_of(db, alice) == {games[0]: 3, games[1]: 5, games[2]: 2}
 
-    async def test_caps_what_would_be_too_many_and_says_so(
+    async def test_caps_quantities_above_the_limit_and_reports_them(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, alice, games[0], quantity=98)
@@ -213,7 +213,7 @@ class TestMigration:
         left = Visitor(session_id=migration.remaining_session_id)
         assert set(await cart_of(db, left)) == set(await wishes_of(db, left)) == set(games[1:3])
 
-    async def test_whose_answer_was_lost_is_found_again_by_the_same_user_alone(
+    async def test_whose_answer_was_lost_can_be_repeated_by_the_same_user_only(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, *games[:2])
@@ -359,7 +359,7 @@ class TestOnePart:
         assert await wishes_of(db, alice) == [games[1]]
         assert (await count_rows(db))["sessions"] == 0
 
-    async def test_lets_what_stays_last_as_long_as_the_cookie_says(
+    async def test_keeps_what_stays_behind_for_the_lifetime_of_the_cookie(
         self, db: Database, alice: Visitor, games: list[str]
     ):
         assert alice.user_id is not None
@@ -435,7 +435,7 @@ class TestParallelMigrations:
         assert wishlists == [games[::-1]]
         assert await cart_of(db, Visitor(session_id=done[0].remaining_session_id)) == {games[0]: 3}
 
-    async def test_and_additions_of_the_guest_leave_each_behind_the_cookie_that_is_answered(
+    async def test_and_additions_of_the_guest_leave_each_line_under_the_answered_cookie(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, games[0])
@@ -514,7 +514,7 @@ class TestInterruptedMigration:
         assert await cart_of(db, guest) == dict.fromkeys(games[::-1], 1)
         assert await cart_of(db, alice) == {}
 
-    async def test_shows_nobody_anything_before_it_is_done(
+    async def test_shows_nothing_to_other_connections_before_its_commit(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         assert alice.user_id is not None

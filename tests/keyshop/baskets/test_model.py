@@ -259,7 +259,7 @@ class TestAnySequence:
     @pytest.mark.parametrize(
         "seed", [*range(4), *(pytest.param(s, marks=pytest.mark.slow) for s in range(4, 60))]
     )
-    async def test_leaves_everybody_what_is_theirs(self, db: Database, seed: int):
+    async def test_gives_each_visitor_the_expected_baskets(self, db: Database, seed: int):
         play = Play(db, seed)
         await play.open()
 

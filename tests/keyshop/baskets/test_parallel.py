@@ -52,7 +52,7 @@ class TestParallelAdditions:
         assert refused == []
         assert await cart_of(db, visitor) == {games[0]: 20}
 
-    async def test_never_go_beyond_the_most_of_one_game(
+    async def test_never_exceed_the_maximum_quantity_of_a_game(
         self, db: Database, visitor: Visitor, games: list[str]
     ):
         refused = await refusals(
@@ -62,7 +62,7 @@ class TestParallelAdditions:
         assert [type(error) for error in refused] == [BadQuantity] * 6
         assert await cart_of(db, visitor) == {games[0]: 98}
 
-    async def test_never_go_beyond_the_most_games(self, db: Database, visitor: Visitor):
+    async def test_never_exceed_the_maximum_number_of_games(self, db: Database, visitor: Visitor):
         many = [await make_game(db, title=f"Game {number}") for number in range(110)]
 
         refused = await refusals(
@@ -72,7 +72,7 @@ class TestParallelAdditions:
         assert [type(error) for error in refused] == [BasketFull] * 10
         assert len(await cart_of(db, visitor)) == 100
 
-    async def test_never_go_beyond_the_most_wishes(
+    async def test_never_exceed_the_maximum_number_of_wishes(
         self, db: Database, visitor: Visitor, games: list[str]
     ):
         limits = BasketLimits(max_wishes=4)
@@ -219,11 +219,11 @@ async def deadlocks(db: Database) -> int:
         return int(await reader.fetchval(_DEADLOCKS))
 
 
-class TestAnythingAtOnce:
+class TestParallelWork:
     @pytest.mark.parametrize(
         ("seed", "acts"), [(1, 400), pytest.param(2, 10_000, marks=pytest.mark.slow)]
     )
-    async def test_never_waits_in_a_circle(self, db: Database, seed: int, acts: int):
+    async def test_never_deadlocks(self, db: Database, seed: int, acts: int):
         world = await make_world(db, seed)
         before = await deadlocks(db)
 

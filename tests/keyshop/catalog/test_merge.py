@@ -72,7 +72,7 @@ class TestMergeGames:
         assert await read_column(db, "title", "1") == ["Later"]
         assert await read_column(db, "price", "1") == [Decimal("5.10")]
 
-    async def test_makes_no_game_of_a_mere_offer(self, db) -> None:
+    async def test_creates_no_game_from_an_offer_without_a_description(self, db) -> None:
         merged = await merge(db, make_product("1", described=False))
 
         assert (merged.added, merged.unknown) == (0, ("1",))

@@ -112,7 +112,7 @@ class TestKilledGuardian:
 
             wait_until(lambda: list_processes(home) == [], seconds=_SOON)
 
-    def test_a_server_left_alone_is_taken_over_by_the_next_user(self, used_home):
+    def test_an_abandoned_server_is_taken_over_by_the_next_user(self, used_home):
         with using("postgres", used_home) as user:
             left_alone = get_server(used_home, "postgres")
             kill(get_guardian(used_home))

@@ -307,7 +307,7 @@ class TestRun:
             await notes.db.run(work, attempts=4)
         assert len(tried) == 1
 
-    async def test_untangles_two_that_lock_each_others_rows(self, notes):
+    async def test_resolves_a_deadlock_of_two_transactions(self, notes):
         await notes.add("a")
         await notes.add("b")
         both_locked = asyncio.Barrier(2)

@@ -57,10 +57,10 @@ async def ids(db: Database) -> list[str]:
 
 class TestTimes:
     @given(st.datetimes(timezones=st.just(UTC)))
-    def test_come_back_as_they_went(self, moment):
+    def test_are_decoded_to_the_encoded_value(self, moment):
         assert _decode_timestamp(_encode_timestamp(moment)) == moment
 
-    async def test_go_and_come_as_aware_utc(self, notes):
+    async def test_are_stored_and_read_in_utc(self, notes):
         elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
         async with notes.transaction() as tx:
             await tx.execute("INSERT INTO notes (id, at) VALUES ('one', $1)", elsewhere)
@@ -73,7 +73,7 @@ class TestTimes:
         assert all(record["at"].tzinfo is UTC for record in found)
         assert {record["text"] for record in found} == {"2026-06-15 12:00:00.123"}
 
-    async def test_beyond_what_a_time_can_be_are_the_last_and_the_first(self, notes):
+    async def test_of_infinity_are_the_last_and_the_first_datetime(self, notes):
         async with notes.read() as reader:
             latest = await reader.fetchval("SELECT 'infinity'::timestamp")
             earliest = await reader.fetchval("SELECT '-infinity'::timestamp")
@@ -114,7 +114,7 @@ class TestTransaction:
 
         assert await ids(notes) == []
 
-    async def test_refuses_another_inside_it(self, notes):
+    async def test_refuses_a_nested_transaction(self, notes):
         with pytest.raises(RuntimeError, match="open already"):
             async with notes.transaction():
                 await add(notes, "inner")
@@ -415,7 +415,7 @@ class TestDatabase:
                 "postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)
             ).open()
 
-    async def test_that_was_not_opened_is_away(self):
+    async def test_that_was_not_opened_is_unavailable(self):
         with pytest.raises(DatabaseUnavailable):
             async with Database(
                 "postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None)

@@ -85,7 +85,7 @@ class TestLimit:
         again = NOON + 3 * SECOND + timedelta(seconds=wait)
         assert await wait_of(db, now=again) == 0
 
-    async def test_allows_the_whole_burst_to_who_was_away_and_no_more(self, db):
+    async def test_allows_exactly_the_whole_burst_after_a_long_pause(self, db):
         await count_taken(db, 3, now=NOON)
 
         assert await count_taken(db, 10, now=NOON + timedelta(days=1)) == 3
@@ -96,7 +96,7 @@ class TestLimit:
 
         assert await wait_of(db, now=NOON + FEW.per) == 0
 
-    async def test_counts_everybody_and_everything_apart(self, db):
+    async def test_counts_each_client_and_each_limit_separately(self, db):
         await count_taken(db, 3, now=NOON)
 
         assert await wait_of(db, "bob@example.com", now=NOON) == 0
@@ -117,7 +117,7 @@ class TestLimit:
 
         assert waits.count(0) == 20
 
-    async def test_refunds_what_was_harmless(self, db):
+    async def test_refunds_a_harmless_attempt(self, db):
         await count_taken(db, 3, now=NOON)
 
         await refund(db, FEW, ALICE)

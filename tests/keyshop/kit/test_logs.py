@@ -110,7 +110,7 @@ except ZeroDivisionError:
 
         assert "ZeroDivisionError" in json.dumps(event["exception"])
 
-    def test_chatter_is_left_out(self):
+    def test_do_not_log_their_debug_messages(self):
         script = (
             "logging.getLogger('httpx2').info('GET /'); logging.getLogger('other').info('heard')"
         )

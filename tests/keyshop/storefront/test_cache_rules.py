@@ -87,7 +87,7 @@ def shown(released: list[datetime], now: datetime, *, only_new: bool) -> list[Ga
 
 class TestTrueUntil:
     @given(released=releases, only_new=st.booleans(), share=st.floats(0, 1))
-    def test_nothing_changes_before_and_something_right_after(
+    def test_is_the_last_time_without_a_change(
         self, released: list[datetime], only_new: bool, share: float
     ):
         games = shown(released, NOON, only_new=only_new)

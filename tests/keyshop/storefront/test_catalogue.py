@@ -49,7 +49,7 @@ class TestCatalogue:
             (Sort.LATEST_ENTRY, ["Iron Dawn", "Iron Dusk", "Ironclad"]),
         ],
     )
-    async def test_sorts(self, stocked: Database, sort: Sort, first: list[str]):
+    async def test_is_sorted_as_requested(self, stocked: Database, sort: Sort, first: list[str]):
         assert (await browse(stocked, sort))[:3] == first
 
     async def test_takes_any_value_of_a_filter_and_all_filters(self, stocked: Database):

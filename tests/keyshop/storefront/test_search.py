@@ -42,7 +42,7 @@ class TestSearch:
             ("' OR true --", []),
         ],
     )
-    async def test_finds(self, stocked: Database, text: str, found: list[str]):
+    async def test_finds_the_expected_games(self, stocked: Database, text: str, found: list[str]):
         assert await titles_of(search_games(stocked, text=text, now=NOON)) == found
 
     async def test_finds_fifty_games_at_most(self, db: Database):
@@ -79,7 +79,9 @@ class TestSuggestions:
             ("northwind", []),
         ],
     )
-    async def test_score(self, stocked: Database, text: str, suggested: list[tuple[str, float]]):
+    async def test_are_ordered_by_relevance_score(
+        self, stocked: Database, text: str, suggested: list[tuple[str, float]]
+    ):
         found = await data_of(suggest_games(stocked, NO_CACHE, text=text, limit=10, now=NOON))
 
         assert [(game["title"], game["relevanceScore"]) for game in found] == suggested

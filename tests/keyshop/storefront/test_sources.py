@@ -239,7 +239,7 @@ class TestLoaders:
             ("SELECT count(*)::text FROM keyshop.sync_runs", "sync_runs"),
         ],
     )
-    async def test_would_be_caught_with_anything_else(
+    async def test_of_any_other_table_would_be_refused(
         self, db: Database, inspector: Inspector, statement: str, table: str
     ):
         async def load() -> Loaded:

@@ -72,7 +72,7 @@ class TestCollision:
         assert await read_links(db, "genres", product_id) == {"Brand New"}
         assert (await running).genres_created == await count(db, "genres") - 1
 
-    async def test_over_an_address_takes_another_one(self, db, supplier, market, operator) -> None:
+    async def test_of_slugs_takes_another_slug(self, db, supplier, market, operator) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, name="Portal")
         game = game_columns(title="Portal")

@@ -182,7 +182,7 @@ class TestHealth:
         assert response.json()["status"] == "degraded"
         assert response.json()["checks"] == {"database": "ok", "g2a": "error"}
 
-    async def test_is_good_in_a_shop_without_a_cache(self, stocked: Database):
+    async def test_is_ok_in_a_shop_without_a_cache(self, stocked: Database):
         async def is_not_wanted() -> CheckResult:
             return "disconnected"
 

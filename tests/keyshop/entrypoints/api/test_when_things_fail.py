@@ -84,7 +84,7 @@ class TestBasketThatCannotMove:
 
 class TestDatabaseThatIsAway:
     @pytest.mark.parametrize(("method", "path", "given"), REQUESTS)
-    async def test_is_told_with_the_time_to_wait(self, method: str, path: str, given):
+    async def test_is_reported_with_the_time_to_wait(self, method: str, path: str, given):
         db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=GuardedCommit(None))
         app = make_app(db)
 
@@ -113,8 +113,8 @@ class TestDatabaseThatLeavesAtTheCommit:
         assert message_of(answer).endswith("Please check before you try again.")
 
 
-class TestCrowd:
-    async def test_that_is_too_large_is_asked_to_come_back(self, stocked: Database):
+class TestManySimultaneousVisitors:
+    async def test_above_the_limit_are_asked_to_try_again(self, stocked: Database):
         passwords = PasswordPool(threads=1, queue=1, cost=8)
         app = make_app(stocked, accounts=replace(account_services(), passwords=passwords))
 

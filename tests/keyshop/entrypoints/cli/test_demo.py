@@ -89,7 +89,7 @@ class TestDemoAccounts:
             assert [each.email for each in await list_demo_accounts(shop)] == _BOTH[1:]
         assert await count_users(db) == 2
 
-    async def test_leave_somebody_who_registered_with_such_an_address_alone(
+    async def test_leave_a_customer_with_such_an_address_unchanged(
         self, tmp_path: Path, db: Database, database_url: str
     ):
         await add_customer(db, "alice@example.com")
@@ -131,11 +131,11 @@ class TestDemoAccounts:
         assert await count_users(db) == before
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
-    def test_are_no_matter_on_this_machine(self, tmp_path: Path, host: str):
+    def test_cause_no_warning_on_a_loopback_address(self, tmp_path: Path, host: str):
         assert warn_of_network(load_from(tmp_path, KEYSHOP_HOST=host), DEMO_ACCOUNTS) is None
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "shop.example"])
-    def test_are_warned_of_where_a_network_reaches_them(self, tmp_path: Path, host: str):
+    def test_cause_a_warning_where_a_network_reaches_them(self, tmp_path: Path, host: str):
         settings = load_from(tmp_path, KEYSHOP_HOST=host)
 
         assert "`keyshop users erase` removes them" in (

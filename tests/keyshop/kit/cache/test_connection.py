@@ -61,7 +61,7 @@ class TestServer:
             with pytest.raises(RedisUnsuitable, match="NOAUTH"):
                 await enter(server.url)
 
-    async def test_is_entered_as_a_user(self, own_redis):
+    async def test_accepts_a_user_with_a_password(self, own_redis):
         own_redis.tell("ACL", "SETUSER", "shop", "on", ">secret", "~*", "&*", "+@all")
         connection = await enter(f"redis://shop:secret@127.0.0.1:{own_redis.port}/0")
         assert await connection.call("ACL", "WHOAMI") == b"shop"
@@ -163,7 +163,7 @@ def telling(info: bytes, other: bytes = b"+OK\r\n") -> Callable[[bytes], bytes]:
     return answer
 
 
-class TestPretender:
+class TestFakeServer:
     @pytest.mark.parametrize(
         "info",
         [
@@ -258,7 +258,7 @@ class TestInfo:
         assert all(isinstance(name, str) for name in parse_info(info))
 
     @given(st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text("ab:1 .")))
-    def test_comes_apart_as_it_was_put_together(self, info):
+    def test_is_parsed_into_its_fields(self, info):
         text = "# Server\r\n" + "".join(f"{name}:{value}\r\n" for name, value in info.items())
         assert parse_info(text.encode()) == info
 

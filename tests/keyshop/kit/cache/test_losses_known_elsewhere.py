@@ -119,7 +119,7 @@ class TestIdentityCache:
             assert await cached_shop.until_kept(game) < 5
             assert await cached_shop.price(game) == "11.00"
 
-    async def test_writes_that_pass_the_models_by_are_seen(
+    async def test_writes_that_bypass_the_models_are_seen(
         self, cached_shop, game, module_database_url
     ):
         """update_all, raw SQL and other applications run no callbacks."""
@@ -319,8 +319,8 @@ class TestPythonLibraries:
             assert await cached_shop.price(game) == "10.00"
 
 
-class TestTheShopBeforeThis:
-    async def test_writers_and_readers_mean_the_same_key(self, cached_shop):
+class TestEarlierShop:
+    async def test_writers_and_readers_use_the_same_key(self, cached_shop):
         """Deletes went to patterns that no live key had: lists were a week old."""
         await cached_shop.list_titles(HOME_NEW)
         await cached_shop.add(price=Decimal("1.00"), title="Just added")

@@ -240,7 +240,7 @@ class TestMarker:
         ],
     )
     @pytest.mark.parametrize("of_group", [False, True])
-    async def test_without_a_living_transaction_is_dropped_when_it_is_old(
+    async def test_of_an_ended_transaction_is_dropped_when_it_is_old(
         self, cached_shop, game, tell, shop, xid, of_group
     ):
         name = game_key(game).name
@@ -397,7 +397,7 @@ class TestAbsentGame:
 
 
 class TestAnswer:
-    async def test_that_time_makes_wrong_is_not_kept_longer_than_it_is_true(
+    async def test_that_expires_with_time_is_not_kept_longer_than_it_is_true(
         self, cached_shop, game, tell
     ):
         cached_shop.true_until = utc_now() + timedelta(seconds=1)
@@ -468,7 +468,7 @@ class TestInsideATransaction:
 
         assert await cached_shop.price(game) == "10.00"
 
-    async def test_even_what_has_no_key(self, cached_shop, game):
+    async def test_is_refused_without_a_key_as_well(self, cached_shop, game):
         with pytest.raises(RuntimeError, match="transaction"):
             async with cached_shop.db.transaction():
                 await cached_shop.read(None, lambda: cached_shop.load(game))

@@ -141,7 +141,7 @@ class TestStoppedRelay:
 
 
 class TestTwoRelays:
-    async def test_deliver_everything_and_harm_nothing(self, database_url, redis_url):
+    async def test_deliver_every_row_without_conflicts(self, database_url, redis_url):
         async with (
             open_cached_shop(database_url, redis_url) as (cached_shop, game),
             run_relay(database_url, redis_url),
@@ -206,8 +206,8 @@ class TestBacklog:
             await until(is_empty)
 
 
-class TestNothingElse:
-    async def test_is_asked_of_redis_than_single_keys(self, database_url, own_redis):
+class TestCommandsOfTheRelay:
+    async def test_address_single_keys_only(self, database_url, own_redis):
         """Nothing walks through the keys, and no start of a process deletes anything."""
         async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             async with cached_shop_at(database_url, own_redis.url) as other:

@@ -55,7 +55,7 @@ class TestStoppedRedis:
             assert len([seconds for seconds in taken if seconds > 0.05]) <= 5
             assert await cached_shop.until_kept(game) < 5
 
-    async def test_costs_all_who_read_at_once_no_more(self, database_url, own_redis):
+    async def test_costs_parallel_readers_no_more(self, database_url, own_redis):
         async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             own_redis.freeze()
             began = time.monotonic()
@@ -132,14 +132,14 @@ class TestWriterWithoutTheCache:
                 assert await other.set_price(game, "12.00") < 0.1 + LATE
                 assert await cached_shop.price(game) == "12.00"
 
-    async def test_can_come_first_in_a_new_shop(self, database_url):
+    async def test_can_be_the_first_in_a_new_shop(self, database_url):
         async with cached_shop_without_redis(database_url) as cached_shop:
             game = await cached_shop.add(price=Decimal("10.00"))
             assert await cached_shop.set_price(game, "11.00") < LATE
             assert await cached_shop.price(game) == "11.00"
 
 
-class TestPartedNetwork:
+class TestPartition:
     """One process has lost its way to Redis; the others have not."""
 
     async def test_hides_no_write_of_the_process_that_is_cut_off(self, database_url, own_valkey):
