@@ -1,4 +1,4 @@
-"""Whatever part of a running shop is killed is running again soon, and nothing is lost."""
+"""A killed part of a running shop is restarted soon, and no data are lost."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _RECOVERY_SECONDS = 60
 
 _PARTS = {
     "PostgreSQL": ["postgres", "-D"],
-    # A run of the suite may ask for a shop without a cache.
+    # A run of the suite may use a shop without a cache.
     **({} if os.environ.get("CACHE_MODE") == "off" else {"Valkey": ["valkey-server"]}),
     "the API": ["-m", "keyshop", "api"],
     "the worker": ["-m", "keyshop", "worker"],
@@ -31,7 +31,7 @@ def shop() -> Iterator[ShopProcess]:
 
 
 def find(shop: ShopProcess, part: str) -> psutil.Process | None:
-    """Return the process of the part, if it runs; not the guardian that names it."""
+    """Return the running process of the part, but not its guardian."""
     found = [
         process for process in shop.list_processes(*_PARTS[part]) if not shop.is_guardian(process)
     ]
@@ -48,8 +48,8 @@ class TestKilledPart:
         kill(killed)
 
         def is_back() -> bool:
-            successor = find(shop, part)
-            if successor is None or successor.pid == killed.pid:
+            restarted = find(shop, part)
+            if restarted is None or restarted.pid == killed.pid:
                 return False
             return shop.is_healthy() and shop.has_supplier()
 
@@ -69,8 +69,8 @@ class TestKilledSync:
         kill(sync.get_process("sync", "full"))
         sync.end()
         shop.tell_simulator("PATCH", "settings", {"latency_ms": 0})
-        told = shop.run("sync", "full")
+        next_sync = shop.run("sync", "full")
 
-        assert told.returncode == 0, told.stderr
-        assert "was interrupted after" in told.stderr
+        assert next_sync.returncode == 0, next_sync.stderr
+        assert "was interrupted after" in next_sync.stderr
         assert '"INTERRUPTED"' in shop.run("sync", "runs", "--json").stdout

@@ -49,7 +49,7 @@ async def db(shared_db: Database) -> Database:
 
 @pytest.fixture
 def no_db() -> Database:
-    """A database that is closed: whoever touches it fails."""
+    """A closed database, which fails on every use."""
     return Database("postgresql://nobody@localhost/nothing", guard=GuardedCommit(None))
 
 

@@ -208,7 +208,7 @@ class TestClient:
 
 
 class TestThreads:
-    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells")
+    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs sched_getaffinity")
     def test_equal_the_cores_that_this_process_may_use(self):
         assert count_cores() == len(os.sched_getaffinity(0))
 

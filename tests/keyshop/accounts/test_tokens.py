@@ -132,7 +132,7 @@ class TestAccessToken:
                 reader.read_access(token, now=NOON + HOUR)
 
     def test_is_not_accepted_as_a_refresh_token_nor_the_other_way_round(self):
-        # Signed with one secret, only the type tells them apart.
+        # With one secret, only the type distinguishes them.
         careless = make_tokens(access="s" * 32, refresh="s" * 32)
 
         for shop in (tokens, careless):

@@ -230,7 +230,7 @@ class Play:
             self.cookies[number] = migration.remaining_session_id
 
     async def compare(self) -> None:
-        """Check that everybody has what the dictionaries say, in their order."""
+        """Check that each visitor has the lines of the dictionaries, in their order."""
         for user_id, has in self.users.items():
             await self._compare(Visitor(user_id=user_id), has)
         for cookie, has in zip(self.cookies, self.guests, strict=True):

@@ -28,7 +28,7 @@ class TestClientAddress:
         ("peer", "forwarded", "client"),
         [
             ("203.0.113.5", [], "203.0.113.5"),
-            # Nobody we know says so.
+            # No trusted proxy reports it.
             ("203.0.113.5", ["198.51.100.1"], "203.0.113.5"),
             ("10.0.0.1", ["203.0.113.5"], "203.0.113.5"),
             # What stands left of a stranger is the stranger's own.

@@ -88,9 +88,9 @@ async def game(cached_shop: CachedShop) -> str:
 
 
 @pytest.fixture
-def tell(shared_redis: RedisProcess, redis_number: int) -> Callable[..., Any]:
-    """Gives a command to these tests' own database in Redis."""
-    return partial(shared_redis.tell, database=redis_number)
+def execute(shared_redis: RedisProcess, redis_number: int) -> Callable[..., Any]:
+    """Executes a command in these tests' own Redis database."""
+    return partial(shared_redis.execute, database=redis_number)
 
 
 @pytest_asyncio.fixture

@@ -71,8 +71,8 @@ class RedisProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def tell(self, *words: str | int | bytes, database: int = 0) -> Any:
-        """Give a command and return the answer; texts come as bytes."""
+    def execute(self, *words: str | int | bytes, database: int = 0) -> Any:
+        """Execute a command and return its reply; texts are bytes."""
         with redis.Redis(port=self.port, db=database, socket_timeout=5, retry=_ONCE) as client:
             return client.execute_command(*words)
 

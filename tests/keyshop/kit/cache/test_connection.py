@@ -62,7 +62,7 @@ class TestServer:
                 await enter(server.url)
 
     async def test_accepts_a_user_with_a_password(self, own_redis):
-        own_redis.tell("ACL", "SETUSER", "shop", "on", ">secret", "~*", "&*", "+@all")
+        own_redis.execute("ACL", "SETUSER", "shop", "on", ">secret", "~*", "&*", "+@all")
         connection = await enter(f"redis://shop:secret@127.0.0.1:{own_redis.port}/0")
         assert await connection.call("ACL", "WHOAMI") == b"shop"
         connection.close()
@@ -71,8 +71,8 @@ class TestServer:
         connection = await enter(own_redis.url_of(7))
         await connection.call("SET", "where", "seven")
         connection.close()
-        assert own_redis.tell("GET", "where", database=7) == b"seven"
-        assert own_redis.tell("GET", "where", database=0) is None
+        assert own_redis.execute("GET", "where", database=7) == b"seven"
+        assert own_redis.execute("GET", "where", database=0) is None
 
     async def test_is_entered_through_a_socket_file(self, kind, tmp_path):
         with serving(kind, "--unixsocket", str(tmp_path / "s")):
@@ -104,7 +104,7 @@ class TestServer:
         ],
     )
     async def test_that_would_evict_what_must_stay_is_refused(self, own_redis, command, sentence):
-        own_redis.tell(*command)
+        own_redis.execute(*command)
         with pytest.raises(RedisUnsuitable, match=sentence):
             await enter(own_redis.url)
 
@@ -266,8 +266,8 @@ class TestInfo:
 class TestLockedOutShop:
     async def test_runs_without_its_cache(self, database_url, own_valkey):
         async with open_cached_shop(database_url, own_valkey.url) as (cached_shop, game):
-            own_valkey.tell("ACL", "SETUSER", "admin", "on", ">admin", "~*", "+@all")
-            own_valkey.tell("ACL", "SETUSER", "default", "-@all")
+            own_valkey.execute("ACL", "SETUSER", "admin", "on", ">admin", "~*", "+@all")
+            own_valkey.execute("ACL", "SETUSER", "default", "-@all")
             assert await cached_shop.price(game) == "10.00"
             await cached_shop.set_price(game, "11.00")
             assert await cached_shop.price(game) == "11.00"

@@ -200,9 +200,9 @@ class TestIdentityCache:
         await cached_shop.add(id="absent", price=Decimal("3.00"), title="No longer absent")
         assert await cached_shop.price("absent") == "3.00"
 
-    async def test_a_value_of_another_format_is_a_miss(self, cached_shop, game, tell):
+    async def test_a_value_of_another_format_is_a_miss(self, cached_shop, game, execute):
         """README: a new Ruby or Rails may not be able to read what the old one had kept."""
-        tell("SET", game_key(game).name, b"\x04\x08o:\x09Game")
+        execute("SET", game_key(game).name, b"\x04\x08o:\x09Game")
         assert await cached_shop.price(game) == "10.00"
 
     async def test_a_herd_of_readers_loads_once_or_twice(self, cached_shop, game):
@@ -253,7 +253,7 @@ class TestPythonLibraries:
             assert await cached_shop.price(game) == "11.00"
 
     async def test_a_lock_that_expires_in_the_middle_of_a_load_lets_no_process_keep_the_old(
-        self, cached_shop, game, tell, shop, module_database_url, redis_url
+        self, cached_shop, game, execute, shop, module_database_url, redis_url
     ):
         """aiocache RedLock, django-redis lock: the lease lapses, another loads, the first sets."""
         async with cached_shop_at(module_database_url, redis_url) as other:
@@ -262,7 +262,7 @@ class TestPythonLibraries:
             looked, go_on = asyncio.Event(), asyncio.Event()
             slow = asyncio.create_task(price_slowly(cached_shop, game, looked, go_on))
             await looked.wait()
-            tell("DEL", f"cl:{shop}:{game_key(game).name}")  # as if two seconds had passed
+            execute("DEL", f"cl:{shop}:{game_key(game).name}")  # as if two seconds had passed
             await cached_shop.set_price(game, "12.00")
             await other.until_kept(game)
             go_on.set()
@@ -286,31 +286,31 @@ class TestPythonLibraries:
         await leader
 
     async def test_a_version_that_is_lost_does_not_count_from_its_beginning_again(
-        self, cached_shop, game, tell, shop, module_database_url
+        self, cached_shop, game, execute, shop, module_database_url
     ):
         """django `incr_version`, cashews tags: the counter is evicted and old numbers come back."""
         title = f"{await cached_shop.list_titles(HOME_NEW)}"
         await cached_shop.list_titles(HOME_NEW)
-        kept = tell("GET", "home:new")
+        kept = execute("GET", "home:new")
         async with cached_shop.db.transaction() as tx:
             await tx.execute("UPDATE games SET title = 'Renamed once' WHERE id = $1", game)
-        tell("DEL", f"gen:{shop}:home")
-        tell("SET", "home:new", kept)  # what was kept under the first generation
+        execute("DEL", f"gen:{shop}:home")
+        execute("SET", "home:new", kept)  # what was kept under the first generation
         found = await cached_shop.list_titles(HOME_NEW)
         assert found != title
         assert "Renamed once" in str(found)
 
-    async def test_reading_does_not_prolong_a_value(self, cached_shop, game, tell):
+    async def test_reading_does_not_prolong_a_value(self, cached_shop, game, execute):
         """django `touch`, sliding expiry: what is read is kept, and kept, and kept."""
-        left = tell("PTTL", game_key(game).name)
+        left = execute("PTTL", game_key(game).name)
         await asyncio.sleep(0.05)
         for _ in range(20):
             await cached_shop.price(game)
-        assert tell("PTTL", game_key(game).name) < left
+        assert execute("PTTL", game_key(game).name) < left
 
     async def test_a_reader_that_gives_up_leaves_its_reply_to_no_other(self, cached_shop, game):
         """redis-py before 4.5.3: a cancelled command's reply was given to the next one who asked."""
-        other = await cached_shop.add(price=Decimal("77.00"), title="Somebody else's")
+        other = await cached_shop.add(price=Decimal("77.00"), title="Another Game")
         await cached_shop.until_kept(other)
         for _ in range(50):
             doomed = asyncio.create_task(cached_shop.price(other))

@@ -99,7 +99,7 @@ class TestSlowRedis:
             ):
                 game = await cached_shop.add(price=Decimal("10.00"))
                 await cached_shop.until_kept(game)
-                own_valkey.tell("DEL", game_key(game).name)
+                own_valkey.execute("DEL", game_key(game).name)
                 network.delay = delay
                 for _ in range(5):
                     began = time.monotonic()
