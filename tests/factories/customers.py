@@ -132,7 +132,7 @@ class _LostAfterCommit(Database):
 
 @asynccontextmanager
 async def lost_after_commit(url: str) -> AsyncIterator[Database]:
-    """Lend a database that cannot be reached any more once `run` has committed."""
+    """Yield a database that becomes unreachable once `run` has committed."""
     port = urlsplit(url).port
     assert port is not None
     async with network_to(port) as network:

@@ -60,7 +60,7 @@ async def get_account(db: Database, user_id: str) -> Account:
 
 
 async def sign_in(db: Database, tokens: Tokens, account: Account, **when: Any) -> TokenPair:
-    """Sign the account in on one more device, at `now`."""
+    """Sign the account in on another device, at `now`."""
     async with db.transaction() as tx:
         return await begin_family(tx, tokens, account, now=when.get("now", utc_now()))
 

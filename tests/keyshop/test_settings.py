@@ -38,7 +38,7 @@ PRODUCTION = _SUPPLIER | {
 
 
 def load_from(folder: Path, **variables: str) -> Settings:
-    """Read the settings from the folder's `.env` with these variables, and from nothing else."""
+    """Read the settings from the folder's `.env` with these variables only."""
     lines = [f"{name}='{value}'\n" for name, value in variables.items()]
     (folder / ".env").write_text("".join(lines))
     with chdir(folder), _no_variables_from_outside():

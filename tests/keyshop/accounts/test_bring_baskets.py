@@ -38,7 +38,7 @@ class TestMigrationAfterASignIn:
 
         async with db.transaction() as other:
             await other.execute("SELECT FROM sessions FOR UPDATE")
-            # A context of its own: this one has a transaction open.
+            # In its own context, because this one has an open transaction.
             migrating = asyncio.create_task(
                 migrate_after_sign_in(db, BASKETS, alice.id, guest, now=NOON), context=Context()
             )

@@ -20,8 +20,8 @@ from tests.factories.games import NOON
 from tests.factories.sessions import add_user
 
 ROUNDS = 30
-# Of the median of what a wrong password takes: wide enough for a machine that is busy with other
-# things, and far below the four fifths that a skipped verification would save.
+# Share of the median time of a wrong password: wide enough for a busy machine, and far below the
+# four fifths that a skipped verification would save.
 BOUND = 0.3
 CHEAP_ROUNDS = 100
 CHEAP_BOUND = 0.2
@@ -66,7 +66,7 @@ async def seconds_of_attempt(db: Database, parts: AccountServices, kind: str, nu
 
 
 async def is_alike(look: Callable[[], Awaitable[bool]]) -> bool:
-    """Look up to three times: a difference of the shop's own is there each time."""
+    """Measure up to three times; a difference caused by the shop appears every time."""
     for _ in range(MAX_LOOKS):
         if await look():
             return True
@@ -82,7 +82,7 @@ class TestAnswer:
         async def look() -> bool:
             lasted = defaultdict(list)
             for number in range(ROUNDS):
-                # In turn, so that whatever else the machine does concerns all alike.
+                # In turns, so that other work on the machine affects all alike.
                 for kind in KINDS:
                     lasted[kind].append(await seconds_of_attempt(db, parts, kind, number))
             usual = median(lasted["wrong"])
@@ -105,8 +105,8 @@ class TestAnswer:
                     began = time.perf_counter()
                     await request_reset(db, f"{kind}{number}@example.com", client, now=NOON)
                     lasted[kind].append(time.perf_counter() - began)
-            # The fastest tenth, which nothing else has held up: of a millisecond in all, a machine
-            # that is busy would hide more than the third that is saved by doing nothing.
+            # Only the fastest tenth: the whole time is a millisecond, and the delays of a busy machine
+            # would hide the third that doing nothing saves.
             known, unknown = (quantiles(lasted[kind], n=10)[0] for kind in ("known", "unknown"))
             return abs(unknown - known) < CHEAP_BOUND * known
 

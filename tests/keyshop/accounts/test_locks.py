@@ -98,7 +98,7 @@ class TestLock:
         await add_alice(db, parts)
         await enter(db, parts, address="2001:db8:a:b::1")
 
-        # One attempt every half a minute uses up the limit of the address.
+        # One attempt every half minute uses up the limit of the address.
         for number in range(SIGN_INS_PER_ADDRESS.burst + 10):
             with pytest.raises((WrongCredentials, TooMany)):
                 await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
@@ -107,7 +107,7 @@ class TestLock:
         await enter(db, parts, address="2001:db8:a:b::2")
         with pytest.raises((WrongCredentials, TooMany)):
             await enter(db, parts, address="2001:db8:a:c::1")
-        # The owner's sign-in gives strangers nothing.
+        # The owner's sign-in does not help strangers.
         assert await locked_until(db, ALICE) == NOON + MINUTE
 
     async def test_of_strangers_leaves_the_owner_in_who_registered_there(self, db, parts) -> None:
@@ -374,7 +374,7 @@ class TestGuessing:
 
         with pytest.raises(AttemptInProgress):
             await enter(db, parts, now=NOON + 5 * SECOND)
-        # The attempt has crashed: its reservation is a lock like any other, and answered like one.
+        # The attempt crashed: its reservation is a lock, with the same answer as any lock.
         with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
             await enter(db, parts, now=NOON + 30 * SECOND)
         await fail(db, parts, now=NOON + MINUTE)

@@ -1,4 +1,4 @@
-"""Yahoo addresses with several hyphens, which a second normalisation would make another's."""
+"""Yahoo addresses with several hyphens, which a second normalisation would turn into another address."""
 
 import pytest
 

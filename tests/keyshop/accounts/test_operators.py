@@ -1,4 +1,4 @@
-"""What operators do with accounts: create and unlock them, change roles, export and erase data."""
+"""Operators create and unlock accounts, change roles, and export and erase data."""
 
 import asyncio
 from contextvars import Context, copy_context

@@ -1,4 +1,4 @@
-"""Hashes of passwords, and a queue in which only their own request waits for them."""
+"""Hashes of passwords, and the queue of the requests that wait for them."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from keyshop.accounts.passwords import (
 )
 
 CHEAP = 4
-# As slow as the machine makes it, and a test can still run some hundred.
+# Cheap enough for some hundred hashes in a test.
 MIDDLING = 7
 ALMOST_HASHES = st.from_regex(r"\A\$2[abxy]\$0[3-6]\$[./0-9A-Za-z]{52,54}\Z")
 
@@ -46,7 +46,7 @@ async def seconds_of(work: Awaitable[object]) -> float:
 
 
 async def cpu_seconds_of(work: Awaitable[object]) -> float:
-    """Return what the work took of a processor, in all threads of this process."""
+    """Return the processor time of the work, in all threads of this process."""
     began = time.process_time()
     await work
     return time.process_time() - began
@@ -174,7 +174,7 @@ class TestQueue:
         await asyncio.gather(*waiting, return_exceptions=True)
 
         async with asyncio.timeout(10):
-            # The thread finishes its password; those that only waited leave at once.
+            # The thread finishes its password; waiting requests leave at once.
             assert await asyncio.gather(*(pool.hash("y", limit_key=f"{n}") for n in range(4, 7)))
         pool.close()
 
@@ -202,7 +202,7 @@ class TestClient:
         assert sum(isinstance(answer, str) for answer in answers) == 65
         assert sum(isinstance(answer, TooManyPasswords) for answer in answers) == 75
         assert 0 < refused.value.retry_after <= 10
-        # And has room again.
+        # The queue has room again.
         assert await pool.hash("x", limit_key="greedy")
         pool.close()
 
@@ -252,7 +252,7 @@ class TestRefusalTime:
         }
         cpu: dict[str, list[float]] = {name: [] for name in stored}
 
-        # By turns, so that whatever else the machine does falls on all alike.
+        # In turns, so that other work on the machine affects all alike.
         for _ in range(9):
             for name, hashed in stored.items():
                 cpu[name].append(await cpu_seconds_of(pool.verify("wrong", hashed)))

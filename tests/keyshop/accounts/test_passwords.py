@@ -134,7 +134,7 @@ class TestChange:
             outcomes.append(refused.type)
 
         assert outcomes == [PasswordInvalid] * 5 + [Locked] * 5 + [TooMany] * 5
-        # As after five wrong ones at the door.
+        # As after five wrong passwords at the sign-in.
         assert await count(db, "login_history WHERE NOT success") == 5
         assert [name for name, _ in await jobs(db)].count("mail_lock_notice") == 1
 

@@ -48,7 +48,7 @@ WRITTEN = (
 
 
 class WatchedPool(PasswordPool):
-    """A pool that remembers whether a transaction was open when it was asked for a hash."""
+    """A pool that records whether a transaction is open when it hashes."""
 
     def __init__(self) -> None:
         super().__init__(cost=4)
@@ -197,7 +197,7 @@ class TestRegistrationForm:
     @pytest.mark.parametrize(
         ("wrong", "sentence"),
         [
-            ({"email": "nobody"}, "email must be"),
+            ({"email": "no-address"}, "email must be"),
             ({"email": "alice@example.com\x00"}, "email must be"),
             ({"password": ""}, "password must be at least 8"),
             ({"password": "Ab1defg"}, "password must be at least 8"),

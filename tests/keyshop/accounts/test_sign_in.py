@@ -102,7 +102,7 @@ class TestSigningIn:
     @pytest.mark.parametrize(
         ("credentials", "sentence"),
         [
-            ({"email": "nobody"}, "email must be"),
+            ({"email": "no-address"}, "email must be"),
             ({"email": ""}, "email must be"),
             ({"email": "a\x00@example.com"}, "email must be"),
             ({"email": "a@exa\ud800mple.com"}, "email must be"),
@@ -204,7 +204,7 @@ class TestGuestsCart:
 
         async with db.transaction() as other:
             await other.execute("SELECT FROM sessions FOR UPDATE")
-            # A context of its own: this one has a transaction open.
+            # In its own context, because this one has an open transaction.
             entering = enter(db, parts, session_id=session_id)
             entered = await asyncio.create_task(entering, context=Context())
 
@@ -286,7 +286,7 @@ class TestTooManyAttempts:
         outcomes = await asyncio.gather(*map(attempt, range(40)))
         turned_away = [each for each in outcomes if isinstance(each, TooMany)]
 
-        # And those that came while the fifth wrong password was in progress.
+        # So were the attempts during the check of the fifth wrong password.
         assert len(turned_away) >= 40 - SIGN_INS_PER_ADDRESS.burst
         assert all(0 < each.retry_after <= 30 for each in turned_away)
 

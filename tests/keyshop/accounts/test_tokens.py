@@ -1,4 +1,4 @@
-"""What the shop signs, and that it accepts nothing else."""
+"""The shop accepts the tokens that it signs, and no others."""
 
 import base64
 import hmac

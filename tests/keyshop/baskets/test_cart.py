@@ -1,4 +1,4 @@
-"""What one visitor does with a cart."""
+"""The cart of one visitor."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -230,7 +230,7 @@ class TestAddToCart:
         async with db.transaction() as tx:
             await erase_user(tx, user_id=alice.user_id, by="olga", now=NOON)
 
-        # As for a request whose token was checked just before.
+        # As in a request whose token was checked just before.
         with pytest.raises(AccountGone):
             await put(db, alice, games[0])
 

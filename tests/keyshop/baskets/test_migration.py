@@ -1,4 +1,4 @@
-"""A guest's cart and wishlist become a user's, each line once, whatever happens in between."""
+"""A guest's cart and wishlist move to a user, each line exactly once, in spite of faults and parallel requests."""
 
 import asyncio
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ async def sign_in(
 
 
 async def is_waiting_for_a_lock(tx: Transaction) -> bool:
-    """Test whether some statement waits for a lock."""
+    """Test whether a statement waits for a lock."""
     # Within a transaction PostgreSQL would show the same activity for ever.
     await tx.fetchval("SELECT pg_stat_clear_snapshot()")
     return bool(
@@ -67,7 +67,7 @@ async def is_waiting_for_a_lock(tx: Transaction) -> bool:
 
 
 def outcomes(lines: Sequence[MigratedLine]) -> dict[str, tuple[MigrationOutcome, int, str | None]]:
-    """Return what became of which game."""
+    """Return the outcome of each game."""
     return {line.game_id: (line.outcome, line.quantity, line.reason) for line in lines}
 
 
@@ -188,7 +188,7 @@ class TestMigration:
         }
         assert await cart_of(db, guest) == {}
         assert await cart_of(db, alice) == {games[1]: 4}
-        # What cannot be bought now can be wished all the same.
+        # A game that cannot be bought can still be wished.
         assert await wishes_of(db, alice) == [games[0]]
 
     async def test_leaves_what_a_full_cart_and_wishlist_have_no_room_for(
@@ -202,7 +202,7 @@ class TestMigration:
 
         migration = await sign_in(db, alice, guest, limits)
 
-        # What was added last comes first.
+        # The newest comes first.
         assert migration is not None
         assert set(await cart_of(db, alice)) == {games[0], games[3]}
         assert set(await wishes_of(db, alice)) == {games[0], games[3]}
@@ -531,7 +531,7 @@ class TestInterruptedMigration:
                 session_id=guest.session_id,
                 now=NOON,
             )
-            # A context of its own: this one has a transaction open.
+            # In its own context, because this one has an open transaction.
             before = await asyncio.create_task(look(), context=Context())
 
         assert before == (len(games), 0)

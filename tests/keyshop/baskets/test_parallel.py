@@ -38,7 +38,7 @@ _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_dat
 
 
 async def refusals(attempts: list[Awaitable[object]]) -> list[BaseException]:
-    """Make all attempts at once and return what they were refused with."""
+    """Make all attempts in parallel and return the errors."""
     results = await asyncio.gather(*attempts, return_exceptions=True)
     return [result for result in results if isinstance(result, BaseException)]
 
@@ -96,7 +96,7 @@ class TestParallelAdditions:
 
 
 class World:
-    """Visitors and games, and everything that may happen at any time."""
+    """Visitors and games, and random actions that may run in parallel."""
 
     def __init__(
         self, db: Database, random: Random, users: list[Visitor], guests: list[Visitor]
@@ -109,7 +109,7 @@ class World:
         self.forgotten = 0
 
     async def act(self) -> None:
-        """Do something; a refusal is an answer."""
+        """Do a random action; a refusal is no error."""
         visitor = self.random.choice(self.users + self.guests)
         acts = [*self._of_visitor(visitor, self.random.choice(self.games))] * 2
         acts += self._of_user(self.random.choice(self.users), self.random.choice(self.guests))
@@ -152,7 +152,7 @@ class World:
         ]
 
     async def come_back(self, guest: Visitor) -> None:
-        """Be a guest again whose session a migration has ended."""
+        """Use the session of a guest again that a migration has ended."""
         assert guest.session_id is not None
         async with self.db.transaction() as tx:
             await tx.execute(
@@ -164,7 +164,7 @@ class World:
             )
 
     async def change_games(self) -> None:
-        """Change several games in one transaction, as a sync does, slugs and all."""
+        """Change several games with their slugs in one transaction, as a sync does."""
         some = self.random.sample(self.games, 3)
 
         async def change(tx: Transaction) -> None:
@@ -189,7 +189,7 @@ class World:
         )
 
     async def delete_games(self) -> None:
-        """Delete several games in one transaction, and put others in their place."""
+        """Delete several games in one transaction, and insert others."""
         some = self.random.sample(self.games, 2)
 
         async def delete(tx: Transaction) -> None:

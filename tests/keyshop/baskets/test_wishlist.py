@@ -1,4 +1,4 @@
-"""What one visitor does with a wishlist."""
+"""The wishlist of one visitor."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The journal: who did what to which thing."""
+"""The journal: who did what to which object."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -54,7 +54,7 @@ class TestJournal:
     @pytest.mark.parametrize(
         "statement",
         [
-            "UPDATE keyshop.journal SET actor = 'nobody'",
+            "UPDATE keyshop.journal SET actor = 'Viktor'",
             "DELETE FROM keyshop.journal",
             "TRUNCATE keyshop.journal",
         ],

@@ -1,4 +1,4 @@
-"""The pool: times, transactions, locks, and servers that go away."""
+"""The pool: times, transactions, locks, and lost servers."""
 
 import asyncio
 import sys
@@ -37,7 +37,7 @@ class Tag(Struct, frozen=True):
 
 @pytest_asyncio.fixture
 async def notes(db: Database) -> Database:
-    """A database with a table for what these tests write."""
+    """A database with a table for these tests."""
     async with db.transaction() as tx:
         await tx.execute(
             "CREATE TABLE notes (id TEXT PRIMARY KEY, at TIMESTAMP(3), price NUMERIC(10, 2))"
@@ -120,7 +120,7 @@ class TestTransaction:
                 await add(notes, "inner")
 
         assert await ids(notes) == []
-        # The refusal holds no longer than the outer one.
+        # The refusal ends with the outer transaction.
         await add(notes, "after")
 
     async def test_that_is_cancelled_leaves_no_open_transaction(self, notes, database_url):
@@ -145,7 +145,7 @@ class TestTransaction:
             )
         assert open_ones == 0
         assert await ids(notes) == []
-        # Its connection is of use to others again.
+        # Its connection can be used again.
         await asyncio.gather(*(add(notes, str(number)) for number in range(20)))
         assert len(await ids(notes)) == 20
 
@@ -153,7 +153,7 @@ class TestTransaction:
         async with notes.transaction() as tx:
             await tx.execute_many("INSERT INTO notes (id) VALUES ($1)", [("a",), ("b",)])
             assert await tx.execute("UPDATE notes SET at = NULL WHERE id = 'a'") == 1
-            assert await tx.execute("DELETE FROM notes WHERE id = 'nobody'") == 0
+            assert await tx.execute("DELETE FROM notes WHERE id = 'missing'") == 0
             assert await tx.execute("CREATE TEMPORARY TABLE t (i INT)") == 0
 
 
@@ -307,7 +307,7 @@ def kill_server(server: PostgresServer) -> None:
 
 
 async def was_taken_back(tx: Transaction) -> bool:
-    """Test whether the pool has taken the connection from under the transaction."""
+    """Test whether the pool has taken the connection away from the transaction."""
     try:
         tx.raw.is_closed()
     except asyncpg.InterfaceError:

@@ -34,14 +34,14 @@ async def limits_db(postgres_server: Postgres, template_database: str) -> AsyncI
 
 @pytest_asyncio.fixture
 async def db(limits_db: Database) -> Database:
-    """The same, without any row."""
+    """The same database, with empty tables."""
     async with limits_db.transaction() as tx:
         await tx.execute("TRUNCATE keyshop.rate_limits")
     return limits_db
 
 
 async def wait_of(db: Database, who: str = ALICE, *, limit: Limit = FEW, now: datetime) -> float:
-    """Take one, and return the seconds to wait if it was refused; 0 if it was not."""
+    """Count one attempt; return the seconds to wait if it was refused, otherwise 0."""
     try:
         await take(db, limit, who, now=now)
     except TooMany as error:
@@ -175,7 +175,7 @@ class TestDeletionOfExpiredLimits:
         elsewhere = copy_context()
         async with db.transaction() as taking:
             await taking.execute("UPDATE keyshop.rate_limits SET arrives_at = $1", NOON + FEW.per)
-            # Nor does it wait for them.
+            # It does not wait for them either.
             count = await asyncio.create_task(forget(db, NOON), context=elsewhere)
 
         assert count == 0

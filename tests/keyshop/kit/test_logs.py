@@ -18,7 +18,7 @@ log = structlog.get_logger("shop")
 
 
 def lines_of(script: str, *, form: str | None = "json", level: str = "info") -> list[str]:
-    """Return what the script logs, in a process of its own since logging is for the process."""
+    """Return what the script logs, in its own process because logging is configured per process."""
     done = subprocess.run(
         [sys.executable, "-c", _SETUP.format(form=form, level=level) + script],
         capture_output=True,

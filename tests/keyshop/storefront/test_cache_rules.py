@@ -1,4 +1,4 @@
-"""How long an answer is right when no game changes, and which answers are cached."""
+"""How long an answer stays true when no game changes, and which answers are cached."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta

@@ -12,7 +12,7 @@ from keyshop.storefront.search_games import search_games
 from tests.factories.games import NOON, link_game, make_game
 from tests.keyshop.storefront.conftest import titles_of
 
-# Everything the narrow tables say, beside what the games say.
+# The content of the narrow tables, compared with the games.
 _DISAGREEMENTS = """
     SELECT count(*) FROM games AS g
     FULL JOIN keyshop.game_facets AS f ON f.game_id = g.id

@@ -193,6 +193,8 @@ class TestSimilar:
 
     async def test_games_are_none_for_an_unknown_game(self, stocked: Database):
         assert (
-            await titles_of(list_similar(stocked, NO_CACHE, game_id="nobody", count=10, now=NOON))
+            await titles_of(
+                list_similar(stocked, NO_CACHE, game_id="no-such-game", count=10, now=NOON)
+            )
             == []
         )

@@ -1,4 +1,4 @@
-"""What answers are made from, compared with the declared sources that invalidate them."""
+"""The tables that answers read, compared with the declared sources that invalidate them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -43,7 +43,7 @@ from tests.factories.account_services import BASKETS, account_services
 from tests.factories.catalogue import make_catalogue_query
 from tests.factories.games import NOON
 
-# What the columns of the tables that triggers keep are made from.
+# The columns from which triggers derive other tables.
 DERIVED_COLUMNS = {
     "keyshop.game_facets": {
         "game_id": {"games.id"},

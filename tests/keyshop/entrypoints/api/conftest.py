@@ -27,7 +27,7 @@ ORIGIN = "https://shop.example"
 
 
 class Wish(Struct, forbid_unknown_fields=True):
-    """The body of a test's own endpoint."""
+    """The request body of a test's endpoint."""
 
     title: str
     copies: int
@@ -35,7 +35,7 @@ class Wish(Struct, forbid_unknown_fields=True):
 
 @post("/tests/wishes", status_code=200, include_in_schema=False)
 async def wish(request: ApiRequest) -> dict[str, int]:
-    """Return what was decoded."""
+    """Return the decoded body."""
     return {"copies": (await read_body(request, Wish)).copies}
 
 

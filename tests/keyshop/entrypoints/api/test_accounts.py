@@ -60,7 +60,7 @@ class TestRegistration:
     @pytest.mark.parametrize(
         "wrong",
         [
-            {"email": "nobody"},
+            {"email": "no-address"},
             {"email": "a@b@c"},
             {"email": "alice@example.com\r\nBcc: eve@example.com"},
             {"email": None},

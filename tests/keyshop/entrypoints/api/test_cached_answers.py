@@ -36,7 +36,7 @@ LISTS = [
     "?genres=action",
     "?platforms=steam",
 ]
-ALSO_CACHED = ["/preorders", "/nobody", "/slug/nobody", "/autocomplete?q=fr"]
+ALSO_CACHED = ["/preorders", "/no-such-game", "/slug/no-such-game", "/autocomplete?q=fr"]
 NAMES = ["/genres", "/platforms", "/filter-options"]
 
 # Requests that a client can vary without end.
@@ -130,9 +130,9 @@ class TestCachedResponse:
             *pages_of(game, other),
             *NAMES,
             "/preorders",
-            "/nobody",
-            "/slug/nobody",
-            "/nobody/similar",
+            "/no-such-game",
+            "/slug/no-such-game",
+            "/no-such-game/similar",
             "/best-sellers?genre=nothing",
             "/best-sellers?genre=ACTION",
             "/by-genre/nothing",

@@ -117,7 +117,7 @@ class TestOrigins:
         assert "Authorization" in response.headers["access-control-allow-headers"]
 
     async def test_that_are_allowed_may_read_responses_and_errors(self, client: AsyncClient):
-        for path in ("/api/games/genres", "/api/games/nobody", "/api/nothing"):
+        for path in ("/api/games/genres", "/api/games/no-such-game", "/api/nothing"):
             response = await client.get(path, headers={"Origin": ORIGIN})
 
             assert response.headers["access-control-allow-origin"] == ORIGIN

@@ -17,7 +17,7 @@ from tests.servers import Postgres, connected, copied_database
 
 @pytest.fixture
 async def prisma_url(postgres_server: Postgres) -> AsyncIterator[str]:
-    """The address of a database that Prisma made, with a shop's data in it."""
+    """The URL of a database that Prisma made, with a shop's data."""
     async with copied_database(postgres_server, "template0") as url:
         async with connected(url) as connection:
             await make_prisma_database(connection)

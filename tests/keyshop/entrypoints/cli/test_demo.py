@@ -1,4 +1,4 @@
-"""The accounts of a shop that is tried out, and the shops that never get them."""
+"""The demo accounts, and the shops that never get them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,7 +109,7 @@ class TestDemoAccounts:
     async def test_never_come_into_a_shop_that_sells(
         self, tmp_path: Path, db: Database, database_url: str, why: str
     ):
-        # A laptop may be pointed at any database.
+        # A laptop may use any database.
         variables = {"DATABASE_URL": database_url}
         if why == "production":
             variables = PRODUCTION | variables

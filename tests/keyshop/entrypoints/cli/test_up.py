@@ -1,4 +1,4 @@
-"""`keyshop up`: the whole shop on one command."""
+"""`keyshop up` starts the whole shop."""
 
 import re
 import socket
@@ -14,7 +14,7 @@ from tests.servers import connected
 _HOME_LISTS = ("best-sellers", "new", "new-in-catalog", "preorders", "collections", "random")
 
 
-# The user's proxy reaches nothing here, and the shop must not use it.
+# This proxy is unreachable; the shop must not use it.
 _PROXY = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "NO_PROXY": "",
           "no_proxy": ""}  # fmt: skip
 

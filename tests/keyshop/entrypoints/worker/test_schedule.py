@@ -1,4 +1,4 @@
-"""When which job is due, and that it is enqueued once."""
+"""The schedule: when jobs are due; each due time is enqueued once."""
 
 import asyncio
 import signal

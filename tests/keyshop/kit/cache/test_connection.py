@@ -21,7 +21,7 @@ from keyshop.kit.errors import Invalid
 from tests.factories.cached_shop import open_cached_shop
 from tests.keyshop.kit.cache.redis_process import serving
 
-LATE = 0.4  # seconds beyond a promise that a busy machine may need
+LATE = 0.4  # seconds of tolerance for a busy machine
 
 GOOD_INFO = b"redis_version:7.2.0\r\nrun_id:a\r\nmaster_replid:b\r\nrole:master\r\n"
 
@@ -134,7 +134,7 @@ class TestServer:
 
 @asynccontextmanager
 async def pretending(answer: Callable[[bytes], bytes]) -> AsyncIterator[str]:
-    """A server that speaks the protocol and says what the test wants."""
+    """A server that speaks the protocol and sends the replies that the test chooses."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readline():

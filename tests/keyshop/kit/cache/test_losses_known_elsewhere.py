@@ -1,5 +1,5 @@
 """
-How others come to serve old values, and that none of it happens here.
+Known causes of stale values in other caches, none of which occurs here.
 
 From the documentation and issues of Shopify's identity_cache, and from the code of aiocache, cashews
 and the get-or-set of Django's Redis caches. Each test does what goes wrong there.
@@ -24,7 +24,7 @@ from tests.servers import connected
 
 
 class PausesBetween(GuardedCommit):
-    """The shop's own guard, stopped before COMMIT or after it, as a slow machine may be."""
+    """The shop's guard, paused before or after COMMIT, as on a slow machine."""
 
     def __init__(self, guard: GuardedCommit) -> None:
         super().__init__(guard._redis)
@@ -48,7 +48,7 @@ class PausesBetween(GuardedCommit):
 
 @pytest.fixture
 def paused(cached_shop: CachedShop):
-    """A writer that stops before and after its COMMIT until it is let go on."""
+    """A writer that pauses before and after its COMMIT until the test continues it."""
     assert isinstance(cached_shop.guard, GuardedCommit)
     return PausesBetween(cached_shop.guard)
 
@@ -105,7 +105,7 @@ class TestIdentityCache:
     async def test_a_fill_between_the_commit_and_the_expiry_keeps_nothing_old(
         self, cached_shop, game, paused, module_database_url, redis_url
     ):
-        """Expiry runs after COMMIT: who reads in between must not be given, or keep, the old one."""
+        """Expiry runs after COMMIT: a read in between must neither return nor store the old value."""
         async with cached_shop_at(module_database_url, redis_url, guard=paused) as other:
             writing = asyncio.create_task(other.set_price(game, "11.00"))
             await paused.prepared.wait()
@@ -295,7 +295,7 @@ class TestPythonLibraries:
         async with cached_shop.db.transaction() as tx:
             await tx.execute("UPDATE games SET title = 'Renamed once' WHERE id = $1", game)
         execute("DEL", f"gen:{shop}:home")
-        execute("SET", "home:new", kept)  # what was kept under the first generation
+        execute("SET", "home:new", kept)  # the value of the first generation
         found = await cached_shop.list_titles(HOME_NEW)
         assert found != title
         assert "Renamed once" in str(found)

@@ -1,4 +1,4 @@
-"""Redis reachable, away, and not configured."""
+"""Redis reachable, unreachable, and not configured."""
 
 from keyshop.embedded.ports import choose_port
 from keyshop.kit.cache.redis.ping import ping_redis

@@ -1,4 +1,4 @@
-"""Reading through the cache: what is kept, for how long, and what is never served."""
+"""Reads through the cache: which values are stored, for how long, and which are never served."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from keyshop.kit.cache.protocol import Loaded
 from keyshop.kit.clock import utc_now
 from tests.factories.cached_shop import CachedShop, cached_shop_at, game_key
 
-LATE = 0.25  # seconds beyond a promise that a busy machine may need
+LATE = 0.25  # seconds of tolerance for a busy machine
 
 
 class TestKeptPrice:
@@ -89,7 +89,7 @@ class TestLateFill:
             await cached_shop.set_price(game, "12.00")
             changed.set()
             await slow
-            # Whatever was kept, the price that was acknowledged is the oldest that may be read.
+            # No read may return a price older than the acknowledged one.
             assert await other.price(game) == "12.00"
             assert await cached_shop.price(game) == "12.00"
 
@@ -167,7 +167,7 @@ class TestLateFill:
 
 
 class TestForeignValue:
-    """A value under the right name that does not belong to this key and epoch."""
+    """A value under the right name that belongs to another key or epoch."""
 
     @pytest.mark.parametrize("part", ["shop", "timeline", "epoch", "key", "generation"])
     async def test_of_another_is_not_served(self, cached_shop, game, execute, part):
@@ -377,7 +377,7 @@ class TestSingleFlight:
             await leader
 
     async def test_does_not_make_others_wait_long_for_an_unused_lease(self, cached_shop, game):
-        """The leader's load failed: the lease is free at once, not after its two seconds."""
+        """The leader's load failed: the lease is released at once, not after two seconds."""
         await cached_shop.set_price(game, "11.00")
 
         async def fail() -> None:

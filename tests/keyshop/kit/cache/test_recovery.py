@@ -1,4 +1,4 @@
-"""Redis is lost, emptied, goes back in time or is another one: nothing old, and soon trusted again."""
+"""Redis is lost, emptied, restored or replaced: no stale value, and trust returns soon."""
 
 import asyncio
 from collections.abc import Callable
@@ -81,7 +81,7 @@ class TestRedis:
         self, database_url, own_redis, happens: Accident, record_property
     ):
         async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
-            own_redis.execute("SAVE")  # holds 10.00 as it is kept now
+            own_redis.execute("SAVE")  # contains the cached 10.00
             await cached_shop.set_price(game, "11.00")
             await cached_shop.until_kept(game)
 
@@ -154,7 +154,7 @@ class TestRedis:
     async def test_that_becomes_the_replica_of_one_that_lagged_behind_shows_nothing_old(
         self, database_url, kind
     ):
-        """Its data go back in time, token included, while its connections stay open."""
+        """An old state of its data returns, token included, while its connections stay open."""
         quick = ("--repl-diskless-sync-delay", "0")
         with serving(kind, *quick) as first, serving(kind, *quick) as second:
             async with open_cached_shop(database_url, first.url) as (cached_shop, game):
@@ -182,7 +182,7 @@ class TestRedis:
     async def test_that_goes_away_while_a_writer_does_not_reach_it_forgets_nothing(
         self, database_url, own_redis
     ):
-        """Its file is older than a write that never reached it: the old value is in both."""
+        """Its snapshot is older than a write that never reached it: both hold the old value."""
         async with (
             open_cached_shop(database_url, own_redis.url) as (cached_shop, game),
             cached_shop_without_redis(database_url) as other,

@@ -1,4 +1,4 @@
-"""Writers that know nothing of the cache, and relays that deliver what they changed."""
+"""Writers outside the shop, and relays that deliver their changes."""
 
 import asyncio
 import time
@@ -94,7 +94,7 @@ class TestStoppedRelay:
     async def test_between_taking_rows_and_deleting_them_hides_nothing(
         self, database_url, redis_url
     ):
-        """Another relay runs, and passes over the rows that the stopped one holds."""
+        """Another relay runs, and skips the rows that the stopped one has locked."""
         async with (
             open_cached_shop(database_url, redis_url) as (cached_shop, game),
             connected(database_url) as foreign,
@@ -102,7 +102,7 @@ class TestStoppedRelay:
         ):
             price = 10
             held: list[asyncpg.Record] = []
-            while not held:  # the relay that works may be quicker
+            while not held:  # the running relay may be faster
                 price += 1
                 await foreign.execute(_WRITE, game, f"{price}.00")
                 await stopped.execute("BEGIN")

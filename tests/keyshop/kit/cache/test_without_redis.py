@@ -1,4 +1,4 @@
-"""Redis stops, or some processes cannot reach it: nothing old, nothing failed, little lost."""
+"""Redis stops, or some processes cannot reach it: no stale value, no error, little delay."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from tests.factories.cached_shop import (
 )
 from tests.keyshop.kit.cache.network import network_to
 
-LATE = 0.4  # seconds beyond a promise that a busy machine may need
+LATE = 0.4  # seconds of tolerance for a busy machine
 
 
 class TestStoppedRedis:
@@ -90,7 +90,7 @@ class TestStoppedRedis:
 class TestSlowRedis:
     @pytest.mark.parametrize("delay", [0.012, 0.04])
     async def test_costs_a_read_no_more_than_its_deadline(self, database_url, own_valkey, delay):
-        """Each single call is quick enough; the read's calls together are not."""
+        """Each single call is fast enough; all calls of the read together are not."""
         async with network_to(own_valkey.port) as network:
             url = f"redis://127.0.0.1:{network.port}/0"
             async with (
@@ -140,7 +140,7 @@ class TestWriterWithoutTheCache:
 
 
 class TestPartition:
-    """One process has lost its way to Redis; the others have not."""
+    """One process cannot reach Redis; the others can."""
 
     async def test_hides_no_write_of_the_process_that_is_cut_off(self, database_url, own_valkey):
         async with network_to(own_valkey.port) as network:

@@ -1,4 +1,4 @@
-"""The write path: what Redis is sent before a COMMIT and after it."""
+"""The write path: the commands to Redis before and after a COMMIT."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import pytest
 from keyshop.kit.cache.guard import GuardedCommit
 from tests.factories.cached_shop import cached_shop_at, game_key, until
 
-# Marks the game, and waits before its COMMIT to be killed.
+# Marks the game, and waits before its COMMIT until it is killed.
 _WRITER = """
     import asyncio, sys
     from keyshop.kit.cache.guard import GuardedCommit
