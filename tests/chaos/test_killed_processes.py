@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.chaos.test_stop_and_start import has, write
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import kill, wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, running
 from tests.servers import open_home
@@ -55,20 +55,20 @@ class TestKilledPart:
 
         wait_until(is_back, seconds=_RECOVERY_SECONDS)
         assert has(shop, part)
-        assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
+        assert shop.get_json("/api/games?pageSize=1")["data"]["total"] == 100
 
 
 class TestKilledSync:
     def test_is_reported_by_the_next_command(self, shop):
-        shop.tell_simulator("PATCH", "settings", {"latency_ms": 500})
+        shop.control_simulator("PATCH", "settings", {"latency_ms": 500})
         sync = ShopProcess(shop.home, **shop.variables)
         sync.launch("sync", "full")
         open_runs = "SELECT count(*) FROM keyshop.sync_runs WHERE state = 'RUNNING'"
-        wait_until(lambda: ask(shop.database_url, open_runs) == 1)
+        wait_until(lambda: run_sql(shop.database_url, open_runs) == 1)
 
         kill(sync.get_process("sync", "full"))
         sync.end()
-        shop.tell_simulator("PATCH", "settings", {"latency_ms": 0})
+        shop.control_simulator("PATCH", "settings", {"latency_ms": 0})
         next_sync = shop.run("sync", "full")
 
         assert next_sync.returncode == 0, next_sync.stderr

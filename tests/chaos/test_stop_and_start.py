@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
 from tests.servers import open_home
@@ -33,11 +33,11 @@ def shop(home: Path) -> Iterator[ShopProcess]:
 def write(shop: ShopProcess, row: str) -> None:
     """Store a row durably, as an operation of the shop does."""
     sql = f"INSERT INTO tags (id, name, slug) VALUES ('{row}', '{row}', '{row}')"
-    ask(shop.database_url, sql, "SELECT 1")
+    run_sql(shop.database_url, sql, "SELECT 1")
 
 
 def has(shop: ShopProcess, row: str) -> bool:
-    return ask(shop.database_url, f"SELECT count(*) FROM tags WHERE id = '{row}'") == 1
+    return run_sql(shop.database_url, f"SELECT count(*) FROM tags WHERE id = '{row}'") == 1
 
 
 class TestStop:
@@ -45,7 +45,7 @@ class TestStop:
         shop.start("up")
         write(shop, "stopped")
         runs = "SELECT count(*) FROM keyshop.sync_runs WHERE kind = 'full'"
-        before = ask(shop.database_url, runs)
+        before = run_sql(shop.database_url, runs)
 
         assert shop.stop(signal.SIGINT) == 0
         assert shop.list_processes() == []
@@ -53,8 +53,8 @@ class TestStop:
         # The next start has all data, and does not read the catalogue again.
         shop.start("up")
         assert has(shop, "stopped")
-        assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
-        assert ask(shop.database_url, runs) == before
+        assert shop.get_json("/api/games?pageSize=1")["data"]["total"] == 100
+        assert run_sql(shop.database_url, runs) == before
         assert shop.stop(signal.SIGTERM) == 0
         assert shop.list_processes() == []
 

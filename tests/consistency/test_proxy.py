@@ -59,7 +59,7 @@ def route(tmp_path: Path, server: int) -> Iterator[ProxiedRoute]:
     network.end()
 
 
-def ask(client: socket.socket, line: bytes) -> bytes:
+def exchange(client: socket.socket, line: bytes) -> bytes:
     client.sendall(line)
     return client.recv(100)
 
@@ -67,14 +67,14 @@ def ask(client: socket.socket, line: bytes) -> bytes:
 class TestRoute:
     def test_forwards_data_in_both_directions(self, route):
         with route.connect() as client:
-            assert ask(client, b"hello") == b"heard hello"
+            assert exchange(client, b"hello") == b"heard hello"
 
     async def test_delivers_data_after_a_hole_ends(self, route):
         with route.connect() as client:
             await route.set(Mode.HOLE)
             client.settimeout(A_MOMENT)
             with pytest.raises(TimeoutError):
-                ask(client, b"hello")
+                exchange(client, b"hello")
 
             await route.set(Mode.OK)
 
@@ -83,7 +83,7 @@ class TestRoute:
 
     async def test_breaks_open_connections_when_it_is_reset(self, route):
         with route.connect() as client:
-            ask(client, b"hello")
+            exchange(client, b"hello")
 
             await route.set(Mode.RESET)
 
@@ -101,7 +101,7 @@ class TestRoute:
         with route.connect() as client:
             await route.set(Mode.CUT, 5)
 
-            assert ask(client, b"hello") == b"heard"
+            assert exchange(client, b"hello") == b"heard"
             assert client.recv(100) == END
 
     async def test_delays_request_and_reply(self, route):
@@ -109,5 +109,5 @@ class TestRoute:
             await route.set(Mode.DELAY, 50)
             began = time.monotonic()
 
-            assert ask(client, b"hello") == b"heard hello"
+            assert exchange(client, b"hello") == b"heard hello"
             assert time.monotonic() - began >= 0.1

@@ -94,7 +94,7 @@ class TestGuestWhoBecomesACustomer:
 
             # After a sign-out on the phone, its cart is empty, and the customer keeps the cart on the laptop.
             await phone.do("POST", "/api/auth/logout")
-            refused = await phone.ask("GET", "/api/cart")
+            refused = await phone.request("GET", "/api/cart")
             assert (refused.status_code, message_of(refused)[:7]) == (401, "Invalid")
             phone.token = ""
             assert await phone.cart() == {}

@@ -65,10 +65,10 @@ async def seconds_of_attempt(db: Database, parts: AccountServices, kind: str, nu
     return lasted
 
 
-async def is_alike(look: Callable[[], Awaitable[bool]]) -> bool:
+async def is_alike(times_match: Callable[[], Awaitable[bool]]) -> bool:
     """Measure up to three times; a difference caused by the shop appears every time."""
     for _ in range(MAX_LOOKS):
-        if await look():
+        if await times_match():
             return True
     return False
 
@@ -79,7 +79,7 @@ class TestAnswer:
         parts = make_account_services(passwords)
         await add_people(db, passwords)
 
-        async def look() -> bool:
+        async def times_match() -> bool:
             lasted = defaultdict(list)
             for number in range(ROUNDS):
                 # In turns, so that other work on the machine affects all alike.
@@ -88,7 +88,7 @@ class TestAnswer:
             usual = median(lasted["wrong"])
             return all(abs(median(lasted[kind]) - usual) < BOUND * usual for kind in KINDS)
 
-        assert await is_alike(look)
+        assert await is_alike(times_match)
         passwords.close()
 
     async def test_to_a_forgotten_password_takes_as_long_for_unknown_addresses(
@@ -97,7 +97,7 @@ class TestAnswer:
         for number in range(CHEAP_ROUNDS):
             await add_user(db, email=f"known{number}@example.com")
 
-        async def look() -> bool:
+        async def times_match() -> bool:
             lasted = defaultdict(list)
             for number in range(CHEAP_ROUNDS):
                 for kind in ("known", "unknown"):
@@ -110,4 +110,4 @@ class TestAnswer:
             known, unknown = (quantiles(lasted[kind], n=10)[0] for kind in ("known", "unknown"))
             return abs(unknown - known) < CHEAP_BOUND * known
 
-        assert await is_alike(look)
+        assert await is_alike(times_match)

@@ -33,13 +33,13 @@ from tests.factories.customers import (
     PASSWORD,
     SECOND,
     add_alice,
-    ask,
     caller,
     count,
     enter,
     jobs,
     make_account_services,
     refused_inserts,
+    select_rows,
 )
 from tests.factories.games import NOON
 
@@ -159,7 +159,7 @@ class TestLock:
 
         await enter(db, parts, now=NOON + 60 * SECOND)
         # Attempts that were not verified are not in the history, which they would fill.
-        history = await ask(db, "SELECT success FROM login_history")
+        history = await select_rows(db, "SELECT success FROM login_history")
         assert [row["success"] for row in history].count(False) == 5
 
     async def test_sends_one_notice_until_the_owner_signs_in_again(self, db, parts) -> None:
@@ -193,7 +193,7 @@ class TestLock:
 
         assert await locked_until(db, " Alice@Example.com ") == NOON + MINUTE
         assert await jobs(db) == []
-        assert ALICE not in repr(await ask(db, "SELECT * FROM keyshop.sign_in_failures"))
+        assert ALICE not in repr(await select_rows(db, "SELECT * FROM keyshop.sign_in_failures"))
 
     async def test_begins_anew_after_a_day_without_failures(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -383,4 +383,4 @@ class TestGuessing:
 
 
 async def is_reserved(db: Database) -> bool:
-    return bool(await ask(db, "SELECT FROM keyshop.sign_in_failures WHERE is_reserved"))
+    return bool(await select_rows(db, "SELECT FROM keyshop.sign_in_failures WHERE is_reserved"))

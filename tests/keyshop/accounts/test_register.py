@@ -23,7 +23,6 @@ from tests.factories.customers import (
     MINUTE,
     PASSWORD,
     add_alice,
-    ask,
     caller,
     carts,
     count,
@@ -34,6 +33,7 @@ from tests.factories.customers import (
     make_account_services,
     refused_inserts,
     registration,
+    select_rows,
 )
 from tests.factories.games import NOON, make_game
 
@@ -72,7 +72,7 @@ class TestRegistering:
         assert signed_in.user_id == new.account.id
         [(name, job)] = await jobs(db)
         assert (name, job["user_id"]) == ("mail_welcome", new.account.id)
-        [proof] = await ask(db, "SELECT * FROM keyshop.email_tokens")
+        [proof] = await select_rows(db, "SELECT * FROM keyshop.email_tokens")
         assert (proof["id"], proof["email"]) == (job["proof_id"], ALICE)
         assert proof["expires_at"] == NOON + 15 * MINUTE
 
@@ -80,7 +80,7 @@ class TestRegistering:
         new = await add_alice(db, parts)
 
         assert new.account.password_hash.reveal().startswith("$2b$")
-        assert PASSWORD not in repr(await ask(db, "SELECT * FROM users"))
+        assert PASSWORD not in repr(await select_rows(db, "SELECT * FROM users"))
         assert PASSWORD not in repr(registration())
 
     async def test_gives_a_default_nickname(self, db, parts) -> None:
@@ -237,7 +237,7 @@ class TestRegistrationForm:
             await under_way
         busy.close()
 
-        taken = await ask(db, "SELECT arrives_at FROM keyshop.rate_limits")
+        taken = await select_rows(db, "SELECT arrives_at FROM keyshop.rate_limits")
         assert [row["arrives_at"] for row in taken] == [NOON]
 
     @pytest.mark.parametrize(

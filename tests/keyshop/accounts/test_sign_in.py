@@ -29,7 +29,6 @@ from tests.factories.customers import (
     PASSWORD,
     SECOND,
     add_alice,
-    ask,
     carts,
     count,
     enter,
@@ -38,6 +37,7 @@ from tests.factories.customers import (
     lost_after_commit,
     make_account_services,
     refused_inserts,
+    select_rows,
 )
 from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user
@@ -87,7 +87,9 @@ class TestSigningIn:
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password=OTHER_PASSWORD, now=NOON + 3 * SECOND)
 
-        registered, *history = await ask(db, 'SELECT * FROM login_history ORDER BY "createdAt"')
+        registered, *history = await select_rows(
+            db, 'SELECT * FROM login_history ORDER BY "createdAt"'
+        )
         assert (registered["success"], registered["ipAddress"]) == (True, HOME)
         assert [row["success"] for row in history] == [True, True, True, False]
         assert [row["userAgent"] for row in history] == ["x" * 512, "AB", None, "A browser"]
@@ -238,7 +240,9 @@ class TestCheaperHash:
         entered = await enter(db, strong_parts)
         again = await enter(db, strong_parts)
 
-        [row] = await ask(db, 'SELECT "passwordHash" AS hash FROM users WHERE id = $1', user.id)
+        [row] = await select_rows(
+            db, 'SELECT "passwordHash" AS hash FROM users WHERE id = $1', user.id
+        )
         assert row["hash"].startswith("$2b$06$")
         assert await is_signed_in(db, strong_parts, entered.tokens.token)
         assert again.account.password_hash.reveal() == row["hash"]

@@ -342,17 +342,17 @@ class TestOnePart:
         await put(db, guest, games[0])
         await wish(db, guest, games[1])
         assert guest.session_id is not None
-        whose = {"user_id": alice.user_id, "session_id": guest.session_id}
+        owners = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        of_cart = await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON)
+        of_cart = await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON)
 
         assert of_cart is not None
         assert of_cart.remaining_session_id == guest.session_id
         assert await cart_of(db, alice) == {games[0]: 1}
         assert await wishes_of(db, guest) == [games[1]]
-        assert await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON) is None
+        assert await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON) is None
 
-        of_wishlist = await migrate_part(db, BASKETS, Part.WISHLIST, **whose, now=NOON)
+        of_wishlist = await migrate_part(db, BASKETS, Part.WISHLIST, **owners, now=NOON)
 
         assert of_wishlist is not None
         assert of_wishlist.remaining_session_id is None
@@ -367,10 +367,10 @@ class TestOnePart:
         assert guest.session_id is not None
         await put(db, guest, games[0])
         await sell_out(db, games[0])
-        whose = {"user_id": alice.user_id, "session_id": guest.session_id}
+        owners = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON)
-        later = await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON + timedelta(hours=23))
+        await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON)
+        later = await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON + timedelta(hours=23))
 
         assert later is not None
         assert later.remaining_session_id == guest.session_id
@@ -520,7 +520,7 @@ class TestInterruptedMigration:
         assert alice.user_id is not None
         await put(db, guest, *games)
 
-        async def look() -> tuple[int, int]:
+        async def count_lines() -> tuple[int, int]:
             return len(await cart_of(db, guest)), len(await cart_of(db, alice))
 
         async with db.transaction() as tx:
@@ -532,7 +532,7 @@ class TestInterruptedMigration:
                 now=NOON,
             )
             # In its own context, because this one has an open transaction.
-            before = await asyncio.create_task(look(), context=Context())
+            before = await asyncio.create_task(count_lines(), context=Context())
 
         assert before == (len(games), 0)
-        assert await look() == (0, len(games))
+        assert await count_lines() == (0, len(games))

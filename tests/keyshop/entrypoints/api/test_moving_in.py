@@ -93,7 +93,7 @@ class TestSignIn:
         given = {"email": alice.email, "password": PASSWORD}
 
         answers = await asyncio.gather(
-            *(guest.ask("POST", "/api/auth/login", json=given) for _ in range(10))
+            *(guest.request("POST", "/api/auth/login", json=given) for _ in range(10))
         )
 
         assert {answer.status_code for answer in answers} == {200}
@@ -123,7 +123,7 @@ class TestSignIn:
     async def test_that_is_refused_moves_nothing(self, guest, alice, games):
         await guest.put(games[0])
 
-        answer = await guest.ask(
+        answer = await guest.request(
             "POST", "/api/auth/login", json={"email": alice.email, "password": "Wrong-1"}
         )
 
@@ -179,7 +179,7 @@ class TestMigration:
 
     @pytest.mark.parametrize("path", MIGRATIONS)
     async def test_without_a_cookie_is_refused(self, alice: Person, path: str):
-        answer = await alice.ask("POST", path)
+        answer = await alice.request("POST", path)
 
         assert answer.status_code == 400
         assert message_of(answer) == "User ID and session ID required"
@@ -197,7 +197,7 @@ class TestMigration:
     async def test_requires_a_sign_in(self, guest: Person, games, path: str):
         await guest.put(games[0])
 
-        assert (await guest.ask("POST", path)).status_code == 401
+        assert (await guest.request("POST", path)).status_code == 401
         assert await guest.cart() == {games[0]: 1}
 
 

@@ -89,7 +89,7 @@ class TestDatabaseThatIsAway:
         app = make_app(db)
 
         async with open_browser(app) as guest:
-            answer = await guest.ask(method, path, json=given)
+            answer = await guest.request(method, path, json=given)
 
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "5"
@@ -105,7 +105,7 @@ class TestDatabaseThatLeavesAtTheCommit:
         app = make_app(leaving)
 
         async with open_browser(app) as guest:
-            answer = await guest.ask("POST", "/api/cart", json={"gameId": game})
+            answer = await guest.request("POST", "/api/cart", json={"gameId": game})
         await leaving.close()
 
         assert answer.status_code == 503
@@ -121,11 +121,11 @@ class TestManySimultaneousVisitors:
         async def sign_in():
             given = {"email": new_email(), "password": PASSWORD}
             async with open_browser(app) as person:
-                return await person.ask("POST", "/api/auth/login", json=given)
+                return await person.request("POST", "/api/auth/login", json=given)
 
         answers = await asyncio.gather(*(sign_in() for _ in range(12)))
         async with open_browser(app) as person:
-            alive = await person.ask("GET", "/live")
+            alive = await person.request("GET", "/live")
         passwords.close()
 
         assert {answer.status_code for answer in answers} == {401, 503}

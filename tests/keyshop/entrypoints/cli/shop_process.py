@@ -115,13 +115,13 @@ class ShopProcess:
         """Run a command beside the shop, with the shop's variables."""
         return run_keyshop(*arguments, home=self.home, **{**self.variables, **variables})
 
-    def ask(self, path: str) -> Any:
+    def get_json(self, path: str) -> Any:
         """Return the JSON of an answer with status 200."""
         status, body = fetch(self.url + path)
         assert status == 200, body
         return json.loads(body)
 
-    def tell_simulator(self, method: str, path: str, body: object = None) -> Any:
+    def control_simulator(self, method: str, path: str, body: object = None) -> Any:
         """Use the simulator's control API."""
         status, answer = fetch(f"{self.simulator}/_simulator/{path}", method=method, body=body)
         assert status == 200, answer

@@ -107,7 +107,7 @@ class TestUp:
         _, before = await describe_all(prisma, "public")
 
         with running(home, "up", DATABASE_URL=prisma_url, CACHE_MODE="off") as shop:
-            games = await asyncio.to_thread(shop.ask, "/api/games?pageSize=5")
+            games = await asyncio.to_thread(shop.get_json, "/api/games?pageSize=5")
             assert games["data"]["total"] == 200
             assert shop.get_process("keyshop", "worker")
             assert "no supplier is configured" in shop.log.read_text()

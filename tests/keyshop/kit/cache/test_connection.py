@@ -152,7 +152,7 @@ async def pretending(answer: Callable[[bytes], bytes]) -> AsyncIterator[str]:
         server.close()
 
 
-def telling(info: bytes, other: bytes = b"+OK\r\n") -> Callable[[bytes], bytes]:
+def replying(info: bytes, other: bytes = b"+OK\r\n") -> Callable[[bytes], bytes]:
     def answer(command: bytes) -> bytes:
         if command == b"INFO":
             return b"$%d\r\n%s\r\n" % (len(info), info)
@@ -175,7 +175,7 @@ class TestFakeServer:
         ],
     )
     async def test_that_is_too_old_or_says_nothing_is_refused(self, info):
-        async with pretending(telling(info)) as url:
+        async with pretending(replying(info)) as url:
             with pytest.raises(RedisUnsuitable, match="too old"):
                 await enter(url)
 
@@ -187,7 +187,7 @@ class TestFakeServer:
 
     @pytest.mark.parametrize("reply", [b"!garbage\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
     async def test_that_talks_garbage_loses_the_connection(self, reply):
-        async with pretending(telling(GOOD_INFO, reply)) as url:
+        async with pretending(replying(GOOD_INFO, reply)) as url:
             connection = await enter(url)
             with pytest.raises(RedisFault):
                 async with asyncio.timeout(2):
@@ -195,14 +195,14 @@ class TestFakeServer:
             assert connection.lost.is_set()
 
     async def test_that_answers_twice_loses_the_connection(self):
-        async with pretending(telling(GOOD_INFO, b"+ONE\r\n+TWO\r\n")) as url:
+        async with pretending(replying(GOOD_INFO, b"+ONE\r\n+TWO\r\n")) as url:
             connection = await enter(url)
             assert await connection.call("PING") == b"ONE"
             async with asyncio.timeout(2):
                 await connection.lost.wait()
 
     async def test_that_refuses_one_command_keeps_the_connection(self):
-        async with pretending(telling(GOOD_INFO, b"-OOM no memory\r\n")) as url:
+        async with pretending(replying(GOOD_INFO, b"-OOM no memory\r\n")) as url:
             connection = await enter(url)
             with pytest.raises(RedisRefused, match="OOM"):
                 await connection.call("SET", "a", "b")
@@ -210,7 +210,7 @@ class TestFakeServer:
             connection.close()
 
     async def test_that_answers_too_late_loses_the_connection(self):
-        async with pretending(telling(GOOD_INFO, b"")) as url:
+        async with pretending(replying(GOOD_INFO, b"")) as url:
             connection = await enter(url)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
@@ -220,7 +220,7 @@ class TestFakeServer:
                 await connection.call("PING")
 
     async def test_that_is_late_with_one_reply_fails_all_waiting_commands(self):
-        async with pretending(telling(GOOD_INFO, b"")) as url:
+        async with pretending(replying(GOOD_INFO, b"")) as url:
             connection = await enter(url)
             patient = [asyncio.create_task(connection.call("PING", timeout=3600)) for _ in range(3)]
             unlimited = asyncio.create_task(connection.call("PING"))
@@ -231,7 +231,7 @@ class TestFakeServer:
             assert all(isinstance(fault, RedisFault) for fault in found)
 
     async def test_has_the_whole_timeout_for_each_command(self):
-        answer = telling(GOOD_INFO, b"+PONG\r\n")
+        answer = replying(GOOD_INFO, b"+PONG\r\n")
         async with pretending(lambda words: b"" if words == b"HANG" else answer(words)) as url:
             connection = await enter(url)
             loop = asyncio.get_running_loop()
@@ -245,7 +245,7 @@ class TestFakeServer:
             assert 0.198 < loop.time() - sent < 0.2 + LATE
 
     async def test_that_reads_nothing_is_not_sent_commands_for_ever(self):
-        async with pretending(telling(GOOD_INFO, b"")) as url:
+        async with pretending(replying(GOOD_INFO, b"")) as url:
             connection = await enter(url)
             calls = [asyncio.create_task(connection.call("PING")) for _ in range(5000)]
             found = await asyncio.gather(*calls, return_exceptions=True)

@@ -54,11 +54,11 @@ def paused(cached_shop: CachedShop):
 
 
 async def price_slowly(
-    cached_shop: CachedShop, game: str, looked: asyncio.Event, go_on: asyncio.Event
+    cached_shop: CachedShop, game: str, looked: asyncio.Event, resume: asyncio.Event
 ):
     async def wait() -> None:
         looked.set()
-        await go_on.wait()
+        await resume.wait()
 
     return await cached_shop.price(game, after=wait())
 
@@ -230,11 +230,11 @@ class TestPythonLibraries:
     async def test_a_set_that_comes_after_the_delete_is_refused(self, cached_shop, game):
         """aiocache `cached`, django get_or_set: get, compute, set; a delete in between is undone."""
         await cached_shop.set_price(game, "11.00")
-        looked, go_on = asyncio.Event(), asyncio.Event()
-        slow = asyncio.create_task(price_slowly(cached_shop, game, looked, go_on))
+        looked, resume = asyncio.Event(), asyncio.Event()
+        slow = asyncio.create_task(price_slowly(cached_shop, game, looked, resume))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
-        go_on.set()
+        resume.set()
         await slow
         assert await cached_shop.price(game) == "12.00"
 
@@ -259,13 +259,13 @@ class TestPythonLibraries:
         async with cached_shop_at(module_database_url, redis_url) as other:
             await other.until_kept(game)
             await cached_shop.set_price(game, "11.00")
-            looked, go_on = asyncio.Event(), asyncio.Event()
-            slow = asyncio.create_task(price_slowly(cached_shop, game, looked, go_on))
+            looked, resume = asyncio.Event(), asyncio.Event()
+            slow = asyncio.create_task(price_slowly(cached_shop, game, looked, resume))
             await looked.wait()
             execute("DEL", f"cl:{shop}:{game_key(game).name}")  # as if two seconds had passed
             await cached_shop.set_price(game, "12.00")
             await other.until_kept(game)
-            go_on.set()
+            resume.set()
             assert await slow == "11.00"
             for process in (cached_shop, other):
                 assert await process.price(game) == "12.00"
@@ -275,13 +275,13 @@ class TestPythonLibraries:
     ):
         """cashews `locked`, aiocache `cached_stampede`: the wait ends with the leader's old value."""
         await cached_shop.set_price(game, "11.00")
-        looked, go_on = asyncio.Event(), asyncio.Event()
-        leader = asyncio.create_task(price_slowly(cached_shop, game, looked, go_on))
+        looked, resume = asyncio.Event(), asyncio.Event()
+        leader = asyncio.create_task(price_slowly(cached_shop, game, looked, resume))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
         waiting = [asyncio.create_task(cached_shop.price(game)) for _ in range(10)]
         await asyncio.sleep(0.05)
-        go_on.set()
+        resume.set()
         assert set(await asyncio.gather(*waiting)) == {"12.00"}
         await leader
 

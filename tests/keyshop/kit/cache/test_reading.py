@@ -58,11 +58,11 @@ class TestLateFill:
         await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
         changed.set()
@@ -80,11 +80,11 @@ class TestLateFill:
             await cached_shop.set_price(game, "11.00")
             looked, changed = asyncio.Event(), asyncio.Event()
 
-            async def look_slowly() -> None:
+            async def pause_load() -> None:
                 looked.set()
                 await changed.wait()
 
-            slow = asyncio.create_task(other.price(game, after=look_slowly()))
+            slow = asyncio.create_task(other.price(game, after=pause_load()))
             await looked.wait()
             await cached_shop.set_price(game, "12.00")
             changed.set()
@@ -97,11 +97,11 @@ class TestLateFill:
         await cached_shop.set_price(game, "11.00")
         looked, lost = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await lost.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         assert execute("DEL", f"cl:{shop}:{game_key(game).name}") == 1
         lost.set()
@@ -114,11 +114,11 @@ class TestLateFill:
         await cached_shop.set_price(game, "11.00")
         looked, lost = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await lost.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         execute("SET", f"cl:{shop}:{game_key(game).name}", "another")
         lost.set()
@@ -133,11 +133,11 @@ class TestLateFill:
         await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         execute("SET", f"gen:{shop}:games", "another")
         changed.set()
@@ -152,11 +152,11 @@ class TestLateFill:
         await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         execute("HSET", f"cw:{shop}:games", "7", "0")
         changed.set()
@@ -277,12 +277,12 @@ class TestMarker:
             xid = await tx.fetchval("SELECT pg_current_xact_id()::text")
             execute("HSET", f"cw:{shop}:{name}", xid, now_ms(execute) - 60_000)
 
-            async def ask() -> None:
+            async def read_price() -> None:
                 for _ in range(10):
                     assert not await cached_shop.keeps(game)
                     await asyncio.sleep(0.02)
 
-            await outside(ask())
+            await outside(read_price())
             assert execute("HEXISTS", f"cw:{shop}:{name}", xid) == 1
         assert await cached_shop.until_kept(game, seconds=3) < 3
 
@@ -325,11 +325,11 @@ class TestSingleFlight:
         await cached_shop.set_price(game, "11.00")
         looked, arrived = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await arrived.wait()
 
-        leader = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        leader = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
         joiners = [asyncio.create_task(cached_shop.price(game)) for _ in range(10)]
