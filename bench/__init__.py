@@ -1,1 +1,1 @@
-"""How fast the shop is, measured beside what it could be at best, in one run on one machine."""
+"""Measures the shop's speed beside a reference, in the same run on the same machine."""

@@ -1,4 +1,4 @@
-"""The command `python -m bench`: prints how fast the shop is; it fails only if something is broken."""
+"""The command `python -m bench`: measures the shop's speed; a missed goal does not make it fail."""
 
 import argparse
 import asyncio
@@ -36,9 +36,9 @@ _BY_NAME_ONLY: Final = ("load",)  # takes as long as all others together
 
 
 def main() -> None:
-    """Run the sections that are named, or all of them."""
+    """Run the named sections, or all of them."""
     wanted = _arguments()
-    # So that a run that is told to stop takes its servers along.
+    # So that SIGTERM stops the servers of the run as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     configure_logging("json", "error")
     begun, report = perf_counter(), Report(as_json=wanted.json)
@@ -50,7 +50,7 @@ def main() -> None:
             run_fast(_run(machine, set(wanted.sections or _SECTIONS)))
         except KeyboardInterrupt:
             report.fault("The run was stopped before its end.")
-        report.note(f"\nIn {perf_counter() - begun:.0f} s.")
+        report.note(f"\nThe run took {perf_counter() - begun:.0f} s.")
         report.summary()
     if report.faults:
         sys.exit(1)
@@ -62,11 +62,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "sections", nargs="*", metavar="|".join(names), help="all but `load` unless named"
     )
-    parser.add_argument("--quick", action="store_true", help="small catalogues, few runs")
-    parser.add_argument("--json", action="store_true", help="nothing but one object, at the end")
+    parser.add_argument("--quick", action="store_true", help="small catalogues and few runs")
+    parser.add_argument(
+        "--json", action="store_true", help="print one object at the end, and nothing else"
+    )
     wanted = parser.parse_args()
     if unknown := set(wanted.sections) - set(names):
-        parser.error(f"there is no section {', '.join(sorted(unknown))}")
+        parser.error(f"unknown section {', '.join(sorted(unknown))}")
     return wanted
 
 

@@ -1,4 +1,4 @@
-"""A large catalogue that looks like a shop's, made inside PostgreSQL in seconds."""
+"""A large, realistic catalogue, generated inside PostgreSQL in seconds."""
 
 from typing import Final
 
@@ -94,17 +94,17 @@ _LINKED: Final = (
     ),
     _LINKS.format(table="game_tags", column="tagId", things="tags", links=3, slope=1),
 )
-_PORTION: Final = 5_000  # games
+_BATCH_SIZE: Final = 5_000  # games
 
 
 async def fill(db: Database, games: int) -> None:
-    """Add that many games with their genres, platforms and tags, and gather statistics."""
+    """Add games with their genres, platforms and tags, and run VACUUM ANALYZE."""
     async with db.transaction() as tx:
         for things in (_GENRES, _PLATFORMS, _TAGS):
             await tx.execute(things)
-    # In portions: all games in one statement take longer than a statement may.
-    for begin in range(0, games, _PORTION):
-        number = min(_PORTION, games - begin)
+    # In batches: one statement for all games would exceed the statement timeout.
+    for begin in range(0, games, _BATCH_SIZE):
+        number = min(_BATCH_SIZE, games - begin)
         async with db.transaction() as tx:
             await tx.execute("SELECT setseed($1)", begin / games)
             await tx.execute(_GAMES.format(links="".join(_LINKED)), begin, number)

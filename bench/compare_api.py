@@ -1,4 +1,4 @@
-"""The API beside the servers of `rivals`: processor time of the server process for a request."""
+"""The section `api`: processor time of a request, compared with the reference servers."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from bench.load import Visitors
 from bench.machine import Machine, keyshop_api
+from bench.reference_servers import RecordedAnswer, Recorder, reference_server
 from bench.report import Goal
-from bench.rivals import Recorder, Told, rival
 from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
@@ -21,7 +21,7 @@ from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
 from keyshop.storefront.show_game import show_game
 
 _NO_CACHE: Final = PassThrough()
-_GAMES: Final = 200  # different games that are asked for by id
+_GAMES: Final = 200  # different games that are requested by id
 
 _SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
 
@@ -40,7 +40,7 @@ async def compare_api(machine: Machine, database_url: str) -> None:
     await db.open()
     try:
         endpoints = await _endpoints(db, quick=machine.quick)
-        told = {
+        recorded = {
             target: await _record(db, read)
             for endpoint in endpoints
             for target, read in endpoint.reads.items()
@@ -49,8 +49,14 @@ async def compare_api(machine: Machine, database_url: str) -> None:
         await db.close()
     with ExitStack() as stack:
         servers = [
-            Server("bare", *stack.enter_context(rival(machine, "bare", told, database_url))),
-            Server("raw", *stack.enter_context(rival(machine, "raw", told, database_url))),
+            Server(
+                "bare",
+                *stack.enter_context(reference_server(machine, "bare", recorded, database_url)),
+            ),
+            Server(
+                "raw",
+                *stack.enter_context(reference_server(machine, "raw", recorded, database_url)),
+            ),
             Server("keyshop", *stack.enter_context(keyshop_api(machine, database_url))),
         ]
         visitors = stack.enter_context(Visitors(machine))
@@ -98,10 +104,10 @@ def _game_read(game_id: str) -> Read:
     return lambda db: show_game(db, _NO_CACHE, game_id=game_id, now=utc_now())
 
 
-async def _record(db: Recorder, read: Read) -> Told:
+async def _record(db: Recorder, read: Read) -> RecordedAnswer:
     db.statements.clear()
     body = await read(db)
-    return Told(list(db.statements), body)
+    return RecordedAnswer(list(db.statements), body)
 
 
 def _compare(
@@ -114,8 +120,8 @@ def _compare(
     )
     report.line("", *(server.name for server in servers), "raw/keyshop", "bare/keyshop")
     for endpoint in endpoints:
-        asked = repeat(list(endpoint.reads), endpoint.requests)
-        costs = take_turns(servers, visitors, asked, rounds=rounds)
+        targets = repeat(list(endpoint.reads), endpoint.requests)
+        costs = take_turns(servers, visitors, targets, rounds=rounds)
         bare, raw, ours = (median(costs[server.name].microseconds) for server in servers)
         report.line(f"{endpoint.name}, µs/request", bare, raw, ours, raw / ours, bare / ours)
         report.line("  requests/s", *(median(costs[server.name].rates) for server in servers))

@@ -1,4 +1,4 @@
-"""The way of a batch into the catalogue beside PostgreSQL's COPY of the same rows."""
+"""The section `write`: writes batches into the catalogue, compared with COPY of the same rows."""
 
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -69,7 +69,7 @@ async def _round(machine: Machine, games: Sequence[SupplierGame]) -> dict[str, f
         seconds[_FEW] = await _merge(db, some, expect=lambda m: m == (0, -(-len(games) // 50)))
         async with db.read() as reader:
             columns: list[str] = await reader.fetchval(_COLUMNS_OF_GAMES)
-            # In the order of arrival, as the other way wrote them.
+            # In the order in which the merge inserted them.
             rows = await reader.fetch('SELECT * FROM games ORDER BY "createdAt", "g2aProductId"')
     finally:
         await db.close()

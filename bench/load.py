@@ -1,8 +1,8 @@
 """
-The visitors: requests over raw sockets, one at a time on each kept connection.
+Visitors: requests over raw sockets, one at a time on each kept-alive connection.
 
-A process of its own, so that its work is not counted as the server's. It reads one order a line from
-standard input and answers with one line of figures.
+A separate process, so that its processor time is not counted as the server's. It reads one batch per
+line from standard input, and prints one line of figures for each.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ from keyshop.entrypoints.cli.parent import exit_with_parent
 
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
-_MAX: Final = 120.0  # seconds for one order; then something hangs
+_TIMEOUT: Final = 120.0  # seconds for one batch
 
 
-class Order(msgspec.Struct, frozen=True):
-    """Ask for these targets, in this order, over so many connections."""
+class ReadBatch(msgspec.Struct, frozen=True):
+    """The targets to request, in this order, over how many connections."""
 
     port: int
     targets: list[str]
     connections: int
     tokens: list[str] = []
-    """Whose they are: each connection belongs to one of these customers, in turn."""
+    """The customers' tokens, assigned to the connections in turn."""
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """How long it took: in all, and for each target in its place."""
+    """The time of the whole batch and of each target, and the failed requests."""
 
     seconds: float
     milliseconds: list[float]
@@ -48,7 +48,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Visitors(Process):
-    """The process that makes the load."""
+    """The process that sends the requests."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(python("bench.load"), log=machine.home / "load.log", talks=True)
@@ -57,28 +57,28 @@ class Visitors(Process):
         self, port: int, targets: Sequence[str], *, connections: int, tokens: Sequence[str] = ()
     ) -> Figures:
         """
-        Ask for every target, and return the figures.
+        Request every target, and return the figures.
 
         Raises:
-            RuntimeError: a target was answered with another status than 200.
+            RuntimeError: an answer has another status than 200.
         """
-        figures = self.ask(port, targets, connections=connections, tokens=tokens)
+        figures = self.try_all(port, targets, connections=connections, tokens=tokens)
         if figures.refused:
             raise RuntimeError(f"Not answered with 200: {figures.refused[:3]}.")
         return figures
 
-    def ask(
+    def try_all(
         self, port: int, targets: Sequence[str], *, connections: int, tokens: Sequence[str] = ()
     ) -> Figures:
-        """Ask for every target, and return the figures, whatever was answered."""
-        order = msgspec.json.encode(Order(port, list(targets), connections, list(tokens)))
-        self.input.write(order.decode() + "\n")
+        """Request every target, and return the figures, failed requests included."""
+        batch = msgspec.json.encode(ReadBatch(port, list(targets), connections, list(tokens)))
+        self.input.write(batch.decode() + "\n")
         self.input.flush()
         return msgspec.json.decode(self.read_line(), type=Figures)
 
 
 class _Visitor(asyncio.Protocol):
-    """One connection: sends the next request when the answer to the last one is whole."""
+    """One connection: sends the next request when the last answer is complete."""
 
     def __init__(
         self, targets: Iterator[tuple[int, str]], figures: Figures, token: str | None
@@ -95,9 +95,9 @@ class _Visitor(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are of no such class, they only have its methods.
+        # uvloop's transports have the methods of this class, but do not inherit from it.
         self._transport = cast("asyncio.Transport", transport)
-        self._ask()
+        self._send_next()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -109,14 +109,14 @@ class _Visitor(asyncio.Protocol):
                 self._figures.refused.append(f"{self._target} {bytes(self._buffer[9:12])!r}")
             self._buffer.clear()
             self._missing = 0
-            self._ask()
+            self._send_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
             self._figures.refused.append(f"{self._target}: connection lost, {exc!r}")
             self.done.set_result(None)
 
-    def _ask(self) -> None:
+    def _send_next(self) -> None:
         assert self._transport is not None
         self._place, self._target = next(self._targets, (-1, ""))
         if self._place < 0:
@@ -128,7 +128,7 @@ class _Visitor(asyncio.Protocol):
 
 
 def _length_of(buffer: bytearray) -> int:
-    """Return the bytes of the whole answer; 0 while its head has not arrived."""
+    """Return the length of the whole answer in bytes; 0 while its head is incomplete."""
     end = buffer.find(_END)
     if end < 0:
         return 0
@@ -137,28 +137,28 @@ def _length_of(buffer: bytearray) -> int:
     return end + len(_END) + int(head[begin:].split(b"\r\n", 1)[0])
 
 
-async def _visit(order: Order) -> Figures:
-    figures = Figures(0.0, [0.0] * len(order.targets), [])
-    targets = iter(enumerate(order.targets))
+async def _visit(batch: ReadBatch) -> Figures:
+    figures = Figures(0.0, [0.0] * len(batch.targets), [])
+    targets = iter(enumerate(batch.targets))
     loop = asyncio.get_running_loop()
-    whose = cycle(order.tokens or [None])
+    tokens = cycle(batch.tokens or [None])
     begun = perf_counter()
-    made = [
+    visitors = [
         await loop.create_connection(
-            lambda: _Visitor(targets, figures, next(whose)), "127.0.0.1", order.port
+            lambda: _Visitor(targets, figures, next(tokens)), "127.0.0.1", batch.port
         )
-        for _ in range(order.connections)
+        for _ in range(batch.connections)
     ]
-    async with asyncio.timeout(_MAX):
-        await asyncio.gather(*(visitor.done for _, visitor in made))
+    async with asyncio.timeout(_TIMEOUT):
+        await asyncio.gather(*(visitor.done for _, visitor in visitors))
     return msgspec.structs.replace(figures, seconds=perf_counter() - begun)
 
 
 def main() -> None:
-    """Carry out orders until there are no more."""
+    """Send the batches from standard input."""
     exit_with_parent(os.getppid())
     for line in sys.stdin:
-        figures = uvloop.run(_visit(msgspec.json.decode(line, type=Order)))
+        figures = uvloop.run(_visit(msgspec.json.decode(line, type=ReadBatch)))
         sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
         sys.stdout.flush()
 

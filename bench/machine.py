@@ -1,4 +1,4 @@
-"""The servers, databases and processes of one run; nothing of them is left when it ends."""
+"""The servers, databases and processes of one run, which are removed when it ends."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ EMPTY: Final = "bench_empty"
 
 
 class Machine(Struct, frozen=True):
-    """What every section works with."""
+    """The parts of a run that every section uses."""
 
     home: Path
     postgres: PostgresServer
@@ -40,7 +40,7 @@ class Machine(Struct, frozen=True):
 
 @contextmanager
 def open_home() -> Iterator[Path]:
-    """Make the folder of the run, which every account may pass through, and remove it at the end."""
+    """Create the folder of the run, which every account may enter, and remove it at the end."""
     home = Path(tempfile.mkdtemp(prefix="keyshop-bench-"))
     # A PostgreSQL that root starts runs as another account.
     home.chmod(0o711)
@@ -51,12 +51,12 @@ def open_home() -> Iterator[Path]:
 
 
 async def copy_database(postgres: PostgresServer, name: str, template: str = EMPTY) -> str:
-    """Make a fresh copy of a database and return its address."""
+    """Create a copy of a database and return its URL."""
     connection = await asyncpg.connect(postgres.url_of("postgres"), ssl=False)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        # Written out now, so that it does not happen while something is measured.
+        # Now, so that no checkpoint runs during a measurement.
         await connection.execute("CHECKPOINT")
     finally:
         await connection.close()
@@ -64,7 +64,7 @@ async def copy_database(postgres: PostgresServer, name: str, template: str = EMP
 
 
 class Process:
-    """A process of the run; it is stopped when its block ends, and ends when the run is killed."""
+    """A process of the run, which is stopped at the end of its block, and when the run is killed."""
 
     def __init__(
         self,
@@ -82,19 +82,19 @@ class Process:
             stdout=pipe,
             stderr=self._log,
             text=True,
-            # Not where the run was started: a `.env` there is not meant for it.
+            # Not the current folder: its `.env` must not be read.
             cwd=log.parent,
             env={**_environment(), **(variables or {})},
         )
 
     @property
     def cpu_seconds(self) -> float:
-        """The processor time the process has used, its own and the system's for it."""
+        """The user and system processor time of the process so far."""
         return _precise_cpu_seconds(self._process.pid) or sum(_cpu_seconds(self._process.pid)[:2])
 
     @property
     def input(self) -> IO[str]:
-        """Where it is told something."""
+        """The standard input of the process."""
         assert self._process.stdin is not None
         return self._process.stdin
 
@@ -108,16 +108,16 @@ class Process:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            self.refuse_end()
-            raise RuntimeError(f"{self._process.args!r} said nothing.")
+            self.check_running()
+            raise RuntimeError(f"{self._process.args!r} printed nothing.")
         return line
 
-    def refuse_end(self) -> None:
+    def check_running(self) -> None:
         """
-        Look whether it still runs.
+        Check that the process still runs.
 
         Raises:
-            RuntimeError: it ended; its last words are in the text.
+            RuntimeError: it ended; the message contains the end of its log.
         """
         if self._process.poll() is not None:
             words = Path(self._log.name).read_text(errors="replace")[-2000:]
@@ -144,16 +144,16 @@ class Process:
 
 
 def postgres_cpu_seconds(machine: Machine) -> float:
-    """Return the processor time of all sessions that have ended, and of the server's first process."""
+    """Return the processor time of the postmaster and of all ended sessions."""
     pid = (machine.postgres.data / "postmaster.pid").read_text().split("\n", 1)[0]
     return sum(_cpu_seconds(int(pid)))
 
 
 def postgres_cpu_seconds_so_far(machine: Machine) -> float:
-    """Return the processor time of the server, of the sessions that are still open as well."""
+    """Return the processor time of the server, open sessions included."""
     pid = int((machine.postgres.data / "postmaster.pid").read_text().split("\n", 1)[0])
     while True:
-        # One that ends meanwhile is counted with its parent, so look once more.
+        # A session that ends meanwhile is counted with its parent, so read again.
         with suppress(FileNotFoundError, ProcessLookupError):
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             return sum(sum(_cpu_seconds(int(child))[:2]) for child in children) + sum(
@@ -162,13 +162,13 @@ def postgres_cpu_seconds_so_far(machine: Machine) -> float:
 
 
 def _precise_cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process's living threads; 0 where the system does not tell."""
+    """Return the processor time of a process's running threads; 0 where the system does not report it."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def _cpu_seconds(pid: int) -> list[float]:
-    """Return the user's and the system's time of a process, then those of its ended children."""
+    """Return user and system time of a process, then those of its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return [int(ticks) / _TICK for ticks in fields[11:15]]
 
@@ -185,7 +185,7 @@ def keyshop_api(
     redis_url: str | None = None,
     more: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Process, int]]:
-    """Run `keyshop api` as production does, with more settings, and give the process and its port."""
+    """Run `keyshop api` with `more` settings; yield the process and its port."""
     port = pick_free()
     variables = _settings(machine, database_url, redis_url) | {"KEYSHOP_PORT": str(port)}
     variables |= more or {}
@@ -198,7 +198,7 @@ def keyshop_api(
 def keyshop_worker(
     machine: Machine, database_url: str, redis_url: str, more: Mapping[str, str] | None = None
 ) -> Process:
-    """Run `keyshop worker`, which keeps the cache trusted and sends mails."""
+    """Run `keyshop worker`, which keeps the cache trusted and sends mail."""
     command = python("keyshop", "worker", "--exit-with", str(os.getpid()))
     variables = _settings(machine, database_url, redis_url) | dict(more or {})
     return Process(command, log=machine.home / "worker.log", variables=variables)
@@ -217,7 +217,7 @@ def _settings(machine: Machine, database_url: str, redis_url: str | None) -> dic
 def _wait_for(url: str, process: Process) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
-        process.refuse_end()
+        process.check_running()
         try:
             with urlopen(url, timeout=5):
                 return
@@ -228,6 +228,6 @@ def _wait_for(url: str, process: Process) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the settings of a shop that this machine may have."""
+    """Return the environment without settings of another shop on this machine."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
     return kept | {"PYTHONPATH": str(_ROOT)}

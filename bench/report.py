@@ -1,4 +1,4 @@
-"""One readable report: figures in columns, and goals with whether they are met; or the same as JSON."""
+"""The report: figures in columns and goals with their results, or the same as JSON."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +9,7 @@ _LABEL: Final = 44  # characters
 
 
 class Goal(Struct, frozen=True, kw_only=True):
-    """A figure and where it should be: at `least`, or at `most`."""
+    """A figure and its limit: at `least`, or at `most`."""
 
     text: str
     value: float
@@ -19,14 +19,14 @@ class Goal(Struct, frozen=True, kw_only=True):
 
     @property
     def is_met(self) -> bool:
-        """Test whether the figure is where it should be."""
+        """Test whether the figure is within its limits."""
         return (self.least is None or self.value >= self.least) and (
             self.most is None or self.value <= self.most
         )
 
     @property
     def bound(self) -> str:
-        """Return the goal in a few characters."""
+        """Return the limit as text, such as ≥ 0.8."""
         if self.least is not None:
             return f"≥ {number(self.least)}{self.unit}"
         return f"≤ {number(self.most or 0)}{self.unit}"
@@ -40,7 +40,7 @@ class Line(Struct, frozen=True):
 
 
 class Section(Struct, frozen=True):
-    """What stands under one title."""
+    """The notes and lines under one title."""
 
     title: str
     notes: list[str] = field(default_factory=list)
@@ -48,24 +48,24 @@ class Section(Struct, frozen=True):
 
 
 class Report:
-    """Prints as it goes, and repeats all goals at the end; or prints nothing but JSON at the end."""
+    """Prints each line at once and repeats all goals at the end, or prints only JSON at the end."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self._as_json = as_json
         self._sections: list[Section] = [Section("keyshop")]
         self._goals: list[Goal] = []
         self.faults: list[str] = []
-        """What must not be, whatever the machine: a sentence each."""
+        """Errors that make the command fail, one sentence each."""
 
     def title(self, text: str) -> None:
         """Begin a section."""
         self._sections.append(Section(text))
-        self._say(f"\n{text}\n{'-' * len(text)}")
+        self._write(f"\n{text}\n{'-' * len(text)}")
 
     def note(self, text: str) -> None:
         """Print a sentence."""
         self._sections[-1].notes.append(text.strip())
-        self._say(text)
+        self._write(text)
 
     def line(self, label: str, *cells: object) -> None:
         """Print one line of columns."""
@@ -80,12 +80,12 @@ class Report:
             self._print(goal)
 
     def fault(self, text: str) -> None:
-        """Tell of something that must not be; the command then fails."""
+        """Report an error; the command then fails."""
         self.faults.append(text)
-        self._say(f"FAULT: {text}")
+        self._write(f"FAULT: {text}")
 
     def summary(self) -> None:
-        """Print all goals once more, and all faults."""
+        """Print all goals and faults again."""
         if self._as_json:
             print(self._encode().decode(), flush=True)
             return
@@ -95,7 +95,7 @@ class Report:
         for goal in self._goals:
             self._print(goal)
         for fault in self.faults:
-            self._say(f"FAULT: {fault}")
+            self._write(f"FAULT: {fault}")
 
     def _print(self, goal: Goal) -> None:
         verdict = "met" if goal.is_met else "MISSED"
@@ -103,9 +103,9 @@ class Report:
 
     def _print_line(self, label: str, *cells: float | str) -> None:
         shown = "".join(f"{_cell(cell):>14}" for cell in cells)
-        self._say(f"{label:<{_LABEL}}{shown}")
+        self._write(f"{label:<{_LABEL}}{shown}")
 
-    def _say(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         if not self._as_json:
             print(text, flush=True)
 
@@ -125,7 +125,7 @@ class Report:
 
 
 def number(value: float) -> str:
-    """Return the figure with as many digits as it is worth."""
+    """Format the figure with about three digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""Products as the supplier tells of them, made from a number."""
+"""Products of the supplier, generated from a number."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ _PLATFORMS: Final = ("Steam", "Xbox Live", "PSN", "GOG.COM")
 
 
 def supplier_game(place: int) -> SupplierGame:
-    """Return the product of that number, whole and with a price."""
+    """Return the product with this number, with description and price."""
     number = 10_000_000 + place
     price = Decimal(199 + place * 7 % 6_000) / 100
     words = " ".join(_WORDS[(place // 9**power) % 9] for power in range(3))
@@ -56,7 +56,7 @@ def supplier_game(place: int) -> SupplierGame:
 
 
 def dearer(game: SupplierGame) -> SupplierGame:
-    """Return the same product at a price of one more."""
+    """Return the same product, one euro dearer."""
     offer = game.offer
     assert offer.price is not None
     assert offer.min_price is not None

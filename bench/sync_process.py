@@ -1,4 +1,4 @@
-"""One full sync without limits, as a process of its own: prints what it did and what it cost."""
+"""A process that runs one full sync without limits, and prints its result and its cost."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import run_sync
 
-# Of the supplier's sandbox, as it publishes them; the simulator takes them.
+# The published credentials of the supplier's sandbox; the simulator accepts them.
 _CREDENTIALS: Final = G2ACredentials(
     client_id="qdaiciDiyMaTjxMt",
     email="sandboxapitest@g2a.com",
@@ -31,8 +31,8 @@ _CREDENTIALS: Final = G2ACredentials(
 )
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """The run's record, its length, and the process's own cost; memory in MB of 10^6 bytes."""
+class SyncCost(msgspec.Struct, frozen=True):
+    """The run's record and length, and the cost of the process; memory in MB of 10^6 bytes."""
 
     run: Run
     seconds: float
@@ -40,7 +40,7 @@ class Outcome(msgspec.Struct, frozen=True):
     peak_megabytes: float
 
 
-async def _sync(database_url: str, supplier_url: str) -> Outcome:
+async def _sync(database_url: str, supplier_url: str) -> SyncCost:
     db = Database(database_url, guard=RedisCommitGuard(None))
     await db.open()
     begun = time.perf_counter()
@@ -49,7 +49,7 @@ async def _sync(database_url: str, supplier_url: str) -> Outcome:
         run = await run_sync(db, g2a, RunKind.FULL, policy=policy, clock=utc_now)
     seconds = time.perf_counter() - begun
     await db.close()
-    return Outcome(run, seconds, time.process_time(), _peak_megabytes())
+    return SyncCost(run, seconds, time.process_time(), _peak_megabytes())
 
 
 def _peak_megabytes() -> float:
@@ -60,11 +60,11 @@ def _peak_megabytes() -> float:
 
 
 def main() -> None:
-    """Sync the shop of the first address with the supplier at the second."""
+    """Sync the database in the first argument with the supplier in the second."""
     exit_with_parent(os.getppid())
     configure_logging("json", "info")
-    outcome = asyncio.run(_sync(*sys.argv[1:]))
-    sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
+    synced = asyncio.run(_sync(*sys.argv[1:]))
+    sys.stdout.write(msgspec.json.encode(synced).decode() + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Servers side by side: each is asked the same in turns, and its processor time is taken."""
+"""Sends the same requests to several servers in turns, and measures their processor time."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,7 +20,7 @@ class Server(Struct, frozen=True):
 
 
 class Costs(Struct, frozen=True):
-    """Of each run: microseconds of processor time for a request, and requests a second."""
+    """Processor time of a request in microseconds, and requests a second, of each run."""
 
     microseconds: list[float]
     rates: list[float]
@@ -29,30 +29,32 @@ class Costs(Struct, frozen=True):
 def take_turns(
     servers: Sequence[Server],
     visitors: Visitors,
-    asked: Sequence[str],
+    requested: Sequence[str],
     *,
     rounds: int,
     tokens: Sequence[str] = (),
 ) -> dict[str, Costs]:
     """
-    Have every server answer these targets, so many times, and return the costs by its name.
+    Request the targets from every server, in `rounds` turns; return the costs by server name.
 
-    With tokens, each connection is that of a customer.
+    With tokens, each connection belongs to a customer.
     """
     costs = {server.name: Costs([], []) for server in servers}
     for server in servers:
-        # Every connection of the pools is open and has the statements prepared.
-        visitors.send(server.port, asked[: len(asked) // 4], connections=CONNECTIONS, tokens=tokens)
+        # Opens every connection of the pools and prepares their statements.
+        visitors.send(
+            server.port, requested[: len(requested) // 4], connections=CONNECTIONS, tokens=tokens
+        )
     for _ in range(rounds):
         for server in servers:
             before = server.process.cpu_seconds
-            figures = visitors.send(server.port, asked, connections=CONNECTIONS, tokens=tokens)
-            spent = (server.process.cpu_seconds - before) / len(asked) * 1e6
+            figures = visitors.send(server.port, requested, connections=CONNECTIONS, tokens=tokens)
+            spent = (server.process.cpu_seconds - before) / len(requested) * 1e6
             costs[server.name].microseconds.append(spent)
             costs[server.name].rates.append(figures.rate)
     return costs
 
 
 def repeat(targets: Sequence[str], number: int) -> list[str]:
-    """Return so many targets, these in turn."""
+    """Return `number` targets: these, repeated in turn."""
     return (list(targets) * (number // len(targets) + 1))[:number]

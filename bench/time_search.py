@@ -1,4 +1,4 @@
-"""Search, suggestions and filters over a large catalogue: how long one visitor waits."""
+"""The section `search`: how long one visitor waits for search, suggestions and filters."""
 
 from random import Random
 from typing import Final
@@ -13,7 +13,7 @@ _WARM_UP: Final = 40  # requests
 
 _ADJECTIVES: Final = ("dark", "lost", "iron", "silent", "crimson", "eternal", "cyber", "stellar")
 _NOUNS: Final = ("kingdom", "horizon", "legends", "empire", "odyssey", "dungeon", "dragon", "quest")
-# Half of all titles hold "the"; the verbs stand in descriptions alone; nothing holds the last ones.
+# "the" is in half of all titles, the verbs are only in descriptions, the last two are nowhere.
 _COMMON: Final = ("the", "er", "game", "build", "conquer", "pirates", "publisher 1", "zzz", "qx")
 _GENRES: Final = ("action", "adventure", "rpg", "strategy", "indie", "noir", "Co-op", "sandbox")
 _PLATFORMS: Final = ("steam", "xbox-live", "psn", "nintendo", "GOG.COM", "uplay")
@@ -23,7 +23,7 @@ _SORTS: Final = ("popular", "newest", "price-asc", "price-desc", "")
 
 
 def time_search(machine: Machine, database_url: str, *, games: int) -> None:
-    """Ask for hundreds of different things over one connection, and print how long it took."""
+    """Send hundreds of different requests over one connection, and print their times."""
     report, number = machine.report, 120 if machine.quick else 500
     report.title(f"search: {games:,} games, one connection, {number} different requests each, ms")
     report.line("", "p50", "p99", "max")
@@ -34,47 +34,47 @@ def time_search(machine: Machine, database_url: str, *, games: int) -> None:
     ]
     with keyshop_api(machine, database_url) as (_, port), Visitors(machine) as visitors:
         for name, target, most in kinds:
-            chance = Random(_SEED)
-            targets = [target(chance) for _ in range(_WARM_UP + number)]
+            random = Random(_SEED)
+            targets = [target(random) for _ in range(_WARM_UP + number)]
             visitors.send(port, targets[:_WARM_UP], connections=1)
             times = visitors.send(port, targets[_WARM_UP:], connections=1).milliseconds
             p99 = percentile(times, 0.99)
             report.line(name, percentile(times, 0.5), p99, max(times))
             slowest = sorted(zip(times, targets[_WARM_UP:], strict=True), reverse=True)[:3]
-            for milliseconds, asked in slowest:
-                report.note(f"  {milliseconds:6.1f} ms  {asked}")
+            for milliseconds, path in slowest:
+                report.note(f"  {milliseconds:6.1f} ms  {path}")
             report.goals(Goal(text=f"  {name}, p99", value=p99, most=most, unit=" ms"))
 
 
-def _page(chance: Random) -> str:
-    asked: dict[str, object] = {"pageSize": 36, "sort": chance.choice(_SORTS)}
+def _page(random: Random) -> str:
+    query: dict[str, object] = {"pageSize": 36, "sort": random.choice(_SORTS)}
     filters: list[tuple[str, object]] = [
-        ("genres", ",".join(chance.sample(_GENRES, chance.randint(1, 3)))),
-        ("platforms", ",".join(chance.sample(_PLATFORMS, chance.randint(1, 2)))),
-        ("regions", chance.choice(_REGIONS)),
-        ("pricePreset", chance.choice(_PRESETS)),
+        ("genres", ",".join(random.sample(_GENRES, random.randint(1, 3)))),
+        ("platforms", ",".join(random.sample(_PLATFORMS, random.randint(1, 2)))),
+        ("regions", random.choice(_REGIONS)),
+        ("pricePreset", random.choice(_PRESETS)),
         ("inStockOnly", "true"),
         ("activationServices", "Steam"),
-        ("publishers", f"Publisher {chance.randint(0, 60)}"),
+        ("publishers", f"Publisher {random.randint(0, 60)}"),
         ("multiplayer", "true"),
-        ("search", _term(chance)),
+        ("search", _term(random)),
     ]
-    asked |= dict(chance.sample(filters, chance.randint(1, 4)))
-    asked["page"] = chance.choice((1, 1, 1, 2, 3, 10, 50))
-    return f"/api/games?{urlencode(asked)}"
+    query |= dict(random.sample(filters, random.randint(1, 4)))
+    query["page"] = random.choice((1, 1, 1, 2, 3, 10, 50))
+    return f"/api/games?{urlencode(query)}"
 
 
-def _search(chance: Random) -> str:
-    return f"/api/games/search?{urlencode({'q': _term(chance)})}"
+def _search(random: Random) -> str:
+    return f"/api/games/search?{urlencode({'q': _term(random)})}"
 
 
-def _autocomplete(chance: Random) -> str:
-    term = _term(chance)
-    return f"/api/games/autocomplete?{urlencode({'q': term[: chance.randint(2, 12)]})}"
+def _autocomplete(random: Random) -> str:
+    term = _term(random)
+    return f"/api/games/autocomplete?{urlencode({'q': term[: random.randint(2, 12)]})}"
 
 
-def _term(chance: Random) -> str:
-    if chance.random() < 0.15:
-        return chance.choice(_COMMON)
-    words = [chance.choice(_ADJECTIVES), chance.choice(_NOUNS), str(chance.randint(1, 99_999))]
-    return " ".join(chance.sample(words, chance.randint(1, 2)))
+def _term(random: Random) -> str:
+    if random.random() < 0.15:
+        return random.choice(_COMMON)
+    words = [random.choice(_ADJECTIVES), random.choice(_NOUNS), str(random.randint(1, 99_999))]
+    return " ".join(random.sample(words, random.randint(1, 2)))

@@ -1,4 +1,4 @@
-"""How long the command line takes to say what it can do."""
+"""The section `start`: how long `keyshop --help` takes."""
 
 import subprocess
 from statistics import median

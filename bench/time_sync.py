@@ -1,4 +1,4 @@
-"""Whole syncs over HTTP with the budget and the page ceiling lifted: pace, memory, rows written."""
+"""The section `sync`: whole syncs over HTTP without rate and page limits."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import msgspec
 
 from bench.machine import Machine, Process, copy_database, postgres_cpu_seconds, python
 from bench.report import Goal
-from bench.sync_process import Outcome
+from bench.sync_process import SyncCost
 from keyshop.sync.rules import RunState
 
 _ROWS_WRITTEN: Final = """
@@ -27,7 +27,7 @@ _MAX_MEMORY: Final = 150  # MB
 
 
 class _Simulator(Process):
-    """The supplier's stand-in without its limits."""
+    """The supplier's simulator without its limits."""
 
     def __init__(self, machine: Machine, products: int) -> None:
         command = [
@@ -43,7 +43,7 @@ async def time_sync(machine: Machine) -> None:
     """Sync catalogues of two sizes twice each."""
     sizes = (2_000, 10_000) if machine.quick else (10_000, 100_000)
     machine.report.title(
-        "sync: over HTTP from the simulator, which works on the same cores, as PostgreSQL does"
+        "sync: over HTTP from the simulator, which shares the cores with PostgreSQL and the sync"
     )
     machine.report.line(
         "", "seconds", "products/s", "write s", "CPU s: own", "PostgreSQL", "simulator", "peak MB"
@@ -57,7 +57,7 @@ async def time_sync(machine: Machine) -> None:
 async def _sync_twice(
     machine: Machine, database_url: str, supplier: _Simulator, products: int
 ) -> None:
-    # The seconds of writing hold the reading that goes on meanwhile; PostgreSQL's own do not.
+    # `write s` includes the reads that run at the same time; PostgreSQL's processor time does not.
     first, first_cost = await _sync(
         machine, database_url, supplier, f"{products:,} products, first sync"
     )
@@ -71,34 +71,36 @@ async def _sync_twice(
         Goal(text="  first, products/s", value=products / first.seconds, least=_LEAST_NEW),
         Goal(text="  unchanged, products/s", value=products / again.seconds, least=_LEAST_SAME),
         Goal(text="  peak memory", value=peak, most=_MAX_MEMORY, unit=" MB"),
-        Goal(text="  PostgreSQL's part of it", value=again_cost / first_cost, most=0.2),
-        Goal(text="  rows written though nothing changed", value=written, most=0),
+        Goal(
+            text="  PostgreSQL's time, share of the first", value=again_cost / first_cost, most=0.2
+        ),
+        Goal(text="  rows written when nothing changed", value=written, most=0),
     )
 
 
 async def _sync(
     machine: Machine, database_url: str, supplier: _Simulator, name: str
-) -> tuple[Outcome, float]:
+) -> tuple[SyncCost, float]:
     before = (postgres_cpu_seconds(machine), supplier.cpu_seconds)
     command = python("bench.sync_process", database_url, supplier.url)
     with Process(command, log=machine.home / "sync.log", talks=True) as process:
         line = await asyncio.to_thread(process.read_line)
-    outcome = msgspec.json.decode(line, type=Outcome)
-    if outcome.run.state is not RunState.COMPLETE:
-        raise RuntimeError(f"The sync is {outcome.run.state}: {outcome.run.reason}")
+    synced = msgspec.json.decode(line, type=SyncCost)
+    if synced.run.state is not RunState.COMPLETE:
+        raise RuntimeError(f"The sync is {synced.run.state}: {synced.run.reason}")
     await _sessions_end(database_url)
     cost = postgres_cpu_seconds(machine) - before[0]
     machine.report.line(
         name,
-        outcome.seconds,
-        outcome.run.products / outcome.seconds,
-        outcome.run.write_seconds,
-        outcome.cpu_seconds,
+        synced.seconds,
+        synced.run.products / synced.seconds,
+        synced.run.write_seconds,
+        synced.cpu_seconds,
         cost,
         supplier.cpu_seconds - before[1],
-        outcome.peak_megabytes,
+        synced.peak_megabytes,
     )
-    return outcome, cost
+    return synced, cost
 
 
 async def _rows_written(database_url: str) -> int:
@@ -110,7 +112,7 @@ async def _rows_written(database_url: str) -> int:
 
 
 async def _sessions_end(database_url: str) -> None:
-    """Wait a moment: a session hands in its figures when it ends, which is after its process."""
+    """Wait until all sessions have ended: only then are their statistics complete."""
     connection = await asyncpg.connect(database_url, ssl=False)
     try:
         for _ in range(100):

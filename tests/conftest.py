@@ -1,4 +1,4 @@
-"""What all tests may ask for: servers, databases, a supplier."""
+"""The fixtures of all tests: servers, databases, a supplier."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -29,7 +29,7 @@ _CLEANUP = pytest.StashKey[ExitStack]()
 
 
 class _WorkerNode(Protocol):
-    """What xdist tells about one of the processes among which it divides a run."""
+    """The part of an xdist worker node that is used here."""
 
     config: pytest.Config
     workerinput: dict[str, str]
@@ -37,7 +37,10 @@ class _WorkerNode(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--postgresql", type=Path, metavar="DIR", help="Use the PostgreSQL whose programs are here."
+        "--postgresql",
+        type=Path,
+        metavar="DIR",
+        help="Use the PostgreSQL with the programs in this folder.",
     )
 
 
@@ -58,7 +61,7 @@ def pytest_configure_node(node: _WorkerNode) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With another PostgreSQL, run the tests that use it: the others would only be repeated."""
+    """With another PostgreSQL, run only the tests that use it."""
     if config.getoption("--postgresql") is None:
         return
     using = [item for item in items if "postgres_server" in getattr(item, "fixturenames", ())]
@@ -85,13 +88,13 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres_server: Postgres) -> str:
-    """The address of the maintenance database of this run's PostgreSQL."""
+    """The URL of the maintenance database of this run's PostgreSQL."""
     return postgres_server.url_of("postgres")
 
 
 @pytest.fixture(scope="session")
 def valkey_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of this run's Valkey."""
+    """The URL of this run's Valkey."""
     with ValkeyServer(request.config.stash[_RUN_HOME]) as server:
         yield server.url
 
@@ -104,14 +107,14 @@ async def template_database(postgres_server: Postgres) -> str:
 
 @pytest_asyncio.fixture
 async def database_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
-    """The address of a fresh, migrated database of this test alone."""
+    """The URL of a new, migrated database for this test alone."""
     async with copied_database(postgres_server, template_database) as url:
         yield url
 
 
 @pytest_asyncio.fixture
 async def db(database_url: str) -> "AsyncIterator[Database]":
-    """An open `Database` on this test's own database."""
+    """An open `Database` on the database of this test."""
     from keyshop.kit.cache.guard import RedisCommitGuard
     from keyshop.kit.database.pool import Database
 
@@ -123,7 +126,7 @@ async def db(database_url: str) -> "AsyncIterator[Database]":
 
 @pytest.fixture
 def market() -> "Market":
-    """The memory and the moods of this test's own supplier."""
+    """The state and the faults of this test's supplier."""
     from g2a_simulator.market import Market
 
     return Market(products=60, seed=1)
@@ -131,7 +134,7 @@ def market() -> "Market":
 
 @pytest_asyncio.fixture
 async def simulator_url(market: "Market") -> AsyncIterator[str]:
-    """The address of this test's own supplier."""
+    """The URL of this test's supplier."""
     from g2a_simulator.server import serve
 
     async with serve(market) as url:

@@ -19,30 +19,30 @@ _USER = "keyshop"
 
 
 class OtherPostgres:
-    """A server that one test process has to itself; it asks its loopback clients nothing."""
+    """A server for one test process; loopback clients need no password."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self._port = port
 
     def url_of(self, database: str) -> str:
-        """Return the address of any database of this server."""
+        """Return the URL of a database of this server."""
         return f"postgresql://{_USER}@127.0.0.1:{self._port}/{database}"
 
 
 @contextmanager
 def other_postgres(programs: Path) -> Iterator[OtherPostgres]:
-    """Run the server whose programs lie in this folder, on data of its own, for the block."""
+    """Run the server with the programs in this folder, on new data, during the block."""
     with open_home() as home:
         data = home / "data"
         account = choose_account(data=data, program=programs / "postgres")
         data.mkdir(mode=0o700)
         account.chown_tree(data)
-        made = account.run(
+        initialised = account.run(
             [programs / "initdb", "-D", data, "-U", _USER, "-E", "UTF8", "--locale=C.UTF-8",
              "--auth=trust"]
         )  # fmt: skip
-        assert made.returncode == 0, made.stderr
+        assert initialised.returncode == 0, initialised.stderr
         server = OtherPostgres(home, choose_port(home / "port"))
         options = {**FAST, "port": str(server._port), "listen_addresses": "127.0.0.1",
                    "unix_socket_directories": "", "timezone": "UTC", "jit": "off"}  # fmt: skip
@@ -53,14 +53,14 @@ def other_postgres(programs: Path) -> Iterator[OtherPostgres]:
         )  # fmt: skip
         os.close(log)
         try:
-            asyncio.run(_answers(server))
+            asyncio.run(_wait_until_ready(server))
             yield server
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
 
 
-async def _answers(server: OtherPostgres) -> None:
+async def _wait_until_ready(server: OtherPostgres) -> None:
     async with asyncio.timeout(30):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The servers and databases that a test run makes for itself, shared by all its processes."""
+"""The servers and databases of a test run, shared by all its processes."""
 
 import asyncio
 import os
@@ -26,22 +26,22 @@ _AN_HOUR = 3600
 
 
 class Postgres(Protocol):
-    """What tests ask of a server, whoever started it."""
+    """A PostgreSQL server as the tests use it: embedded, or another version."""
 
     @property
     def folder(self) -> Path:
-        """Where files about it may be kept."""
+        """The folder for files about the server."""
         ...
 
     def url_of(self, database: str) -> str:
-        """Return the address of any of its databases."""
+        """Return the URL of one of its databases."""
         ...
 
 
 @contextmanager
 def open_run_home() -> Iterator[Path]:
-    """Make the folder of one run's servers, and remove it at the end."""
-    _remove_forgotten_homes()
+    """Create the folder of one run's servers, and remove it at the end."""
+    _remove_abandoned_homes()
     with open_home() as home, exclusive_lock(home / "run.lock"):
         yield home
 
@@ -49,9 +49,9 @@ def open_run_home() -> Iterator[Path]:
 @contextmanager
 def open_home() -> Iterator[Path]:
     """
-    Make a folder that every account may pass through, and remove it at the end.
+    Create a folder that every account may enter, and remove it at the end.
 
-    Pytest's own folders are closed to others, and a PostgreSQL that root starts runs as another.
+    Pytest's own folders are closed to other accounts, and a PostgreSQL that root starts runs as one.
     """
     home = Path(tempfile.mkdtemp(prefix=_PREFIX))
     home.chmod(0o711)
@@ -62,7 +62,7 @@ def open_home() -> Iterator[Path]:
 
 
 def end_with_parent() -> None:
-    """End this process soon after the one that started it, even when a test hangs."""
+    """End this process soon after its parent, even when a test hangs."""
 
     def watch(parent: int) -> None:
         while os.getppid() == parent:
@@ -73,23 +73,23 @@ def end_with_parent() -> None:
 
 
 async def ensure_template(server: Postgres) -> str:
-    """Create the migrated database that tests copy, unless another process of the run has."""
+    """Create the migrated database that tests copy, unless another process has created it."""
     from keyshop.schema.migrate import upgrade
 
     with exclusive_lock(server.folder / "template.lock"):
         async with connected(server.url_of("postgres")) as admin:
             if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
-                # Named when complete, so that a run that fails half-way shows why in every test.
-                aside = f"{TEMPLATE}_{uuid.uuid4().hex}"
-                await admin.execute(f'CREATE DATABASE "{aside}"')
-                await asyncio.to_thread(upgrade, server.url_of(aside))
-                await admin.execute(f'ALTER DATABASE "{aside}" RENAME TO {TEMPLATE}')
+                # Renamed when complete: after a failed upgrade, every test then shows the reason.
+                unfinished = f"{TEMPLATE}_{uuid.uuid4().hex}"
+                await admin.execute(f'CREATE DATABASE "{unfinished}"')
+                await asyncio.to_thread(upgrade, server.url_of(unfinished))
+                await admin.execute(f'ALTER DATABASE "{unfinished}" RENAME TO {TEMPLATE}')
     return TEMPLATE
 
 
 @asynccontextmanager
 async def copied_database(server: Postgres, template: str) -> AsyncIterator[str]:
-    """Make a copy of a database, say its address, and drop it at the end."""
+    """Create a copy of a database, yield its URL, and drop it at the end."""
     name = f"test_{uuid.uuid4().hex}"
     async with connected(server.url_of("postgres")) as admin:
         await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -109,17 +109,17 @@ async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Recor
         await connection.close()
 
 
-def _remove_forgotten_homes() -> None:
-    # A run that was killed could not remove its folder; its servers stopped all the same.
+def _remove_abandoned_homes() -> None:
+    # A killed run could not remove its folder; its servers have stopped.
     for home in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
-            if home.stat().st_mtime < time.time() - _AN_HOUR and _is_forgotten(home):
+            if home.stat().st_mtime < time.time() - _AN_HOUR and _is_abandoned(home):
                 shutil.rmtree(home, ignore_errors=True)
         except OSError:
             continue  # it belongs to another account, or another run removes it now
 
 
-def _is_forgotten(home: Path) -> bool:
+def _is_abandoned(home: Path) -> bool:
     lock = open_lock(home / "run.lock")
     try:
         return try_acquire_exclusive(lock)

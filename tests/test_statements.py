@@ -1,4 +1,4 @@
-"""Every SQL statement of the shop, as PostgreSQL understands it."""
+"""PostgreSQL accepts every SQL statement of the shop."""
 
 import importlib
 import pkgutil
@@ -38,7 +38,7 @@ class TestStatements:
 
 
 def _statements() -> Iterator[tuple[str, str]]:
-    """Yield every constant that is SQL, by where it stands, and those that are put together."""
+    """Yield every SQL constant by its module and name, and generated statements."""
     for module in pkgutil.walk_packages(keyshop.__path__, "keyshop."):
         if module.name == "keyshop.__main__" or ".migrations" in module.name:
             continue

@@ -1,1 +1,1 @@
-"""How fast and how surely customers get in, and what their own pages cost."""
+"""Measures registration and sign-in under load, and the cost of customers' own pages."""

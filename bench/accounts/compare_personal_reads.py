@@ -1,4 +1,4 @@
-"""The section `personal`: a customer's cart and profile beside a handler that does the least."""
+"""The section `personal`: a customer's cart and profile, compared with a minimal handler."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import msgspec
 
 from bench.accounts.crowd import Crowd, Request
 from bench.accounts.people import new_people
-from bench.accounts.token_rival import PATHS, Known, read_user, token_rival
+from bench.accounts.token_reference import PATHS, KnownAnswers, read_user, token_reference
 from bench.cache.databases import fill_database
 from bench.cache.stage import Stage, open_stage
 from bench.load import Visitors
@@ -19,10 +19,10 @@ from bench.machine import Machine
 from bench.report import Goal
 from bench.take_turns import CONNECTIONS, Server, take_turns
 
-_LINES: Final = 3  # games in everybody's cart
-_RIVALS: Final = ("token+get", "behind-edge")
+_LINES: Final = 3  # games in each cart
+_REFERENCES: Final = ("token+get", "behind-edge")
 _SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
-_LEAST: Final = 0.7
+_MIN_SPEED: Final = 0.7
 
 
 class _Tokens(msgspec.Struct):
@@ -34,7 +34,7 @@ class _SignedUp(msgspec.Struct):
 
 
 async def compare_personal_reads(machine: Machine) -> None:
-    """Measure the shop and the rivals in turns, and print the medians."""
+    """Measure the shop and the reference servers in turns, and print the medians."""
     database_url = await fill_database(machine, "bench_personal", games=1_000)
     secret = secrets.token_hex(32)
     more = {
@@ -49,7 +49,7 @@ async def compare_personal_reads(machine: Machine) -> None:
     )
     with open_stage(machine, database_url, more) as stage, Crowd(machine) as crowd:
         tokens = _sign_up(stage, crowd, await _some_games(database_url))
-        known = Known(secret, _read_all(stage, crowd, tokens, secret))
+        known = KnownAnswers(secret, _read_all(stage, crowd, tokens, secret))
         _compare(stage, known, tokens, rounds=rounds)
 
 
@@ -64,10 +64,10 @@ async def _some_games(database_url: str) -> list[str]:
 def _sign_up(stage: Stage, crowd: Crowd, games: Sequence[str]) -> list[str]:
     """Return the tokens of new customers, each with these games in the cart."""
     people = new_people(CONNECTIONS)
-    answers = _ask(stage, crowd, [person.register() for person in people])
+    answers = _send(stage, crowd, [person.register() for person in people])
     tokens = [msgspec.json.decode(body, type=_SignedUp).data.token for body in answers]
     for game_id in games:
-        _ask(
+        _send(
             stage,
             crowd,
             [
@@ -82,35 +82,37 @@ def _read_all(
     stage: Stage, crowd: Crowd, tokens: Sequence[str], secret: str
 ) -> dict[tuple[str, str], bytes]:
     (reader,) = new_people(1)
-    asked = [(path, token) for path in PATHS for token in tokens]
-    answers = _ask(stage, crowd, [reader.get(path, token) for path, token in asked])
+    pairs = [(path, token) for path in PATHS for token in tokens]
+    answers = _send(stage, crowd, [reader.get(path, token) for path, token in pairs])
     return {
         (path, read_user(f"Bearer {token}", secret)): body.encode()
-        for (path, token), body in zip(asked, answers, strict=True)
+        for (path, token), body in zip(pairs, answers, strict=True)
     }
 
 
-def _ask(stage: Stage, crowd: Crowd, requests: Sequence[Request]) -> list[str]:
+def _send(stage: Stage, crowd: Crowd, requests: Sequence[Request]) -> list[str]:
     """
-    Return what was answered.
+    Send the requests and return the bodies of the answers.
 
     Raises:
-        RuntimeError: something was refused.
+        RuntimeError: an answer has a status other than 200 or 201.
     """
-    answers = crowd.ask(stage.port, requests, at_once=CONNECTIONS).answers
+    answers = crowd.send(stage.port, requests, max_parallel=CONNECTIONS).answers
     for answer in answers:
         if answer.status not in {200, 201}:
             raise RuntimeError(f"The shop answered {answer.status}: {answer.body[:300]}")
     return [answer.body for answer in answers]
 
 
-def _compare(stage: Stage, known: Known, tokens: Sequence[str], *, rounds: int) -> None:
+def _compare(stage: Stage, known: KnownAnswers, tokens: Sequence[str], *, rounds: int) -> None:
     machine = stage.machine
-    machine.report.line("", *_RIVALS, "keyshop")
+    machine.report.line("", *_REFERENCES, "keyshop")
     with ExitStack() as stack:
         servers = [
-            Server(name, *stack.enter_context(token_rival(machine, name, known, stage.redis_url)))
-            for name in _RIVALS
+            Server(
+                name, *stack.enter_context(token_reference(machine, name, known, stage.redis_url))
+            )
+            for name in _REFERENCES
         ]
         servers.append(Server("keyshop", stage.api, stage.port))
         visitors = stack.enter_context(Visitors(machine))
@@ -127,9 +129,9 @@ def _compare_page(
     *,
     rounds: int,
 ) -> None:
-    report, asked = stage.machine.report, [path] * (1_000 if stage.machine.quick else 3_000)
+    report, targets = stage.machine.report, [path] * (1_000 if stage.machine.quick else 3_000)
     before = stage.count_reads()
-    costs = take_turns(servers, visitors, asked, rounds=rounds, tokens=tokens)
+    costs = take_turns(servers, visitors, targets, rounds=rounds, tokens=tokens)
     after = stage.count_reads()
     token, edge, ours = (median(costs[server.name].microseconds) for server in servers)
     report.line(f"{path}, µs/request", token, edge, ours)
@@ -138,6 +140,6 @@ def _compare_page(
     hits = after.get("hit", 0) - before.get("hit", 0)
     reads = sum(after.values()) - sum(before.values())
     report.goals(
-        Goal(text=f"  {path}: speed of token+get reached", value=token / ours, least=_LEAST),
+        Goal(text=f"  {path}: speed of token+get reached", value=token / ours, least=_MIN_SPEED),
         Goal(text=f"  {path}: share of hits", value=hits / reads, least=0.99),
     )

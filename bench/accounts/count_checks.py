@@ -1,4 +1,4 @@
-"""How many passwords the pool's threads can check when they do nothing else; a process of its own."""
+"""A process that measures how many passwords the pool's threads can check when idle."""
 
 import asyncio
 import os
@@ -17,14 +17,14 @@ _PASSWORD: Final = "Correct horse battery 1"
 
 
 class Checks(msgspec.Struct, frozen=True):
-    """How many a second, and the processor time of one."""
+    """Checks a second, and the processor time of one."""
 
     per_second: float
     cpu_milliseconds: float
 
 
 class Checker(Process):
-    """The process that checks."""
+    """Controls the process that checks passwords."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(
@@ -32,14 +32,14 @@ class Checker(Process):
         )
 
     def count(self, number: int) -> Checks:
-        """Check that many."""
+        """Check `number` passwords and return the figures."""
         self.input.write(f"{number}\n")
         self.input.flush()
         return msgspec.json.decode(self.read_line(), type=Checks)
 
 
 async def _check(number: int) -> Checks:
-    pool = PasswordPool(queue=4 * number)  # one client may have a quarter of it
+    pool = PasswordPool(queue=4 * number)  # one client may use a quarter of it
     hashed = await pool.hash(_PASSWORD)
     begun, spent = perf_counter(), process_time()
     right = await asyncio.gather(*(pool.verify(_PASSWORD, hashed) for _ in range(number)))
@@ -50,7 +50,7 @@ async def _check(number: int) -> Checks:
 
 
 def main() -> None:
-    """Check as many as each line of standard input says."""
+    """Read a number from each line of standard input, and check that many passwords."""
     exit_with_parent(os.getppid())
     for line in sys.stdin:
         checks = uvloop.run(_check(int(line)))

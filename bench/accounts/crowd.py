@@ -1,8 +1,8 @@
 """
-Many customers at once: each with an address of its own, on a connection of its own.
+Many parallel customers, each with its own network address and connection.
 
-A process of its own, so that its work is not counted as the server's. It reads one order a line from
-standard input and answers with one line of answers.
+A separate process, so that its processor time is not counted as the server's. It reads one batch per
+line from standard input, and prints one line of answers for each.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ import uvloop
 from bench.machine import Machine, Process, python
 from keyshop.entrypoints.cli.parent import exit_with_parent
 
-_TIMEOUT: Final = 120.0  # seconds, then a customer gives up
+_TIMEOUT: Final = 120.0  # seconds for one request
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What one customer asks for."""
+    """One customer's request."""
 
     path: str
     address: str
@@ -32,19 +32,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What it came to; status 0 when there was no answer, and then `body` says why."""
+    """An answer; status 0 means that there was none, and `body` gives the reason."""
 
     status: int
     seconds: float
     body: str
 
 
-class Order(msgspec.Struct, frozen=True):
-    """Ask for all of these, so many at once."""
+class RequestBatch(msgspec.Struct, frozen=True):
+    """The requests to send, and how many in parallel."""
 
     port: int
     requests: list[Request]
-    at_once: int
+    max_parallel: int
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -60,38 +60,38 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 class Crowd(Process):
-    """The process in which the customers are."""
+    """Controls the process of the customers."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(python("bench.accounts.crowd"), log=machine.home / "crowd.log", talks=True)
 
-    def ask(self, port: int, requests: Sequence[Request], *, at_once: int) -> Answers:
-        """Ask for everything, and return what was answered, whatever it is."""
-        order = msgspec.json.encode(Order(port, list(requests), at_once))
-        self.input.write(order.decode() + "\n")
+    def send(self, port: int, requests: Sequence[Request], *, max_parallel: int) -> Answers:
+        """Send the requests, and return all answers, errors included."""
+        batch = msgspec.json.encode(RequestBatch(port, list(requests), max_parallel))
+        self.input.write(batch.decode() + "\n")
         self.input.flush()
         return msgspec.json.decode(self.read_line(), type=Answers)
 
 
-async def _carry_out(order: Order) -> Answers:
-    answers: list[Answer | None] = [None] * len(order.requests)
-    waiting = iter(enumerate(order.requests))
+async def _send_all(batch: RequestBatch) -> Answers:
+    answers: list[Answer | None] = [None] * len(batch.requests)
+    waiting = iter(enumerate(batch.requests))
     begun = perf_counter()
     async with asyncio.TaskGroup() as group:
-        for _ in range(order.at_once):
-            group.create_task(_take_turns(order.port, waiting, answers))
+        for _ in range(batch.max_parallel):
+            group.create_task(_send_in_turn(batch.port, waiting, answers))
     seconds = perf_counter() - begun
     return Answers(seconds, [answer for answer in answers if answer is not None])
 
 
-async def _take_turns(
+async def _send_in_turn(
     port: int, waiting: Iterator[tuple[int, Request]], answers: list[Answer | None]
 ) -> None:
     for place, request in waiting:
-        answers[place] = await _ask(port, request)
+        answers[place] = await _send(port, request)
 
 
-async def _ask(port: int, request: Request) -> Answer:
+async def _send(port: int, request: Request) -> Answer:
     begun = perf_counter()
     try:
         async with asyncio.timeout(_TIMEOUT):
@@ -102,7 +102,7 @@ async def _ask(port: int, request: Request) -> Answer:
 
 
 async def _exchange(port: int, request: Request) -> tuple[int, str]:
-    """Return status and body, of a connection that the server closes."""
+    """Return status and body; the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(_written(request))
@@ -128,10 +128,10 @@ def _written(request: Request) -> bytes:
 
 
 def main() -> None:
-    """Carry out orders until there are no more."""
+    """Send the batches from standard input."""
     exit_with_parent(os.getppid())
     for line in sys.stdin:
-        answers = uvloop.run(_carry_out(msgspec.json.decode(line, type=Order)))
+        answers = uvloop.run(_send_all(msgspec.json.decode(line, type=RequestBatch)))
         sys.stdout.write(msgspec.json.encode(answers).decode() + "\n")
         sys.stdout.flush()
 

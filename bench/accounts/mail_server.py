@@ -1,4 +1,4 @@
-"""A mail server: it takes every mail, or refuses in every way that mail servers have."""
+"""A mail server that accepts every mail, or refuses mail in different ways."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,38 +12,38 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from keyshop.embedded.ports import HOST, pick_free
 
-_TAKEN: Final = "250 OK"
+_ACCEPTED: Final = "250 OK"
 
 
-class Mood(Enum):
-    """What the server does with mails."""
+class MailMode(Enum):
+    """Whether the server accepts mail."""
 
-    TAKES = "takes mails"
-    REFUSES = "refuses them"  # drops connections, knows nobody, or is busy
+    ACCEPTS = "accepts mail"
+    REFUSES = "refuses mail"  # drops connections, rejects recipients, or is busy
 
 
 class MailServer:
-    """What it was given, by recipient, and how often it refused."""
+    """Counts accepted mails by recipient, and refusals."""
 
-    def __init__(self, mood: Mood) -> None:
-        self.taken: Counter[str] = Counter()
+    def __init__(self, mode: MailMode) -> None:
+        self.accepted: Counter[str] = Counter()
         self.refused = 0
-        self._mood = mood
+        self._mode = mode
         self._connections = count()
 
     @property
-    def given_twice(self) -> int:
-        """Return how many mails came that had been taken before."""
-        return sum(times - 1 for times in self.taken.values())
+    def duplicates(self) -> int:
+        """Return the number of mails beyond the first of each recipient."""
+        return sum(times - 1 for times in self.accepted.values())
 
-    # What the library calls, by these names.
+    # aiosmtpd calls these methods by name.
 
     async def handle_EHLO(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, said: list[str]
     ) -> list[str]:
         del envelope
         session.host_name = hostname
-        if self._mood is Mood.REFUSES and next(self._connections) % 3 == 2:
+        if self._mode is MailMode.REFUSES and next(self._connections) % 3 == 2:
             self.refused += 1
             assert server.transport is not None
             server.transport.close()
@@ -53,25 +53,25 @@ class MailServer:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         del server, session, options
-        if self._mood is Mood.REFUSES:
+        if self._mode is MailMode.REFUSES:
             self.refused += 1
             busy = self.refused % 2
-            return "451 4.3.2 Busy, try later" if busy else "550 5.1.1 Nobody of that name"
+            return "451 4.3.2 Busy, try later" if busy else "550 5.1.1 User unknown"
         envelope.rcpt_tos.append(address)
-        return _TAKEN
+        return _ACCEPTED
 
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         del server, session
-        self.taken.update(envelope.rcpt_tos)
-        return _TAKEN
+        self.accepted.update(envelope.rcpt_tos)
+        return _ACCEPTED
 
 
 @contextmanager
-def open_mail_server(mood: Mood) -> Iterator[tuple[MailServer, str]]:
-    """Run the server in a thread, and give it and its address."""
-    server, port = MailServer(mood), pick_free()
+def open_mail_server(mode: MailMode) -> Iterator[tuple[MailServer, str]]:
+    """Run the server in a thread; yield it and its URL."""
+    server, port = MailServer(mode), pick_free()
     controller = Controller(server, hostname=HOST, port=port)
     controller.start()
     try:

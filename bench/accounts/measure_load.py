@@ -1,4 +1,4 @@
-"""The section `load`: many register and sign in at once, whatever else is broken."""
+"""The section `load`: many parallel registrations and sign-ins, with and without faults."""
 
 import time
 from collections import Counter
@@ -10,66 +10,68 @@ from typing import Final
 
 from msgspec import Struct
 
-from bench.accounts.circumstances import CIRCUMSTANCES, Scene, open_scene
+from bench.accounts.conditions import CONDITIONS, Environment, open_environment
 from bench.accounts.count_checks import Checker, Checks
 from bench.accounts.crowd import Answers, Crowd, Request
-from bench.accounts.mail_server import Mood
+from bench.accounts.mail_server import MailMode
 from bench.accounts.people import Person, new_people, same_person
-from bench.accounts.prober import Prober, Pulse
+from bench.accounts.prober import Prober, ProbeResult
 from bench.cache.databases import fill_database
 from bench.machine import Machine
 from bench.report import Goal, percentile
 
-_SLOWEST_PULSE: Final = 100.0  # ms
+_MAX_PROBE_DELAY: Final = 100.0  # ms
 _LEAST_SHARE: Final = 0.9
 _MAIL_TIMEOUT: Final = 60.0  # seconds after the last sign-in
 
 
 class Size(Struct, frozen=True):
-    """How many there are."""
+    """The numbers of one run."""
 
     customers: int
-    at_once: int
-    rivals: int
-    """How many give one and the same e-mail address at once."""
+    max_parallel: int
+    same_address: int
+    """Parallel registrations of one e-mail address."""
 
     checks: int
-    """Passwords that are checked to know what the threads give, each time."""
+    """Passwords in each reference measurement of the threads."""
 
 
-_WHOLE: Final = Size(customers=500, at_once=50, rivals=50, checks=16)
-_QUICK: Final = Size(customers=12, at_once=6, rivals=4, checks=8)
+_WHOLE: Final = Size(customers=500, max_parallel=50, same_address=50, checks=16)
+_QUICK: Final = Size(customers=12, max_parallel=6, same_address=4, checks=8)
 
 
 async def measure_load(machine: Machine) -> None:
-    """Go through everything under each circumstance."""
+    """Run all steps under each condition."""
     size = _QUICK if machine.quick else _WHOLE
-    for number, circumstance in enumerate(CIRCUMSTANCES):
+    for number, condition in enumerate(CONDITIONS):
         database_url = await fill_database(machine, f"bench_load_{number}", games=100)
-        machine.report.title(f"load: {circumstance.name}")
+        machine.report.title(f"load: {condition.name}")
         with ExitStack() as stack:
             crowd = stack.enter_context(Crowd(machine))
             checker = stack.enter_context(Checker(machine))
-            scene = stack.enter_context(open_scene(machine, database_url, circumstance))
-            _Load(scene, crowd, checker, size).run()
+            environment = stack.enter_context(open_environment(machine, database_url, condition))
+            _Load(environment, crowd, checker, size).run()
 
 
 class _Load:
-    """All steps under one circumstance."""
+    """The steps under one condition."""
 
-    def __init__(self, scene: Scene, crowd: Crowd, checker: Checker, size: Size) -> None:
-        self._scene = scene
+    def __init__(
+        self, environment: Environment, crowd: Crowd, checker: Checker, size: Size
+    ) -> None:
+        self._environment = environment
         self._crowd = crowd
         self._checker = checker
         self._size = size
-        self._machine = scene.stage.machine
-        self._report = scene.stage.machine.report
+        self._machine = environment.stage.machine
+        self._report = environment.stage.machine.report
 
     def run(self) -> None:
         """Register, sign in, and register one address many times."""
-        self._report.line("", "asked", "good", "a second", "p50", "p99", "max")
+        self._report.line("", "requests", "good", "a second", "p50", "p99", "max")
         people = new_people(self._size.customers)
-        with self._scene.lose_redis():
+        with self._environment.lose_redis():
             self._register(people)
         self._sign_in(people)
         self._register_one()
@@ -77,57 +79,61 @@ class _Load:
 
     def _register(self, people: Sequence[Person]) -> None:
         requests = [person.register() for person in people]
-        answers, pulse = self._ask(requests, at_once=self._size.at_once)
-        self._tell("registrations", answers, {201: len(requests)})
-        self._tell_pulse("registrations", pulse)
+        answers, probed = self._send(requests, max_parallel=self._size.max_parallel)
+        self._report_answers("registrations", answers, {201: len(requests)})
+        self._report_probes("registrations", probed)
 
     def _sign_in(self, people: Sequence[Person]) -> None:
-        """In turns with bare checks, so that whatever else the machine does burdens both."""
+        """Sign in, in turns with plain password checks, so that other work on the machine slows both."""
         requests = [person.sign_in() for person in people]
         checks = [self._checker.count(self._size.checks)]
-        parts, pulses, spent = [], [], 0.0
-        for block in _blocks(requests, self._size.at_once * 2):
-            before = self._scene.stage.api.cpu_seconds
-            answers, pulse = self._ask(block, at_once=self._size.at_once)
-            spent += self._scene.stage.api.cpu_seconds - before
+        parts, probes, spent = [], [], 0.0
+        for block in _blocks(requests, self._size.max_parallel * 2):
+            before = self._environment.stage.api.cpu_seconds
+            answers, probed = self._send(block, max_parallel=self._size.max_parallel)
+            spent += self._environment.stage.api.cpu_seconds - before
             checks.append(self._checker.count(self._size.checks))
             parts.append(answers)
-            pulses.append(pulse)
-        self._tell("sign-ins", _joined(parts), {200: len(requests)})
-        self._tell_pulse("sign-ins", _beaten(pulses))
+            probes.append(probed)
+        self._report_answers("sign-ins", _joined(parts), {200: len(requests)})
+        self._report_probes("sign-ins", _merged(probes))
         self._compare([part.rate for part in parts], spent / len(requests) * 1000, checks)
 
     def _register_one(self) -> None:
-        requests = [person.register() for person in same_person(self._size.rivals)]
-        answers, pulse = self._ask(requests, at_once=len(requests))
-        self._tell("one address, many times", answers, {201: 1, 409: len(requests) - 1})
-        self._tell_pulse("one address", pulse)
+        requests = [person.register() for person in same_person(self._size.same_address)]
+        answers, probed = self._send(requests, max_parallel=len(requests))
+        self._report_answers("one address, many times", answers, {201: 1, 409: len(requests) - 1})
+        self._report_probes("one address", probed)
 
-    def _ask(self, requests: Sequence[Request], *, at_once: int) -> tuple[Answers, Pulse]:
-        with Prober(self._machine, self._scene.stage.port) as prober:
-            answers = self._crowd.ask(self._scene.stage.port, requests, at_once=at_once)
+    def _send(
+        self, requests: Sequence[Request], *, max_parallel: int
+    ) -> tuple[Answers, ProbeResult]:
+        with Prober(self._machine, self._environment.stage.port) as prober:
+            answers = self._crowd.send(
+                self._environment.stage.port, requests, max_parallel=max_parallel
+            )
             return answers, prober.stop()
 
-    def _tell(self, name: str, answers: Answers, wanted: dict[int, int]) -> None:
-        """Print the figures; whatever was answered besides what is wanted is a fault."""
+    def _report_answers(self, name: str, answers: Answers, wanted: dict[int, int]) -> None:
+        """Print the figures; any answer with an unexpected status is a fault."""
         found = Counter(answer.status for answer in answers.answers)
         good = sum(min(found[status], number) for status, number in wanted.items())
         seconds = [answer.seconds for answer in answers.answers]
         times = percentile(seconds, 0.5), percentile(seconds, 0.99), max(seconds)
         self._report.line(f"{name}, s", len(seconds), good, answers.rate, *times)
         if found != wanted:
-            said = next((a.body for a in answers.answers if a.status not in wanted), "")
-            self._fault(f"{name}: wanted {wanted}, got {dict(found)}. {said[:300]}")
+            body = next((a.body for a in answers.answers if a.status not in wanted), "")
+            self._fault(f"{name}: expected {wanted}, got {dict(found)}. {body[:300]}")
 
-    def _tell_pulse(self, name: str, pulse: Pulse) -> None:
-        times = pulse.milliseconds
+    def _report_probes(self, name: str, probed: ProbeResult) -> None:
+        times = probed.milliseconds
         late = percentile(times, 0.99)
         shown = percentile(times, 0.5), late, max(times)
-        asked = len(times) + pulse.refused
-        self._report.line("  GET /live meanwhile, ms", asked, len(times), "", *shown)
-        self._goal(f"{name}, p99 of GET /live", late, most=_SLOWEST_PULSE, unit=" ms")
-        if pulse.refused:
-            self._fault(f"{name}: {pulse.refused} times GET /live had no good answer.")
+        sent = len(times) + probed.refused
+        self._report.line("  GET /live meanwhile, ms", sent, len(times), "", *shown)
+        self._goal(f"{name}, p99 of GET /live", late, most=_MAX_PROBE_DELAY, unit=" ms")
+        if probed.refused:
+            self._fault(f"{name}: {probed.refused} requests of GET /live failed.")
 
     def _compare(self, rates: Sequence[float], cpu: float, checks: Sequence[Checks]) -> None:
         """Compare each block with the checks just before and after it."""
@@ -136,20 +142,20 @@ class _Load:
         ]
         shares = [rate / most for rate, most in zip(rates, possible, strict=True)]
         cost = median(found.cpu_milliseconds for found in checks)
-        self._report.line("  checks the threads give, a second", "", "", median(possible))
+        self._report.line("  checks that the threads allow, a second", "", "", median(possible))
         self._report.line("  processor time, ms: a check, a sign-in", cost, cpu)
-        self._goal("sign-ins, of the checks", median(shares), least=_LEAST_SHARE)
+        self._goal("sign-ins, ratio to the checks", median(shares), least=_LEAST_SHARE)
 
     def _count_mails(self, wanted: int) -> None:
-        """Wait for the welcome of everybody, where mails are taken; they are no part of the load."""
-        mail = self._scene.mail
-        if self._scene.circumstance.mail is Mood.TAKES:
+        """Wait for all welcome mails if the server accepts mail; they are not part of the load."""
+        mail = self._environment.mail
+        if self._environment.condition.mail is MailMode.ACCEPTS:
             until = time.monotonic() + _MAIL_TIMEOUT
-            while len(mail.taken) < wanted and time.monotonic() < until:
+            while len(mail.accepted) < wanted and time.monotonic() < until:
                 time.sleep(0.1)
-            if len(mail.taken) < wanted:
-                self._fault(f"{len(mail.taken)} of {wanted} people got their mail.")
-        self._report.line("  mails: taken, taken twice, refused", *_mails(self._scene))
+            if len(mail.accepted) < wanted:
+                self._fault(f"{len(mail.accepted)} of {wanted} customers got their welcome mail.")
+        self._report.line("  mails: accepted, sent twice, refused", *_mails(self._environment))
 
     def _goal(
         self,
@@ -160,11 +166,11 @@ class _Load:
         most: float | None = None,
         unit: str = "",
     ) -> None:
-        text = f"  {self._scene.circumstance.short}: {text}"
+        text = f"  {self._environment.condition.short}: {text}"
         self._report.goals(Goal(text=text, value=value, least=least, most=most, unit=unit))
 
     def _fault(self, text: str) -> None:
-        self._report.fault(f"{self._scene.circumstance.name}: {text}")
+        self._report.fault(f"{self._environment.condition.name}: {text}")
 
 
 def _blocks(requests: Sequence[Request], size: int) -> list[Sequence[Request]]:
@@ -178,12 +184,12 @@ def _joined(parts: Sequence[Answers]) -> Answers:
     )
 
 
-def _beaten(pulses: Sequence[Pulse]) -> Pulse:
-    return Pulse(
-        [wait for pulse in pulses for wait in pulse.milliseconds],
-        sum(pulse.refused for pulse in pulses),
+def _merged(probes: Sequence[ProbeResult]) -> ProbeResult:
+    return ProbeResult(
+        [wait for probed in probes for wait in probed.milliseconds],
+        sum(probed.refused for probed in probes),
     )
 
 
-def _mails(scene: Scene) -> tuple[int, int, int]:
-    return len(scene.mail.taken), scene.mail.given_twice, scene.mail.refused
+def _mails(environment: Environment) -> tuple[int, int, int]:
+    return len(environment.mail.accepted), environment.mail.duplicates, environment.mail.refused

@@ -1,4 +1,4 @@
-"""The customers of a run, each with an e-mail address and a network address of its own."""
+"""The customers of a run, each with its own e-mail address and network address."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -13,13 +13,13 @@ _numbers = count(1)
 
 
 class Person(Struct, frozen=True):
-    """Somebody who is not registered yet."""
+    """A customer who is not registered yet."""
 
     email: str
     address: str
 
     def register(self) -> Request:
-        """Return the request that makes the account."""
+        """Return the request that registers the account."""
         parts = {"email": self.email, "password": _PASSWORD, "nickname": "Alice"}
         return self._post("/api/auth/register", parts)
 
@@ -41,12 +41,12 @@ class Person(Struct, frozen=True):
 
 
 def new_people(number: int) -> list[Person]:
-    """Return so many people whom nobody has met."""
+    """Return new customers."""
     return [_person(next(_numbers)) for _ in range(number)]
 
 
 def same_person(number: int) -> list[Person]:
-    """Return one e-mail address as so many people give it at once."""
+    """Return customers with the same e-mail address and different network addresses."""
     people = new_people(number)
     return [Person(people[0].email, person.address) for person in people]
 

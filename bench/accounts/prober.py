@@ -1,8 +1,7 @@
 """
-Somebody who asks steadily whether the API is alive, as a load balancer does.
+A process that requests GET /live at a fixed rate, as a load balancer does.
 
-A process of its own. What it waits counts from the moment a question is due, so one late answer
-hides no others.
+Each wait is measured from the time at which the request was due, so a late answer hides no other.
 """
 
 import asyncio
@@ -17,20 +16,20 @@ import uvloop
 from bench.machine import Machine, Process, python
 from keyshop.entrypoints.cli.parent import exit_with_parent
 
-_EVERY: Final = 0.05  # seconds; asked much more often it would take from what is measured
+_INTERVAL: Final = 0.05  # seconds; a shorter one would affect the measurement
 _TIMEOUT: Final = 10.0  # seconds
-_QUESTION: Final = b"GET /live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
+_REQUEST: Final = b"GET /live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
 
 
-class Pulse(msgspec.Struct, frozen=True):
-    """What it waited, and how often there was no good answer."""
+class ProbeResult(msgspec.Struct, frozen=True):
+    """The wait of each request, and the number of failed ones."""
 
     milliseconds: list[float]
     refused: int
 
 
 class Prober(Process):
-    """The process that asks, from its beginning until it is told to stop."""
+    """Controls the probing process, which starts at once and runs until `stop`."""
 
     def __init__(self, machine: Machine, port: int) -> None:
         super().__init__(
@@ -40,31 +39,31 @@ class Prober(Process):
         )
         self.read_line()
 
-    def stop(self) -> Pulse:
-        """End the questions, and return what came of them."""
+    def stop(self) -> ProbeResult:
+        """Stop the requests and return the result."""
         self.input.write("stop\n")
         self.input.flush()
-        return msgspec.json.decode(self.read_line(), type=Pulse)
+        return msgspec.json.decode(self.read_line(), type=ProbeResult)
 
 
-async def _probe(port: int) -> Pulse:
-    told = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
+async def _probe(port: int) -> ProbeResult:
+    stop_line = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
     waits: list[float | None] = []
     due = perf_counter()
     async with asyncio.TaskGroup() as group:
-        while not told.done():
-            group.create_task(_ask(port, due, waits))
-            due += _EVERY
-            await asyncio.wait([told], timeout=max(due - perf_counter(), 0))
+        while not stop_line.done():
+            group.create_task(_request_live(port, due, waits))
+            due += _INTERVAL
+            await asyncio.wait([stop_line], timeout=max(due - perf_counter(), 0))
     answered = [wait * 1000 for wait in waits if wait is not None]
-    return Pulse(answered, len(waits) - len(answered))
+    return ProbeResult(answered, len(waits) - len(answered))
 
 
-async def _ask(port: int, due: float, waits: list[float | None]) -> None:
+async def _request_live(port: int, due: float, waits: list[float | None]) -> None:
     try:
         async with asyncio.timeout(_TIMEOUT):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(_QUESTION)
+            writer.write(_REQUEST)
             answer = await reader.read(-1)
             writer.close()
     except (OSError, TimeoutError):
@@ -73,12 +72,12 @@ async def _ask(port: int, due: float, waits: list[float | None]) -> None:
 
 
 def main() -> None:
-    """Ask until told to stop."""
+    """Send requests until a line arrives on standard input."""
     exit_with_parent(os.getppid())
-    sys.stdout.write("asking\n")
+    sys.stdout.write("started\n")
     sys.stdout.flush()
-    pulse = uvloop.run(_probe(int(sys.argv[1])))
-    sys.stdout.write(msgspec.json.encode(pulse).decode() + "\n")
+    probed = uvloop.run(_probe(int(sys.argv[1])))
+    sys.stdout.write(msgspec.json.encode(probed).decode() + "\n")
     sys.stdout.flush()
 
 

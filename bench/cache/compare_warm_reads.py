@@ -8,13 +8,13 @@ import asyncpg
 
 from bench.cache.stage import Stage
 from bench.load import Visitors
+from bench.reference_servers import RecordedAnswer, reference_server
 from bench.report import Goal
-from bench.rivals import Told, rival
 from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
 
 _GAMES: Final = 200  # different games
 _SOME_GAMES: Final = 'SELECT id FROM games WHERE "inStock" ORDER BY id LIMIT $1'
-_RIVALS: Final = ("bare", "get", "redis-py", "edge+get")
+_REFERENCES: Final = ("bare", "get", "redis-py", "edge+get")
 
 
 async def list_targets(stage: Stage) -> dict[str, list[str]]:
@@ -34,16 +34,25 @@ async def list_targets(stage: Stage) -> dict[str, list[str]]:
 def compare_warm_reads(stage: Stage, targets: dict[str, list[str]]) -> None:
     """Measure all servers in turns, and print the medians."""
     report, rounds = stage.machine.report, _rounds(stage)
-    told = {asked: Told([], stage.get(asked)) for group in targets.values() for asked in group}
+    recorded = {
+        target: RecordedAnswer([], stage.get(target))
+        for group in targets.values()
+        for target in group
+    }
     report.title(
         f"cache, warm reads: {CONNECTIONS} connections, medians of {rounds} runs in turns;"
         " µs of processor time of the server process alone"
     )
-    report.line("", *_RIVALS, "keyshop")
+    report.line("", *_REFERENCES, "keyshop")
     with ExitStack() as stack:
         servers = [
-            Server(name, *stack.enter_context(rival(stage.machine, name, told, stage.redis_url)))
-            for name in _RIVALS
+            Server(
+                name,
+                *stack.enter_context(
+                    reference_server(stage.machine, name, recorded, stage.redis_url)
+                ),
+            )
+            for name in _REFERENCES
         ]
         servers.append(Server("keyshop", stage.api, stage.port))
         visitors = stack.enter_context(Visitors(stage.machine))
@@ -58,10 +67,10 @@ def compare_warm_reads(stage: Stage, targets: dict[str, list[str]]) -> None:
 
 
 def _compare(
-    stage: Stage, name: str, asked: list[str], servers: list[Server], visitors: Visitors
+    stage: Stage, name: str, requested: list[str], servers: list[Server], visitors: Visitors
 ) -> None:
     before = stage.count_reads()
-    costs = take_turns(servers, visitors, asked, rounds=_rounds(stage))
+    costs = take_turns(servers, visitors, requested, rounds=_rounds(stage))
     after = stage.count_reads()
     bare, get, usual, edge, ours = (median(costs[server.name].microseconds) for server in servers)
     report = stage.machine.report

@@ -21,20 +21,20 @@ _BACK_WITHIN: Final = 1.0  # seconds
 def stop_redis(stage: Stage, targets: list[str]) -> None:
     """Read with a warm cache, without one, and while Redis is stopped; then wait for hits."""
     report, number = stage.machine.report, 1_000 if stage.machine.quick else 3_000
-    asked = repeat(targets, number)
+    requested = repeat(targets, number)
     pid = stage.redis_pid
     with Visitors(stage.machine) as visitors:
         with keyshop_api(stage.machine, stage.database_url) as (_, port):
-            visitors.ask(port, targets, connections=_VISITORS)
-            without = visitors.ask(port, asked, connections=_VISITORS)
-        visitors.ask(stage.port, targets, connections=_VISITORS)
-        warm = visitors.ask(stage.port, asked, connections=_VISITORS)
+            visitors.try_all(port, targets, connections=_VISITORS)
+            without = visitors.try_all(port, requested, connections=_VISITORS)
+        visitors.try_all(stage.port, targets, connections=_VISITORS)
+        warm = visitors.try_all(stage.port, requested, connections=_VISITORS)
         timer = threading.Timer(_STOP_AFTER, os.kill, (pid, signal.SIGSTOP))
         try:
             timer.start()
-            stopped = visitors.ask(stage.port, asked * 2, connections=_VISITORS)
+            stopped = visitors.try_all(stage.port, requested * 2, connections=_VISITORS)
             timer.join()
-            longer = visitors.ask(stage.port, asked, connections=_VISITORS)
+            longer = visitors.try_all(stage.port, requested, connections=_VISITORS)
         finally:
             timer.cancel()
             os.kill(pid, signal.SIGCONT)

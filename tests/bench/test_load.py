@@ -1,4 +1,4 @@
-"""The measurements of accounts, in their short form: they run to their end and find no fault."""
+"""The measurements of accounts run in their short form and report no fault."""
 
 import asyncio
 import sys
@@ -27,15 +27,15 @@ class _Report(msgspec.Struct):
 
 @pytest.mark.slow
 class TestLoad:
-    async def test_everybody_gets_in_with_redis_lost_and_mail_refused(self):
+    async def test_every_customer_gets_in_with_redis_lost_and_mail_refused(self):
         report = await _measure("load")
 
         assert report.faults == []
         assert [section.title for section in report.sections[1:]] == [
-            "load: Redis runs, the mail server takes mails",
-            "load: Redis stops answering (SIGSTOP), the mail server takes mails",
-            "load: Redis is killed, the mail server takes mails",
-            "load: Redis runs, the mail server refuses them",
+            "load: Redis runs, the mail server accepts mail",
+            "load: Redis stops answering (SIGSTOP), the mail server accepts mail",
+            "load: Redis is killed, the mail server accepts mail",
+            "load: Redis runs, the mail server refuses mail",
         ]
 
 
@@ -56,7 +56,7 @@ async def _measure(section: str) -> _Report:
         stderr=asyncio.subprocess.PIPE,
         cwd=_ROOT,
     )
-    told, errors = await process.communicate()
+    output, errors = await process.communicate()
 
-    assert process.returncode == 0, f"{told.decode()}\n{errors.decode()}"
-    return msgspec.json.decode(told, type=_Report)
+    assert process.returncode == 0, f"{output.decode()}\n{errors.decode()}"
+    return msgspec.json.decode(output, type=_Report)

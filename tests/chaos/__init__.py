@@ -1,1 +1,1 @@
-"""Tests that kill what runs, and look whether the shop gets over it."""
+"""Tests that kill processes and check that the shop recovers."""

@@ -1,4 +1,4 @@
-"""Processes of the shop in which customers shop until they are killed."""
+"""Processes in which customers shop until the process is killed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,53 +28,53 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
 
-# Nothing is ever capped, so that every key can be counted.
+# High limits: nothing is capped, so every key can be counted.
 _LIMITS = BasketLimits(max_quantity=1_000_000, max_lines=1_000, max_wishes=1_000_000)
 BASKETS = BasketSettings(limits=_LIMITS, session_secret=Secret("s" * 32))
 _PASSWORD = "Sesame-Open-1"
 
 
-class Begun(Struct, frozen=True):
-    """`number` keys of a game will be added to a cart, or a game to a wishlist."""
+class Started(Struct, frozen=True):
+    """The next action adds `number` keys of a game to a cart, or a game to a wishlist."""
 
     kind: str
     game: str
     number: int
 
 
-class Done(Struct, frozen=True):
-    """The latest act was acknowledged."""
+class Acknowledged(Struct, frozen=True):
+    """The last action was acknowledged."""
 
 
-def shop_without_end(url: str, games: list[str], seed: int, news: Connection) -> None:
-    """Shop until this process is killed; addresses begin with the seed."""
-    asyncio.run(_shop(url, games, seed, news))
+def shop_until_killed(url: str, games: list[str], seed: int, messages: Connection) -> None:
+    """Shop until this process is killed; e-mail addresses begin with the seed."""
+    asyncio.run(_shop(url, games, seed, messages))
 
 
-async def _shop(url: str, games: list[str], seed: int, news: Connection) -> None:
+async def _shop(url: str, games: list[str], seed: int, messages: Connection) -> None:
     random = Random(seed)
     db = Database(url, guard=RedisCommitGuard(None))
     await db.open()
     while True:
-        shopper = _Shopper(db, games, random, news, f"{seed}-{new_id()}@example.com")
+        shopper = _Shopper(db, games, random, messages, f"{seed}-{new_id()}@example.com")
         for _ in range(25):
-            await shopper.act()
+            await shopper.do_something()
 
 
 class Committed(Struct, frozen=True):
     """A sign-in or a registration is committed, and no basket has been moved."""
 
 
-def enter_and_stop(url: str, verb: str, email: str, session_id: str, news: Connection) -> None:
+def enter_and_stop(url: str, verb: str, email: str, session_id: str, messages: Connection) -> None:
     """Register or sign in, and stop between that commit and the migration of the basket."""
-    asyncio.run(_enter_and_stop(url, verb, email, session_id, news))
+    asyncio.run(_enter_and_stop(url, verb, email, session_id, messages))
 
 
 async def _enter_and_stop(
-    url: str, verb: str, email: str, session_id: str, news: Connection
+    url: str, verb: str, email: str, session_id: str, messages: Connection
 ) -> None:
     db = _StopsAfterCommit(url, guard=RedisCommitGuard(None))
-    db.news = news
+    db.messages = messages
     await db.open()
     client_info = ClientInfo(address="192.0.2.1", session_id=session_id)
     if verb == "register":
@@ -84,11 +84,11 @@ async def _enter_and_stop(
 
 
 class _StopsAfterCommit(Database):
-    news: Connection
+    messages: Connection
 
     async def run(self, *args: Any, **options: Any) -> Any:
         await super().run(*args, **options)
-        self.news.send(Committed())
+        self.messages.send(Committed())
         await asyncio.Event().wait()
 
 
@@ -117,33 +117,38 @@ def _services() -> AccountServices:
 
 
 class _Shopper:
-    """A visitor with a browser, who registers sooner or later."""
+    """A visitor with a browser, who registers at some time."""
 
     def __init__(
         self,
         db: Database,
         games: list[str],
         random: Random,
-        news: Connection,
+        messages: Connection,
         email: str,
     ) -> None:
         self._db = db
         self._random = random
-        self._news = news
+        self._news = messages
         self._games = games
-        # Each visitor wishes a game once, so that wishes can be counted like keys.
+        # Each visitor wishes each game once, so that wishes can be counted like keys.
         self._to_wish = random.sample(games, len(games))
         self._email = email
         self._address = f"2001:db8:{random.randrange(65536):x}:{random.randrange(65536):x}::1"
         self._user_id: str | None = None
         self._cookie: str | None = None
 
-    async def act(self) -> None:
-        """Do one of the things that shoppers do."""
-        acts: list[Callable[[], Awaitable[None]]] = [self._add, self._add, self._wish, self._enter]
+    async def do_something(self) -> None:
+        """Do one random action of a shopper."""
+        actions: list[Callable[[], Awaitable[None]]] = [
+            self._add,
+            self._add,
+            self._wish,
+            self._enter,
+        ]
         if self._user_id is not None:
-            acts += [self._add_signed_in, self._migrate]
-        await self._random.choice(acts)()
+            actions += [self._add_signed_in, self._migrate]
+        await self._random.choice(actions)()
 
     async def _add(self) -> None:
         self._cookie = await self._put(Visitor(session_id=self._cookie))
@@ -153,25 +158,25 @@ class _Shopper:
 
     async def _put(self, visitor: Visitor) -> str | None:
         game, number = self._random.choice(self._games), self._random.randint(1, 3)
-        self._news.send(Begun("cart", game, number))
+        self._news.send(Started("cart", game, number))
         cookie = await add_to_cart(self._db, visitor, game, number, limits=_LIMITS, now=utc_now())
-        self._news.send(Done())
+        self._news.send(Acknowledged())
         return cookie
 
     async def _wish(self) -> None:
         if not self._to_wish:
             return
         game = self._to_wish.pop()
-        self._news.send(Begun("wishlist", game, 1))
+        self._news.send(Started("wishlist", game, 1))
         visitor = Visitor(session_id=self._cookie)
         self._cookie = await add_wish(self._db, visitor, game, limits=_LIMITS, now=utc_now())
-        self._news.send(Done())
+        self._news.send(Acknowledged())
 
     async def _enter(self) -> None:
         verb = register_at if self._user_id is None else sign_in_at
         entered = await verb(self._db, self._email, self._client_info())
         self._user_id = entered.account.id
-        self._follow(entered.migration)
+        self._update_cookie(entered.migration)
 
     def _client_info(self) -> ClientInfo:
         return ClientInfo(address=self._address, session_id=self._cookie)
@@ -187,9 +192,9 @@ class _Shopper:
                 session_id=self._cookie,
                 now=utc_now(),
             )
-            self._follow(migration)
+            self._update_cookie(migration)
 
-    def _follow(self, migration: Migration | None) -> None:
-        """Do as a browser does with the cookie."""
+    def _update_cookie(self, migration: Migration | None) -> None:
+        """Store the cookie as a browser does."""
         if migration is not None:
             self._cookie = migration.remaining_session_id

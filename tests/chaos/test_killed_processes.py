@@ -1,4 +1,4 @@
-"""Whatever part of a running shop is killed is running again soon, and nothing is lost."""
+"""A killed part of a running shop is restarted soon, and no data are lost."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.chaos.test_stop_and_start import has, write
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import kill, wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, running
 from tests.servers import open_home
@@ -16,7 +16,7 @@ _RECOVERY_SECONDS = 60
 
 _PARTS = {
     "PostgreSQL": ["postgres", "-D"],
-    # A run of the suite may ask for a shop without a cache.
+    # A run of the suite may use a shop without a cache.
     **({} if os.environ.get("CACHE_MODE") == "off" else {"Valkey": ["valkey-server"]}),
     "the API": ["-m", "keyshop", "api"],
     "the worker": ["-m", "keyshop", "worker"],
@@ -31,7 +31,7 @@ def shop() -> Iterator[ShopProcess]:
 
 
 def find(shop: ShopProcess, part: str) -> psutil.Process | None:
-    """Return the process of the part, if it runs; not the guardian that names it."""
+    """Return the running process of the part, but not its guardian."""
     found = [
         process for process in shop.list_processes(*_PARTS[part]) if not shop.is_guardian(process)
     ]
@@ -48,29 +48,29 @@ class TestKilledPart:
         kill(killed)
 
         def is_back() -> bool:
-            successor = find(shop, part)
-            if successor is None or successor.pid == killed.pid:
+            restarted = find(shop, part)
+            if restarted is None or restarted.pid == killed.pid:
                 return False
             return shop.is_healthy() and shop.has_supplier()
 
         wait_until(is_back, seconds=_RECOVERY_SECONDS)
         assert has(shop, part)
-        assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
+        assert shop.get_json("/api/games?pageSize=1")["data"]["total"] == 100
 
 
 class TestKilledSync:
-    def test_is_told_of_by_the_next_command(self, shop):
-        shop.tell_simulator("PATCH", "settings", {"latency_ms": 500})
+    def test_is_reported_by_the_next_command(self, shop):
+        shop.control_simulator("PATCH", "settings", {"latency_ms": 500})
         sync = ShopProcess(shop.home, **shop.variables)
         sync.launch("sync", "full")
         open_runs = "SELECT count(*) FROM keyshop.sync_runs WHERE state = 'RUNNING'"
-        wait_until(lambda: ask(shop.database_url, open_runs) == 1)
+        wait_until(lambda: run_sql(shop.database_url, open_runs) == 1)
 
         kill(sync.get_process("sync", "full"))
         sync.end()
-        shop.tell_simulator("PATCH", "settings", {"latency_ms": 0})
-        told = shop.run("sync", "full")
+        shop.control_simulator("PATCH", "settings", {"latency_ms": 0})
+        next_sync = shop.run("sync", "full")
 
-        assert told.returncode == 0, told.stderr
-        assert "was interrupted after" in told.stderr
+        assert next_sync.returncode == 0, next_sync.stderr
+        assert "was interrupted after" in next_sync.stderr
         assert '"INTERRUPTED"' in shop.run("sync", "runs", "--json").stdout

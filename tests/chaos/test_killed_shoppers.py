@@ -1,4 +1,4 @@
-"""Whenever the shop's process is killed, no line of a basket is lost, doubled, or another's."""
+"""A kill of the shop's process never loses, doubles or mixes up lines of baskets."""
 
 import asyncio
 import multiprocessing
@@ -18,19 +18,19 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.chaos.shopper import (
     BASKETS,
-    Begun,
+    Acknowledged,
     Committed,
-    Done,
+    Started,
     enter_and_stop,
     register_at,
-    shop_without_end,
+    shop_until_killed,
     sign_in_at,
 )
 from tests.factories.cached_shop import until
 from tests.factories.customers import carts
-from tests.shop import make_game
+from tests.factories.games import make_game
 
-# Forked from a process that has everything imported and no threads.
+# Forked from a process that has imported everything and has no threads.
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 _STORED = """
@@ -48,15 +48,15 @@ _OTHERS = """
     WHERE datname = current_database() AND pid <> pg_backend_pid()
         AND backend_type = 'client backend'
 """
-# Wherever a line is, its owner is there; foreign keys say it, and this says that they do.
+# Every line has an owner; this checks that the foreign keys enforce it.
 _ORPHANS = """
     SELECT (SELECT count(*) FROM keyshop.guest_cart_items AS i
             WHERE NOT EXISTS (SELECT FROM sessions WHERE "sessionId" = i.session_id))
         + (SELECT count(*) FROM cart_items AS i
             WHERE NOT EXISTS (SELECT FROM users WHERE id = i."userId"))
 """
-# Each process has games of its own, and customers who begin as these do.
-_STRANGERS = """
+# Each process has its own games; slugs and e-mail addresses begin with the same seed.
+_MIXED_UP = """
     SELECT count(*) FROM (
         SELECT "userId", "gameId" FROM cart_items UNION ALL SELECT "userId", "gameId" FROM wishlist
     ) AS i JOIN users AS u ON u.id = "userId" JOIN games AS g ON g.id = "gameId"
@@ -67,25 +67,25 @@ Count = Counter[tuple[str, str]]
 
 
 class Ledger:
-    """What was acknowledged, and what may or may not have happened."""
+    """The acknowledged additions, and the one that may have happened."""
 
     def __init__(self) -> None:
         self.acknowledged: Count = Counter()
-        self.begun: Begun | None = None
+        self.started: Started | None = None
 
-    def note(self, news: object) -> None:
+    def note(self, messages: object) -> None:
         """Record a message of a shopper."""
-        if isinstance(news, Begun):
-            self.begun = news
-        elif isinstance(news, Done) and self.begun is not None:
-            self.acknowledged[self.begun.kind, self.begun.game] += self.begun.number
-            self.begun = None
+        if isinstance(messages, Started):
+            self.started = messages
+        elif isinstance(messages, Acknowledged) and self.started is not None:
+            self.acknowledged[self.started.kind, self.started.game] += self.started.number
+            self.started = None
 
-    def settle(self, stored: Count) -> None:
-        """Check what is stored; what was under way happened as a whole, or not at all."""
-        begun, self.begun = self.begun, None
-        if begun is not None and stored != self.acknowledged:
-            self.acknowledged[begun.kind, begun.game] += begun.number
+    def check(self, stored: Count) -> None:
+        """Check the stored lines; the last addition happened completely or not at all."""
+        started, self.started = self.started, None
+        if started is not None and stored != self.acknowledged:
+            self.acknowledged[started.kind, started.game] += started.number
         assert stored == self.acknowledged
 
 
@@ -93,43 +93,43 @@ def kill_a_shopper(url: str, games: list[str], seed: int, ledger: Ledger) -> Non
     """Kill a shopping process after a random time, and read its last messages."""
     random = Random(seed)
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    shopper = _CONTEXT.Process(target=shop_without_end, args=(url, games, seed, theirs))
+    shopper = _CONTEXT.Process(target=shop_until_killed, args=(url, games, seed, theirs))
     shopper.start()
     theirs.close()
     for _ in range(random.randint(1, 60)):
         assert ours.poll(30), "The shopper is idle."
         ledger.note(ours.recv())
-    # Somewhere in the next act, or the one after.
+    # During the next action, or the one after it.
     shopper.join(random.uniform(0, 0.02))
     shopper.kill()
     shopper.join()
-    hear_the_last(ours, ledger)
+    read_last_messages(ours, ledger)
 
 
-def hear_the_last(news: Connection, ledger: Ledger) -> None:
+def read_last_messages(messages: Connection, ledger: Ledger) -> None:
     try:
         while True:
-            ledger.note(news.recv())
+            ledger.note(messages.recv())
     except (EOFError, OSError):
-        news.close()
+        messages.close()
 
 
-async def look(connection: "asyncpg.Connection[asyncpg.Record]") -> Count:
-    """Return what is stored, once PostgreSQL has noticed that the process is gone."""
+async def count_stored(connection: "asyncpg.Connection[asyncpg.Record]") -> Count:
+    """Count the stored lines once PostgreSQL has noticed that the process is gone."""
 
     async def is_alone() -> bool:
         return not await connection.fetchval(_OTHERS)
 
     await until(is_alone, seconds=30)
     assert await connection.fetchval(_ORPHANS) == 0
-    assert await connection.fetchval(_STRANGERS) == 0
+    assert await connection.fetchval(_MIXED_UP) == 0
     return Counter(
         {(row["kind"], row["game"]): int(row["number"]) for row in await connection.fetch(_STORED)}
     )
 
 
 def kill_after_commit(url: str, verb: str, email: str, session_id: str) -> None:
-    """Kill a process that has committed a registration or a sign-in, and moved no basket."""
+    """Kill a process between the commit of a registration or sign-in and the migration of the basket."""
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=enter_and_stop, args=(url, verb, email, session_id, theirs))
     process.start()
@@ -185,7 +185,7 @@ class TestKilledShop:
 
         for seed in range(kills):
             kill_a_shopper(database_url, games[seed], seed, ledger)
-            ledger.settle(await look(connection))
+            ledger.check(await count_stored(connection))
 
         users = await connection.fetchval("SELECT count(*) FROM users")
         moved = await connection.fetchval("SELECT count(*) FROM cart_items")

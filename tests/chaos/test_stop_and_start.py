@@ -1,4 +1,4 @@
-"""A shop that is stopped, in any way, goes on with its data and leaves nothing behind."""
+"""A stopped or killed shop leaves no process behind and continues with its data."""
 
 import signal
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
 from tests.servers import open_home
 
-# Two are promised; a machine that runs other tests besides needs more to look.
+# Two seconds are promised; more, because other tests run on the same machine.
 _END_SECONDS = 10
 
 
@@ -31,13 +31,13 @@ def shop(home: Path) -> Iterator[ShopProcess]:
 
 
 def write(shop: ShopProcess, row: str) -> None:
-    """Store a row, durably, as an operation of the shop would."""
+    """Store a row durably, as an operation of the shop does."""
     sql = f"INSERT INTO tags (id, name, slug) VALUES ('{row}', '{row}', '{row}')"
-    ask(shop.database_url, sql, "SELECT 1")
+    run_sql(shop.database_url, sql, "SELECT 1")
 
 
 def has(shop: ShopProcess, row: str) -> bool:
-    return ask(shop.database_url, f"SELECT count(*) FROM tags WHERE id = '{row}'") == 1
+    return run_sql(shop.database_url, f"SELECT count(*) FROM tags WHERE id = '{row}'") == 1
 
 
 class TestStop:
@@ -45,16 +45,16 @@ class TestStop:
         shop.start("up")
         write(shop, "stopped")
         runs = "SELECT count(*) FROM keyshop.sync_runs WHERE kind = 'full'"
-        before = ask(shop.database_url, runs)
+        before = run_sql(shop.database_url, runs)
 
         assert shop.stop(signal.SIGINT) == 0
         assert shop.list_processes() == []
 
-        # The next start has all of it, and does not read the catalogue once more.
+        # The next start has all data, and does not read the catalogue again.
         shop.start("up")
         assert has(shop, "stopped")
-        assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
-        assert ask(shop.database_url, runs) == before
+        assert shop.get_json("/api/games?pageSize=1")["data"]["total"] == 100
+        assert run_sql(shop.database_url, runs) == before
         assert shop.stop(signal.SIGTERM) == 0
         assert shop.list_processes() == []
 

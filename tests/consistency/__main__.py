@@ -1,7 +1,7 @@
 """
-`python -m tests.consistency`: ends with 0 when nothing was found, and with 1 when something was.
+`python -m tests.consistency`: exit status 0 without a violation, 1 with one.
 
-With 2 when nothing can be said: a part of the checker's own world did not start, or ended by itself.
+Exit status 2 means that the checker failed: one of its parts did not start, or ended by itself.
 """
 
 import sys
@@ -19,7 +19,7 @@ def main() -> None:
     options = read_options(words)
     try:
         is_consistent = check(options, words=words)
-    except Exception:  # noqa: BLE001 - whatever it is, it is no verdict
+    except Exception:  # noqa: BLE001 - an error of the checker is no verdict
         traceback.print_exc()
         sys.exit(2)
     sys.exit(0 if is_consistent else 1)

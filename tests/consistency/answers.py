@@ -1,4 +1,4 @@
-"""Reads out of an answer that is one person's whose it is, its version, and those of games in it."""
+"""Reads the owner and the version out of personal data, and the versions of the games in them."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,14 +20,14 @@ from tests.consistency.keys import ABSENT, GAME_OF, NUMBER_OF, Family, Key, Kind
 from tests.consistency.records import Answer
 
 UNTRUE: Final = 1 << 30
-"""A version that was never written, of what contradicts itself."""
+"""A version that was never written; it stands for an answer that contradicts itself."""
 
 
-class Told(NamedTuple):
-    """What an answer says."""
+class AnswerContent(NamedTuple):
+    """Owners and versions in an answer."""
 
     owners: set[int]
-    """Of whom it speaks; none: of nobody whom the checker knows."""
+    """The persons whose data it shows; empty when it shows no watched person's."""
 
     version: int
     games: list[tuple[int, int]]
@@ -84,25 +84,25 @@ class Observation(NamedTuple):
 
 def observe(key: Key, body: bytes) -> list[Observation]:
     """
-    Return what the answer to the question for this key shows, first of all of the key itself.
+    Return what the answer to a request for this key shows, the key itself first.
 
     Raises:
-        msgspec.MsgspecError: it is no such answer.
+        msgspec.MsgspecError: the answer has another form.
     """
-    told = read_answer(key, body)
-    others = told.owners - {key.owner}
+    content = read_answer(key, body)
+    others = content.owners - {key.owner}
     if others:
         return [Observation(Answer.ANOTHERS, key.number, min(others))]
-    shown = [(key.number, told.version), *told.games]
+    shown = [(key.number, content.version), *content.games]
     return [Observation(Answer.SHOWN, number, version) for number, version in shown]
 
 
-def read_answer(key: Key, body: bytes) -> Told:
+def read_answer(key: Key, body: bytes) -> AnswerContent:
     """
-    Return what the answer to the question for this key says.
+    Return owners and versions in the answer to a request for this key.
 
     Raises:
-        msgspec.MsgspecError: it is no such answer.
+        msgspec.MsgspecError: the answer has another form.
     """
     if key.family is Family.PROFILE:
         return _read_profile(_PROFILE.decode(body).data)
@@ -112,28 +112,30 @@ def read_answer(key: Key, body: bytes) -> Told:
     return _read_basket(key, data.items if isinstance(data, _Basket) else data)
 
 
-def _read_profile(profile: _Profile) -> Told:
-    told = read_nickname(profile.nickname)
+def _read_profile(profile: _Profile) -> AnswerContent:
+    named = read_nickname(profile.nickname)
     owner = owner_of_user(profile.id)
-    if told is None or owner is None:
-        return Told(set(), ABSENT, [])
-    return Told({owner, told[0]}, told[1] + int(profile.balance * 100), [])
+    if named is None or owner is None:
+        return AnswerContent(set(), ABSENT, [])
+    return AnswerContent({owner, named[0]}, named[1] + int(profile.balance * 100), [])
 
 
-def _read_access(access: _Access) -> Told:
-    told = [found for found in map(read_token_family, access.families) if found]
-    # The oldest: with it stands or falls whether everything that ended has ended.
-    return Told(
-        {owner for owner, _ in told}, min((version for _, version in told), default=ABSENT), []
+def _read_access(access: _Access) -> AnswerContent:
+    families = [found for found in map(read_token_family, access.families) if found]
+    # The oldest one: a sign-in that should have ended is older than the others.
+    return AnswerContent(
+        {owner for owner, _ in families},
+        min((version for _, version in families), default=ABSENT),
+        [],
     )
 
 
-def _read_basket(key: Key, lines: list[_Line]) -> Told:
+def _read_basket(key: Key, lines: list[_Line]) -> AnswerContent:
     owners = {owner for line in lines if (owner := owner_of_mark(line.game_id)) is not None}
     is_cart = key.family in {Family.CART, Family.GUEST_CART}
     held = {line.game_id: line.quantity for line in lines}
     count = count_of_lines(held) if is_cart else count_of_wishes(held)
-    return Told(owners, count * key.scale if owners else ABSENT, list(_games(lines)))
+    return AnswerContent(owners, count * key.scale if owners else ABSENT, list(_games(lines)))
 
 
 def _games(lines: list[_Line]) -> Iterator[tuple[int, int]]:

@@ -1,8 +1,8 @@
 """
-The judgement: which reads break the promise. It knows notes of reads and writes and nothing else.
+Decides which reads break the promise, from the notes of reads and writes alone.
 
-A read is judged by what was true when it *began*: what is acknowledged while it is under way may be
-in its answer or not.
+A read is judged by what was true when it *began*: a write that is acknowledged during the read may
+be in its answer or not.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,36 +17,36 @@ _WITHOUT_DATABASE: Final = {Answer.UNAVAILABLE, Answer.TIMED_OUT}
 _WITHOUT_PROCESS: Final = {Answer.LOST, Answer.REFUSED, Answer.TIMED_OUT}
 
 
-class Fault(StrEnum):
+class ViolationKind(StrEnum):
     """How an answer can be wrong."""
 
     STALE = "stale"  # older than what was acknowledged before the read began
     WENT_BACK = "went back"  # older than what an earlier read, of any process, had shown
     PHANTOM = "phantom"  # never written, rolled back, or not yet written
-    LOST = "lost"  # "there is none", of a game or a basket that is there
-    ANOTHERS = "another's"  # what belongs to somebody else
-    UNAVAILABLE = "unavailable"  # no answer, and no fault of ours excuses it
+    LOST = "lost"  # "not found", for a game or a basket that exists
+    ANOTHERS = "another's"  # data of another person
+    UNAVAILABLE = "unavailable"  # no answer, outside every outage that the checker caused
 
 
 class Violation(NamedTuple):
     """A read that breaks the promise."""
 
-    fault: Fault
+    kind: ViolationKind
     read: Read
     expected: int
-    """The version that it should have shown at least; for a phantom the newest known one."""
+    """The oldest version that it may show; for a phantom, the newest known one."""
 
 
 class Outage(NamedTuple):
-    """A time in which requests may fail, because the checker took something away."""
+    """A time in which requests may fail, because the checker caused a fault."""
 
     api: int | None
-    """None: of all processes."""
+    """The process that fails; None: all processes."""
 
     began: int
     ended: int
     of_database: bool = False
-    """Whether PostgreSQL was away, and not the process itself."""
+    """Whether PostgreSQL failed rather than the process."""
 
 
 class Judge:
@@ -67,7 +67,7 @@ class Judge:
         self._nothing_seen = Steps(())
         self._outages = list(outages)
         self.disagreed = 0
-        """Reads that went back behind what was not acknowledged yet, within the permitted time."""
+        """Reads that went back to before an unacknowledged write, within the permitted time."""
 
     def judge(self, read: Read) -> Violation | None:
         """Return what is wrong with the read, if anything is."""
@@ -80,18 +80,18 @@ class Judge:
         if read.version == ABSENT:
             return self._judge_absence(history, read, promised)
         if read.version < promised:
-            return Violation(Fault.STALE, read, promised)
+            return Violation(ViolationKind.STALE, read, promised)
         since = history.exists_since(read.version)
         if since is None or since > read.returned:
-            return Violation(Fault.PHANTOM, read, promised)
+            return Violation(ViolationKind.PHANTOM, read, promised)
         return self._compare_with_others(history, read)
 
     def _judge_absence(self, history: KeyHistory, read: Read, promised: int) -> Violation | None:
         if not history.comes_and_goes:
-            return Violation(Fault.LOST, read, promised)
+            return Violation(ViolationKind.LOST, read, promised)
         absence = history.newest_absence(read.returned)
         if absence is None or absence < promised:
-            return Violation(Fault.LOST, read, promised)
+            return Violation(ViolationKind.LOST, read, promised)
         return None
 
     def _compare_with_others(self, history: KeyHistory, read: Read) -> Violation | None:
@@ -100,17 +100,17 @@ class Judge:
             return None
         settled = seen.before(read.invoked - SETTLED_AFTER)
         if read.version < settled:
-            return Violation(Fault.WENT_BACK, read, settled)
+            return Violation(ViolationKind.WENT_BACK, read, settled)
         if not history.is_foreign:
             self.disagreed += 1
         return None
 
     def _judge_failure(self, read: Read) -> Violation | None:
         if read.answer == Answer.ANOTHERS:
-            return Violation(Fault.ANOTHERS, read, 0)
+            return Violation(ViolationKind.ANOTHERS, read, 0)
         if any(_excuses(outage, read) for outage in self._outages):
             return None
-        return Violation(Fault.UNAVAILABLE, read, 0)
+        return Violation(ViolationKind.UNAVAILABLE, read, 0)
 
 
 def _excuses(outage: Outage, read: Read) -> bool:

@@ -1,4 +1,4 @@
-"""The checker as a person starts it."""
+"""Runs the checker from its command line."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ _REPOSITORY = Path(__file__).parents[2]
 
 
 def run_checker(*words: str) -> tuple[int, str]:
-    """Run the checker, and return its exit status and all that it said."""
+    """Run the checker, and return its exit status and its whole output."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.consistency", *words],
         cwd=_REPOSITORY,

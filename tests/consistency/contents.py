@@ -1,9 +1,9 @@
 """
-How what belongs to one person tells whose it is, and of which version.
+How personal data show their owner and their version.
 
-The number of changes stands in a basket as in a counter whose every step changes one line by one, so
-that one verb of the shop makes a step: the quantities of some games are its digits, or whether they
-are wished is. A line that is in no counter is a person's mark: a game that nobody else has.
+A basket encodes its number of changes as a Gray code, so that one operation of the shop makes the next
+version: the digits are the quantities of some games in the cart, or their presence in the wishlist.
+One more line is the owner's mark: a game that only this person has.
 """
 
 import re
@@ -37,7 +37,7 @@ def user_of(owner: int) -> str:
 
 
 def owner_of_user(user_id: str) -> int | None:
-    """Return whose account has the id; None: nobody's."""
+    """Return the owner of the account with this id; None for an account that is not watched."""
     found = _USER.fullmatch(user_id)
     return int(found[1]) if found else None
 
@@ -48,12 +48,12 @@ def session_of(owner: int) -> str:
 
 
 def mark_of(owner: int) -> str:
-    """Return the game that nobody else has."""
+    """Return the game that only this person has."""
     return f"chk-own{owner}"
 
 
 def owner_of_mark(game_id: str) -> int | None:
-    """Return whose mark the game is; None: nobody's."""
+    """Return the person whose mark the game is; None when it is no mark."""
     found = _MARK.fullmatch(game_id)
     return int(found[1]) if found else None
 
@@ -65,7 +65,7 @@ def lines_of(count: int) -> dict[str, int]:
 
 
 def count_of_lines(lines: Mapping[str, int]) -> int:
-    """Return how many changes made these lines; others are left out of account."""
+    """Return how many changes made these lines; other lines do not count."""
     return _count([lines.get(game, 0) for game in CART_GAMES], base=_CART_BASE)
 
 
@@ -76,32 +76,32 @@ def wishes_of(count: int) -> dict[str, int]:
 
 
 def count_of_wishes(wished: Collection[str]) -> int:
-    """Return how many changes made this wishlist; other games are left out of account."""
+    """Return how many changes made this wishlist; other games do not count."""
     return _count([int(game in wished) for game in WISHED_GAMES], base=2)
 
 
 def nickname_of(owner: int, number: int) -> str:
-    """Return a nickname that says whose it is."""
+    """Return a nickname that contains its owner and a number."""
     return f"chk{owner}.{number}"
 
 
 def read_nickname(nickname: str) -> tuple[int, int] | None:
-    """Return owner and number of a nickname; None: it is none of ours."""
+    """Return owner and number of a nickname; None when the checker did not make it."""
     return _read(_NICKNAME, nickname)
 
 
 def token_family_of(owner: int, version: int) -> str:
-    """Return the id of the only sign-in that is good at the version."""
+    """Return the id of the only sign-in that is valid at the version."""
     return f"chk-{owner}-{version}"
 
 
 def read_token_family(family_id: str) -> tuple[int, int] | None:
-    """Return owner and version of a sign-in; None: it is none of ours."""
+    """Return owner and version of a sign-in; None when the checker did not make it."""
     return _read(_TOKEN_FAMILY, family_id)
 
 
 def title_of(version: int) -> str:
-    """Return the title of a game whose version stands in it."""
+    """Return the title that contains the version."""
     return f"Watched title {version}"
 
 
@@ -111,7 +111,7 @@ def is_stocked(version: int) -> bool:
 
 
 def version_of_title(game_id: str, title: str, *, in_stock: bool) -> int | None:
-    """Return the version that title and stock tell; None when they contradict each other."""
+    """Return the version that title and stock encode; None when they contradict each other."""
     found = _TITLE.fullmatch(title)
     if found is None or game_id not in GAME_OF or is_stocked(int(found[1])) != in_stock:
         return None

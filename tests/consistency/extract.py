@@ -6,8 +6,8 @@ from typing import Final
 
 from tests.consistency.keys import NUMBER_OF
 
-# Of a game's fields the id comes first. A quotation mark inside a text is escaped, so nothing that
-# a description says can look like the name of a field.
+# The id is the first field of a game. A quotation mark inside a text is escaped, so no description can
+# look like the name of a field.
 _GAME: Final = re.compile(rb'"id":"(chk-[a-z]+\d+)".*?"price":(\d+)\.(\d\d)', re.DOTALL)
 
 

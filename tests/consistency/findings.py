@@ -1,4 +1,4 @@
-"""What a run's notes say: every read judged, the violations with their history, and the figures."""
+"""Judges every read of a run's notes, and collects the violations and the figures."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -20,7 +20,7 @@ _MAX_SHOWN: Final = 200
 
 
 class Findings(Struct):
-    """What came out of a run."""
+    """The result of a run."""
 
     violations: list[Violation] = field(default_factory=list)
     histories: dict[int, KeyHistory] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Findings(Struct):
 
     @property
     def shown(self) -> list[Violation]:
-        """Return as many violations as a person reads."""
+        """Return the first violations, as many as a report lists."""
         return self.violations[:_MAX_SHOWN]
 
 
@@ -68,18 +68,18 @@ def all_reads(notes: Path) -> Iterator[Read]:
 
 
 def history_around(notes: Path, violation: Violation, history: KeyHistory | None) -> list[str]:
-    """Return all that happened to the key some seconds before and after, in the order of time."""
+    """Return the reads and writes of the key some seconds before and after, in order of time."""
     wrong = violation.read
     begin, end = wrong.invoked - _AROUND, wrong.returned + _AROUND
     events: dict[tuple[int, str], None] = {}
     for write in history.writes if history else ():
         if begin <= write.invoked <= end or begin <= write.returned <= end:
-            events[write.invoked, f"write {_told_write(write, wrong.invoked)}"] = None
+            events[write.invoked, f"write {_describe_write(write, wrong.invoked)}"] = None
     for read in all_reads(notes):
         if read.key == wrong.key and begin <= read.invoked <= end:
-            mark = "  <== " + violation.fault if read == wrong else ""
-            events[read.invoked, f"read  {_told_read(read, wrong.invoked)}{mark}"] = None
-    return [told for _, told in sorted(events)]
+            mark = "  <== " + violation.kind if read == wrong else ""
+            events[read.invoked, f"read  {_describe_read(read, wrong.invoked)}{mark}"] = None
+    return [event for _, event in sorted(events)]
 
 
 def _read_histories(
@@ -118,7 +118,7 @@ def _count(read: Read, findings: Findings) -> None:
 
 
 class _Delays:
-    """For each foreign write the last read that still began without it, after its COMMIT."""
+    """For each foreign write, the last read that began after its COMMIT and did not show it."""
 
     def __init__(self, histories: Mapping[int, KeyHistory]) -> None:
         self._writes: dict[int, list[Write]] = {
@@ -135,7 +135,7 @@ class _Delays:
         self._late: dict[tuple[int, int], int] = {}
 
     def see(self, read: Read) -> None:
-        """Take note of a read that showed something older than the newest committed version."""
+        """Note a read that showed a version older than the newest committed one."""
         writes = self._writes.get(read.key)
         if writes is None or read.answer != Answer.SHOWN or read.version < 0:
             return
@@ -155,11 +155,11 @@ class _Delays:
         )
 
 
-def _told_write(write: Write, origin: int) -> str:
+def _describe_write(write: Write, origin: int) -> str:
     return f"{_span(write.invoked, write.returned, origin)}  version {write.version} {Outcome(write.outcome).name.lower()}"
 
 
-def _told_read(read: Read, origin: int) -> str:
+def _describe_read(read: Read, origin: int) -> str:
     seen = (
         f"version {read.version}"
         if read.answer == Answer.SHOWN

@@ -10,7 +10,7 @@ from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import is_stocked, title_of
 from tests.consistency.keys import FIRST_VERSION, GAMES, Key, Kind
 from tests.consistency.requests import GENRE
-from tests.shop import add_game
+from tests.factories.games import add_game
 
 _LINKS = [GENRE, f"{GENRE} Too"]
 _FIRST_PRICE = Decimal(FIRST_VERSION).scaleb(-2)
@@ -25,7 +25,7 @@ _VERSIONS = """
 
 
 async def add_watched_games(db: Database, products: Mapping[str, str]) -> None:
-    """Store all games that are there from the beginning; `products` are the supplier's ids."""
+    """Store all games that exist from the beginning; `products` are the supplier's ids."""
     async with db.transaction() as tx:
         await tx.execute(_DELETE)
         for key in GAMES:
@@ -36,7 +36,7 @@ async def add_watched_games(db: Database, products: Mapping[str, str]) -> None:
 
 
 async def remove_watched_games(db: Database) -> None:
-    """Leave the shop as it was."""
+    """Delete the watched games and their genres."""
     async with db.transaction() as tx:
         await tx.execute(_DELETE)
         await tx.execute(_DELETE_GENRES, _LINKS)
@@ -45,7 +45,7 @@ async def remove_watched_games(db: Database) -> None:
 async def add_watched_game(
     tx: Transaction, key: Key, *, price: Decimal, product: str | None = None
 ) -> None:
-    """Store a game; a hot one so that every list shows it."""
+    """Store a game; every list shows a hot one."""
     is_titled = key.kind is Kind.TITLE
     yesterday = utc_now() - timedelta(days=1)
     shown = {"isBestSeller": True, "userRating": _BEST, "releaseDate": yesterday, "genres": _LINKS}
@@ -62,7 +62,7 @@ async def add_watched_game(
 
 
 async def read_last_versions(db: Database) -> dict[int, int]:
-    """Return the version of every game as the database holds it now."""
+    """Return the current version of every game in the database."""
     async with db.read() as reader:
         found = {record["id"]: record["version"] for record in await reader.fetch(_VERSIONS)}
     return {key.number: found[key.id] for key in GAMES if key.id in found}
@@ -70,5 +70,5 @@ async def read_last_versions(db: Database) -> dict[int, int]:
 
 def _product_of(key: Key, products: Mapping[str, str]) -> str | None:
     if key.kind is Kind.SYNC:
-        return products.get(key.id)  # none where the supplier is not ours to change
+        return products.get(key.id)  # none where the supplier is not the simulator
     return key.product_id if key.kind in {Kind.SHOP, Kind.BULK} else None

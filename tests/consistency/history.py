@@ -1,4 +1,4 @@
-"""What is known of one key's versions: when each was promised, and since when it can be seen."""
+"""The versions of one key: when each was promised, and since when a read may show it."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from tests.consistency.records import Outcome, Write
 SECOND: Final = 1_000_000_000  # nanoseconds
 
 FOREIGN_SLACK: Final = SECOND
-"""A writer that knows nothing of the shop is seen within a second of its COMMIT."""
+"""A write from outside the shop must be visible within a second of its COMMIT."""
 
 SETTLED_AFTER: Final = 2 * SECOND
 """
-How long two processes may disagree on a write that nobody has acknowledged yet.
+How long two processes may disagree on a write that is not acknowledged yet.
 
 A writer that cannot reach Redis is held back for up to 0.9 s after its COMMIT; one that is killed
-in that time leaves it to the relay, which sees to every row that is older than a second.
+in that time leaves it to the relay, which delivers every row that is older than a second.
 """
 
 
@@ -60,9 +60,9 @@ class KeyHistory:
         """
         Take the notes of all writers of the key.
 
-        `first` was there before the first read; `last` is what the database held at the end, if
-        somebody looked. Of a foreign writer that was killed no note tells the version: what lies
-        between two known versions was such a one.
+        `first` existed before the first read; `last` is what the database held at the end, where it
+        was read. A killed foreign writer leaves no note of its version: each version between two
+        known ones may be one of these.
         """
         self.is_foreign = is_foreign
         self.comes_and_goes = comes_and_goes
@@ -82,14 +82,14 @@ class KeyHistory:
         self._last = max(self._known[-1], last or 0)
 
     def exists_since(self, version: int) -> int | None:
-        """Return when the version can have been committed at the earliest; None: never."""
+        """Return the earliest time at which the version can have been committed; None: never."""
         since = self._since.get(version)
         if since is None and self.is_foreign and self._known[0] < version <= self._last:
             since = self._since[self._known[bisect_right(self._known, version) - 1]]
         return since
 
     def newest_absence(self, until: int) -> int | None:
-        """Return the newest version that says there is none and can have been seen by then."""
+        """Return the newest absent version that a read can have shown by then."""
         for version in reversed(self._known):
             if version % 2 and self._since[version] <= until:
                 return version

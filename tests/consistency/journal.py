@@ -1,4 +1,4 @@
-"""What was done to the world, and when."""
+"""The faults that were injected, and when."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from tests.consistency.checker import Outage
 from tests.consistency.history import SECOND
 
 
-class Fault(Struct):
-    """One fault that was made."""
+class FaultRecord(Struct):
+    """One fault that was injected."""
 
     name: str
     victim: str
@@ -24,25 +24,25 @@ class Journal:
     """All faults of a run, and the times in which requests may fail because of them."""
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[FaultRecord] = []
         self.outages: list[Outage] = []
         self.surprises: list[str] = []
-        """What ended without having been told to."""
+        """Processes that ended without a fault."""
 
     @contextmanager
     def fault(self, name: str, victim: str = "") -> Iterator[None]:
-        """Write down what happens in the block."""
+        """Record the fault that the block injects."""
         began = monotonic_ns()
         try:
             yield
         finally:
-            self.faults.append(Fault(name, victim, began, monotonic_ns()))
+            self.faults.append(FaultRecord(name, victim, began, monotonic_ns()))
 
     @contextmanager
     def outage(
         self, api: int | None, *, after: float = 0.0, of_database: bool = False
     ) -> Iterator[None]:
-        """Excuse failed requests while the block lasts and so many seconds after."""
+        """Excuse failed requests during the block and for `after` seconds afterwards."""
         began = monotonic_ns()
         try:
             yield
@@ -52,7 +52,7 @@ class Journal:
 
     @contextmanager
     def stopped(self, api: int) -> Iterator[None]:
-        """Excuse a process that notices only after the block that it lost its connections in it."""
+        """Excuse a process that notices only after the block that its connections were cut."""
         began = monotonic_ns()
         try:
             yield
@@ -62,5 +62,5 @@ class Journal:
                 self.outages.append(Outage(api, began, ended, of_database=True))
 
     def count(self) -> Counter[str]:
-        """Return how often each fault was made."""
+        """Return how often each fault was injected."""
         return Counter(fault.name for fault in self.faults)

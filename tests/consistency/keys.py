@@ -1,10 +1,10 @@
 """
-What is watched, and who alone changes which of it.
+The watched keys, and the writer of each.
 
 Every key has one kind of writer, so that its versions are ordered by their commits. A game's price
 in cents is its version. A slot is a game that comes and goes: an even version is its price, the odd
-one after it says that it is gone. What belongs to one person has a key for each person and family;
-`contents` says how its version is told. A guest's baskets come and go as slots do.
+one after it means that it is deleted. Personal data have a key for each person and family; `contents`
+defines how they encode a version. A guest's baskets come and go as slots do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,29 +17,29 @@ from typing import Final
 from msgspec import Struct
 
 ABSENT: Final = -1
-"""What is read of a game, or of a basket, that there is none of."""
+"""The version of a game, or of a basket, that does not exist."""
 
 FIRST_VERSION: Final = 2
 FIRST_OF_SLOT: Final = 1
 
 
 class Kind(IntEnum):
-    """Who changes what is watched, and thereby what is promised of it."""
+    """The kind of writer of a key, which decides what is promised."""
 
-    FOREIGN = 0  # a program that knows nothing of the shop: it is seen within a second
-    SHOP = 1  # a transaction of the shop's own
-    BULK = 2  # one transaction of the shop's own that changes hundreds of games
+    FOREIGN = 0  # a program outside the shop: its writes are visible within a second
+    SHOP = 1  # one of the shop's transactions
+    BULK = 2  # one of the shop's transactions, which changes hundreds of games
     SYNC = 3  # the sync with the supplier
-    SLOT = 4  # transactions of the shop's own that insert and delete it
-    NOBODY = 5  # there never was such a game
-    TITLE = 6  # transactions of the shop's own that change title and stock, and no price
-    FOREIGN_PERSON = 7  # a program that knows nothing of the shop, of what is one customer's
-    PERSON = 8  # the shop's own verbs and transactions, of what is one customer's
-    GUEST = 9  # the same of what is one guest's, up to the customer that it is moved to
+    SLOT = 4  # the shop's transactions, which insert and delete it
+    MISSING = 5  # a game that never existed; it has no writer
+    TITLE = 6  # the shop's transactions, which change title and stock but no price
+    FOREIGN_PERSON = 7  # a program outside the shop that changes a customer's data
+    PERSON = 8  # the shop's operations and transactions on a customer's data
+    GUEST = 9  # the same on a guest's data, and on the customer whom the guest becomes
 
 
 class Family(StrEnum):
-    """What kind of answer shows a key's versions; many others show those of games."""
+    """The kind of answer that shows a key's versions; many other answers show games as well."""
 
     GAME = "game"
     PROFILE = "profile"
@@ -51,41 +51,41 @@ class Family(StrEnum):
 
 
 class Key(Struct, frozen=True):
-    """One thing that is watched."""
+    """One watched object."""
 
     number: int
     id: str
     kind: Kind
     hot: bool = True
-    """Whether it stands in the lists and is asked for often."""
+    """Whether it is in the lists and is requested often."""
 
     family: Family = Family.GAME
     owner: int = -1
-    """The number of the person whose it is; -1: everybody's."""
+    """The number of the person whose data it is; -1 for public data."""
 
     @property
     def slug(self) -> str:
-        """Return what it is called in addresses."""
+        """Return its slug in URLs."""
         return f"{self.id}-slug"
 
     @property
     def product_id(self) -> str:
-        """Return what the checker calls it where the supplier's id is asked for."""
+        """Return its supplier id, where the supplier is not the simulator."""
         return f"checker-{self.id}"
 
     @property
     def comes_and_goes(self) -> bool:
         """Test whether it may be absent."""
-        return self.kind in {Kind.SLOT, Kind.NOBODY} or self.family in _OF_GUESTS
+        return self.kind in {Kind.SLOT, Kind.MISSING} or self.family in _OF_GUESTS
 
     @property
     def is_foreign(self) -> bool:
-        """Test whether its writer knows nothing of the shop."""
+        """Test whether its writer is outside the shop."""
         return self.kind in {Kind.FOREIGN, Kind.FOREIGN_PERSON}
 
     @property
     def first_version(self) -> int:
-        """Return the version that was there before the first read."""
+        """Return the version that existed before the first read."""
         return FIRST_OF_SLOT if self.comes_and_goes else FIRST_VERSION
 
     @property
@@ -95,22 +95,22 @@ class Key(Struct, frozen=True):
 
 
 _OF_GUESTS: Final = (Family.GUEST_CART, Family.GUEST_WISHLIST)
-_HOW_MANY: Final = {
+_COUNTS: Final = {
     Kind.FOREIGN: 10,
     Kind.SHOP: 8,
     Kind.BULK: 4,
     Kind.SYNC: 4,
     Kind.SLOT: 4,
-    Kind.NOBODY: 20,
+    Kind.MISSING: 20,
     Kind.TITLE: 2,
 }
-_IN_NO_LIST: Final = (Kind.NOBODY, Kind.TITLE)
+_IN_NO_LIST: Final = (Kind.MISSING, Kind.TITLE)
 _COLD: Final = 300  # games of the bulk writer that no list shows
 
 
-def _invent() -> Iterator[Key]:
+def _list_games() -> Iterator[Key]:
     number = 0
-    for kind, count in _HOW_MANY.items():
+    for kind, count in _COUNTS.items():
         for place in range(count):
             yield Key(number, f"chk-{kind.name.lower()}{place}", kind, kind not in _IN_NO_LIST)
             number += 1
@@ -122,9 +122,9 @@ _HOT_SHARE: Final = 0.7
 _HOT_FOR: Final = 5_000_000_000  # nanoseconds
 
 _CUSTOMERS: Final = (Family.PROFILE, Family.CART, Family.WISHLIST)
-# Whoever has baskets stays signed in all the time, and others are signed out and in again.
+# Customers with baskets stay signed in; the others are repeatedly signed out and in.
 _SIGNED_OUT: Final = (Family.PROFILE, Family.ACCESS)
-# The customer of a guest's number is the one whom the guest turns out to be.
+# A guest becomes the customer with the same number.
 _GUESTS: Final = (*_OF_GUESTS, Family.CART, Family.WISHLIST)
 _PERSONS: Final = (
     (Kind.FOREIGN_PERSON, 10, _CUSTOMERS),
@@ -135,7 +135,7 @@ _PERSONS: Final = (
 )
 
 
-def _invent_persons(number: int) -> Iterator[Key]:
+def _list_personal(number: int) -> Iterator[Key]:
     owner = 0
     for kind, count, families in _PERSONS:
         for _ in range(count):
@@ -146,25 +146,25 @@ def _invent_persons(number: int) -> Iterator[Key]:
             owner += 1
 
 
-GAMES: Final = tuple(_invent())
-PERSONAL: Final = tuple(_invent_persons(len(GAMES)))
+GAMES: Final = tuple(_list_games())
+PERSONAL: Final = tuple(_list_personal(len(GAMES)))
 SIGNED_OUT: Final = frozenset(key.owner for key in PERSONAL if key.family is Family.ACCESS)
 KEYS: Final = GAMES + PERSONAL
 GAME_OF: Final = {key.id: key for key in GAMES}
 NUMBER_OF: Final = {key.id.encode(): key.number for key in GAMES if key.kind is not Kind.TITLE}
-"""Of the games whose price is their version."""
+"""The games whose price is their version."""
 
 
 def of_kind(kind: Kind) -> list[Key]:
-    """Return what this kind of writer changes."""
+    """Return the keys of this kind of writer."""
     return [key for key in KEYS if key.kind is kind]
 
 
 def choose_personal(dice: Random, among: Sequence[Key]) -> Key:
     """
-    Choose one of the keys, most often one of a few persons', whom all processes prefer at the time.
+    Choose one of the keys; most often one of a few persons, the same ones in all processes.
 
-    Only what is read again and again between two writes is kept, and can be kept too long.
+    Only data that are read several times between two writes are cached, and can become stale.
     """
     if dice.random() < _HOT_SHARE:
         hot = _hot_owners(monotonic_ns() // _HOT_FOR)
@@ -174,7 +174,7 @@ def choose_personal(dice: Random, among: Sequence[Key]) -> Key:
 
 @cache
 def _hot_owners(turn: int) -> frozenset[int]:
-    """Return one person of each row of `_PERSONS`, each in turn."""
+    """Return one person of each row of `_PERSONS`, in turns."""
     owners, first = set(), 0
     for _, count, _ in _PERSONS:
         owners.add(first + turn % count)

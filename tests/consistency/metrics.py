@@ -1,4 +1,4 @@
-"""The shop's own figures, as /metrics tells them."""
+"""Reads the shop's figures from /metrics."""
 
 import re
 from collections import Counter
@@ -28,18 +28,18 @@ def fetch(url: str) -> str | None:
 
 
 def read_hits(base_url: str) -> int | None:
-    """Return how often the cache had the answer; None where there are no such figures."""
+    """Return the number of cache hits; None where /metrics has none."""
     found = read_cache_reads(base_url)
     return sum(outcomes["hit"] for outcomes in found.values()) if found else None
 
 
 def read_cache_reads(base_url: str) -> dict[str, Counter[str]]:
-    """Return how often the cache was asked, by family and outcome."""
+    """Return the number of cache reads, by family and outcome."""
     return parse_cache_reads(fetch(f"{base_url}/metrics") or "")
 
 
 def parse_cache_reads(text: str) -> dict[str, Counter[str]]:
-    """Return the cache's reads by family and outcome out of the text of /metrics."""
+    """Parse the cache reads, by family and outcome, from the text of /metrics."""
     found: dict[str, Counter[str]] = {}
     for labels, figure in _READS.findall(text):
         label = dict(_LABEL.findall(labels))
@@ -49,13 +49,13 @@ def parse_cache_reads(text: str) -> dict[str, Counter[str]]:
 
 
 def count_inside(path: Path) -> dict[str, Counter[str]]:
-    """Return what a reader inside the shop wrote down of the same."""
+    """Return the same counts as a reader inside the shop wrote them."""
     counts = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, int]])
     return {family: Counter(outcomes) for family, outcomes in counts.items()}
 
 
 def add_up(counts: Iterable[Mapping[str, Counter[str]]]) -> dict[str, Counter[str]]:
-    """Return the sum of what several processes counted."""
+    """Return the sum of several processes' counts."""
     total: dict[str, Counter[str]] = {}
     for count in counts:
         for family, outcomes in count.items():

@@ -1,4 +1,4 @@
-"""The process between the shop's processes and their servers, and the words for it."""
+"""Starts and controls the proxy process between the shop's processes and their servers."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ WRITES: Final = "postgres-writes"
 
 
 class Network:
-    """The process through which everybody reaches Redis, and the API and writers PostgreSQL."""
+    """The proxy process on the routes to Redis, and on those of the API and writers to PostgreSQL."""
 
     def __init__(self, folder: Path, *, seed: int) -> None:
         self._folder = folder
@@ -28,23 +28,23 @@ class Network:
         self._turn = asyncio.Lock()
 
     def add(self, name: str, behind: int, *, slow_share: float = 0.0) -> int:
-        """Plan a route and return its port, which is its own from now on."""
+        """Add a route, reserve its port and return it."""
         entry = socket.create_server((HOST, 0))
         self._entries.append(entry)
         self._routes.append(proxy.Route(name, entry.fileno(), behind, slow_share))
         port: int = entry.getsockname()[1]
         return port
 
-    def ways_to_redis(self, of: str = "") -> list[str]:
-        """Return the names of the routes to Redis, or of those of processes called so."""
+    def routes_to_redis(self, of: str = "") -> list[str]:
+        """Return the names of the routes to Redis, of all processes or of those with this prefix."""
         return [route.name for route in self._routes if route.name.startswith(f"redis-{of}")]
 
     def start(self) -> None:
         """Open all routes."""
-        order = proxy.Order(self._routes, self._seed)
+        config = proxy.ProxyConfig(self._routes, self._seed)
         with (self._folder / "network.log").open("ab") as log:
             self._process = Popen(
-                python("tests.consistency.proxy", msgspec.json.encode(order).decode()),
+                python("tests.consistency.proxy", msgspec.json.encode(config).decode()),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=log,
@@ -52,10 +52,10 @@ class Network:
                 start_new_session=True,
             )
         self._close_entries()
-        self._wait_for_word()
+        self._wait_for_reply()
 
     async def set(self, routes: list[str], mode: proxy.Mode, amount: int = 0) -> None:
-        """Change some routes, and return when it holds."""
+        """Change the mode of some routes, and return when the proxy applied it."""
         async with self._turn:
             await asyncio.to_thread(self._set, proxy.Change(routes, mode, amount))
 
@@ -75,10 +75,10 @@ class Network:
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(change) + b"\n")
         self._process.stdin.flush()
-        self._wait_for_word()
+        self._wait_for_reply()
 
-    def _wait_for_word(self) -> None:
+    def _wait_for_reply(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
         if not self._process.stdout.readline():
-            raise RuntimeError("The network between the processes has ended; see its log.")
+            raise RuntimeError("The proxy has ended; see network.log.")

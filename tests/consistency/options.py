@@ -1,4 +1,4 @@
-"""What the checker is asked to do."""
+"""The checker's command line options."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -7,18 +7,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.consistency.faults import FAULTS, Strike
-from tests.consistency.weakened.names import WEAKENED, Circumstances
+from tests.consistency.faults import FAULTS, PlannedFault
+from tests.consistency.weakened.names import WEAKENED, Conditions
 
 _HALF_AN_HOUR: Final = 1800
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """One run."""
+    """The options of one run."""
 
     seconds: float
     reads: int | None = None
-    """End earlier, when there are so many."""
+    """End earlier, after this many reads."""
 
     seed: int
     faults: tuple[str, ...] = ()
@@ -26,50 +26,50 @@ class Options(Struct, frozen=True, kw_only=True):
     workers: int = 2
     readers: int = 1
     persons: int = 2
-    """Processes that read what is one person's inside the shop, without a door in between."""
+    """Processes that read personal data by calling the shop directly, without HTTP."""
 
     connections: int = 4
-    """Of each process of readers to each process of the API; half as much is read at once inside."""
+    """From each reader process to each API process; direct readers run half as many reads in parallel."""
 
     server: str = "valkey"
     uncached: int = 0
-    """So many of the API's processes, and two of the writers, run with CACHE_MODE=off."""
+    """The number of API processes with CACHE_MODE=off; two writers use the same mode."""
 
     uncached_writers: bool = False
     """Whether all writers inside the shop run with CACHE_MODE=off."""
 
     haste: float = 1.0
-    """How many times more is written than by default."""
+    """The write rate as a multiple of the default."""
 
     slow_loads: float = 0.05
-    """So much of what passes between PostgreSQL and the API waits for 2 to 40 ms."""
+    """The share of the traffic between PostgreSQL and the API that is delayed by 2 to 40 ms."""
 
     slow_writes: float = 0.05
-    """As much between PostgreSQL and the writers inside the shop."""
+    """The same share between PostgreSQL and the writers inside the shop."""
 
     weakened: str | None = None
-    """Which weakened cache runs in the place of the product's."""
+    """The weakened cache that replaces the product's."""
 
-    strikes: tuple[Strike, ...] = ()
-    """What is to go wrong again and again, in the place of what the seed decides."""
+    planned_faults: tuple[PlannedFault, ...] = ()
+    """Faults that are repeated in this order, instead of those that the seed decides."""
 
     fault_every: float = 2.0
-    """Seconds from the beginning of one fault to that of the next, on average."""
+    """Average seconds between the beginnings of two faults."""
 
     base_urls: tuple[str, ...] = ()
     database_url: str | None = None
     redis_url: str | None = None
     report: Path | None = None
     keep: Path | None = None
-    """Where notes and logs are left when something was found."""
+    """The folder to which notes and logs are copied at the end."""
 
 
 def read_options(words: list[str]) -> Options:
-    """Read a command line; what makes no sense ends the program with a sentence."""
+    """Parse a command line; invalid options end the program with a message."""
     parser = _parser()
     wanted = WEAKENED.get(parser.parse_known_args(words)[0].weakened)
     if wanted is not None:
-        parser.set_defaults(nemeses="none", **_circumstances(wanted))
+        parser.set_defaults(nemeses="none", **_conditions(wanted))
     given = parser.parse_args(words)
     if bool(given.base_url) != bool(given.database_url):
         parser.error("--base-url and --database-url go together")
@@ -90,7 +90,7 @@ def read_options(words: list[str]) -> Options:
         slow_loads=given.slow_loads,
         slow_writes=given.slow_writes,
         weakened=given.weakened,
-        strikes=wanted.strikes if wanted else (),
+        planned_faults=wanted.planned_faults if wanted else (),
         fault_every=given.fault_every,
         base_urls=tuple(given.base_url or ()),
         database_url=given.database_url,
@@ -100,8 +100,8 @@ def read_options(words: list[str]) -> Options:
     )
 
 
-def _circumstances(wanted: Circumstances) -> dict[str, object]:
-    """Return the options that bring a weakness to light."""
+def _conditions(wanted: Conditions) -> dict[str, object]:
+    """Return the options under which the checker catches the weakened cache."""
     return {
         "seconds": wanted.seconds,
         "connections": wanted.connections,
@@ -115,10 +115,10 @@ def _circumstances(wanted: Circumstances) -> dict[str, object]:
 def _faults(parser: ArgumentParser, given: Namespace) -> tuple[str, ...]:
     foreign = bool(given.base_url)
     possible = [name for name, fault in FAULTS.items() if fault.from_outside or not foreign]
-    asked: str = given.nemeses or ("none" if foreign else "all")
-    if asked in {"all", "none"}:
-        return tuple(possible) if asked == "all" else ()
-    names = tuple(name.strip() for name in asked.split(","))
+    requested: str = given.nemeses or ("none" if foreign else "all")
+    if requested in {"all", "none"}:
+        return tuple(possible) if requested == "all" else ()
+    names = tuple(name.strip() for name in requested.split(","))
     chosen = tuple(
         known
         for known in possible
@@ -126,36 +126,63 @@ def _faults(parser: ArgumentParser, given: Namespace) -> tuple[str, ...]:
     )
     for name in names:
         if not any(known == name or known.startswith(f"{name}.") for known in possible):
-            parser.error(f"there is no nemesis {name} here; there are: {', '.join(possible)}")
+            parser.error(f"unknown nemesis {name}; choose from {', '.join(possible)}")
     return chosen
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m tests.consistency",
-        description="Try to catch a shop showing an old value. Ends with 0 when it was not caught.",
+        description="Check that a shop never shows an old value. Exit status 0 means no violation.",
     )
     add = parser.add_argument
     add("--seconds", type=float, default=_HALF_AN_HOUR, help="length of the run (1800)")
-    add("--reads", type=int, help="end when there were so many reads, if that comes first")
-    add("--seed", type=int, help="the seed of an earlier run, whose decisions are to be repeated")
-    add("--nemeses", metavar="LIST", help="all, none, or names or groups such as redis,api.kill")
+    add("--reads", type=int, help="end after this many reads, if that comes first")
+    add("--seed", type=int, help="repeat the decisions of an earlier run with this seed")
+    add("--nemeses", metavar="LIST", help="all, none, or names and groups such as redis,api.kill")
     add("--fault-every", type=float, default=2.0, metavar="S", help="seconds between faults (2)")
     add("--api-processes", type=int, default=2, help="processes of the API (2)")
     add("--workers", type=int, default=2, help="worker processes, each with a relay (2)")
-    add("--uncached", type=int, default=0, help="so many API processes with CACHE_MODE=off (0)")
-    add("--uncached-writers", action="store_true", help="all writers with CACHE_MODE=off")
-    add("--haste", type=float, default=1.0, metavar="X", help="write so many times more (1)")
-    add("--slow-loads", type=float, default=0.05, metavar="SHARE", help="of the API's (0.05)")
-    add("--slow-writes", type=float, default=0.05, metavar="SHARE", help="of the writers' (0.05)")
-    add("--weakened", choices=WEAKENED, help="take a rule away from the cache; it must be caught")
-    add("--readers", type=int, default=1, help="processes that read (1)")
-    add("--persons", type=int, default=2, help="processes that read what is one person's (2)")
-    add("--connections", type=int, default=4, help="connections of each reader to each API (4)")
+    add("--uncached", type=int, default=0, help="API processes with CACHE_MODE=off (0)")
+    add("--uncached-writers", action="store_true", help="run all writers with CACHE_MODE=off")
+    add("--haste", type=float, default=1.0, metavar="X", help="multiply the write rate by this (1)")
+    add(
+        "--slow-loads",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="delayed database traffic of the API (0.05)",
+    )
+    add(
+        "--slow-writes",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="delayed database traffic of the writers (0.05)",
+    )
+    add(
+        "--weakened",
+        choices=WEAKENED,
+        help="run a cache without one rule; the checker must catch it",
+    )
+    add("--readers", type=int, default=1, help="reader processes (1)")
+    add("--persons", type=int, default=2, help="processes that read personal data (2)")
+    add(
+        "--connections",
+        type=int,
+        default=4,
+        help="connections of each reader to each API process (4)",
+    )
     add("--server", choices=["valkey", "redis"], default="valkey", help="which cache server")
-    add("--base-url", action="append", metavar="URL", help="a shop that runs; may be repeated")
-    add("--database-url", metavar="URL", help="the database of that shop; games are added to it")
+    add("--base-url", action="append", metavar="URL", help="a running shop; may be repeated")
+    add(
+        "--database-url",
+        metavar="URL",
+        help="the database of that shop; the checker adds games to it",
+    )
     add("--redis-url", metavar="URL", help="the cache of that shop, for the writers")
-    add("--report", type=Path, metavar="FILE", help="write the report there too")
-    add("--keep", type=Path, metavar="DIR", help="copy all notes and logs there at the end")
+    add("--report", type=Path, metavar="FILE", help="also write the report to this file")
+    add(
+        "--keep", type=Path, metavar="DIR", help="copy all notes and logs to this folder at the end"
+    )
     return parser

@@ -1,4 +1,4 @@
-"""A shop that somebody else started: it is read and written, and lent some games for the time."""
+"""A running shop that the checker did not start: it is read and written, with games added for the run."""
 
 import os
 import tempfile
@@ -14,7 +14,7 @@ from tests.keyshop.entrypoints.cli.shop_process import shop_environment
 
 @contextmanager
 def foreign_world(options: Options) -> Iterator[Parts]:
-    """Bring writers to a running shop; its supplier is left alone, and so is the sync."""
+    """Plan writers and readers for a running shop; its supplier and its sync are not touched."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         notes = Path(folder)
         parts = Parts(notes, options, database_url=options.database_url or "")

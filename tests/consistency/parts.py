@@ -1,4 +1,4 @@
-"""A shop as the checker sees it, whoever started it."""
+"""The parts of a shop that the checker works with."""
 
 from pathlib import Path
 from time import monotonic_ns
@@ -11,9 +11,9 @@ from tests.consistency.keys import Kind
 from tests.consistency.network import Network
 from tests.consistency.options import Options
 from tests.consistency.processes import Child, python
-from tests.consistency.read_persons import Order as ReadOrder
+from tests.consistency.read_persons import PersonReaderConfig
 from tests.consistency.redis_server import RedisServer
-from tests.consistency.writers.order import Order
+from tests.consistency.writers.config import WriterConfig
 
 PER_SECOND: Final = {
     Kind.FOREIGN: 2.0,
@@ -25,11 +25,11 @@ PER_SECOND: Final = {
     Kind.PERSON: 4.0,
     Kind.GUEST: 2.5,
 }
-"""Writes of each kind of writer."""
+"""Writes a second, by kind of writer."""
 
 
 class Parts:
-    """What readers, writers and nemeses need of a shop."""
+    """The servers, processes and addresses of a shop that readers, writers and nemeses use."""
 
     def __init__(self, notes: Path, options: Options, *, database_url: str) -> None:
         self.notes = notes
@@ -41,14 +41,14 @@ class Parts:
         self.workers: list[Child] = []
         self.writers: list[Child] = []
         self.readers: list[Child] = []
-        """Those inside the shop, which read what is one person's."""
+        """Processes that read personal data by calling the shop directly."""
 
         self.products: dict[str, str] = {}
         self.simulator_url: str | None = None
         self.redis: RedisServer | None = None
         self.redis_url: str | None = None
         self.secret: str | None = None
-        """What the shop signs access tokens with, if we know it."""
+        """The shop's secret for access tokens; None when it is not known."""
 
         self.postgres: PostgresServer | None = None
         self.network: Network | None = None
@@ -59,17 +59,17 @@ class Parts:
         return [*self.apis, *self.workers, *self.writers, *self.readers]
 
     def run(self, module: str, *words: str) -> list[str]:
-        """Return the command line of a part of the shop, weakened if that is asked for."""
+        """Return the command line of a module of the shop, weakened when the options say so."""
         if self._options.weakened is None:
             return python(module, *words)
         return python("tests.consistency.weakened", self._options.weakened, module, *words)
 
     def add_writer(self, kind: Kind, *, env: dict[str, str], logs: Path) -> None:
-        """Plan a writer; every start of it has dice and notes of its own."""
+        """Plan a writer; every start of it has its own seed and notes."""
         name = f"writer-{kind.name.lower()}"
 
         def command() -> list[str]:
-            order = Order(
+            config = WriterConfig(
                 kind=kind,
                 per_second=PER_SECOND[kind] * self._options.haste,
                 seed=self._options.seed * 1000 + child.starts,
@@ -79,24 +79,24 @@ class Parts:
                 simulator_url=self.simulator_url,
                 products=self.products,
             )
-            return self.run("tests.consistency.writers", msgspec.json.encode(order).decode())
+            return self.run("tests.consistency.writers", msgspec.json.encode(config).decode())
 
         child = Child(name, command, env=env, log=logs / f"{name}.log")
         self.writers.append(child)
 
     def add_reader(self, place: int, *, env: dict[str, str], logs: Path) -> None:
-        """Plan a reader of what is one person's; every start of it has dice and notes of its own."""
+        """Plan a reader of personal data; every start of it has its own seed and notes."""
         name = f"persons{place}"
 
         def command() -> list[str]:
-            order = ReadOrder(
+            config = PersonReaderConfig(
                 api=len(self.base_urls) + place,
-                at_once=max(1, self._options.connections // 2),
+                max_parallel=max(1, self._options.connections // 2),
                 seed=(self._options.seed + place) * 1000 + child.starts,
                 log=str(self.notes / f"{name}-{child.starts}.reads"),
-                figures=str(self.notes / f"{name}-{child.starts}.figures"),
+                metrics=str(self.notes / f"{name}-{child.starts}.metrics"),
             )
-            return self.run("tests.consistency.read_persons", msgspec.json.encode(order).decode())
+            return self.run("tests.consistency.read_persons", msgspec.json.encode(config).decode())
 
         child = Child(name, command, env=env, log=logs / f"{name}.log")
         self.readers.append(child)

@@ -17,7 +17,7 @@ from tests.consistency.contents import (
 )
 from tests.consistency.keys import FIRST_VERSION, PERSONAL, SIGNED_OUT, Family, Key
 from tests.consistency.writers.person_rows import BEGIN_TOKEN_FAMILY, put_version
-from tests.shop import add_game
+from tests.factories.games import add_game
 
 _ADD_USER: Final = """
     INSERT INTO users (id, email, "passwordHash", nickname, "updatedAt")
@@ -27,7 +27,7 @@ _ADD_LINE: Final = """
     INSERT INTO cart_items ("userId", "gameId", quantity, "addedAt") VALUES ($1, $2, 1, $3)
 """
 _ADD_WISH: Final = 'INSERT INTO wishlist ("userId", "gameId", "addedAt") VALUES ($1, $2, $3)'
-_FORGET: Final = (
+_DELETE: Final = (
     "DELETE FROM users WHERE id LIKE 'chk-person%'",
     """DELETE FROM sessions WHERE "sessionId" LIKE 'chk-guest%' OR "sessionId" IN (
         SELECT session_id FROM keyshop.guest_cart_items WHERE game_id LIKE 'chk-%'
@@ -36,7 +36,7 @@ _FORGET: Final = (
 
 
 async def add_persons(db: Database) -> None:
-    """Store all customers, with what they have from the beginning; the watched games are there."""
+    """Store all customers with their first contents; the watched games must exist."""
     now = utc_now()
     async with db.transaction() as tx:
         for owner in sorted({key.owner for key in PERSONAL}):
@@ -50,9 +50,9 @@ async def add_persons(db: Database) -> None:
 
 
 async def remove_persons(db: Database) -> None:
-    """Leave the shop as it was; the games that only mark are removed with the watched ones."""
+    """Delete the watched customers and guests; their marks are deleted with the watched games."""
     async with db.transaction() as tx:
-        for statement in _FORGET:
+        for statement in _DELETE:
             await tx.execute(statement)
 
 

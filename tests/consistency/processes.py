@@ -14,12 +14,12 @@ _GRACE: Final = 5.0  # seconds
 
 
 class Child:
-    """One part of the world: a command line that may run many times, one at a time."""
+    """A command line that may run many times, one process at a time."""
 
     def __init__(
         self, name: str, command: Callable[[], Sequence[str]], *, env: dict[str, str], log: Path
     ) -> None:
-        """Remember how it is started; the command line is asked for at each start."""
+        """Store how it is started; `command` is called at each start."""
         self.name = name
         self.starts = 0
         self._command = command
@@ -28,7 +28,6 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it."""
         self.starts += 1
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -57,7 +56,7 @@ class Child:
             self._process.wait()
 
     def end(self) -> None:
-        """Ask it to end; kill it when it does not."""
+        """Terminate it; kill it when it does not end."""
         if self._process is None:
             return
         self.send(signal.SIGCONT)
@@ -74,12 +73,12 @@ def python(module: str, *arguments: str) -> list[str]:
 
 
 def tied(command: Sequence[str]) -> list[str]:
-    """Return the command line under which a program ends when the checker does."""
+    """Return a command line whose program ends when the checker ends."""
     return python(__spec__.name, *command)
 
 
 def main() -> None:
-    """Become the program of the arguments, tied to the parent where the system can do that."""
+    """Execute the program of the arguments; on Linux it ends with its parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     os.execv(sys.argv[1], sys.argv[1:])

@@ -1,8 +1,8 @@
 """
-The network between the shop's processes and their servers, and what can go wrong on it.
+A proxy between the shop's processes and their servers, which injects network faults.
 
-A process of its own. Its argument names the routes in JSON; each line of standard input sets the mode
-of some of them, and is answered by a line when it holds.
+A process of its own. Its argument is a `ProxyConfig` in JSON; each line of standard input sets the mode
+of some routes, and the proxy prints a line when the change is applied.
 """
 
 import asyncio
@@ -23,28 +23,28 @@ from keyshop.entrypoints.cli.parent import exit_with_parent
 
 
 class Mode(StrEnum):
-    """What a route does with what it is given."""
+    """What a route does with the data that it receives."""
 
     OK = "ok"
-    HOLE = "hole"  # takes everything, and keeps it until the mode changes
-    RESET = "reset"  # breaks every connection, and lets none through
-    DELAY = "delay"  # passes everything on later, by `amount` milliseconds
-    LATE = "late"  # passes replies alone on later
-    CUT = "cut"  # passes the first `amount` bytes of a reply on, then breaks the connection
+    HOLE = "hole"  # holds everything back until the mode changes
+    RESET = "reset"  # resets every connection and accepts none
+    DELAY = "delay"  # forwards everything later, by `amount` milliseconds
+    LATE = "late"  # forwards only replies later
+    CUT = "cut"  # forwards the first `amount` bytes of a reply, then closes the connection
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A port of this machine, as an open socket that listens on it, and the one behind it."""
+    """An open listening socket, and the port of the server behind it."""
 
     name: str
     entry: int
     behind: int
     slow_share: float = 0.0
-    """Of what passes, so much waits for 2 to 40 ms, at all times: it widens every race."""
+    """The share of the data that is always delayed by 2 to 40 ms, which widens every race."""
 
 
-class Order(msgspec.Struct, frozen=True):
-    """All routes, and the seed of their moods."""
+class ProxyConfig(msgspec.Struct, frozen=True):
+    """All routes, and the seed of their random delays."""
 
     routes: list[Route]
     seed: int
@@ -58,12 +58,12 @@ class Change(msgspec.Struct, frozen=True):
     amount: int = 0
 
 
-_NO_FAREWELL: Final = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _SLOWEST: Final = (0.002, 0.040)  # seconds
 
 
 class _State:
-    """A route as it is now, with its connections."""
+    """The current mode of a route, and its connections."""
 
     def __init__(self, route: Route, dice: Random) -> None:
         self.route = route
@@ -78,10 +78,10 @@ class _State:
             if mode is Mode.RESET:
                 connection.abort()
             else:
-                connection.go_on()
+                connection.forward_due()
 
     def draw_delay(self, *, is_reply: bool) -> float:
-        """Return the seconds that a piece has to wait."""
+        """Return the seconds for which a chunk is delayed."""
         if self.mode is Mode.DELAY or (self.mode is Mode.LATE and is_reply):
             return self.amount / 1000
         if self.route.slow_share and self._dice.random() < self.route.slow_share:
@@ -90,7 +90,7 @@ class _State:
 
 
 class _Connection:
-    """A client's connection and the one that was made for it."""
+    """A client's connection and its connection to the server."""
 
     def __init__(self, state: _State) -> None:
         self.state = state
@@ -106,8 +106,8 @@ class _Connection:
             _reset(end)
 
     def closed(self, end: asyncio.Transport | None) -> None:
-        # Kept until the other end is closed too: what a client sent before it lost its patience
-        # arrives late, as on any network.
+        # Kept until the other end is closed too: what a client sent before it timed out arrives late,
+        # as on any network.
         if end is not None:
             self._open.discard(end)
         if not self._open:
@@ -119,13 +119,13 @@ class _Connection:
         for end in list(self._open):
             _reset(end)
 
-    def go_on(self) -> None:
-        self.to_server.go_on()
-        self.to_client.go_on()
+    def forward_due(self) -> None:
+        self.to_server.forward_due()
+        self.to_client.forward_due()
 
 
 class _Direction:
-    """What flows one way, in its order; None at its end."""
+    """The data in one direction, in order; None at its end."""
 
     def __init__(self, connection: _Connection, *, is_reply: bool) -> None:
         self._connection = connection
@@ -134,33 +134,33 @@ class _Direction:
         self._timer: asyncio.TimerHandle | None = None
         self.target: asyncio.Transport | None = None
 
-    def send(self, piece: bytes | None) -> None:
+    def send(self, chunk: bytes | None) -> None:
         state = self._connection.state
         delay = state.draw_delay(is_reply=self._is_reply)
         if not delay and not self._waiting and self.target and state.mode is Mode.OK:
-            self._pass_on(piece)
+            self._forward(chunk)
             return
-        self._waiting.append((asyncio.get_running_loop().time() + delay, piece))
-        self.go_on()
+        self._waiting.append((asyncio.get_running_loop().time() + delay, chunk))
+        self.forward_due()
 
-    def go_on(self) -> None:
-        """Pass on what is due."""
+    def forward_due(self) -> None:
+        """Forward what is due."""
         loop = asyncio.get_running_loop()
         state = self._connection.state
         while self._waiting and self.target is not None and state.mode is not Mode.HOLE:
-            due, piece = self._waiting[0]
+            due, chunk = self._waiting[0]
             if due > loop.time():
                 if self._timer is None:
                     self._timer = loop.call_at(due, self._wake)
                 return
             self._waiting.popleft()
-            if state.mode is Mode.CUT and self._is_reply and piece:
-                self.target.write(piece[: state.amount])
-                # Closed in good order, or what was written would be lost as well.
+            if state.mode is Mode.CUT and self._is_reply and chunk:
+                self.target.write(chunk[: state.amount])
+                # Closed, not reset: a reset would discard the bytes just written.
                 self.target.close()
                 self._connection.to_server.cut_off()
                 return
-            self._pass_on(piece)
+            self._forward(chunk)
 
     def cut_off(self) -> None:
         if self.target is not None:
@@ -168,15 +168,15 @@ class _Direction:
 
     def _wake(self) -> None:
         self._timer = None
-        self.go_on()
+        self.forward_due()
 
-    def _pass_on(self, piece: bytes | None) -> None:
+    def _forward(self, chunk: bytes | None) -> None:
         if self.target is None or self.target.is_closing():
             return
-        if piece is None:
+        if chunk is None:
             self.target.close()
         else:
-            self.target.write(piece)
+            self.target.write(chunk)
 
 
 class _ServerEnd(asyncio.Protocol):
@@ -188,7 +188,7 @@ class _ServerEnd(asyncio.Protocol):
         self._end = cast("asyncio.Transport", transport)
         self._connection.to_server.target = self._end
         self._connection.opened(self._end)
-        self._connection.to_server.go_on()
+        self._connection.to_server.forward_due()
 
     def data_received(self, data: bytes) -> None:
         self._connection.to_client.send(data)
@@ -236,37 +236,37 @@ class _ClientEnd(asyncio.Protocol):
 
 
 def _reset(end: asyncio.Transport) -> None:
-    """Break the connection without a farewell; a plain end would look like the peer's wish."""
-    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
+    """Reset the connection; an orderly close would look like the peer's decision."""
+    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     end.abort()
 
 
-async def _run(order: Order) -> None:
+async def _run(config: ProxyConfig) -> None:
     loop = asyncio.get_running_loop()
-    dice = Random(order.seed)
-    states = {route.name: _State(route, dice) for route in order.routes}
+    dice = Random(config.seed)
+    states = {route.name: _State(route, dice) for route in config.routes}
     for state in states.values():
         entry = socket.socket(fileno=state.route.entry)
         await loop.create_server(partial(_ClientEnd, state), sock=entry)
     lines = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    _say("ready")
+    _print_line("ready")
     while line := await lines.readline():
         change = msgspec.json.decode(line, type=Change)
         for name in change.routes:
             states[name].set(change.mode, change.amount)
-        _say("done")
+        _print_line("done")
 
 
-def _say(word: str) -> None:
+def _print_line(word: str) -> None:
     sys.stdout.write(word + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Carry what passes until standard input ends."""
+    """Forward data until standard input ends."""
     exit_with_parent(os.getppid())
-    uvloop.run(_run(msgspec.json.decode(sys.argv[1], type=Order)))
+    uvloop.run(_run(msgspec.json.decode(sys.argv[1], type=ProxyConfig)))
 
 
 if __name__ == "__main__":

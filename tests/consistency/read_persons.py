@@ -1,7 +1,7 @@
 """
-A process that reads what is one person's, as the shop's doors do it: carts, wishlists, profiles, access.
+A process that reads personal data as the shop's API does: carts, wishlists, profiles and access.
 
-Its only argument is an order in JSON. It goes on until it is ended.
+Its only argument is a `PersonReaderConfig` in JSON. It runs until it is terminated.
 """
 
 import asyncio
@@ -41,28 +41,28 @@ from tests.consistency.records import Answer, ReadLog
 from tests.consistency.requests import path_of
 from tests.consistency.sign_ins import SignIns
 
-_PAUSE: Final = 0.01  # seconds after each answer: the doors to games need the machine too
-_AGAIN: Final = 0.1
+_PAUSE: Final = 0.01  # seconds after each answer, so that the readers of games get processor time
+_RETRY_DELAY: Final = 0.1  # seconds
 _SECRET_BYTES: Final = 32
 
 _log = structlog.get_logger(__name__)
 
 
-class Order(msgspec.Struct, frozen=True):
-    """Read through the shop's cache, so many things at once."""
+class PersonReaderConfig(msgspec.Struct, frozen=True):
+    """Which cache to read, how fast, and where to write the notes."""
 
     api: int
-    """The process's number among those that answer."""
+    """The number of this process in the notes, after those of the API processes."""
 
-    at_once: int
+    max_parallel: int
     seed: int
     log: str
-    figures: str
-    """Where what the cache counts is written once a second."""
+    metrics: str
+    """The file to which the cache's counts are written once a second."""
 
 
-class _Overheard:
-    """The cache, and what it said last."""
+class _RecordingCache:
+    """A cache that keeps its last answer."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -73,8 +73,8 @@ class _Overheard:
         return self.answer
 
 
-class _Doors:
-    """Asks as the API does for what one person may see."""
+class _ShopReads:
+    """Reads personal data as the API does."""
 
     def __init__(self, db: Database, cache: Cache, dice: Random) -> None:
         self._db = db
@@ -82,13 +82,13 @@ class _Doors:
         self._dice = dice
         self._sign_ins = SignIns(token_urlsafe(_SECRET_BYTES))
 
-    async def ask(self, key: Key) -> bytes | None:
-        """Return the answer; None: there is none."""
+    async def read(self, key: Key) -> bytes | None:
+        """Return the answer; None when the basket does not exist."""
         now = utc_now()
         if key.family is Family.PROFILE:
             return await show_profile(self._db, self._cache, user_id=user_of(key.owner), now=now)
         if key.family is Family.ACCESS:
-            return await self._ask_access(key, now)
+            return await self._read_access(key, now)
         if key.comes_and_goes:
             visitor = Visitor(session_id=session_of(key.owner))
         else:
@@ -98,11 +98,11 @@ class _Doors:
         show = self._dice.choice((show_wishlist, show_user_wishlist))
         return await show(self._db, self._cache, visitor, now=now)
 
-    async def _ask_access(self, key: Key, now: datetime) -> bytes | None:
-        """Show the token of a sign-in that may have ended, and look at what decides about it."""
+    async def _read_access(self, key: Key, now: datetime) -> bytes | None:
+        """Present the token of a sign-in that may have ended, and return the account's valid sign-ins."""
         version = self._sign_ins.guess(key.owner)
         token = self._sign_ins.sign(key.owner, version)
-        cache = _Overheard(self._cache)
+        cache = _RecordingCache(self._cache)
         try:
             signed_in = await check_access(self._db, cache, self._sign_ins.tokens, token, now=now)
         except TokenRefused:
@@ -112,16 +112,16 @@ class _Doors:
 
 
 class _Reader:
-    """Asks one thing after the other."""
+    """Reads one key after the other."""
 
-    def __init__(self, order: Order, shop: Shop, dice: Random, log: ReadLog) -> None:
-        self._order = order
+    def __init__(self, config: PersonReaderConfig, shop: Shop, dice: Random, log: ReadLog) -> None:
+        self._config = config
         self._dice = dice
         self._log = log
-        self._doors = _Doors(shop.db, shop.cache, dice)
+        self._reads = _ShopReads(shop.db, shop.cache, dice)
 
     async def keep_reading(self) -> None:
-        """Go on until cancelled."""
+        """Read until cancelled."""
         while True:
             await self._read(choose_personal(self._dice, PERSONAL))
             await asyncio.sleep(_PAUSE)
@@ -129,11 +129,11 @@ class _Reader:
     async def _read(self, key: Key) -> None:
         invoked = monotonic_ns()
         try:
-            body = await self._doors.ask(key)
+            body = await self._reads.read(key)
             self._note_shown(key, body, invoked, monotonic_ns())
         except Unavailable:
             self._note(Answer.UNAVAILABLE, 0, key.number, 0, key, invoked, monotonic_ns())
-        except Exception:  # noqa: BLE001 - to a visitor it would be a 500, whatever it is
+        except Exception:  # noqa: BLE001 - any other error would be a 500 for a visitor
             _log.exception("reader.failed", key=key.id)
             self._note(Answer.WRONG_STATUS, 0, key.number, 0, key, invoked, monotonic_ns())
 
@@ -150,42 +150,42 @@ class _Reader:
         place: int,
         number: int,
         version: int,
-        asked: Key,
+        key: Key,
         invoked: int,
         returned: int,
     ) -> None:
         self._log.add(
-            answer, path_of(asked.family), self._order.api, place, number, version, invoked, returned
+            answer, path_of(key.family), self._config.api, place, number, version, invoked, returned
         )  # fmt: skip
 
 
-async def _read(order: Order) -> None:
-    log = ReadLog(Path(order.log))
-    dice = Random(order.seed)
+async def _read(config: PersonReaderConfig) -> None:
+    log = ReadLog(Path(config.log))
+    dice = Random(config.seed)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     try:
         while not stopped.is_set():
             try:
                 async with shop() as parts:
-                    await _read_until(stopped, order, parts, dice, log)
+                    await _read_until(stopped, config, parts, dice, log)
             except (ShopError, OSError, TimeoutError) as error:
                 _log.warning("reader.could_not_start", reason=str(error))
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_RETRY_DELAY)
     finally:
         log.close()
 
 
 async def _read_until(
-    stopped: asyncio.Event, order: Order, parts: Shop, dice: Random, log: ReadLog
+    stopped: asyncio.Event, config: PersonReaderConfig, parts: Shop, dice: Random, log: ReadLog
 ) -> None:
-    reader = _Reader(order, parts, dice, log)
-    work = [asyncio.create_task(reader.keep_reading()) for _ in range(order.at_once)]
+    reader = _Reader(config, parts, dice, log)
+    work = [asyncio.create_task(reader.keep_reading()) for _ in range(config.max_parallel)]
     while not stopped.is_set():
         for task in work:
             if task.done():
                 task.result()
-        _write_figures(Path(order.figures))
+        _write_metrics(Path(config.metrics))
         log.flush()
         try:
             await asyncio.wait_for(stopped.wait(), 1)
@@ -194,11 +194,11 @@ async def _read_until(
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
-    _write_figures(Path(order.figures))
+    _write_metrics(Path(config.metrics))
 
 
-def _write_figures(path: Path) -> None:
-    """Write down how often the cache was asked, by family and outcome."""
+def _write_metrics(path: Path) -> None:
+    """Write the number of cache reads, by family and outcome."""
     counts: dict[str, dict[str, int]] = {}
     for metric in REGISTRY.collect():
         if metric.name == "keyshop_cache_reads":
@@ -212,9 +212,9 @@ def _write_figures(path: Path) -> None:
 
 
 def main() -> None:
-    """Carry out the order."""
+    """Read as the configuration says."""
     exit_with_parent(os.getppid())
-    uvloop.run(_read(msgspec.json.decode(sys.argv[1], type=Order)))
+    uvloop.run(_read(msgspec.json.decode(sys.argv[1], type=PersonReaderConfig)))
 
 
 if __name__ == "__main__":

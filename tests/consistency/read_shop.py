@@ -1,8 +1,8 @@
 """
-A process of readers: raw sockets, one request at a time on each, all processes of the API in turn.
+A process of readers: raw sockets to all API processes, with one request at a time on each.
 
-Its only argument is an order in JSON. It tells once a second how many answers it has, and ends when
-it is told to.
+Its only argument is a `ShopReaderConfig` in JSON. It prints its number of answers once a second, and
+runs until it is terminated.
 """
 
 import asyncio
@@ -37,22 +37,22 @@ from tests.consistency.sign_ins import SignIns
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length:"
 _TIMEOUT: Final = 15 * SECOND
-_AGAIN: Final = 0.05  # seconds between attempts to connect
+_CONNECT_INTERVAL: Final = 0.05  # seconds
 
 
-class Order(msgspec.Struct, frozen=True):
-    """Read from these processes of the API, over so many connections to each."""
+class ShopReaderConfig(msgspec.Struct, frozen=True):
+    """Which API processes to read, over how many connections each, and where to write the notes."""
 
     apis: list[tuple[str, int]]
     connections: int
     seed: int
     log: str
     secret: str | None = None
-    """What the shop signs access tokens with; None: nothing is asked of what is one person's."""
+    """The shop's secret for access tokens; None: personal data are not read."""
 
 
 class _Reader(asyncio.Protocol):
-    """One connection; it is made again whenever it breaks."""
+    """One connection, which is made again when it breaks."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class _Reader(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._missing = 0
-        self._asked: Request | None = None
+        self._pending: Request | None = None
         self._invoked = 0
         self.answers = 0
 
     async def keep_reading(self) -> None:
-        """Connect, and again when there is no connection."""
+        """Connect, and reconnect when the connection breaks."""
         loop = asyncio.get_running_loop()
         while True:
             if self._transport is None:
@@ -84,15 +84,15 @@ class _Reader(asyncio.Protocol):
                     await loop.create_connection(lambda: self, *self._address)
                 except OSError:
                     self._note_failure(Answer.REFUSED, invoked, 0)
-            elif self._asked is not None and monotonic_ns() - self._invoked > _TIMEOUT:
+            elif self._pending is not None and monotonic_ns() - self._invoked > _TIMEOUT:
                 self._fail(Answer.TIMED_OUT)
                 self._transport.abort()
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_CONNECT_INTERVAL)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are of no such class, they only have its methods.
+        # uvloop's transports have the methods of this class, but do not inherit from it.
         self._transport = cast("asyncio.Transport", transport)
-        self._ask()
+        self._send_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -109,62 +109,62 @@ class _Reader(asyncio.Protocol):
             self._buffer.clear()
             self._missing = 0
             self._note(answer, returned)
-            self._ask()
+            self._send_request()
 
-    def _ask(self) -> None:
+    def _send_request(self) -> None:
         if self._transport is not None:
-            self._asked = next(self._requests)
+            self._pending = next(self._requests)
             self._invoked = monotonic_ns()
-            self._transport.write(self._asked.text)
+            self._transport.write(self._pending.text)
 
     def _note(self, answer: bytes, returned: int) -> None:
-        asked, self._asked = self._asked, None
-        if asked is None:
+        request, self._pending = self._pending, None
+        if request is None:
             return
         self.answers += 1
         status = int(answer[9:12])
-        if asked.version and status in {200, 401}:
-            self._note_access(asked, returned, is_good=status == 200)
-        elif status == 200 and is_personal(asked.path):
-            self._note_personal(asked, answer, returned)
+        if request.version and status in {200, 401}:
+            self._note_access(request, returned, is_good=status == 200)
+        elif status == 200 and is_personal(request.path):
+            self._note_personal(request, answer, returned)
         elif status == 200:
-            self._note_shown(asked, answer, returned)
-        elif status == 404 and asked.key >= 0:
-            self._add(Answer.SHOWN, asked.path, 0, asked.key, ABSENT, returned)
+            self._note_shown(request, answer, returned)
+        elif status == 404 and request.key >= 0:
+            self._add(Answer.SHOWN, request.path, 0, request.key, ABSENT, returned)
         else:
             failed = Answer.UNAVAILABLE if status == 503 else Answer.WRONG_STATUS
-            self._add(failed, asked.path, 0, asked.key, status, returned)
+            self._add(failed, request.path, 0, request.key, status, returned)
 
-    def _note_access(self, asked: Request, returned: int, *, is_good: bool) -> None:
+    def _note_access(self, request: Request, returned: int, *, is_good: bool) -> None:
         if not is_good:
-            # It has ended, or has not begun; which of them is the next that is tried.
-            self._add(Answer.SHOWN, asked.path, 0, -1, 401, returned)
+            # It has ended or not begun yet; the next request tries the next version.
+            self._add(Answer.SHOWN, request.path, 0, -1, 401, returned)
             return
         assert self._sign_ins is not None
-        self._sign_ins.remember(KEYS[asked.key].owner, asked.version)
-        self._add(Answer.SHOWN, asked.path, 0, asked.key, asked.version, returned)
+        self._sign_ins.remember(KEYS[request.key].owner, request.version)
+        self._add(Answer.SHOWN, request.path, 0, request.key, request.version, returned)
 
-    def _note_personal(self, asked: Request, answer: bytes, returned: int) -> None:
+    def _note_personal(self, request: Request, answer: bytes, returned: int) -> None:
         body = answer[answer.index(_END) + len(_END) :]
-        for place, (shown, key, version) in enumerate(observe(KEYS[asked.key], body)):
-            self._add(shown, asked.path, place, key, version, returned)
+        for place, (shown, key, version) in enumerate(observe(KEYS[request.key], body)):
+            self._add(shown, request.path, place, key, version, returned)
 
-    def _note_shown(self, asked: Request, answer: bytes, returned: int) -> None:
+    def _note_shown(self, request: Request, answer: bytes, returned: int) -> None:
         place = 0
         for key, version in versions_in(answer):
-            self._add(Answer.SHOWN, asked.path, min(place, 255), key, version, returned)
+            self._add(Answer.SHOWN, request.path, min(place, 255), key, version, returned)
             place += 1
         if not place:
-            # A list may well be without the games; an answer to the question for one may not.
-            answered = Answer.SHOWN if asked.key < 0 else Answer.WRONG_STATUS
-            self._add(answered, asked.path, 0, asked.key, 200, returned)
+            # A list may contain no watched game; the answer for one game must contain it.
+            answered = Answer.SHOWN if request.key < 0 else Answer.WRONG_STATUS
+            self._add(answered, request.path, 0, request.key, 200, returned)
 
     def _fail(self, how: Answer) -> None:
-        asked, self._asked = self._asked, None
+        request, self._pending = self._pending, None
         self._buffer.clear()
         self._missing = 0
-        if asked is not None:
-            self._note_failure(how, self._invoked, asked.path, key=asked.key)
+        if request is not None:
+            self._note_failure(how, self._invoked, request.path, key=request.key)
 
     def _note_failure(self, how: Answer, invoked: int, path: int, *, key: int = -1) -> None:
         self._log.add(how, path, self._api, 0, key, 0, invoked, monotonic_ns())
@@ -178,7 +178,7 @@ class _Reader(asyncio.Protocol):
 
 
 def _length_of(buffer: bytearray) -> int:
-    """Return the bytes of the whole answer; 0 while its head has not arrived."""
+    """Return the length of the whole answer in bytes; 0 while its head is incomplete."""
     end = buffer.find(_END)
     if end < 0:
         return 0
@@ -188,7 +188,7 @@ def _length_of(buffer: bytearray) -> int:
 
 
 def _mix(dice: Random, sign_ins: SignIns | None) -> Iterator[Request]:
-    """Return requests without an end; without tokens that the shop takes, for games alone."""
+    """Yield requests without end; without valid tokens, for games alone."""
     games = cycle([request for _ in range(8) for request in make_round(dice)])
     if sign_ins is None:
         return games
@@ -196,15 +196,15 @@ def _mix(dice: Random, sign_ins: SignIns | None) -> Iterator[Request]:
     return (persons.choose() if dice.random() < PERSONAL_SHARE else request for request in games)
 
 
-async def _read(order: Order) -> None:
-    dice = Random(order.seed)
-    sign_ins = SignIns(order.secret) if order.secret else None
+async def _read(config: ShopReaderConfig) -> None:
+    dice = Random(config.seed)
+    sign_ins = SignIns(config.secret) if config.secret else None
     requests = _mix(dice, sign_ins)
-    log = ReadLog(Path(order.log))
+    log = ReadLog(Path(config.log))
     readers = [
         _Reader(place, address, requests, sign_ins, log)
-        for place, address in enumerate(order.apis)
-        for _ in range(order.connections)
+        for place, address in enumerate(config.apis)
+        for _ in range(config.connections)
     ]
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
@@ -222,9 +222,9 @@ async def _read(order: Order) -> None:
 
 
 def main() -> None:
-    """Carry out the order."""
+    """Read as the configuration says."""
     exit_with_parent(os.getppid())
-    uvloop.run(_read(msgspec.json.decode(sys.argv[1], type=Order)))
+    uvloop.run(_read(msgspec.json.decode(sys.argv[1], type=ShopReaderConfig)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
-What processes write down of reads and writes: fixed records, times of the machine's monotonic clock.
+The notes that processes take of reads and writes: fixed records with times of the monotonic clock.
 
-That clock is one for all processes of a machine, so their notes can be compared.
+All processes of a machine share that clock, so their notes can be compared.
 """
 
 import os
@@ -13,41 +13,41 @@ from typing import Final, NamedTuple
 
 _READ: Final = Struct("<BBBBiqqq")
 _WRITE: Final = Struct("<B3xiqqq")
-_AT_ONCE: Final = 1 << 16  # bytes of notes kept back before they go to the file
+_BUFFER_SIZE: Final = 1 << 16  # bytes of notes that are buffered before a write
 _CHUNK: Final = _READ.size * _WRITE.size * 2048
 
 
 class Answer(IntEnum):
     """How a request ended."""
 
-    SHOWN = 0  # 200, or the 404 that says there is none
+    SHOWN = 0  # 200, or 404 for an object that does not exist
     UNAVAILABLE = 1  # 503
     WRONG_STATUS = 2  # any other; the version field holds it
-    LOST = 3  # the connection broke before the answer was whole
+    LOST = 3  # the connection broke before the answer was complete
     REFUSED = 4  # no connection could be made
     TIMED_OUT = 5
-    ANOTHERS = 6  # what belongs to somebody else, whose number the version field holds
+    ANOTHERS = 6  # data of another person, whose number the version field holds
 
 
 class Outcome(IntEnum):
-    """What a writer knows of its write."""
+    """The outcome of a write, as far as its writer knows."""
 
-    TRIED = 0  # noted before, so that a killed writer leaves a trace
+    TRIED = 0  # noted before the write, because a killed writer notes nothing afterwards
     ACKNOWLEDGED = 1
     UNKNOWN = 2  # it may have been committed
     ROLLED_BACK = 3
 
 
 class Read(NamedTuple):
-    """One watched thing as one answer showed it; an answer without any has key -1."""
+    """One watched object in one answer; an answer without any has key -1."""
 
     answer: int
     path: int
-    """The place of what was asked for in `requests.PATHS`."""
+    """The index of the request in `requests.PATHS`."""
 
     api: int
     place: int
-    """The place among what one answer shows; 0 stands once for each request."""
+    """The index within one answer; each request has exactly one record with 0."""
 
     key: int
     version: int
@@ -56,7 +56,7 @@ class Read(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One write of one watched thing."""
+    """One write of one watched object."""
 
     outcome: int
     key: int
@@ -83,40 +83,40 @@ class ReadLog:
         invoked: int,
         returned: int,
     ) -> None:
-        """Take a note."""
+        """Add one record."""
         self._notes += _READ.pack(answer, path, api, place, key, version, invoked, returned)
-        if len(self._notes) >= _AT_ONCE:
+        if len(self._notes) >= _BUFFER_SIZE:
             self.flush()
 
     def flush(self) -> None:
-        """Write down what was kept back."""
+        """Write the buffered records."""
         self._file.write(self._notes)
         self._notes.clear()
 
     def close(self) -> None:
-        """Write down the rest."""
+        """Write the buffered records and close the file."""
         self.flush()
         self._file.close()
 
 
 class WriteLog:
-    """Notes of a writer; each is in the file at once, for the writer may be killed at any moment."""
+    """Notes of a writer, written immediately, because a writer may be killed at any moment."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def add(self, *writes: Write) -> None:
-        """Take notes, all or none."""
+        """Add records, all or none."""
         os.write(self._file, b"".join(_WRITE.pack(*write) for write in writes))
 
 
 def list_reads(path: Path) -> Iterator[Read]:
-    """Return the notes of a reader, in the order in which they were taken."""
+    """Return the notes of a reader, in their order."""
     return map(Read._make, _records(path, _READ))
 
 
 def list_writes(path: Path) -> Iterator[Write]:
-    """Return the notes of a writer, in the order in which they were taken."""
+    """Return the notes of a writer, in their order."""
     return map(Write._make, _records(path, _WRITE))
 
 

@@ -7,25 +7,25 @@ from time import monotonic
 
 from tests.consistency.metrics import read_hits
 
-_EVERY = 0.1  # seconds
+_POLL_INTERVAL = 0.1  # seconds
 
 
 class RecoveryWatch:
-    """Looks at the hits of every process of the API after a fault, until the next one begins."""
+    """Measures after a fault how long each API process takes to its next hit, until the next fault."""
 
     def __init__(self, base_urls: Sequence[str]) -> None:
         self._base_urls = base_urls
         self._faults = 0
         self._watch: asyncio.Task[None] | None = None
         self.seconds: list[float] = []
-        """From the end of a fault until there were hits, of each process each time."""
+        """Seconds from the end of a fault to the first hit, one entry per fault and process."""
 
         self.cut_short: list[float] = []
-        """How long there had been none when the next fault began."""
+        """Seconds without hits when the next fault began."""
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """Look when the block has ended, unless something else is wrong then."""
+        """Measure after the block, unless another fault is active then."""
         self._faults += 1
         if self._watch is not None:
             self._watch.cancel()
@@ -35,20 +35,20 @@ class RecoveryWatch:
         finally:
             self._faults -= 1
             if not self._faults:
-                self._watch = asyncio.create_task(self._look())
+                self._watch = asyncio.create_task(self._measure())
 
-    async def _look(self) -> None:
-        await asyncio.gather(*(self._look_at(url) for url in self._base_urls))
+    async def _measure(self) -> None:
+        await asyncio.gather(*(self._measure_process(url) for url in self._base_urls))
 
-    async def _look_at(self, url: str) -> None:
+    async def _measure_process(self, url: str) -> None:
         began = monotonic()
         before = await asyncio.to_thread(read_hits, url)
         if before is None:
-            return  # it tells of no hits at all, or is away itself
+            return  # it has no cache metrics, or is down
         hits = before
         try:
             while hits <= before:
-                await asyncio.sleep(_EVERY)
+                await asyncio.sleep(_POLL_INTERVAL)
                 found = await asyncio.to_thread(read_hits, url)
                 hits = found or 0
         except asyncio.CancelledError:

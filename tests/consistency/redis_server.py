@@ -1,4 +1,4 @@
-"""The cache server of the checker's own world, and all that can be done to it."""
+"""The cache server that the checker starts, kills and configures."""
 
 import shutil
 import time
@@ -17,7 +17,7 @@ _MAX_START: Final = 10.0  # seconds
 
 
 class RedisServer:
-    """Valkey or Redis, which keeps on disk only what SAVE puts there."""
+    """Valkey or Redis; it writes to disk only on SAVE."""
 
     def __init__(self, folder: Path, *, port: int, server: str, env: dict[str, str]) -> None:
         self.port = port
@@ -49,25 +49,25 @@ class RedisServer:
             return False
 
     def kill(self, *, forget: bool) -> None:
-        """Kill it; with `forget` it will find no snapshot."""
+        """Kill it; `forget` also deletes its snapshot."""
         self.child.kill()
         if forget:
             self._snapshot.unlink(missing_ok=True)
 
     def has_snapshot(self) -> bool:
-        """Test whether there is something old to start with."""
+        """Test whether there is a snapshot to start from."""
         return self._snapshot.exists()
 
-    def tell(self, *words: str) -> None:
-        """Give a command; one that fails has its effect or not, and both are a fault."""
+    def execute(self, *words: str) -> None:
+        """Execute a command; errors are ignored, because the command is a fault itself."""
         with suppress(redis.RedisError):
             self._client().execute_command(*words)
 
-    def be_itself(self) -> None:
-        """Undo what commands have changed."""
-        self.tell("REPLICAOF", "NO", "ONE")
-        self.tell("CONFIG", "SET", "maxmemory", _MEMORY)
-        self.tell("CONFIG", "SET", "maxmemory-policy", _POLICY)
+    def restore_settings(self) -> None:
+        """Restore the settings that faults changed."""
+        self.execute("REPLICAOF", "NO", "ONE")
+        self.execute("CONFIG", "SET", "maxmemory", _MEMORY)
+        self.execute("CONFIG", "SET", "maxmemory-policy", _POLICY)
 
     def _client(self) -> "redis.Redis":
         return redis.Redis(
@@ -84,5 +84,5 @@ def _find_program(server: str) -> str:
         return str(get_valkey_program())
     found = shutil.which("redis-server")
     if found is None:
-        raise RuntimeError("redis-server is not installed; leave --server away to use Valkey.")
+        raise RuntimeError("redis-server is not installed; omit --server to use Valkey.")
     return found

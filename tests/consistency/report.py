@@ -1,4 +1,4 @@
-"""The report of a run, as a page of Markdown."""
+"""Writes the report of a run in Markdown."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.cache_keys import CART, GUEST_CART, GUEST_WISHLIST, PROFILE, USER_ACCESS, WISHLIST
-from tests.consistency.checker import Fault, Violation
+from tests.consistency.checker import Violation, ViolationKind
 from tests.consistency.faults import FAULTS
 from tests.consistency.findings import Findings, history_around
 from tests.consistency.journal import Journal
@@ -27,12 +27,12 @@ _WRITERS: Final = (
     "acknowledged",
     "rolled back",
     "unknown",
-    "acknowledged after: half, 99 %, longest",
+    "time to acknowledgement: median, 99 %, longest",
 )
 
 
 class Result(Struct):
-    """All that is known after a run."""
+    """Everything that the report needs."""
 
     command: str
     options: Options
@@ -41,7 +41,7 @@ class Result(Struct):
     journal: Journal
     recovery: RecoveryWatch
     cache: dict[str, Counter[str]]
-    """Its reads by family and outcome."""
+    """Cache reads by family and outcome."""
 
 
 def write_report(result: Result) -> str:
@@ -54,9 +54,9 @@ def write_report(result: Result) -> str:
             "",
             *_table(("", ""), _facts(result)),
             "",
-            *_table(("asked for", "answers"), _paths(result.findings)),
+            *_table(("requested", "answers"), _paths(result.findings)),
             "",
-            *_table(("one person's", "hit rate", "cache reads by outcome"), _personal(result)),
+            *_table(("personal data", "hit rate", "cache reads by outcome"), _personal(result)),
             "",
             *_table(_WRITERS, _writers(result.findings)),
             "",
@@ -67,14 +67,14 @@ def write_report(result: Result) -> str:
     )
 
 
-def tell_violations(findings: Findings, notes: Path) -> str:
-    """Return the list of violations, the first ones with all that happened around them."""
+def describe_violations(findings: Findings, notes: Path) -> str:
+    """Return the list of violations, the first ones with the history around them."""
     lines: list[str] = []
     for place, violation in enumerate(findings.shown):
         read = violation.read
         name = KEYS[read.key].id if read.key >= 0 else "(a list)"
         lines.append(
-            f"{violation.fault}: {name}, asked as {PATHS[read.path]} of api {read.api}, showed"
+            f"{violation.kind}: {name}, requested as {PATHS[read.path]} from api {read.api}, showed"
             f" {_shown(violation)}"
             f" ({Answer(read.answer).name.lower()}, began at {read.invoked / 1e9:.6f} s,"
             f" took {(read.returned - read.invoked) / 1e6:.3f} ms)"
@@ -87,18 +87,18 @@ def tell_violations(findings: Findings, notes: Path) -> str:
 
 
 def _shown(violation: Violation) -> str:
-    if violation.fault is Fault.ANOTHERS:
-        return f"what is person {violation.read.version}'s"
-    return f"{violation.read.version}, at least {violation.expected} was promised"
+    if violation.kind is ViolationKind.ANOTHERS:
+        return f"data of person {violation.read.version}"
+    return f"{violation.read.version}, promised was at least {violation.expected}"
 
 
 def _verdict(findings: Findings) -> str:
     if not findings.violations:
         return f"Consistent: 0 violations in {findings.requests:,} reads"
-    kinds = Counter(violation.fault.value for violation in findings.violations)
-    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    kinds = Counter(violation.kind.value for violation in findings.violations)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
     return (
-        f"CAUGHT: {len(findings.violations):,} violations in {findings.requests:,} reads ({told})"
+        f"CAUGHT: {len(findings.violations):,} violations in {findings.requests:,} reads ({counts})"
     )
 
 
@@ -107,21 +107,21 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     yield "length", f"{result.seconds:.0f} s"
     yield "reads", f"{found.requests:,} ({found.requests / result.seconds:,.0f} a second)"
     personal: int = sum(count for path, count in found.paths.items() if is_personal(path))
-    yield "of what is one person's", f"{personal:,}"
-    yield "games and baskets judged in them", f"{found.observations:,}"
+    yield "reads of personal data", f"{personal:,}"
+    yield "games and baskets checked in them", f"{found.observations:,}"
     yield "violations", f"{len(found.violations):,}"
     yield "faults", f"{len(result.journal.faults):,}"
     public = _sum(each for family, each in result.cache.items() if family not in _PERSONAL)
-    yield "hit rate of what everybody sees", _hit_rate(public)
+    yield "hit rate of shared pages", _hit_rate(public)
     yield "cache reads by outcome", _outcomes(public)
-    yield "answer times: half, 99 %, longest", _milliseconds(sorted(found.latencies), 0.5, 0.99)
+    yield "answer times: median, 99 %, longest", _milliseconds(sorted(found.latencies), 0.5, 0.99)
     yield (
-        "foreign writes, unseen for: 95 %, 99 %, longest",
+        "foreign writes, time until visible: 95 %, 99 %, longest",
         _milliseconds(found.delays, 0.95, 0.99),
     )
-    yield "hits again after: half, 95 %, longest", _recovery(result.recovery)
+    yield "time until hits resumed: median, 95 %, longest", _recovery(result.recovery)
     yield (
-        "failed while a process or PostgreSQL was down",
+        "requests failed while a process or PostgreSQL was down",
         f"{sum(found.answers[each] for each in Answer if each != Answer.SHOWN):,}",
     )
     yield "processes disagreed before an acknowledgement", f"{found.disagreed:,} reads"
@@ -136,7 +136,7 @@ def _sum(counts: Iterable[Counter[str]]) -> Counter[str]:
 
 def _hit_rate(cache: Counter[str]) -> str:
     total = sum(cache.values())
-    return f"{cache['hit'] / total:.1%}" if total else "n/a (the shop tells of no cache)"
+    return f"{cache['hit'] / total:.1%}" if total else "n/a (no cache metrics)"
 
 
 def _outcomes(cache: Counter[str]) -> str:
@@ -146,21 +146,21 @@ def _outcomes(cache: Counter[str]) -> str:
 def _milliseconds(figures: Sequence[int], *shares: float) -> str:
     if not figures:
         return "n/a"
-    told = [figures[int(share * (len(figures) - 1))] for share in shares] + [figures[-1]]
-    return " · ".join(f"{figure / 1e6:,.1f} ms" for figure in told)
+    chosen = [figures[int(share * (len(figures) - 1))] for share in shares] + [figures[-1]]
+    return " · ".join(f"{figure / 1e6:,.1f} ms" for figure in chosen)
 
 
 def _recovery(recovery: RecoveryWatch) -> str:
     if not recovery.seconds:
         return "n/a"
-    told = _milliseconds(sorted(int(each * 1e9) for each in recovery.seconds), 0.5, 0.95)
+    times = _milliseconds(sorted(int(each * 1e9) for each in recovery.seconds), 0.5, 0.95)
     cut = recovery.cut_short
     rest = (
         f"; {len(cut)} times the next fault came first, after {max(cut):.1f} s at most"
         if cut
         else ""
     )
-    return f"{told} ({len(recovery.seconds)} times{rest})"
+    return f"{times} ({len(recovery.seconds)} times{rest})"
 
 
 def _paths(findings: Findings) -> Iterator[tuple[str, str]]:
@@ -176,12 +176,12 @@ def _personal(result: Result) -> Iterator[tuple[str, str, str]]:
 
 def _writers(findings: Findings) -> Iterator[tuple[str, ...]]:
     for kind in Kind:
-        if kind is not Kind.NOBODY:
+        if kind is not Kind.MISSING:
             counts = [
                 findings.writes[kind, outcome]
                 for outcome in (Outcome.ACKNOWLEDGED, Outcome.ROLLED_BACK, Outcome.UNKNOWN)
             ]
-            # A killed writer could not note how its write went.
+            # A killed writer could not note the outcome of its write.
             counts[2] += max(0, findings.writes[kind, Outcome.TRIED] - counts[0] - counts[2])
             waits = _milliseconds(sorted(findings.waits.get(kind, ())), 0.5, 0.99)
             yield (kind.name.lower().replace("_", " "), *(f"{count:,}" for count in counts), waits)
@@ -191,7 +191,7 @@ def _faults(journal: Journal) -> Iterator[tuple[str, str]]:
     counts = journal.count()
     for name, kind in FAULTS.items():
         if counts[name]:
-            yield f"{name}: {kind.told}", f"{counts[name]:,}"
+            yield f"{name}: {kind.description}", f"{counts[name]:,}"
     if not counts:
         yield "none", "0"
 
@@ -199,8 +199,8 @@ def _faults(journal: Journal) -> Iterator[tuple[str, str]]:
 def _surprises(journal: Journal) -> list[str]:
     if not journal.surprises:
         return []
-    told = Counter(journal.surprises).most_common()
-    return ["", *(f"* {surprise}: {count} times" for surprise, count in told)]
+    counts = Counter(journal.surprises).most_common()
+    return ["", *(f"* {surprise}: {count} times" for surprise, count in counts)]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

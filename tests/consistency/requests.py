@@ -1,4 +1,4 @@
-"""What readers ask for, and how often."""
+"""The requests that readers send, and their shares."""
 
 from random import Random
 from typing import Final, NamedTuple
@@ -40,69 +40,69 @@ _LISTS: Final = {
     "search": ("/api/games/search?q=Watched%20game", 2),
     "collections": ("/api/games/collections", 2),
 }
-_PERSONAL_DOORS: Final = {
+_PERSONAL_URLS: Final = {
     Family.PROFILE: ("/api/user/profile", "/api/auth/me"),
     Family.CART: ("/api/cart",),
     Family.WISHLIST: ("/api/wishlist", "/api/user/wishlist"),
     Family.GUEST_CART: ("/api/cart",),
     Family.GUEST_WISHLIST: ("/api/wishlist",),
 }
-_ACCESS_DOOR: Final = "/api/user/balance"
-_ROUND: Final = 1000  # requests, of which these are
+_ACCESS_URL: Final = "/api/user/balance"
+_ROUND: Final = 1000  # requests; the next constants are parts of it
 _LIST_SHARE: Final = 70
 _SLUGS: Final = 60
 _COLD: Final = 40
-_NOBODY: Final = 20
+_MISSING: Final = 20
 _SLOTS: Final = 60
 PERSONAL_SHARE: Final = 0.15
-"""Of all requests, so many are for what is one person's."""
+"""The share of requests for personal data."""
 
 
 def path_of(family: Family) -> int:
-    """Return the place of the question for this family in `PATHS`."""
+    """Return the index of the family's request in `PATHS`."""
     return PATHS.index(family)
 
 
 def is_personal(path: int) -> bool:
-    """Test whether the question was for what is one person's."""
+    """Test whether the request is for personal data."""
     return path in _PERSONAL
 
 
 class Request(NamedTuple):
-    """One request, ready to be sent."""
+    """One request, with its bytes."""
 
     text: bytes
     path: int
     key: int
-    """The number of what is asked for, -1 for a list."""
+    """The number of the requested object; -1 for a list."""
 
     version: int = 0
-    """Of the sign-in whose token is shown, where the question is whether it is still good."""
+    """The version of the sign-in whose token is tested; 0 for other requests."""
 
 
 def make_round(dice: Random) -> list[Request]:
-    """Return a thousand requests in a random order, in the shares that a shop could see."""
+    """Return a thousand requests in random order, in realistic shares."""
     hot = [key for key in GAMES if key.hot]
     cold = [key for key in GAMES if not key.hot and key.kind is Kind.BULK]
-    strangers = [key for key in GAMES if key.kind is Kind.NOBODY]
+    missing = [key for key in GAMES if key.kind is Kind.MISSING]
     slots = [key for key in GAMES if key.kind is Kind.SLOT]
-    asked = [
+    requests = [
         *(_by_slug(dice.choice(hot)) for _ in range(_SLUGS)),
         *(_by_id(dice.choice(cold)) for _ in range(_COLD)),
-        *(_by_id(dice.choice(strangers)) for _ in range(_NOBODY)),
+        *(_by_id(dice.choice(missing)) for _ in range(_MISSING)),
         *(_by_id(dice.choice(slots)) for _ in range(_SLOTS)),
         *_lists(dice),
     ]
-    asked += [_by_id(dice.choice(hot)) for _ in range(_ROUND - len(asked))]
-    dice.shuffle(asked)
-    return asked
+    requests += [_by_id(dice.choice(hot)) for _ in range(_ROUND - len(requests))]
+    dice.shuffle(requests)
+    return requests
 
 
 class PersonalRequests:
-    """Requests for what is one person's, with what shows who asks."""
+    """Requests for personal data, with a token or cookie."""
 
     def __init__(self, dice: Random, sign_ins: SignIns) -> None:
-        """Sign a token for everybody who stays signed in."""
+        """Sign a token for each customer who stays signed in."""
         self._dice = dice
         self._sign_ins = sign_ins
         self._keys = [
@@ -111,21 +111,21 @@ class PersonalRequests:
         self._ready = {key.number: self._make(key) for key in self._keys}
 
     def choose(self) -> Request:
-        """Return one of them."""
+        """Choose one request."""
         key = choose_personal(self._dice, self._keys)
         if key.family is not Family.ACCESS:
             return self._dice.choice(self._ready[key.number])
         version = self._sign_ins.guess(key.owner)
         token = self._sign_ins.sign(key.owner, version)
-        return Request(_get(_ACCESS_DOOR, _bearer(token)), path_of(key.family), key.number, version)
+        return Request(_get(_ACCESS_URL, _bearer(token)), path_of(key.family), key.number, version)
 
     def _make(self, key: Key) -> list[Request]:
         if key.comes_and_goes:
             who = f"Cookie: sessionId={session_of(key.owner)}"
         else:
             who = _bearer(self._sign_ins.sign(key.owner, ALWAYS))
-        doors = _PERSONAL_DOORS.get(key.family, ())
-        return [Request(_get(door, who), path_of(key.family), key.number) for door in doors]
+        urls = _PERSONAL_URLS.get(key.family, ())
+        return [Request(_get(url, who), path_of(key.family), key.number) for url in urls]
 
 
 def _bearer(token: str) -> str:

@@ -1,4 +1,4 @@
-"""One run: build or borrow a shop, let readers, writers and nemeses loose, judge what they saw."""
+"""One run: start or borrow a shop, run readers, writers and nemeses, and judge the reads."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from keyshop.assembly import open_database
-from tests.consistency.faults import plan_strikes
+from tests.consistency.faults import plan_faults
 from tests.consistency.findings import judge_notes
 from tests.consistency.games import add_watched_games, read_last_versions, remove_watched_games
 from tests.consistency.journal import Journal
@@ -27,19 +27,19 @@ from tests.consistency.outside import foreign_world
 from tests.consistency.parts import Parts
 from tests.consistency.persons import add_persons, remove_persons
 from tests.consistency.processes import Child, python
-from tests.consistency.read_shop import Order
+from tests.consistency.read_shop import ShopReaderConfig
 from tests.consistency.recovery import RecoveryWatch
-from tests.consistency.report import Result, tell_violations, write_report
+from tests.consistency.report import Result, describe_violations, write_report
 from tests.consistency.world import own_world, wait_for
 
 _PASSWORD: Final = re.compile(r"(://[^/@:]*:)[^@]*@")
-_EVERY: Final = 0.5  # seconds between looks at how far it is
-_CALM: Final = 3.0  # seconds at the end, in which everything has to be well again
-_UNKNOWN_TO_ALL: Final = 1.2  # seconds until a running shop has noticed our new games
+_POLL_INTERVAL: Final = 0.5  # seconds
+_RECOVERY_SECONDS: Final = 3.0  # seconds without faults at the end
+_DISCOVERY_SECONDS: Final = 1.2  # seconds until a running shop shows the added games
 
 
 def check(options: Options, *, words: list[str]) -> bool:
-    """Run, print the report, and say whether the shop kept its promise."""
+    """Run, print the report, and return whether the shop kept its promise."""
     with foreign_world(options) if options.base_urls else own_world(options) as parts:
         result = asyncio.run(_check(parts, options, command=_command(words)))
         report = write_report(result)
@@ -47,7 +47,7 @@ def check(options: Options, *, words: list[str]) -> bool:
         if options.report is not None:
             options.report.write_text(report)
         if result.findings.violations:
-            sys.stdout.write("\n" + tell_violations(result.findings, parts.notes) + "\n")
+            sys.stdout.write("\n" + describe_violations(result.findings, parts.notes) + "\n")
         if options.keep is not None:
             shutil.copytree(parts.notes.parent, options.keep, dirs_exist_ok=True, ignore=_servers)
         return not result.findings.violations
@@ -71,7 +71,7 @@ async def _check(parts: Parts, options: Options, *, command: str) -> Result:
         await add_watched_games(db, parts.products)
         await add_persons(db)
     try:
-        seconds = await _let_loose(parts, options, journal, recovery)
+        seconds = await _run_processes(parts, options, journal, recovery)
         families = await _count_cache_reads(parts)
         async with open_database(parts.database_url) as db:
             last = await read_last_versions(db)
@@ -83,50 +83,50 @@ async def _check(parts: Parts, options: Options, *, command: str) -> Result:
                 await remove_persons(db)
                 await remove_watched_games(db)
     findings = judge_notes(parts.notes, last=last, outages=journal.outages)
-    families += [count_inside(path) for path in parts.notes.glob("persons*.figures")]
+    families += [count_inside(path) for path in parts.notes.glob("persons*.metrics")]
     cache = add_up(families)
     return Result(command, options, seconds, findings, journal, recovery, cache)
 
 
-async def _let_loose(
+async def _run_processes(
     parts: Parts, options: Options, journal: Journal, recovery: RecoveryWatch
 ) -> float:
-    """Run, and return how many seconds there were readers."""
+    """Run all processes, and return for how many seconds the readers ran."""
     for child in (*parts.apis, *parts.workers):
         child.start()
     for url in parts.base_urls:
         await asyncio.to_thread(wait_for, f"{url}/live")
-    await asyncio.sleep(_UNKNOWN_TO_ALL)
+    await asyncio.sleep(_DISCOVERY_SECONDS)
     readers = _readers(parts, options)
     began = monotonic()
     for child in (*parts.writers, *parts.readers, *readers):
         child.start()
     nemeses = Nemeses(parts, journal, recovery)
     keeping = asyncio.create_task(nemeses.keep_alive())
-    planned = plan_strikes(options.seed, options.faults, every=options.fault_every)
-    strikes = cycle(options.strikes) if options.strikes else planned
-    striking = asyncio.create_task(nemeses.go_on(strikes))
+    planned = plan_faults(options.seed, options.faults, every=options.fault_every)
+    planned_faults = cycle(options.planned_faults) if options.planned_faults else planned
+    injecting = asyncio.create_task(nemeses.run(planned_faults))
     try:
-        await _until_enough(readers, parts.notes, options, watched=(keeping, striking))
-        striking.cancel()
+        await _wait_until_done(readers, parts.notes, options, watched=(keeping, injecting))
+        injecting.cancel()
         await nemeses.finish()
-        await asyncio.sleep(min(_CALM, options.seconds / 10))
+        await asyncio.sleep(min(_RECOVERY_SECONDS, options.seconds / 10))
     finally:
-        striking.cancel()
+        injecting.cancel()
         keeping.cancel()
         for child in (*readers, *parts.readers, *parts.writers):
             await asyncio.to_thread(child.end)
     return monotonic() - began
 
 
-async def _until_enough(
+async def _wait_until_done(
     readers: list[Child], notes: Path, options: Options, *, watched: tuple[asyncio.Task[None], ...]
 ) -> None:
     until = monotonic() + options.seconds
     while monotonic() < until:
-        await asyncio.sleep(min(_EVERY, max(0.0, until - monotonic())))
+        await asyncio.sleep(min(_POLL_INTERVAL, max(0.0, until - monotonic())))
         for task in watched:
-            # A nemesis that fails is a fault of the checker's own.
+            # A nemesis that fails is an error of the checker.
             if task.done() and task.exception() is not None:
                 task.result()
         for child in readers:
@@ -140,14 +140,14 @@ def _readers(parts: Parts, options: Options) -> list[Child]:
     addresses = [(urlsplit(url).hostname, urlsplit(url).port or 80) for url in parts.base_urls]
     made = []
     for place in range(options.readers):
-        order = Order(
+        config = ShopReaderConfig(
             apis=[(str(host), port) for host, port in addresses],
             connections=options.connections,
             seed=options.seed + place,
             log=str(parts.notes / f"reader{place}.reads"),
             secret=parts.secret,
         )
-        line = python("tests.consistency.read_shop", msgspec.json.encode(order).decode())
+        line = python("tests.consistency.read_shop", msgspec.json.encode(config).decode())
         made.append(_reader(f"reader{place}", line, parts.notes))
     return made
 

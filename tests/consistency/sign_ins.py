@@ -1,4 +1,4 @@
-"""Tokens of the watched customers, which of them was good last, and what to show next."""
+"""Tokens of the watched customers: which was valid last, and which to try next."""
 
 from datetime import timedelta
 from typing import Final
@@ -12,14 +12,13 @@ from tests.consistency.contents import token_family_of, user_of
 from tests.consistency.keys import FIRST_VERSION
 
 _LIFE: Final = timedelta(days=1)
-_AHEAD: Final = 6  # versions that are tried above the one that was good last
+_AHEAD: Final = 6  # versions that are tried above the last valid one
 
 
 class SignIns:
-    """Signs tokens as the shop does, for sign-ins that may have ended since, or not begun yet."""
+    """Signs tokens as the shop does, for sign-ins that may have ended or not begun yet."""
 
     def __init__(self, secret: str) -> None:
-        """Take what the shop signs with."""
         secrets = TokenSecrets(access=Secret(secret), refresh=Secret(f"not {secret}"))
         self.tokens: Final = Tokens(secrets, access_lifetime=_LIFE, refresh_lifetime=_LIFE)
         self._good: dict[int, int] = {}
@@ -31,14 +30,14 @@ class SignIns:
         return self.tokens.sign_access(_account(owner), family_id=family, now=utc_now())
 
     def guess(self, owner: int) -> int:
-        """Return a version that may be good: the last one that was, or one of those after it."""
+        """Return a version that may be valid: the last valid one, or one after it."""
         good = self._good.get(owner, FIRST_VERSION)
         tried = self._tried.get(owner, 0)
         self._tried[owner] = (tried + 1) % _AHEAD
         return good + tried
 
     def remember(self, owner: int, version: int) -> None:
-        """Remember which sign-in was good."""
+        """Record that the sign-in of this version was valid."""
         self._good[owner] = version
         self._tried[owner] = 0
 

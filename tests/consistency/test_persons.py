@@ -1,4 +1,4 @@
-"""What belongs to one person tells whose it is, and of which version."""
+"""Personal data show their owner and their version."""
 
 from decimal import Decimal
 
@@ -56,38 +56,38 @@ class TestCounters:
         assert all(len(changed_lines(old, new)) == 1 for old, new in steps)
         assert all(abs(sum(new.values()) - sum(old.values())) == 1 for old, new in steps)
 
-    def test_tell_how_many_steps_there_were(self):
+    def test_encode_the_number_of_changes(self):
         assert all(count_of_lines(lines_of(count)) == count for count in range(3000))
         assert all(count_of_wishes(wishes_of(count)) == count for count in range(3000))
 
 
 class TestReadAnswer:
     def test_finds_owner_and_version_of_a_cart(self):
-        told = read_answer(key_of(ALICE, Family.CART), cart_of(ALICE, 77))
+        content = read_answer(key_of(ALICE, Family.CART), cart_of(ALICE, 77))
 
-        assert (told.owners, told.version) == ({ALICE}, 77)
+        assert (content.owners, content.version) == ({ALICE}, 77)
 
     def test_finds_the_other_owner_in_anothers_cart(self):
-        told = read_answer(key_of(ALICE, Family.CART), cart_of(BOB, 77))
+        content = read_answer(key_of(ALICE, Family.CART), cart_of(BOB, 77))
 
-        assert told.owners == {BOB}
+        assert content.owners == {BOB}
 
     def test_finds_nothing_in_a_cart_without_a_mark(self):
-        told = read_answer(key_of(ALICE, Family.CART), cart())
+        content = read_answer(key_of(ALICE, Family.CART), cart())
 
-        assert (told.owners, told.version) == (set(), ABSENT)
+        assert (content.owners, content.version) == (set(), ABSENT)
 
     def test_finds_even_versions_in_a_guests_cart(self):
-        told = read_answer(key_of(GUEST, Family.GUEST_CART), cart_of(GUEST, 77))
+        content = read_answer(key_of(GUEST, Family.GUEST_CART), cart_of(GUEST, 77))
 
-        assert told.version == 154
+        assert content.version == 154
 
     def test_finds_owner_and_version_of_a_wishlist(self):
         wishes = [line(mark_of(ALICE)), *map(line, wishes_of(77))]
 
-        told = read_answer(key_of(ALICE, Family.WISHLIST), wishlist(*wishes))
+        content = read_answer(key_of(ALICE, Family.WISHLIST), wishlist(*wishes))
 
-        assert (told.owners, told.version) == ({ALICE}, 77)
+        assert (content.owners, content.version) == ({ALICE}, 77)
 
     def test_finds_the_games_that_are_shown_with_their_versions(self):
         shop, titled = GAME_OF["chk-shop0"], GAME_OF[TITLED_GAME]
@@ -96,34 +96,34 @@ class TestReadAnswer:
             line(titled.id, title=title_of(5), inStock=False),
         ]
 
-        told = read_answer(key_of(ALICE, Family.CART), cart(line(mark_of(ALICE)), *lines))
+        content = read_answer(key_of(ALICE, Family.CART), cart(line(mark_of(ALICE)), *lines))
 
-        assert told.games == [(shop.number, 120), (titled.number, 5)]
+        assert content.games == [(shop.number, 120), (titled.number, 5)]
 
-    def test_takes_a_title_that_contradicts_the_stock_for_untrue(self):
+    def test_rejects_a_title_that_contradicts_the_stock(self):
         game = line(TITLED_GAME, title=title_of(5), inStock=True)
 
-        told = read_answer(key_of(ALICE, Family.CART), cart(game))
+        content = read_answer(key_of(ALICE, Family.CART), cart(game))
 
-        assert told.games == [(GAME_OF[TITLED_GAME].number, UNTRUE)]
+        assert content.games == [(GAME_OF[TITLED_GAME].number, UNTRUE)]
 
     def test_finds_owner_and_version_of_a_profile(self):
         shown = {"id": user_of(ALICE), "nickname": nickname_of(ALICE, 70), "balance": 0.07}
         body = msgspec.json.encode({"success": True, "data": shown})
 
-        told = read_answer(key_of(ALICE, Family.PROFILE), body)
+        content = read_answer(key_of(ALICE, Family.PROFILE), body)
 
-        assert (told.owners, told.version) == ({ALICE}, 77)
+        assert (content.owners, content.version) == ({ALICE}, 77)
 
-    def test_finds_the_oldest_sign_in_that_is_still_good(self):
+    def test_finds_the_oldest_valid_sign_in(self):
         owner = next(key.owner for key in PERSONAL if key.family is Family.ACCESS)
         families = [token_family_of(owner, version) for version in (9, 8)]
 
-        told = read_answer(
+        content = read_answer(
             key_of(owner, Family.ACCESS), msgspec.json.encode({"families": families})
         )
 
-        assert (told.owners, told.version) == ({owner}, 8)
+        assert (content.owners, content.version) == ({owner}, 8)
 
 
 class TestSignIns:
@@ -132,7 +132,7 @@ class TestSignIns:
 
         assert [sign_ins.guess(ALICE) for _ in range(3)] == [2, 3, 4]
 
-    def test_begin_at_the_one_that_was_good_last(self):
+    def test_begin_at_the_last_valid_one(self):
         sign_ins = SignIns("a secret of thirty-two characters")
         sign_ins.remember(ALICE, 9)
 

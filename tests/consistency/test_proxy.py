@@ -1,4 +1,4 @@
-"""The network in which the checker makes things go wrong."""
+"""The proxy through which the checker injects network faults."""
 
 import socket
 import threading
@@ -12,14 +12,14 @@ import pytest
 from tests.consistency.network import Network
 from tests.consistency.proxy import Mode
 
-WAY = "a way"
-A_MOMENT = 0.3  # seconds in which an answer would long have come
+ROUTE = "a route"
+A_MOMENT = 0.3  # seconds, longer than any answer takes
 TIMEOUT = 10
 END = b""
 
 
 def answer_lines(listening: socket.socket) -> None:
-    """Answer one client after the other, until nobody listens any more."""
+    """Answer one client after the other, until the socket is closed."""
     with suppress(OSError):
         while True:
             client = listening.accept()[0]
@@ -36,78 +36,78 @@ def server() -> Iterator[int]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
-class Way:
-    """A network with one way, at whose end somebody answers."""
+class ProxiedRoute:
+    """A proxy with one route to an echoing server."""
 
     def __init__(self, network: Network, port: int) -> None:
         self._network = network
         self._port = port
 
     async def set(self, mode: Mode, amount: int = 0) -> None:
-        await self._network.set([WAY], mode, amount)
+        await self._network.set([ROUTE], mode, amount)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self._port), TIMEOUT)
 
 
 @pytest.fixture
-def way(tmp_path: Path, server: int) -> Iterator[Way]:
+def route(tmp_path: Path, server: int) -> Iterator[ProxiedRoute]:
     network = Network(tmp_path, seed=1)
-    port = network.add(WAY, server)
+    port = network.add(ROUTE, server)
     network.start()
-    yield Way(network, port)
+    yield ProxiedRoute(network, port)
     network.end()
 
 
-def ask(client: socket.socket, line: bytes) -> bytes:
+def exchange(client: socket.socket, line: bytes) -> bytes:
     client.sendall(line)
     return client.recv(100)
 
 
-class TestWay:
-    def test_passes_on_what_it_is_given(self, way):
-        with way.connect() as client:
-            assert ask(client, b"hello") == b"heard hello"
+class TestRoute:
+    def test_forwards_data_in_both_directions(self, route):
+        with route.connect() as client:
+            assert exchange(client, b"hello") == b"heard hello"
 
-    async def test_delivers_late_what_a_hole_swallowed(self, way):
-        with way.connect() as client:
-            await way.set(Mode.HOLE)
+    async def test_delivers_data_after_a_hole_ends(self, route):
+        with route.connect() as client:
+            await route.set(Mode.HOLE)
             client.settimeout(A_MOMENT)
             with pytest.raises(TimeoutError):
-                ask(client, b"hello")
+                exchange(client, b"hello")
 
-            await way.set(Mode.OK)
+            await route.set(Mode.OK)
 
             client.settimeout(TIMEOUT)
             assert client.recv(100) == b"heard hello"
 
-    async def test_breaks_connections_when_it_is_reset(self, way):
-        with way.connect() as client:
-            ask(client, b"hello")
+    async def test_breaks_open_connections_when_it_is_reset(self, route):
+        with route.connect() as client:
+            exchange(client, b"hello")
 
-            await way.set(Mode.RESET)
+            await route.set(Mode.RESET)
 
             with pytest.raises(ConnectionError):
                 client.recv(100)
 
-    async def test_lets_nobody_through_while_it_is_reset(self, way):
-        await way.set(Mode.RESET)
+    async def test_accepts_no_connection_while_it_is_reset(self, route):
+        await route.set(Mode.RESET)
 
-        # Refused at once, or as soon as it is through.
-        with pytest.raises(ConnectionError), way.connect() as client:
+        # Refused on connect, or on the first read.
+        with pytest.raises(ConnectionError), route.connect() as client:
             client.recv(100)
 
-    async def test_cuts_replies_in_the_middle(self, way):
-        with way.connect() as client:
-            await way.set(Mode.CUT, 5)
+    async def test_cuts_replies_in_the_middle(self, route):
+        with route.connect() as client:
+            await route.set(Mode.CUT, 5)
 
-            assert ask(client, b"hello") == b"heard"
+            assert exchange(client, b"hello") == b"heard"
             assert client.recv(100) == END
 
-    async def test_delays_what_passes_and_the_answer(self, way):
-        with way.connect() as client:
-            await way.set(Mode.DELAY, 50)
+    async def test_delays_request_and_reply(self, route):
+        with route.connect() as client:
+            await route.set(Mode.DELAY, 50)
             began = time.monotonic()
 
-            assert ask(client, b"hello") == b"heard hello"
+            assert exchange(client, b"hello") == b"heard hello"
             assert time.monotonic() - began >= 0.1

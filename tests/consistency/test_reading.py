@@ -1,4 +1,4 @@
-"""How an answer becomes versions of games, and /metrics figures."""
+"""Versions of games are read from answers, and counts from /metrics."""
 
 from decimal import Decimal
 
@@ -11,8 +11,14 @@ from tests.consistency.metrics import parse_cache_reads
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def game(id_: str, price: str, *, told: str = "Nothing to add.") -> dict[str, object]:
-    return {"id": id_, "title": "A Game", "description": told, "price": Decimal(price), "tags": []}
+def game(id_: str, price: str, *, description: str = "Nothing to add.") -> dict[str, object]:
+    return {
+        "id": id_,
+        "title": "A Game",
+        "description": description,
+        "price": Decimal(price),
+        "tags": [],
+    }
 
 
 def answer(data: object) -> bytes:
@@ -30,8 +36,8 @@ class TestVersionsIn:
 
         assert list(versions_in(answer(games))) == [(3, 2), (1, 100)]
 
-    def test_is_not_misled_by_what_a_description_says(self):
-        body = answer(game(KEYS[0].id, "12.30", told='"price":99.99,"id":"chk-foreign1"'))
+    def test_ignores_fields_that_a_description_imitates(self):
+        body = answer(game(KEYS[0].id, "12.30", description='"price":99.99,"id":"chk-foreign1"'))
 
         assert list(versions_in(body)) == [(0, 1230)]
 

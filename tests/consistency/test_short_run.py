@@ -6,7 +6,7 @@ from tests.consistency.command import run_checker
 
 
 def assert_kept(*words: str) -> None:
-    """Run the checker, which must find nothing."""
+    """Run the checker; it must find no violation."""
     status, report = run_checker(*words)
     assert status == 0, report
     assert "# Consistent: 0 violations" in report

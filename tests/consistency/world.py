@@ -1,4 +1,4 @@
-"""A whole shop in a folder of its own: servers, processes, and a network between them."""
+"""Starts a whole shop in its own folder: servers, processes, and a proxy between them."""
 
 import os
 import time
@@ -26,7 +26,7 @@ from tests.servers import FAST, open_home
 
 _PRODUCTS: Final = 60  # at the simulator
 _UNCACHED: Final = (Kind.SLOT, Kind.GUEST)
-"""Writers that do without the cache when some processes of the API do."""
+"""Writers that run without a cache when some API processes do."""
 
 _SECRET_BYTES: Final = 32
 _MAX_START: Final = 60.0  # seconds
@@ -34,7 +34,7 @@ _MAX_START: Final = 60.0  # seconds
 
 @contextmanager
 def own_world(options: Options) -> Iterator[Parts]:
-    """Build a shop for this run alone, with nothing running yet but its servers and supplier."""
+    """Build a shop for this run; its servers and supplier run, its processes are planned."""
     with open_home() as home, ExitStack() as stack:
         logs, notes = home / "logs", home / "notes"
         logs.mkdir()

@@ -17,18 +17,18 @@ ROWS = list_requirements()
 
 
 class TestRequirements:
-    def test_are_all_there_once(self):
+    def test_appear_exactly_once(self):
         counted = Counter(row[0] for row in ROWS)
 
         assert set(counted) == EXPECTED
         assert [id_ for id_, times in counted.items() if times > 1] == []
 
-    def test_are_told_in_a_sentence(self):
+    def test_are_stated_in_one_sentence(self):
         short = [row[0] for row in ROWS if not row[1].endswith(".") or len(row[1].split()) < 6]
 
         assert short == []
 
-    def test_name_something_or_say_not_yet(self):
+    def test_name_code_and_tests_or_say_not_yet(self):
         silent = [
             row[0] for row in ROWS for cell in row[2:] if "not yet" not in cell and "`" not in cell
         ]

@@ -18,7 +18,7 @@ BASKETS = BasketSettings(session_secret=Secret(ACCESS_SECRET))
 
 @cache
 def account_services() -> AccountServices:
-    """Return the parts of every shop of a test run's process."""
+    """Return the account services that all shops of a test process share."""
     secrets = TokenSecrets(access=Secret(ACCESS_SECRET), refresh=Secret(REFRESH_SECRET))
     return AccountServices(
         tokens=Tokens(

@@ -17,7 +17,7 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 NO_CACHE = PassThrough()
 LIMITS = BasketLimits()

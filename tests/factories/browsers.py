@@ -24,7 +24,7 @@ class Person(Struct):
     token: str = ""
     refresh_token: str = ""
 
-    async def ask(self, method: str, path: str, **more: Any) -> httpx2.Response:
+    async def request(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """Send a request, with the token if there is one."""
         if self.token:
             more["headers"] = {"Authorization": f"Bearer {self.token}"} | more.get("headers", {})
@@ -32,7 +32,7 @@ class Person(Struct):
 
     async def get(self, path: str, **more: Any) -> Any:
         """Return the data of a read that must succeed."""
-        answer = await self.ask("GET", path, **more)
+        answer = await self.request("GET", path, **more)
         assert answer.status_code == 200, answer.text
         assert answer.json()["success"] is True
         return answer.json()["data"]
@@ -41,7 +41,7 @@ class Person(Struct):
         """Return the whole body of a change that must succeed."""
         if json is not None:
             more["json"] = json
-        answer = await self.ask(method, path, **more)
+        answer = await self.request(method, path, **more)
         assert answer.status_code in {200, 201}, answer.text
         assert answer.json()["success"] is True
         return answer.json()

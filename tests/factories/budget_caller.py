@@ -1,4 +1,4 @@
-"""A process that calls the supplier as fast as the budget allows; several of them share one."""
+"""A process that calls the supplier as fast as the budget allows; several of them share one budget."""
 
 import asyncio
 import json

@@ -16,7 +16,7 @@ from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.commit import CommitGuard
 from keyshop.kit.database.pool import Database
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 _PRICE = "SELECT price::text FROM games WHERE id = $1"
 _TITLES = "SELECT string_agg(title, ',' ORDER BY title) FROM games"

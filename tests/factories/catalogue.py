@@ -1,5 +1,5 @@
 """
-A catalogue of thirty games, as seen on 15 June 2026 at noon, and queries of it.
+A catalogue of thirty games on 15 June 2026 at noon, and queries of it.
 
 `day` counts from that noon: a game of day -14 is new for the last moment.
 """
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
-from tests.shop import NOON, add_game
+from tests.factories.games import NOON, add_game
 
 
 class Row(NamedTuple):
@@ -48,7 +48,7 @@ CATALOGUE = [
     Row("Rain", "4.20", -500, "Noir", "story,city", "Lamp"),
     Row("Smoke", "4.30", -5, "Noir", "city", "Lamp", "best,new"),
     Row("Ash", None, -15, "Noir", "city", "Lamp"),
-    # Racing: three in stock, one of them new until this very moment.
+    # Racing: three in stock, one of them at the last moment of being new.
     Row("Apex", "3.90", -14, "Racing", "cars", "Pit Lane"),
     Row("Apex 2", "3.80", -13, "Racing", "cars", "Pit Lane", "new"),
     Row("Apex Zero", "1.00", -4000, "Racing", "cars", "Pit Lane", price="0.99"),

@@ -24,9 +24,9 @@ from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from tests.factories.baskets import BASKETS
+from tests.factories.games import NOON
 from tests.factories.sessions import make_tokens
 from tests.keyshop.kit.cache.network import Network, network_to
-from tests.shop import NOON
 
 ALICE = "alice@example.com"
 HOME = "192.0.2.80"
@@ -89,7 +89,7 @@ async def guest_with(db: Database, game_id: str, quantity: int = 1) -> str:
     return session_id
 
 
-async def ask(db: Database, sql: str, *args: object) -> list[Record]:
+async def select_rows(db: Database, sql: str, *args: object) -> list[Record]:
     async with db.read() as reader:
         return await reader.fetch(sql, *args)
 
@@ -103,7 +103,7 @@ async def count(db: Database, table: str) -> int:
 async def carts(db: Database) -> dict[str, dict[str, int]]:
     """Return quantities by user or session, and game."""
     found: dict[str, dict[str, int]] = {}
-    for line in await ask(
+    for line in await select_rows(
         db,
         """SELECT "userId" AS owner, "gameId" AS game, quantity FROM cart_items
         UNION ALL SELECT session_id, game_id, quantity FROM keyshop.guest_cart_items""",
@@ -116,7 +116,9 @@ async def jobs(db: Database) -> list[tuple[str, dict[str, str]]]:
     """Return names and fields of the waiting jobs, the oldest first."""
     return [
         (job["entrypoint"], msgspec.json.decode(job["payload"]))
-        for job in await ask(db, "SELECT entrypoint, payload FROM keyshop.pgqueuer ORDER BY id")
+        for job in await select_rows(
+            db, "SELECT entrypoint, payload FROM keyshop.pgqueuer ORDER BY id"
+        )
     ]
 
 
@@ -132,7 +134,7 @@ class _LostAfterCommit(Database):
 
 @asynccontextmanager
 async def lost_after_commit(url: str) -> AsyncIterator[Database]:
-    """Open a database that becomes unreachable once `run` has committed."""
+    """Yield a database that becomes unreachable once `run` has committed."""
     port = urlsplit(url).port
     assert port is not None
     async with network_to(port) as network:

@@ -110,7 +110,7 @@ async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[
         redis = await parts.enter_async_context(Redis.from_url(redis_url))
         api = ObservedApi(visitor, db, redis)
         # The absence of a game is cached like a game.
-        await api.warm("/nobody")
+        await api.warm("/no-such-game")
         yield api
 
 

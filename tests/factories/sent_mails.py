@@ -10,7 +10,7 @@ from keyshop.accounts.mails import MailJob, compose
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mail
 from tests.factories.customers import jobs
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 URL = "https://shop.example/"
 

@@ -11,7 +11,7 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)
@@ -60,7 +60,7 @@ async def get_account(db: Database, user_id: str) -> Account:
 
 
 async def sign_in(db: Database, tokens: Tokens, account: Account, **when: Any) -> TokenPair:
-    """Sign the account in on one more device, at `now`."""
+    """Sign the account in on another device, at `now`."""
     async with db.transaction() as tx:
         return await begin_family(tx, tokens, account, now=when.get("now", utc_now()))
 

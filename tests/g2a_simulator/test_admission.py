@@ -18,7 +18,7 @@ EVERY_CALL = [
 
 class TestAuthorization:
     @pytest.mark.parametrize(("method", "path"), EVERY_CALL)
-    async def test_is_asked_for_before_anything_else(self, buyer, method, path):
+    async def test_is_checked_before_anything_else(self, buyer, method, path):
         async with httpx2.AsyncClient(
             base_url=buyer.http.base_url, verify=CERTIFICATES
         ) as stranger:

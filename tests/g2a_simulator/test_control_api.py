@@ -6,7 +6,7 @@ from tests.factories.simulator_buyer import FIRST, SECOND
 
 
 class TestControlApi:
-    async def test_sums_the_market_up(self, buyer):
+    async def test_shows_the_totals_of_the_market(self, buyer):
         await buyer.paid_order()
 
         summary = (await buyer.http.get("/_simulator/")).json()
@@ -75,7 +75,7 @@ class TestControlApi:
         assert (broken.status_code, mended.status_code) == (502, 200)
         assert len(market.faults.switches()) == 1
 
-    async def test_shows_the_ledger_of_calls(self, buyer):
+    async def test_lists_all_recorded_calls(self, buyer):
         for page in (1, 2, 0):
             await buyer.products(page=page)
 

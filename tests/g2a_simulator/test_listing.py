@@ -1,4 +1,4 @@
-"""Cached selections: they must never differ from a new search."""
+"""Cached selections never differ from a new search."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,1 +1,1 @@
-"""Stories of many steps through the whole shop."""
+"""Tests of many steps through the whole shop."""

@@ -19,7 +19,7 @@ def terminal(tmp_path: Path, database_url: str, simulator_url: str) -> Terminal:
 
 @pytest_asyncio.fixture
 async def supplier(market: Market, simulator_url: str) -> AsyncIterator[PausingClient]:
-    """The client of this test's own supplier, which has no rate limit."""
+    """The client of this test's supplier, which has no rate limit."""
     market.settings.requests_per_minute = None
     async with open_client(simulator_url) as client:
         yield client

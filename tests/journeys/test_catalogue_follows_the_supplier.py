@@ -33,7 +33,7 @@ FAULTS: Final = [
     "reset",
     "short_page",
 ]
-SPOILT: Final[list[dict[str, Any]]] = [
+BROKEN_FIELDS: Final[list[dict[str, Any]]] = [
     {"minPrice": -1},
     {"minPrice": "?"},
     {"qty": -1},
@@ -45,14 +45,14 @@ PLATFORMS: Final = ["Steam", "GOG", "Xbox", ""]
 State = tuple[Decimal, bool]
 
 
-class Chronicle:
+class SupplierHistory:
     """Changes the supplier at random, and records every state of each product."""
 
     def __init__(self, market: Market, seed: int) -> None:
         self._market = market
         self._dice = random.Random(seed)
         self._next_id = 90_000_000_000_000
-        self.spoilt: set[str] = set()
+        self.broken: set[str] = set()
         self.had: defaultdict[str, set[State]] = defaultdict(set)
         for product_id in market.product_ids():
             self._note(product_id)
@@ -60,7 +60,7 @@ class Chronicle:
     def change_something(self) -> None:
         """Change, add, break, repair or remove one product."""
         dice, product_id = self._dice, self._dice.choice(self._market.product_ids())
-        match dice.choice(["price", "price", "stock", "stock", "name", "words", "list", "spoil"]):
+        match dice.choice(["price", "price", "stock", "stock", "name", "words", "list", "break"]):
             case "price":
                 self._set(product_id, minPrice=dice.randint(1, 99_999) / 100)
             case "stock":
@@ -75,60 +75,60 @@ class Chronicle:
                     categories=[{"id": 1, "name": name} for name in names],
                 )
             case "list":
-                self._come_or_go(product_id)
-            case "spoil":
-                self._spoil_or_mend(product_id)
+                self._add_or_remove(product_id)
+            case "break":
+                self._break_or_repair(product_id)
 
-    def fail_somehow(self) -> None:
+    def make_calls_fail(self) -> None:
         """Make some or all calls of the list fail."""
         for _ in range(self._dice.randint(0, 2)):
             kind, rate = self._dice.choice(FAULTS), self._dice.choice([0.2, 0.7, 1])
             self._market.faults.rate("products", kind, rate)
 
-    async def go_on_while(self, run: "asyncio.Task[object]") -> None:
+    async def change_while(self, run: "asyncio.Task[object]") -> None:
         """Change the supplier's list while it is being read."""
         while not run.done():
             self.change_something()
             await asyncio.sleep(0.002)
 
     def _set(self, product_id: str, **fields: object) -> None:
-        if product_id not in self.spoilt:
+        if product_id not in self.broken:
             self._market.set_product(product_id, **fields)
             self._note(product_id)
 
-    def _come_or_go(self, product_id: str) -> None:
+    def _add_or_remove(self, product_id: str) -> None:
         if self._dice.random() < 0.5:
             self._next_id += 1
             self._market.add_product(str(self._next_id))
             self._set(str(self._next_id), name="Portal", minPrice=self._dice.randint(1, 50))
         else:
             self._market.remove_product(product_id)
-            self.spoilt.discard(product_id)
+            self.broken.discard(product_id)
 
-    def _spoil_or_mend(self, product_id: str) -> None:
-        if product_id in self.spoilt:
+    def _break_or_repair(self, product_id: str) -> None:
+        if product_id in self.broken:
             self._market.break_product(product_id)
-            self.spoilt.discard(product_id)
+            self.broken.discard(product_id)
             self._note(product_id)
         elif self._dice.random() < 0.3:
-            self._market.break_product(product_id, **self._dice.choice(SPOILT))
-            self.spoilt.add(product_id)
+            self._market.break_product(product_id, **self._dice.choice(BROKEN_FIELDS))
+            self.broken.add(product_id)
 
     def _note(self, product_id: str) -> None:
         state = expected_price(self._market, product_id), is_sold(self._market, product_id)
         self.had[product_id].add(state)
 
 
-async def assert_nothing_was_invented(db: Database, chronicle: Chronicle) -> None:
+async def assert_nothing_was_invented(db: Database, history: SupplierHistory) -> None:
     for product_id, game in (await read_games(db)).items():
-        assert (game["price"], game["inStock"]) in chronicle.had[product_id]
+        assert (game["price"], game["inStock"]) in history.had[product_id]
         assert game["inStock"] is game["g2aStock"]
 
 
-async def assert_same_as_supplier(db: Database, market: Market, chronicle: Chronicle) -> None:
+async def assert_same_as_supplier(db: Database, market: Market, history: SupplierHistory) -> None:
     games, listed = await read_games(db), set(market.product_ids())
-    assert listed - chronicle.spoilt <= games.keys()
-    for product_id in listed - chronicle.spoilt:
+    assert listed - history.broken <= games.keys()
+    for product_id in listed - history.broken:
         game, product = games[product_id], market.product(product_id)
         assert game["price"] == expected_price(market, product_id)
         assert game["inStock"] is is_sold(market, product_id)
@@ -139,37 +139,37 @@ async def assert_same_as_supplier(db: Database, market: Market, chronicle: Chron
         assert await read_links(db, "platforms", product_id) == {product["platform"]} - {""}
     slugs = [game["slug"] for game in games.values()]
     assert len(set(slugs)) == len(slugs)
-    assert set(await list_quarantined(db)) <= chronicle.spoilt
+    assert set(await list_quarantined(db)) <= history.broken
 
 
 class TestShop:
     @pytest.mark.parametrize("seed", [1, 2])
-    async def test_shows_what_the_supplier_has_and_never_anything_else(
+    async def test_shows_exactly_the_states_of_the_supplier(
         self, db: Database, supplier: PausingClient, market: Market, seed: int
     ) -> None:
-        chronicle = Chronicle(market, seed)
+        history = SupplierHistory(market, seed)
         slugs: dict[str, str] = {}
 
         for _ in range(ROUNDS):
             for _ in range(15):
-                chronicle.change_something()
-            chronicle.fail_somehow()
+                history.change_something()
+            history.make_calls_fail()
 
             # Both kinds of run, while the list changes.
             full = asyncio.create_task(sync(db, supplier, max_parallel_pages=2))
             stock = asyncio.create_task(sync(db, supplier, RunKind.STOCK, max_parallel_pages=2))
             runs = asyncio.gather(full, stock)
-            await chronicle.go_on_while(full)
+            await history.change_while(full)
             states = {run.state for run in await runs}
             assert states <= {RunState.COMPLETE, RunState.INCOMPLETE}
-            await assert_nothing_was_invented(db, chronicle)
+            await assert_nothing_was_invented(db, history)
 
             # The supplier works again and does not change.
             market.faults.clear()
             healed = await sync(db, supplier)
             assert healed.state is RunState.COMPLETE
-            await assert_same_as_supplier(db, market, chronicle)
-            await assert_nothing_was_invented(db, chronicle)
+            await assert_same_as_supplier(db, market, history)
+            await assert_nothing_was_invented(db, history)
 
             # A slug never changes.
             games = await read_games(db)

@@ -1,4 +1,4 @@
-"""A visitor becomes a customer and loses nothing, on two devices, with Redis and without."""
+"""A guest becomes a customer on two devices and loses nothing, with and without Redis."""
 
 from collections.abc import AsyncIterator
 
@@ -11,14 +11,14 @@ from keyshop.kit.cache.open import open_cache, run_relay
 from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, message_of, new_email, open_browser
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 
 @pytest_asyncio.fixture(params=["with Redis", "without Redis"])
 async def shop(
     database_url: str, valkey_url: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[ASGIApp]:
-    """The API of a shop that keeps its answers, or would if Redis were there."""
+    """The API of a shop with a cache, whose Redis runs or is absent."""
     redis_url = valkey_url if request.param == "with Redis" else f"redis://127.0.0.1:{pick_free()}"
     async with (
         run_relay(database_url, redis_url),
@@ -41,36 +41,36 @@ class TestGuestWhoBecomesACustomer:
         ]
         email = new_email()
         async with open_browser(shop) as laptop, open_browser(shop) as phone:
-            # On the laptop, a guest looks around: nothing is stored, and no cookie comes of it.
+            # On the laptop, a guest reads the empty cart: nothing is stored, and no cookie is set.
             assert await laptop.cart() == {}
             assert not has_cookie(laptop)
 
-            # The guest gathers games, comes back to one of them, and gets a cookie.
+            # The guest adds games, one of them twice, and gets a cookie.
             await laptop.put(iron, rust)
             await laptop.put(iron, quantity=2)
             await laptop.wish(dusk, iron)
             assert has_cookie(laptop)
             assert await laptop.cart() == {iron: 3, rust: 1}
 
-            # The guest registers: everything is the customer's now, and the cookie is gone.
+            # The guest registers: all lines move to the customer, and the cookie is deleted.
             data = await laptop.register(email=email)
             assert data["migration"]["counts"] == {"merged": 4, "capped": 0, "kept": 0}
             assert not has_cookie(laptop)
             assert await laptop.cart() == {iron: 3, rust: 1}
             assert await laptop.wishlist() == {dusk, iron}
 
-            # On the phone, nobody knows who it is, and another cart comes about.
+            # On the phone, the same person is a new guest and fills another cart.
             assert await phone.cart() == {}
             await phone.put(iron, dawn, fading)
             await phone.wish(dawn, dusk)
             before = phone.session
 
-            # One of its games goes out of stock; then the customer signs in there.
+            # One of its games goes out of stock; then the customer signs in on the phone.
             async with db.transaction() as tx:
                 await tx.execute('UPDATE games SET "inStock" = false WHERE id = $1', fading)
             data = await phone.sign_in(email)
 
-            # Both devices see the union; what cannot be bought stayed behind, and was told of.
+            # Both devices see the union; the unavailable game stayed behind and was reported.
             kept = [line for line in data["migration"]["cart"] if line["outcome"] == "kept"]
             assert [(line["gameId"], line["reason"]) for line in kept] == [
                 (fading, "This game is out of stock.")
@@ -80,21 +80,21 @@ class TestGuestWhoBecomesACustomer:
                 assert await device.wishlist() == {iron, dusk, dawn}
             assert phone.session not in {None, before}
 
-            # What the page asks for at every load changes nothing, and may come twice at once.
+            # The migration that each page load requests changes nothing when it is repeated.
             for part in ("cart", "wishlist"):
                 await phone.do("POST", f"/api/{part}/migrate")
             assert await phone.cart() == {iron: 4, rust: 1, dawn: 1}
 
-            # It is in stock again: the next page load brings it along.
+            # It is in stock again: the next page load moves it.
             async with db.transaction() as tx:
                 await tx.execute('UPDATE games SET "inStock" = true WHERE id = $1', fading)
             await phone.do("POST", "/api/cart/migrate")
             assert await laptop.cart() == {iron: 4, rust: 1, dawn: 1, fading: 1}
             assert not has_cookie(phone)
 
-            # Signed out on the phone, the cart is nobody's there and stays the customer's here.
+            # After a sign-out on the phone, its cart is empty, and the customer keeps the cart on the laptop.
             await phone.do("POST", "/api/auth/logout")
-            refused = await phone.ask("GET", "/api/cart")
+            refused = await phone.request("GET", "/api/cart")
             assert (refused.status_code, message_of(refused)[:7]) == (401, "Invalid")
             phone.token = ""
             assert await phone.cart() == {}

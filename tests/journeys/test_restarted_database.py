@@ -30,8 +30,8 @@ def market() -> Market:
 
 
 @pytest_asyncio.fixture
-async def own_server() -> AsyncIterator[PostgresServer]:
-    """A migrated PostgreSQL server of this test alone."""
+async def server() -> AsyncIterator[PostgresServer]:
+    """A migrated PostgreSQL server for this test alone."""
     with open_home() as home, PostgresServer(home, settings=FAST) as server:
         await asyncio.to_thread(upgrade, server.url)
         yield server
@@ -39,22 +39,22 @@ async def own_server() -> AsyncIterator[PostgresServer]:
 
 class TestKilledDatabase:
     async def test_keeps_what_was_written_and_the_next_sync_finishes(
-        self, own_server: PostgresServer, market: Market
+        self, server: PostgresServer, market: Market
     ) -> None:
-        db = Database(own_server.url, guard=RedisCommitGuard(None))
+        db = Database(server.url, guard=RedisCommitGuard(None))
         await db.open()
 
         async with serve(market) as url, open_client(url, pause_at=40) as held:
             running = asyncio.create_task(sync(db, held))
             await held.paused.wait()
 
-            async def is_first_batch_in() -> bool:
+            async def is_first_batch_written() -> bool:
                 return await count(db, "games") == 500
 
             # After the first batch, the server is killed and restarted.
-            await wait_until(is_first_batch_in)
-            kill(get_server(own_server.folder.parent, "postgres"))
-            await asyncio.to_thread(own_server.ensure)
+            await wait_until(is_first_batch_written)
+            kill(get_server(server.folder.parent, "postgres"))
+            await asyncio.to_thread(server.ensure)
             held.resume.set()
             (ended,) = await asyncio.gather(running, return_exceptions=True)
 

@@ -54,7 +54,7 @@ class TestShopper:
             )
         )
 
-    async def test_finds_games_by_what_the_supplier_calls_them(
+    async def test_finds_games_by_the_suppliers_genres_and_platforms(
         self, db, supplier, market, shopper
     ) -> None:
         await sync(db, supplier)

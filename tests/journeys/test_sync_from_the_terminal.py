@@ -19,8 +19,8 @@ def market() -> Market:
     return market
 
 
-async def two_batches(db: Database) -> None:
-    """Wait until some batches are written and the supplier no longer answers."""
+async def wait_for_two_batches(db: Database) -> None:
+    """Wait until two batches are written and the supplier no longer answers."""
 
     async def is_written() -> bool:
         return await count(db, "games") == 1000
@@ -28,7 +28,7 @@ async def two_batches(db: Database) -> None:
     await wait_until(is_written)
 
 
-def fall_silent_after(market: Market, pages: int) -> None:
+def stop_answering_after(market: Market, pages: int) -> None:
     market.faults.next("products", "slow", seconds=0, calls=pages)
     market.faults.rate("products", "hang", 1)
 
@@ -41,7 +41,7 @@ class TestSyncCommand:
         assert (ended.status, run["state"], run["added"]) == (0, "COMPLETE", 1200)
         assert await count(db, "games") == 1200
 
-    async def test_ends_with_1_and_the_reason_when_something_was_not_read(
+    async def test_exits_with_1_and_the_reason_when_a_page_was_not_read(
         self, terminal, db, market
     ) -> None:
         market.settings.page_ceiling = 59
@@ -56,10 +56,10 @@ class TestSyncCommand:
         assert [error["page"] for error in errors] == [60]
 
     async def test_is_refused_while_another_process_syncs(self, terminal, db, market) -> None:
-        fall_silent_after(market, pages=55)
+        stop_answering_after(market, pages=55)
 
         async with terminal.start("sync", "full") as first:
-            await two_batches(db)
+            await wait_for_two_batches(db)
             second = await terminal.run("sync", "full")
             first.kill()
 
@@ -72,9 +72,9 @@ class TestKilledSync:
     async def test_leaves_whole_batches_and_the_next_one_finishes(
         self, terminal, db, market
     ) -> None:
-        fall_silent_after(market, pages=55)
+        stop_answering_after(market, pages=55)
         async with terminal.start("sync", "full") as process:
-            await two_batches(db)
+            await wait_for_two_batches(db)
             process.send_signal(signal.SIGKILL)
             await process.wait()
         market.faults.clear()
@@ -92,11 +92,11 @@ class TestKilledSync:
         runs = json.loads((await terminal.run("sync", "runs", "--json")).out)["runs"]
         assert [run["state"] for run in runs] == ["COMPLETE", "INTERRUPTED"]
 
-    async def test_by_ctrl_c_says_so_in_its_record(self, terminal, db, market) -> None:
-        fall_silent_after(market, pages=55)
+    async def test_by_ctrl_c_is_recorded_as_interrupted(self, terminal, db, market) -> None:
+        stop_answering_after(market, pages=55)
 
         async with terminal.start("sync", "full") as process:
-            await two_batches(db)
+            await wait_for_two_batches(db)
             process.send_signal(signal.SIGINT)
             ended = await end_of(process)
 

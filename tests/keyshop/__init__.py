@@ -1,1 +1,1 @@
-"""What is promised about the shop."""
+"""Tests of the shop."""

@@ -1,4 +1,4 @@
-"""The shop put together, and what replaces the parts that are not configured."""
+"""The assembled shop, and the replacements of parts that are not configured."""
 
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""There is one way to commit a change of what cached answers are made from."""
+"""There is one way to commit a change of data in cached answers."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from keyshop.cache_keys import SOURCES
 
 _SOURCE = Path(keyshop.__file__).parent
 
-# Who opens a connection of its own, and why that commits nothing that a cached answer is made from.
+# The modules that open a connection, and why they commit no data of cached answers.
 _OWN_CONNECTIONS = {
     "kit/database/pool.py": "the pool, whose transactions are guarded",
     "kit/cache/reconnecting.py": "the cache's own control row and outbox",
@@ -27,12 +27,12 @@ _CACHED = {source.table.rpartition(".")[2] for source in SOURCES}
 
 
 class TestCommit:
-    def test_has_one_door_beside_which_no_connection_is_opened(self) -> None:
+    def test_is_the_only_way_to_open_a_connection(self) -> None:
         opening = {name for name, tree in _modules() for call in _calls(tree) if call in _OPENING}
 
         assert opening == set(_OWN_CONNECTIONS)
 
-    def test_stands_around_every_statement_that_writes_what_is_cached(self) -> None:
+    def test_encloses_every_statement_that_writes_cached_data(self) -> None:
         writers = {
             f"{name}:{function.name}": _first_argument(function)
             for name, tree in _modules()
@@ -51,7 +51,7 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def _calls(tree: ast.Module) -> Iterator[str]:
-    """Yield what the module calls of the driver's."""
+    """Yield the driver's functions that the module calls."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -69,7 +69,7 @@ def _functions(tree: ast.Module) -> Iterator[ast.AsyncFunctionDef]:
 
 
 def _writing_constants(tree: ast.Module) -> set[str]:
-    """Return the names of the module's statements that write a table that answers are made from."""
+    """Return the names of the module's statements that write a table of cached answers."""
     writing = set()
     for node in tree.body:
         if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:

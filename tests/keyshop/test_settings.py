@@ -38,7 +38,7 @@ PRODUCTION = _SUPPLIER | {
 
 
 def load_from(folder: Path, **variables: str) -> Settings:
-    """Read the settings from the folder's `.env` with these variables, and from nothing else."""
+    """Read the settings from the folder's `.env` with these variables only."""
     lines = [f"{name}='{value}'\n" for name, value in variables.items()]
     (folder / ".env").write_text("".join(lines))
     with chdir(folder), _no_variables_from_outside():
@@ -141,7 +141,7 @@ class TestValues:
         assert not load(**_SUPPLIER).trusts_qty
         assert not load(**sandbox, G2A_TRUST_QTY="false").trusts_qty
 
-    def test_environment_goes_before_the_file(self, tmp_path):
+    def test_of_the_environment_override_the_file(self, tmp_path):
         (tmp_path / ".env").write_text("KEYSHOP_PORT=1111\nKEYSHOP_WORKERS=3\n")
         script = (
             "from keyshop.settings import load_settings as load; s = load();"

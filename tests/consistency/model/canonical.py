@@ -1,7 +1,7 @@
 """
-The canonical form of a state: what can no longer have any effect is dropped, names are numbered.
+The canonical form of a state: parts without any further effect are dropped, names are numbered.
 
-Something is dropped only while the rule that makes it harmless is in force.
+A part is dropped only while the rule that makes it harmless is in force.
 """
 
 from tests.consistency.model.configurations import Configuration
@@ -41,10 +41,11 @@ def _is_in_use(state: State, run: int) -> bool:
 
 
 class _Canon:
-    """Numbers for random names, in the order in which a fixed walk meets them."""
+    """Numbers random names in the order in which a fixed walk meets them."""
 
     __slots__ = (
         "_config",
+        "_controls",
         "_epochs",
         "_generations",
         "_leases",
@@ -54,7 +55,6 @@ class _Canon:
         "_seqs",
         "_state",
         "_tokens",
-        "_told",
     )
 
     def __init__(self, state: State, config: Configuration) -> None:
@@ -68,7 +68,7 @@ class _Canon:
         self._generations: dict[int, int] = {0: 0}
         self._leases: dict[int, int] = {0: 0}
         self._seqs: dict[int, int] = {}
-        self._told: dict[int, Control] = {}
+        self._controls: dict[int, Control] = {}
 
     def state(self) -> State:
         """Return the canonical state."""
@@ -102,17 +102,17 @@ class _Canon:
         )
 
     def _control(self, control: Control) -> Control:
-        told = self._told.get(control.seq)
-        if told is None:
+        known = self._controls.get(control.seq)
+        if known is None:
             epochs, seqs = self._epochs, self._seqs
-            told = self._told[control.seq] = Control(
+            known = self._controls[control.seq] = Control(
                 epochs.setdefault(control.epoch, len(epochs)),
                 self._incarnation(control.incarnation),
                 control.open,
                 seqs.setdefault(control.seq, len(seqs)),
                 control.cold_next,
             )
-        return told
+        return known
 
     def _incarnation(self, incarnation: Incarnation) -> Incarnation:
         runs, tokens = self._runs, self._tokens
@@ -153,7 +153,7 @@ class _Canon:
         )
 
     def _is_lost(self, stored: Stored, redis: Redis, epochs: set[int]) -> bool:
-        """Say whether no read can ever take the value: its tag or its generation is gone."""
+        """Test whether no read can ever serve the value: its tag or its generation is gone."""
         if stored.epoch not in epochs and self._rules.epoch_is_random:
             return True
         return stored.generation != redis.generation and self._rules.generation_is_random
@@ -169,7 +169,7 @@ class _Canon:
         return Reader(read, load, reader.view, reader.beat, connection, reader.cut)
 
     def _is_hopeless(self, read: Read, reader: Reader, connection: Incarnation | None) -> bool:
-        """Say whether the read can only end in PostgreSQL: a lost connection, another tag."""
+        """Test whether the read can only end in PostgreSQL: a lost connection, another tag."""
         if read.at == "asked":
             return connection is None or connection != reader.connection
         return read.at == "got" and read.epoch != reader.view.epoch

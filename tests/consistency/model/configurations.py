@@ -1,4 +1,4 @@
-"""What is searched: who takes part, which faults may happen and how many."""
+"""The configurations that are searched: processes, writers, and the faults that may happen."""
 
 from typing import Literal, NamedTuple
 
@@ -7,9 +7,11 @@ import msgspec
 from tests.consistency.model.rules import Rules
 from tests.consistency.model.states import Target
 
-Fault = Literal["flush", "restart", "snapshot", "failover", "partition", "lost", "late", "unknown"]
+FaultName = Literal[
+    "flush", "restart", "snapshot", "failover", "partition", "lost", "late", "unknown"
+]
 
-EVERY_FAULT: frozenset[Fault] = frozenset(
+EVERY_FAULT: frozenset[FaultName] = frozenset(
     {"flush", "restart", "snapshot", "failover", "partition", "lost", "late", "unknown"}
 )
 
@@ -18,7 +20,7 @@ class WriterKind(NamedTuple):
     """
     How a writer reaches Redis and what it invalidates.
 
-    `off` runs with `CACHE_MODE=off` or is cut from Redis for good; `foreign` knows nothing of
+    `off` runs with `CACHE_MODE=off` or has lost Redis for good; `foreign` is a program outside
     keyshop: no INTENT, no guard, no waiting, and its COMMIT is its acknowledgement.
     """
 
@@ -36,11 +38,11 @@ FOREIGN_GROUP = WriterKind("foreign", "group")
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Who takes part.
+    The processes, writers and faults of one search.
 
-    Of the workers, the last `stopped_workers` may stop for ever at any step, and the last
-    `off_workers` have no Redis (`CACHE_MODE=off`). With `slow_gets` a GET runs at any time after it
-    was sent, and trust is tested when it is sent; else both are one step.
+    The last `stopped_workers` of the workers may stop for ever at any step, and the last `off_workers`
+    have no Redis (`CACHE_MODE=off`). With `slow_gets`, trust is tested when a GET is sent, and the GET
+    runs at any later time; otherwise both are one step.
     """
 
     name: str
@@ -51,23 +53,23 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     off_workers: int = 0
     slow_gets: bool = False
     faults: int = 1
-    kinds: frozenset[Fault] = EVERY_FAULT
+    kinds: frozenset[FaultName] = EVERY_FAULT
     other_shop: int = 0
     rules: Rules = Rules()
     limit: int = 9_000_000
 
     @property
     def workers_with_redis(self) -> int:
-        """Return how many workers look after Redis."""
+        """Return the number of workers that have Redis."""
         return self.workers - self.off_workers
 
     @property
     def has_foreign_writers(self) -> bool:
-        """Say whether anyone writes who knows nothing of keyshop."""
+        """Test whether there is a writer outside keyshop."""
         return any(kind.path == "foreign" for kind in self.writers)
 
 
-def _kinds(*kinds: Fault) -> frozenset[Fault]:
+def _kinds(*kinds: FaultName) -> frozenset[FaultName]:
     return frozenset(kinds)
 
 

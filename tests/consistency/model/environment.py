@@ -1,7 +1,7 @@
 """
-What happens without keyshop: time, eviction, late scripts, faults, partitions, the other shop.
+Steps outside keyshop: time, eviction, late scripts, faults, partitions, the other shop.
 
-Expiry of a lease and eviction of whatever is volatile are free and unbounded; faults have a budget.
+Expiry of a lease and eviction of volatile keys are unlimited; faults have a budget.
 """
 
 from tests.consistency.model.moment import KNOWS_ENOUGH, UNDECIDED, Moment
@@ -19,15 +19,15 @@ from tests.consistency.model.states import (
     replaced,
 )
 
-_NOBODY: frozenset[int] = frozenset()
-_EMPTY = Redis(FRESH, 0, None, 0, _NOBODY, _NOBODY, 0)
+_NO_MARKERS: frozenset[int] = frozenset()
+_EMPTY = Redis(FRESH, 0, None, 0, _NO_MARKERS, _NO_MARKERS, 0)
 _NEEDS_NO_REDIS = frozenset(
     {"published", "left to relay", "gone", "aborted", "closing", "fresh", "matured"}
 )
 
 
 def steps_of_environment(moment: Moment) -> None:
-    """Add everything that can happen to the shop."""
+    """Add every step that the environment can make."""
     _passing_time(moment, moment.state.redis, "")
     if moment.state.old is not None:
         _passing_time(moment, moment.state.old, " (old master)")
@@ -49,14 +49,14 @@ def _passing_time(moment: Moment, redis: Redis, where: str) -> None:
         moment.add("generation evicted", changed(redis._replace(generation=0)))
     marked = redis.key_markers | redis.group_markers
     if marked and not moment.rules.markers_without_ttl:
-        bare = redis._replace(key_markers=_NOBODY, group_markers=_NOBODY)
+        bare = redis._replace(key_markers=_NO_MARKERS, group_markers=_NO_MARKERS)
         moment.add(f"markers evicted{where}", changed(bare))
     if marked and moment.rules.markers_are_cleaned:
         _clean_markers(moment, redis, where, marked - {OTHER_SHOP})
 
 
 def _clean_markers(moment: Moment, redis: Redis, where: str, marked: frozenset[int]) -> None:
-    """pg_xact_status: the transaction is finished, so its marker goes."""
+    """Remove markers of transactions that are finished according to pg_xact_status."""
     for writer in marked:
         if moment.state.writers[writer].at not in UNDECIDED:
             rest = _without_marker(redis, writer)
@@ -88,7 +88,7 @@ def _late_script(moment: Moment, late: LateScript) -> None:
 
 
 def _partitions(moment: Moment) -> None:
-    """PARTITION: a process loses its way to Redis, but not to PostgreSQL; and it heals."""
+    """PARTITION: a process loses Redis but not PostgreSQL; later the partition heals."""
     state = moment.state
     for index, reader in enumerate(state.readers):
         if reader.cut or _may_cut(moment):
@@ -170,7 +170,7 @@ def _disconnected(state: State) -> State:
 
 
 def _other_shop(moment: Moment) -> None:
-    """A second shop, B, on the same Redis does anything that its keyshop may do."""
+    """A second shop, B, on the same Redis makes any step that its keyshop may make."""
     state, rules = moment.state, moment.rules
     redis = state.redis
     if state.other_shop:

@@ -1,4 +1,4 @@
-"""A state under its rules: the questions that every kind of step asks, and the steps found."""
+"""A state under its rules: the tests that all kinds of steps share, and the possible steps."""
 
 from typing import NamedTuple
 
@@ -17,14 +17,14 @@ HOLDS_LOCK = frozenset({"guarded", "redo", "in flight"})
 """Where a writer's transaction holds the shared advisory lock."""
 
 UNDECIDED = HOLDS_LOCK | {"idle", "intended"}
-"""Where PostgreSQL does not know yet how a writer's transaction ends."""
+"""Where the outcome of a writer's transaction is not decided yet."""
 
 KNOWS_ENOUGH = frozenset({"ready", "queued", "locked", "locked, ready"})
-"""Where a leader needs Redis no more: its TOKEN was acknowledged."""
+"""Where a leader no longer needs Redis: its TOKEN was acknowledged."""
 
 
 class Step(NamedTuple):
-    """`helps`: a worker, a poll or PostgreSQL makes it, so that recovery may count on it."""
+    """`helps`: a worker, a poll or PostgreSQL makes the step, so recovery may rely on it."""
 
     label: str
     state: State
@@ -55,7 +55,7 @@ class Moment:
     def add(
         self, label: str, state: State, *, helps: bool = False, violation: str | None = None
     ) -> None:
-        """Note a possible step."""
+        """Add a possible step."""
         self.steps.append(Step(label, state, helps, violation))
 
     def add_of_worker(
@@ -68,7 +68,7 @@ class Moment:
         helps: bool = True,
         by_postgres: bool = False,
     ) -> None:
-        """Note a worker's step; recovery counts on it unless this worker may stop for ever."""
+        """Add a worker's step; recovery relies on it unless this worker may stop for ever."""
         state = self.state if state is None else state
         state = state._replace(workers=replaced(state.workers, index, worker))
         reliable = index < len(state.workers) - self.config.stopped_workers
@@ -97,7 +97,7 @@ class Moment:
         return Incarnation(redis.run, redis.token if self.rules.token_exists else 0)
 
     def agree(self, connection: Incarnation | None, incarnation: Incarnation) -> bool:
-        """Say whether the connection is to the incarnation, as far as the rules can tell."""
+        """Test whether the connection is to the incarnation, as far as the rules compare it."""
         if connection is None or connection.token != incarnation.token:
             return False
         if self.rules.incarnation_has_run_id and connection.run != incarnation.run:
@@ -105,11 +105,11 @@ class Moment:
         return connection.token != 0 or not self.rules.token_exists
 
     def accepts(self, redis: Redis, token: int, script: str) -> bool:
-        """Say whether the script's test of the token, at its head, lets it run."""
+        """Test whether the script's test of the token, at its head, lets it run."""
         return (redis.token == token != 0) or not self.rules.checks_token(script)
 
     def views_waited_out(self) -> bool:
-        """Say whether no process still holds an OPEN view older than the last CLOSE."""
+        """Test whether no process still holds an OPEN view older than the last CLOSE."""
         seq = self.state.control.seq
         return all(not reader.view.open or reader.view.seq == seq for reader in self.state.readers)
 
@@ -130,12 +130,12 @@ class Moment:
         return {worker.row for worker in self.state.workers if worker.at in {"took", "delivered"}}
 
     def newest_foreign(self) -> int:
-        """Return the newest value that a foreign writer committed; a beat's time is told by it."""
+        """Return the newest value that a foreign writer committed; it stands for the time of a beat."""
         fresh = (writer.value for writer in self.state.writers if writer.at == "fresh")
         return max(self.state.matured, *fresh, 0)
 
     def is_guarded(self, writer: int) -> bool:
-        """Say whether the writer's outbox row is marked as guarded."""
+        """Test whether the writer's outbox row is marked as guarded."""
         if self.config.writers[writer].path == "foreign":
             return not self.rules.foreign_rows_are_unguarded
         return self.state.writers[writer].guarded

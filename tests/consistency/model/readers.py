@@ -1,8 +1,8 @@
 """
 The steps of the reader processes: POLL, RECONNECT, GET, ACQUIRE, the load, FILL, and joiners.
 
-Reads answered from PostgreSQL are always right and change nothing: they are no steps. A read starts
-when its GET runs; that is the strictest moment, an earlier start lowers what it must return.
+A read answered from PostgreSQL is always right and changes nothing, so it is no step. A read starts
+when its GET runs; that is the strictest time, because an earlier start permits older values.
 """
 
 from tests.consistency.model.moment import Moment
@@ -24,10 +24,10 @@ from tests.consistency.model.states import (
 def steps_of_readers(moment: Moment) -> None:
     """Add every step that a reader process can make."""
     for index, reader in enumerate(moment.state.readers):
-        _look_around(moment, index, reader)
+        _poll_or_reconnect(moment, index, reader)
         redis = moment.reached_by(reader.connection)
         if reader.read is None and redis is not None:
-            _ask(moment, index, reader, redis)
+            _start_read(moment, index, reader, redis)
         elif reader.read is not None and reader.read.at == "got":
             _answer_hit(moment, index, reader, reader.read)
         elif reader.read is not None and reader.read.at == "asked" and redis is not None:
@@ -62,7 +62,7 @@ def _trusts(moment: Moment, reader: Reader) -> bool:
     return _view_is_good(moment, reader)
 
 
-def _look_around(moment: Moment, index: int, reader: Reader) -> None:
+def _poll_or_reconnect(moment: Moment, index: int, reader: Reader) -> None:
     state = moment.state
     if reader.view != state.control or reader.beat != state.beat:
         polled = reader._replace(view=state.control, beat=state.beat)
@@ -87,7 +87,7 @@ def _waited_for(state: State, index: int) -> State:
     return state._replace(writers=writers)
 
 
-def _ask(moment: Moment, index: int, reader: Reader, redis: Redis) -> None:
+def _start_read(moment: Moment, index: int, reader: Reader, redis: Redis) -> None:
     """MGET of value, generation and token, and ACQUIRE, whose HIT is the same as this GET's."""
     trusted = _trusts(moment, reader)
     if trusted or not moment.rules.trusted_before:
@@ -101,7 +101,7 @@ def _ask(moment: Moment, index: int, reader: Reader, redis: Redis) -> None:
 
 
 def _get(moment: Moment, index: int, reader: Reader, redis: Redis, read: Read) -> None:
-    """The GET runs; a read that misses goes on to ACQUIRE, or to PostgreSQL."""
+    """The GET runs; a read that misses continues with ACQUIRE, or with PostgreSQL."""
     stored = redis.stored
     token = 0 if reader.connection is None else reader.connection.token
     current = stored is not None and stored.generation == redis.generation != 0
@@ -178,7 +178,7 @@ def _load(moment: Moment, index: int, reader: Reader, load: Load) -> None:
 
 
 def _may_join(moment: Moment, reader: Reader) -> bool:
-    """A beat may lapse and come back under the same `seq`, so a joiner trusts before and after."""
+    """A beat may expire and return under the same `seq`, so a joiner tests trust before and after."""
     return _trusts(moment, reader) or not moment.rules.joiner_trusts_before
 
 

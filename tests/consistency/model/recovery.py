@@ -1,8 +1,8 @@
 """
 The leader of a recovery: CLOSE, wait, TOKEN, OPEN cold; or OPEN warm.
 
-OPEN asks for the exclusive lock for at most 50 ms: PostgreSQL ends the request, the worker repeats
-it. A writer behind it is delayed for so long, and never by a process that can be stopped.
+OPEN waits at most 50 ms for the exclusive lock: then PostgreSQL ends the request, and the worker
+repeats it. A writer behind it waits that long, and never for a process that can be stopped.
 """
 
 from tests.consistency.model.moment import Moment, closed
@@ -84,7 +84,7 @@ def _drawn(moment: Moment, worker: Worker) -> int:
 def decide_warm(
     moment: Moment, index: int, worker: Worker, redis: Redis, connection: Incarnation
 ) -> None:
-    """The same incarnation, and nobody demands a cold recovery: OPEN warm is called."""
+    """Call OPEN warm: the incarnation is the same, and no cold recovery is demanded."""
     control = moment.state.control
     if control.open or control.cold_next:
         return

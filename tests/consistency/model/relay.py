@@ -1,8 +1,8 @@
 """
 The relay: ROUND begins, LOCK row, PUBLISH, DELETE; LOOK finds none left, BEAT.
 
-A beat says: a round that began then has delivered every unguarded row that was visible, and none
-was left, also none that another worker has locked.
+A beat means: a round that began at this time delivered every visible unguarded row, and none was
+left, not even one that another worker had locked.
 """
 
 from tests.consistency.model.moment import Moment, closed
@@ -11,7 +11,7 @@ from tests.consistency.model.states import FRESH, Redis, Worker
 
 
 def drop_rows(moment: Moment, index: int, worker: Worker) -> None:
-    """Redis is out of reach: one transaction demands a cold recovery, then deletes the rows."""
+    """Without Redis, one transaction demands a cold recovery, then deletes the rows."""
     state = moment.state
     if state.control.open or not state.rows or not _are_views_waited_out(moment):
         return
@@ -48,7 +48,7 @@ def lock_row(moment: Moment, index: int, worker: Worker) -> None:
 
 
 def deliver_row(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> None:
-    """PUBLISH, then DELETE; a transaction that PostgreSQL ended can only do the first."""
+    """PUBLISH, then DELETE; after PostgreSQL ended the transaction, only PUBLISH is possible."""
     connection = worker.connection
     if worker.at == "delivered":
         _delete_row(moment, index, worker)
@@ -63,7 +63,7 @@ def deliver_row(moment: Moment, index: int, worker: Worker, redis: Redis | None)
 
 
 def _delete_row(moment: Moment, index: int, worker: Worker) -> None:
-    """DELETE, in the transaction that finds the server to be the one that PostgreSQL names."""
+    """DELETE, in the transaction that compares the server with the control row."""
     done = worker._replace(at="idle", row=None)
     incarnation = moment.state.control.incarnation
     compares = moment.rules.relay_compares_incarnation

@@ -1,4 +1,4 @@
-"""The protocol's rules, each of which a weakened variant takes away."""
+"""The protocol's rules; for each, there is a weakened variant without it."""
 
 import msgspec
 
@@ -78,13 +78,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     token_carries_shop: bool = True
 
     def checks_token(self, script: str) -> bool:
-        """Say whether this script refuses to run under another token."""
+        """Test whether this script refuses to run under another token."""
         if not (self.token_exists and self.scripts_check_token):
             return False
         return script not in _CHECKS or bool(getattr(self, _CHECKS[script]))
 
     def compares_incarnations(self) -> bool:
-        """Say whether a connection to another run, or with another token, is found out."""
+        """Test whether a connection to another run, or with another token, is detected."""
         return self.incarnation_has_run_id and self.scripts_check_token
 
 

@@ -1,4 +1,4 @@
-"""What the scripts do in Redis; each is atomic."""
+"""The effects of the scripts in Redis; each is atomic."""
 
 from tests.consistency.model.moment import Moment
 from tests.consistency.model.states import FRESH, Redis, Stored, Target
@@ -23,7 +23,7 @@ def publish(moment: Moment, redis: Redis, target: Target, writer: int) -> Redis:
 
 
 def acquire(moment: Moment, redis: Redis) -> Redis | None:
-    """ACQUIRE where no value is: take the lease; None where it answers BUSY or WAIT."""
+    """ACQUIRE without a value: take the lease; None when it answers BUSY or WAIT."""
     rules = moment.rules
     if redis.lease and rules.fill_needs_lease:
         return None

@@ -6,16 +6,16 @@ one second after a foreign COMMIT; L1, no read returns less than a guarded commi
 when it started; SHOP, none returns another shop's value; B1, no writer waits for a process that can
 be stopped; STUCK, polls, workers and PostgreSQL alone lead back to trusted hits from every state.
 
-What stands for time, and allows at least as much as a clock:
+How time is modelled, so that every order that a clock allows is possible:
 
 * A killed or stopped process makes no further step. PostgreSQL ends an open transaction at any time.
 * A wait of 500 or 600 ms after a CLOSE lasts until no reader holds an OPEN view from before it.
-* A second after a foreign COMMIT may pass at any moment. From then on every beat is too old whose
-  round began before that COMMIT, in the control row and in every view: its time is older than the
-  COMMIT's, so its age is more than a second. A round is known by the newest foreign COMMIT before it.
+* A second after a foreign COMMIT may pass at any time. From then on, every beat whose round began
+  before that COMMIT is too old, in the control row and in every view: it is more than a second old. A
+  round is identified by the newest foreign COMMIT before it.
 * A request for the exclusive lock ends by its lock_timeout at any time.
 
-States are kept exactly, none is identified by a hash alone.
+States are stored completely; none is identified by its hash alone.
 """
 
 import sys
@@ -43,11 +43,11 @@ from tests.consistency.model.states import (
 from tests.consistency.model.workers import steps_of_workers
 from tests.consistency.model.writers import steps_of_writers
 
-_NOBODY: frozenset[int] = frozenset()
+_EMPTY: frozenset[int] = frozenset()
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How large the search was, and a shortest trace to each violation."""
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The size of the search, and a shortest trace to each violation."""
 
     states: int
     steps: int
@@ -55,16 +55,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     violations: dict[str, list[str]]
 
 
-def search(config: Configuration, *, until: str | None = None, progress: bool = True) -> Outcome:
+def search(
+    config: Configuration, *, until: str | None = None, progress: bool = True
+) -> SearchResult:
     """
     Search the whole configuration, or until a violation of this name is found.
 
-    Without `progress` it is not decided whether every state leads back to trusted hits.
+    Without `progress`, it does not check that every state leads back to trusted hits.
     """
     began = time.perf_counter()
     found = _Search(config, progress=progress)
     found.run(until)
-    return Outcome(
+    return SearchResult(
         states=len(found.states),
         steps=found.steps,
         seconds=time.perf_counter() - began,
@@ -78,7 +80,7 @@ def first_state(config: Configuration) -> State:
     connection = Incarnation(1, token)
     control = Control(1, connection, open=True, seq=1, cold_next=False)
     return State(
-        redis=Redis(1, 1, None, 0, _NOBODY, _NOBODY, 1),
+        redis=Redis(1, 1, None, 0, _EMPTY, _EMPTY, 1),
         old=None,
         snapshot=None,
         control=control,
@@ -87,7 +89,7 @@ def first_state(config: Configuration) -> State:
         acknowledged=0,
         visible=0,
         matured=0,
-        rows=_NOBODY,
+        rows=_EMPTY,
         readers=(Reader(None, None, control, 0, connection, cut=False),) * config.readers,
         writers=tuple(
             Writer("idle", False, 0, connection if kind.path == "guarded" else None, False, None)
@@ -113,7 +115,7 @@ def steps_from(state: State, config: Configuration) -> list[Step]:
 
 
 def is_good(state: State, config: Configuration) -> bool:
-    """Say whether the next read ends in a trusted hit, or in a lease whose FILL is accepted."""
+    """Test whether the next read ends in a trusted hit, or in a lease whose FILL is accepted."""
     redis, control = state.redis, state.control
     if not config.rules.token_carries_shop and redis.token != OTHER_SHOP:
         return False
@@ -190,7 +192,7 @@ class _Search:
         return labels[::-1]
 
     def _look_for_stuck(self) -> None:
-        """Go backwards from the good states; what is never met has no way back."""
+        """Walk backwards from the good states; a state that is never met has no way back."""
         first, sources = _grouped(self._helping_from, self._helping_to, len(self.states))
         good = self._good
         waiting = [index for index, is_good in enumerate(good) if is_good]

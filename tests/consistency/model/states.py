@@ -1,9 +1,9 @@
 """
-What one moment of the shop consists of: Redis, the control row, the processes and what they know.
+The state of the shop: Redis, the control row, the processes and what they know.
 
-There is one key, which belongs to one group; its value in PostgreSQL is the number of commits so
-far. Everything random (run ids, tokens, epochs, generations, leases, `seq`) is a small number that
-stands for a name: only equality matters, 0 means "there is none", `FRESH` one never seen before.
+There is one key in one group; its value in PostgreSQL is the number of commits so far. Each random
+name (run id, token, epoch, generation, lease, `seq`) is a small number: only equality matters, 0 means
+"none", `FRESH` a name never used before.
 """
 
 from typing import Literal, NamedTuple, TypeVar
@@ -18,7 +18,7 @@ OTHER_SHOP = -7
 
 
 class Incarnation(NamedTuple):
-    """What a connection reads when it is made: which run of Redis, and its `cl:token`."""
+    """What a new connection reads: the run of Redis, and its `cl:token`."""
 
     run: int
     token: int
@@ -54,9 +54,9 @@ class Control(NamedTuple):
 
 class Read(NamedTuple):
     """
-    A read on its way: GET is `asked`, its reply was `got`, or it `joined` the running load.
+    A read in progress: GET is `asked`, its reply was `got`, or it `joined` the running load.
 
-    The first three figures are what it must not fall behind, taken when it started.
+    The first three values are the oldest that it may return, taken when it started.
     """
 
     acknowledged: int
@@ -92,7 +92,7 @@ class Reader(NamedTuple):
 
 class Writer(NamedTuple):
     """
-    One transaction: where it is, whether it is guarded, and the value that it committed.
+    One transaction: its position, whether it is guarded, and the value that it committed.
 
     `waits_for` are the readers whose view is older than the CLOSE that an unguarded writer found at
     GUARD, or made itself; None: it found the cache open and has not closed it.
@@ -124,7 +124,7 @@ class Worker(NamedTuple):
 
 
 class LateScript(NamedTuple):
-    """A script that its sender has given up and Redis will run yet."""
+    """A script that its sender gave up and Redis will still run."""
 
     script: Literal["INTENT", "PUBLISH", "TOKEN"]
     writer: int
@@ -133,7 +133,7 @@ class LateScript(NamedTuple):
 
 class State(NamedTuple):
     """
-    One moment.
+    One state of the whole shop.
 
     `acknowledged` is the newest value acknowledged by keyshop, `visible` the newest committed under
     guard, `matured` the newest that a foreign writer committed more than a second ago.

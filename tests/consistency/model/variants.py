@@ -1,30 +1,30 @@
-"""A variant of the protocol: one rule is taken away, and the promise that breaks is known."""
+"""A variant of the protocol: one rule is removed, and the promise that breaks is known."""
 
 import msgspec
 
-from tests.consistency.model.configurations import Configuration, Fault
+from tests.consistency.model.configurations import Configuration, FaultName
 from tests.consistency.model.rules import Rules
-from tests.consistency.model.search import Outcome, search
+from tests.consistency.model.search import SearchResult, search
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A weakened protocol, where it is searched, and what must be found.
+    A weakened protocol, its configuration, and the expected violation.
 
-    `breaks=None` marks a rule that is redundant: another one covers for it, nothing is found.
+    `breaks=None` marks a redundant rule: another one covers it, and nothing is found.
     """
 
     name: str
     configuration: Configuration
     breaks: str | None
 
-    def search(self) -> Outcome:
-        """Search until the expected violation; all of it, where none is expected."""
+    def search(self) -> SearchResult:
+        """Search until the expected violation, or the whole configuration when none is expected."""
         progress = self.breaks in {None, "STUCK"}
         return search(self.configuration, until=self.breaks, progress=progress)
 
-    def is_found(self, outcome: Outcome) -> bool:
-        """Say whether the search found what it should."""
+    def is_found(self, outcome: SearchResult) -> bool:
+        """Test whether the search found what is expected."""
         if self.breaks is None:
             return not outcome.violations
         return self.breaks in outcome.violations
@@ -36,6 +36,6 @@ def weakened(name: str, breaks: str | None, rules: Rules, configuration: Configu
     return Variant(name=name, configuration=searched, breaks=breaks)
 
 
-def guarded(*kinds: Fault, faults: int = 1) -> Configuration:
-    """Return one guarded writer, with so many faults of these kinds, if any."""
+def guarded(*kinds: FaultName, faults: int = 1) -> Configuration:
+    """Return a configuration with one guarded writer and up to `faults` faults of these kinds."""
     return Configuration(name="", faults=faults if kinds else 0, kinds=frozenset(kinds))

@@ -1,4 +1,4 @@
-"""Tokens, reads and writes, each time without one of their rules."""
+"""Variants without one rule of tokens, reads or writes."""
 
 from tests.consistency.model.configurations import (
     EVERY_FAULT,

@@ -1,4 +1,4 @@
-"""Relay, recovery and a second shop, each time without one of their rules."""
+"""Variants without one rule of the relay, recovery or a second shop."""
 
 from tests.consistency.model.configurations import (
     EVERY_FAULT,

@@ -1,4 +1,4 @@
-"""The steps of the workers: each is a relay, and leads a recovery when there is one to lead."""
+"""The steps of the workers: each is a relay, and leads a recovery when one is needed."""
 
 from tests.consistency.model.moment import Moment
 from tests.consistency.model.recovery import (
@@ -29,7 +29,7 @@ def steps_of_workers(moment: Moment) -> None:
         else:
             restarted = Worker("idle", None, 0, False, None, 0, worker.cut)
             moment.add_of_worker(index, "restarted", restarted)
-            _go_on(moment, index, worker, redis)
+            _continue_work(moment, index, worker, redis)
 
 
 def _idle(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> None:
@@ -48,7 +48,7 @@ def _idle(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> No
     begin_recovery(moment, index, worker)
 
 
-def _go_on(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> None:
+def _continue_work(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> None:
     if worker.at in {"took", "delivered", "ended"}:
         deliver_row(moment, index, worker, redis)
     elif worker.at in {"clear", "beating"}:

@@ -2,7 +2,7 @@
 The steps of the writers, one transaction each.
 
 Guarded: INTENT, GUARD, COMMIT, PUBLISH, ACK, DELETE row. Unguarded: GUARD, COMMIT, wait for the
-relay, else CLOSE and wait out the views, ACK. Foreign: COMMIT, which is what the outside sees.
+relay, otherwise CLOSE and wait out the views, ACK. Foreign: COMMIT, which is its acknowledgement.
 """
 
 from collections.abc import Callable
@@ -147,7 +147,7 @@ def _committed(moment: Moment, index: int, writer: Writer) -> State:
 
 
 def _in_flight(moment: Moment, index: int, writer: Writer) -> None:
-    """The server decides; the client then learns it from pg_xact_status."""
+    """The server decides; the client then reads the outcome from pg_xact_status."""
     value = moment.state.value + 1
     done = writer._replace(at="committed", value=value)
     state = _committed(moment, index, writer)
@@ -233,7 +233,7 @@ def _wait_out(moment: Moment, index: int, writer: Writer) -> None:
 
 
 def _delete_row(moment: Moment, index: int, writer: Writer) -> None:
-    """Only what was published, and never waiting for a row that a relay has locked."""
+    """Delete only a published row, and never wait for a row that a relay has locked."""
     rows = moment.state.rows
     early = writer.at == "left to relay" and not moment.rules.row_outlives_publish
     if index not in rows or not (writer.at == "published" or early):

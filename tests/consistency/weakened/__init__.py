@@ -1,1 +1,1 @@
-"""Caches with one rule taken away, in the checker alone: each of them must be caught."""
+"""Caches without one rule, used by the checker alone, which must catch each of them."""

@@ -1,7 +1,7 @@
 """
-Runs a process of the shop, a writer or a reader, with a weakened cache: the variant, the module, its words.
+Runs a module with a weakened cache; the arguments are the variant, the module and its arguments.
 
-The product has no such switch; the weakened class stands in the product's place in this process only.
+The product has no such switch; the weakened class replaces the product's in this process only.
 """
 
 import runpy
@@ -12,13 +12,13 @@ from tests.consistency.weakened.names import WEAKENED
 
 
 def main() -> None:
-    """Become what the arguments say."""
+    """Run the module with the weakened cache."""
     variant, module, *words = sys.argv[1:]
     if variant not in WEAKENED:
         sys.exit(f"There is no weakened cache {variant}; there are: {', '.join(WEAKENED)}.")
     sys.argv = [module, *words]
     if module == "keyshop":
-        # First, because the shop decides where to count before anything that counts is imported.
+        # Built first, because the shop sets the folder of its metrics before any metric is imported.
         app = build(words)
         _weaken(variant)
         app()

@@ -1,4 +1,4 @@
-"""A checker that finds nothing proves nothing, unless it finds what is there."""
+"""A checker that finds no violation proves something only if it catches a weakened cache."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ from tests.consistency.weakened.names import WEAKENED
 _MAX_TRIES: Final = 3
 
 
-def look_until_caught(weakened: str) -> tuple[int, str]:
-    """Run the checker as often as it takes: on a busy machine one run asks too little."""
+def run_until_caught(weakened: str) -> tuple[int, str]:
+    """Run the checker up to three times; on a busy machine one run may read too little."""
     for _ in range(_MAX_TRIES):
         status, report = run_checker("--weakened", weakened)
         if status:
@@ -23,7 +23,7 @@ class TestChecker:
     @pytest.mark.slow
     @pytest.mark.parametrize("weakened", WEAKENED)
     def test_catches_a_cache_that_leaves_a_rule_out(self, weakened):
-        status, report = look_until_caught(weakened)
+        status, report = run_until_caught(weakened)
 
         assert status == 1, report
         verdicts = [line for line in report.splitlines() if line.startswith("# CAUGHT")]

@@ -9,7 +9,7 @@ from keyshop.kit.cache.redis.errors import RedisFault
 
 
 class DeletesAfterCommit(RedisCommitGuard):
-    """Does nothing before the COMMIT, and takes that for enough."""
+    """Sends no INTENT before the COMMIT, and reports success."""
 
     async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
         del connection, change
@@ -35,7 +35,7 @@ class LeavesNoMarker(RedisCommitGuard):
 
 
 class ForgetsGuests(RedisCommitGuard):
-    """Says nothing to Redis of guests' baskets, as if they were nobody's."""
+    """Never invalidates guests' baskets."""
 
     async def _send_intent(self, connection: RedisConnection, change: Change) -> bool:
         return await super()._send_intent(connection, _without_guests(change))

@@ -1,1 +1,1 @@
-"""The writers: each a process of its own, each in its own way, each with games of its own."""
+"""The writers: one process and one set of keys for each kind."""

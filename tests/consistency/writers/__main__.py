@@ -1,4 +1,4 @@
-"""A process that writes; its only argument is an order in JSON. It goes on until it is ended."""
+"""A process that writes until it is terminated; its only argument is a `WriterConfig` in JSON."""
 
 import asyncio
 import os
@@ -20,18 +20,18 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from tests.consistency.keys import Kind
 from tests.consistency.records import WriteLog
+from tests.consistency.writers.config import WriterConfig, Writing
 from tests.consistency.writers.foreign import ForeignWriter
 from tests.consistency.writers.foreign_persons import ForeignPersonWriter
 from tests.consistency.writers.guests import GuestWriter
 from tests.consistency.writers.merge import MergeWriter
-from tests.consistency.writers.order import Order, Writing
 from tests.consistency.writers.persons import PersonWriter
 from tests.consistency.writers.slots import SlotWriter
 from tests.consistency.writers.sync import SyncWriter
 
-# What the faults that the checker makes look like to a writer; anything else ends it.
+# The errors that the checker's faults cause in a writer; any other error ends the process.
 _EXPECTED = (ShopError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_REST = 0.1  # seconds after a failure
+_RETRY_DELAY = 0.1  # seconds
 
 _log = structlog.get_logger(__name__)
 
@@ -51,10 +51,10 @@ _INSIDE: Final[Mapping[Kind, Callable[[Writing, Database], _Writer]]] = {
 
 @asynccontextmanager
 async def _writer(writing: Writing) -> AsyncIterator[_Writer]:
-    if writing.order.kind is Kind.FOREIGN:
+    if writing.config.kind is Kind.FOREIGN:
         yield ForeignWriter(writing)
         return
-    if writing.order.kind is Kind.FOREIGN_PERSON:
+    if writing.config.kind is Kind.FOREIGN_PERSON:
         yield ForeignPersonWriter(writing)
         return
     async with shop() as parts:
@@ -62,36 +62,36 @@ async def _writer(writing: Writing) -> AsyncIterator[_Writer]:
 
 
 def _inside(writing: Writing, parts: Shop) -> _Writer:
-    if writing.order.kind is Kind.SYNC:
+    if writing.config.kind is Kind.SYNC:
         return SyncWriter(writing, parts)
-    return _INSIDE[writing.order.kind](writing, parts.db)
+    return _INSIDE[writing.config.kind](writing, parts.db)
 
 
-async def _write(order: Order) -> None:
-    writing = Writing(order, WriteLog(Path(order.log)))
+async def _write(config: WriterConfig) -> None:
+    writing = Writing(config, WriteLog(Path(config.log)))
     while True:
         try:
             async with _writer(writing) as writer:
                 await _keep_writing(writing, writer)
         except _EXPECTED as error:
             _log.warning("writer.could_not_start", reason=str(error), kind=type(error).__name__)
-            await asyncio.sleep(_REST)
+            await asyncio.sleep(_RETRY_DELAY)
 
 
 async def _keep_writing(writing: Writing, writer: _Writer) -> None:
     while True:
-        await asyncio.sleep(writing.dice.expovariate(writing.order.per_second))
+        await asyncio.sleep(writing.dice.expovariate(writing.config.per_second))
         try:
             await writer.write()
         except _EXPECTED as error:
             _log.warning("writer.failed", reason=str(error), kind=type(error).__name__)
-            await asyncio.sleep(_REST)
+            await asyncio.sleep(_RETRY_DELAY)
 
 
 def main() -> None:
-    """Carry out the order."""
+    """Write as the configuration says."""
     exit_with_parent(os.getppid())
-    uvloop.run(_write(msgspec.json.decode(sys.argv[1], type=Order)))
+    uvloop.run(_write(msgspec.json.decode(sys.argv[1], type=WriterConfig)))
 
 
 if __name__ == "__main__":

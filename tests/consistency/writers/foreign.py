@@ -1,18 +1,18 @@
-"""Writes as psql does: a statement that commits by itself, and no word to anybody."""
+"""Writes as psql does: one statement that commits by itself, without the shop's code."""
 
 from time import monotonic_ns
 
 import asyncpg
 
 from tests.consistency.keys import Kind, of_kind
-from tests.consistency.writers.order import NEVER_SEEN, Writing, price_of, version_of
+from tests.consistency.writers.config import NEVER_SEEN, Writing, price_of, version_of
 
 _RAISE = "UPDATE games SET price = price + 0.01 WHERE id = $1 RETURNING price"
 _RAISE_FAR = "UPDATE games SET price = price + $2 WHERE id = $1"
 
 
 class ForeignWriter:
-    """A connection of its own to PostgreSQL, made anew when it is cut."""
+    """Writes over its own connection to PostgreSQL, which is reopened when it is cut."""
 
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
@@ -23,7 +23,7 @@ class ForeignWriter:
         """Change one game."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._writing.order.database_url, ssl=False, timeout=5
+                self._writing.config.database_url, ssl=False, timeout=5
             )
         key = self._writing.dice.choice(self._keys)
         if self._writing.is_undone():

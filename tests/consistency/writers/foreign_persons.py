@@ -1,16 +1,16 @@
-"""Writes what is one customer's as psql does: one statement, and no word to anybody."""
+"""Writes a customer's data as psql does: one statement, without the shop's code."""
 
 from time import monotonic_ns
 
 import asyncpg
 
 from tests.consistency.keys import Kind, choose_personal, of_kind
-from tests.consistency.writers.order import Writing
+from tests.consistency.writers.config import Writing
 from tests.consistency.writers.person_rows import lock_version, put_version
 
 
 class ForeignPersonWriter:
-    """A connection of its own to PostgreSQL, made anew when it is cut."""
+    """Writes over its own connection to PostgreSQL, which is reopened when it is cut."""
 
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
@@ -21,7 +21,7 @@ class ForeignPersonWriter:
         """Change one customer's profile, basket or sign-ins."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._writing.order.database_url, ssl=False, timeout=5, command_timeout=10
+                self._writing.config.database_url, ssl=False, timeout=5, command_timeout=10
             )
         key = choose_personal(self._writing.dice, self._keys)
         old = await lock_version(self._connection, key)

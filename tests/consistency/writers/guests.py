@@ -1,4 +1,4 @@
-"""Writes what is a guest's: baskets are begun, changed, and moved to the customer who the guest is."""
+"""Writes guests' baskets: begins and changes them, and moves them to the customer."""
 
 from typing import Final
 
@@ -18,13 +18,15 @@ from tests.consistency.contents import (
     user_of,
 )
 from tests.consistency.keys import Family, Key, Kind, choose_personal, keys_of, of_kind
+from tests.consistency.writers.config import Writing
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction
-from tests.consistency.writers.order import Writing
 from tests.consistency.writers.person_rows import contents_of, lock_version
 from tests.consistency.writers.verbs import step_basket
 
-_MOVED: Final = 0.25  # of the changes of baskets that are there
-_WITH_TITLED: Final = 0.3  # of them have a game that may go out of stock, and then stays behind
+_MOVED: Final = 0.25  # share of the writes of existing baskets
+_WITH_TITLED: Final = (
+    0.3  # share of baskets with a game that may be out of stock, and then stays behind
+)
 
 _LOCK: Final = 'SELECT 1 FROM sessions WHERE "sessionId" = $1 FOR UPDATE'
 _CART: Final = """
@@ -47,16 +49,16 @@ _ADD_WISH: Final = """
 """
 _EMPTY_CART: Final = 'DELETE FROM cart_items WHERE "userId" = $1'
 _EMPTY_WISHLIST: Final = 'DELETE FROM wishlist WHERE "userId" = $1'
-_FORGET: Final = 'DELETE FROM sessions WHERE "sessionId" = $1'
+_DELETE_SESSION: Final = 'DELETE FROM sessions WHERE "sessionId" = $1'
 
 
 class GuestWriter:
     """
     Changes the baskets of one guest.
 
-    The customer is emptied in the transaction that moves them, and so has what the guest had. An even
-    version is what the baskets hold, in both places; the odd one after it says that the guest's are
-    gone.
+    The transaction that moves them first empties the customer's baskets, which then hold what the
+    guest had. An even version is the contents, for guest and customer; the odd one after it means that
+    the guest's baskets are gone.
     """
 
     def __init__(self, writing: Writing, db: Database) -> None:
@@ -124,7 +126,7 @@ class GuestWriter:
             await tx.execute(_EMPTY_WISHLIST, user_of(owner))
             moved = await migrate_baskets(
                 tx,
-                # Another secret, and so another next session id, for each move.
+                # A new secret, so that each move has another next session id.
                 BasketSettings(session_secret=Secret(new_session_id())),
                 user_id=user_of(owner),
                 session_id=session_of(owner),
@@ -137,14 +139,14 @@ class GuestWriter:
         await write_in_transaction(self._writing, self._db, choose=choose, change=change)
         async with self._db.transaction() as tx:
             for session in left_behind:
-                await tx.execute(_FORGET, session)
+                await tx.execute(_DELETE_SESSION, session)
 
 
 _SAME: Final = {Family.GUEST_CART: Family.CART, Family.GUEST_WISHLIST: Family.WISHLIST}
 
 
 async def _lock_baskets(tx: Transaction, keys: dict[Family, Key]) -> dict[Key, int]:
-    """Return the versions of a guest's baskets; nothing when the guest has none."""
+    """Return the versions of a guest's baskets; empty when the guest has none."""
     cart, wishlist = keys[Family.GUEST_CART], keys[Family.GUEST_WISHLIST]
     session = session_of(cart.owner)
     if not await tx.fetch(_LOCK, session):

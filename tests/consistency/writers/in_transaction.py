@@ -1,4 +1,4 @@
-"""One write inside the shop: a transaction of its `Database`, with a note before and one after."""
+"""One write in a transaction of the shop, with a note before and one after."""
 
 from collections.abc import Awaitable, Callable
 from time import monotonic_ns
@@ -6,14 +6,14 @@ from typing import TypeAlias
 
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
-from tests.consistency.writers.order import Writing
+from tests.consistency.writers.config import Writing
 
 Versions: TypeAlias = dict[int, int]
 """The new version of each game, by the game's number."""
 
 
-class _UndoneOnPurpose(Exception):
-    """Raised inside a transaction, to have it rolled back."""
+class _IntendedRollback(Exception):
+    """Rolls a transaction back on purpose."""
 
 
 async def write_in_transaction(
@@ -40,7 +40,7 @@ async def write_in_transaction(
                 writing.note_tried(versions, invoked)
             await change(tx, versions)
             _undo(is_undone)
-    except _UndoneOnPurpose:
+    except _IntendedRollback:
         writing.note_rolled_back(versions, invoked)
     except Exception:
         if not is_undone:
@@ -52,4 +52,4 @@ async def write_in_transaction(
 
 def _undo(is_undone: bool) -> None:
     if is_undone:
-        raise _UndoneOnPurpose
+        raise _IntendedRollback

@@ -1,4 +1,4 @@
-"""Writes through the catalogue, as every writer inside the shop does: a few games, or hundreds."""
+"""Writes games through `merge_games`: a few at a time, or hundreds."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,10 +9,10 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from tests.consistency.keys import Key, Kind, of_kind
+from tests.consistency.writers.config import Writing, price_of, version_of
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction
-from tests.consistency.writers.order import Writing, price_of, version_of
 
-# Locked first, so that the version is the next one even if a killed writer's COMMIT is on its way.
+# Locked first: a killed writer's COMMIT may still be in flight, and the version must be the next one.
 _LOCK = """
     SELECT id, price FROM games WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
@@ -20,12 +20,12 @@ _MAX_OF_A_FEW = 3
 
 
 class MergeWriter:
-    """Merges offers into the catalogue, in one transaction of the shop's each time."""
+    """Merges offers into the catalogue, one transaction for each write."""
 
     def __init__(self, writing: Writing, db: Database) -> None:
         self._writing = writing
         self._db = db
-        self._keys = of_kind(writing.order.kind)
+        self._keys = of_kind(writing.config.kind)
 
     async def write(self) -> None:
         """Give some games their next version."""
@@ -41,7 +41,7 @@ class MergeWriter:
         await write_in_transaction(self._writing, self._db, choose=choose, change=change)
 
     def _choose(self) -> Sequence[Key]:
-        if self._writing.order.kind is Kind.BULK:
+        if self._writing.config.kind is Kind.BULK:
             return self._keys
         dice = self._writing.dice
         return dice.sample(self._keys, dice.randint(1, _MAX_OF_A_FEW))

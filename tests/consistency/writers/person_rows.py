@@ -1,4 +1,4 @@
-"""What belongs to a customer, in the shop's tables, as one statement for each change."""
+"""A customer's data in the shop's tables, with one statement for each change."""
 
 from collections.abc import Awaitable, Mapping
 from random import Random
@@ -45,7 +45,7 @@ _TAKE_LINE: Final = {
     Family.CART: 'DELETE FROM cart_items WHERE "userId" = $1 AND "gameId" = $2',
     Family.WISHLIST: 'DELETE FROM wishlist WHERE "userId" = $1 AND "gameId" = $2',
 }
-# Both say which version is to be, rather than what to add, so that doing one twice changes nothing.
+# Both set the new version instead of adding to it, so that running one twice changes nothing.
 _PUT_PROFILE: Final = (
     """
     UPDATE users SET nickname = split_part(nickname, '.', 1) || '.'
@@ -98,9 +98,9 @@ class Rows(Protocol):
 
 async def lock_version(rows: Rows, key: Key) -> int:
     """
-    Return the version as it is once nobody is changing it.
+    Lock the rows and return their version.
 
-    A killed writer's statement may still be on its way; what it locks is waited for.
+    A killed writer's statement may still be running; this waits for its locks.
     """
     user = user_of(key.owner)
     if key.family is Family.PROFILE:
@@ -121,7 +121,7 @@ def contents_of(key: Key, version: int) -> Mapping[str, int]:
 
 
 async def put_version(rows: Rows, key: Key, *, old: int, new: int, dice: Random) -> None:
-    """Make the new version of the old one; the next version takes a single statement."""
+    """Change the old version to the new one; the next version takes a single statement."""
     user = user_of(key.owner)
     if key.family is Family.PROFILE:
         await rows.execute(dice.choice(_PUT_PROFILE), user, new)
@@ -137,7 +137,7 @@ async def put_version(rows: Rows, key: Key, *, old: int, new: int, dice: Random)
 
 
 def changed_lines(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """Return the lines that differ, as they are to be; 0: taken away."""
+    """Return the lines that differ, with their new quantity; 0 means removed."""
     return {
         game: after.get(game, 0)
         for game in {**before, **after}
@@ -146,11 +146,11 @@ def changed_lines(before: Mapping[str, int], after: Mapping[str, int]) -> dict[s
 
 
 def _version_of_profile(record: Record) -> int:
-    told = read_nickname(record["nickname"])
-    assert told is not None
-    return told[1] + int(record["balance"] * 100)
+    nickname = read_nickname(record["nickname"])
+    assert nickname is not None
+    return nickname[1] + int(record["balance"] * 100)
 
 
 def _newest(records: list[Record]) -> int:
-    told = [read_token_family(record["id"]) for record in records]
-    return max(found[1] for found in told if found)
+    families = [read_token_family(record["id"]) for record in records]
+    return max(found[1] for found in families if found)

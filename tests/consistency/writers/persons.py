@@ -1,11 +1,11 @@
-"""Writes what is one customer's as the shop does: with its verbs, or in a transaction of its own."""
+"""Writes a customer's data with the shop's operations, or in a separate transaction."""
 
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from tests.consistency.contents import is_stocked, title_of
 from tests.consistency.keys import Family, Key, Kind, choose_personal, of_kind
+from tests.consistency.writers.config import Writing
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction
-from tests.consistency.writers.order import Writing
 from tests.consistency.writers.person_rows import lock_version, put_version
 from tests.consistency.writers.verbs import end_sign_ins, step_basket, step_profile
 
@@ -24,7 +24,7 @@ class PersonWriter:
         self._titles = of_kind(Kind.TITLE)
 
     async def write(self) -> None:
-        """Make the next version of one of them."""
+        """Write the next version of one key."""
         dice = self._writing.dice
         if dice.random() < 0.1:
             await self._write_title(dice.choice(self._titles))

@@ -1,4 +1,4 @@
-"""Writes games that come and go: inserts what is absent, deletes what is there."""
+"""Writes games that come and go: inserts an absent one, deletes a present one."""
 
 from decimal import Decimal
 from time import monotonic_ns
@@ -7,15 +7,15 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from tests.consistency.games import add_watched_game
 from tests.consistency.keys import Kind, of_kind
+from tests.consistency.writers.config import Writing, price_of, version_of
 from tests.consistency.writers.in_transaction import Versions, write_in_transaction
-from tests.consistency.writers.order import Writing, price_of, version_of
 
 _FIND = "SELECT price FROM games WHERE id = $1 FOR UPDATE"
 _DELETE = "DELETE FROM games WHERE id = $1"
 
 
 class SlotWriter:
-    """Changes one slot in one transaction of the shop's each time."""
+    """Inserts or deletes one slot, one transaction for each write."""
 
     def __init__(self, writing: Writing, db: Database) -> None:
         self._writing = writing
@@ -23,7 +23,7 @@ class SlotWriter:
         self._slots = of_kind(Kind.SLOT)
 
     async def write(self) -> None:
-        """Turn one slot over."""
+        """Insert or delete one slot."""
         slot = self._writing.dice.choice(self._slots)
         price: Decimal | None = None
 
@@ -43,5 +43,5 @@ class SlotWriter:
     def _next_version(self, price: Decimal | None) -> int:
         if price is not None:
             return version_of(price) + 1
-        # The price of a deleted game is forgotten, so the clock sees to it that versions rise.
-        return 2 * ((monotonic_ns() - self._writing.order.began) // 1_000_000 + 1)
+        # The price of a deleted game is lost, so the clock makes sure that versions rise.
+        return 2 * ((monotonic_ns() - self._writing.config.began) // 1_000_000 + 1)

@@ -1,4 +1,4 @@
-"""Writes as the supplier does: its prices change, and a stock check brings them into the shop."""
+"""Writes through the supplier: changes its prices, and runs a stock check."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from keyshop.catalog.rules import shop_price
 from keyshop.sync.errors import SyncAlreadyRunning
 from keyshop.sync.rules import RunState
 from tests.consistency.keys import Kind, of_kind
-from tests.consistency.writers.order import Writing, price_of, version_of
+from tests.consistency.writers.config import Writing, price_of, version_of
 
 _SECONDS = 10
 
@@ -26,16 +26,16 @@ class SyncWriter:
 
     async def write(self) -> None:
         """Give some games their next version."""
-        products = self._writing.order.products
+        products = self._writing.config.products
         invoked = monotonic_ns()
         versions: dict[int, int] = {}
         for key in self._writing.dice.sample(self._keys, 2):
             product = products[key.id]
-            asked = await asyncio.to_thread(self._ask_price, product) + 1
-            versions[key.number] = version_of_product(asked)
+            cents = await asyncio.to_thread(self._read_price, product) + 1
+            versions[key.number] = version_of_product(cents)
             self._writing.note_tried({key.number: versions[key.number]}, invoked)
             await asyncio.to_thread(
-                set_price, self._writing.order.simulator_url or "", product, asked
+                set_price, self._writing.config.simulator_url or "", product, cents
             )
         if await self._is_checked():
             self._writing.note_acknowledged(versions, invoked)
@@ -50,8 +50,10 @@ class SyncWriter:
             return False
         return run.state is RunState.COMPLETE
 
-    def _ask_price(self, product: str) -> int:
-        found = _tell(self._writing.order.simulator_url or "", "GET", f"products/{product}", None)
+    def _read_price(self, product: str) -> int:
+        found = _call_simulator(
+            self._writing.config.simulator_url or "", "GET", f"products/{product}", None
+        )
         return round(float(str(found["minPrice"])) * 100)
 
 
@@ -61,9 +63,9 @@ def version_of_product(cents: int) -> int:
 
 
 def set_price(simulator_url: str, product: str, cents: int) -> None:
-    """Have the simulator ask this for the product, and always have some."""
+    """Set the price of a product at the simulator, and keep it in stock."""
     price = float(Decimal(cents).scaleb(-2))
-    _tell(
+    _call_simulator(
         simulator_url,
         "PATCH",
         f"products/{product}",
@@ -73,12 +75,12 @@ def set_price(simulator_url: str, product: str, cents: int) -> None:
 
 def list_products(simulator_url: str, *, limit: int) -> list[str]:
     """Return ids of products of the simulator."""
-    ids = _tell(simulator_url, "GET", f"products?limit={limit}", None)["ids"]
+    ids = _call_simulator(simulator_url, "GET", f"products?limit={limit}", None)["ids"]
     assert isinstance(ids, list)
     return [str(id_) for id_ in ids]
 
 
-def _tell(simulator_url: str, method: str, path: str, body: object) -> dict[str, object]:
+def _call_simulator(simulator_url: str, method: str, path: str, body: object) -> dict[str, object]:
     data = None if body is None else json.dumps(body).encode()
     request = Request(f"{simulator_url}/_simulator/{path}", data, method=method)
     with urlopen(request, timeout=_SECONDS) as answer:

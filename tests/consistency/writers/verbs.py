@@ -1,4 +1,4 @@
-"""Makes the next version of what is one person's with the verbs that the shop's doors use."""
+"""Writes the next version of personal data with the operations that the shop's API uses."""
 
 from random import Random
 from typing import Final
@@ -20,11 +20,11 @@ from tests.consistency.writers.person_rows import changed_lines, contents_of
 
 _LIMITS: Final = BasketLimits()
 _BALANCE: Final = "SELECT balance FROM users WHERE id = $1"
-_REASON: Final = "the checker says so"
+_REASON: Final = "consistency check"
 
 
 def visitor_of(key: Key) -> Visitor:
-    """Return whoever has the basket."""
+    """Return the visitor who owns the basket."""
     if key.comes_and_goes:
         return Visitor(session_id=session_of(key.owner))
     return Visitor(user_id=user_of(key.owner))
@@ -36,7 +36,7 @@ async def step_basket(db: Database, key: Key, old: int, new: int, *, dice: Rando
     ((game, quantity),) = changed_lines(before, after).items()
     session = await _change(db, key, game, quantity, had=before.get(game, 0), dice=dice)
     if session != visitor_of(key).session_id:
-        raise RuntimeError(f"The shop has given {key.id} another session, {session}.")
+        raise RuntimeError(f"The shop changed the session of {key.id} to {session}.")
 
 
 async def _change(

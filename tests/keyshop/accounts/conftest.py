@@ -1,4 +1,4 @@
-"""One database for all tests of accounts, emptied before each; and passwords that are cheap."""
+"""One database for all tests of accounts, emptied before each, and hashes at the lowest cost."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -25,7 +25,7 @@ _FILLED = (
 
 @pytest_asyncio.fixture(scope="session")
 async def shared_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
-    """The address of the database that `db` is."""
+    """The URL of the database of `db`."""
     async with copied_database(postgres_server, template_database) as url:
         yield url
 
@@ -40,7 +40,7 @@ async def shared_db(shared_url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def db(shared_db: Database) -> Database:
-    """A database without people: making another for each test would take a second and more."""
+    """An empty database; a new one for each test would take more than a second."""
     async with shared_db.transaction() as tx:
         for table in _FILLED:
             await tx.execute(f"DELETE FROM {table}")
@@ -49,7 +49,7 @@ async def db(shared_db: Database) -> Database:
 
 @pytest.fixture
 def no_db() -> Database:
-    """A database that is closed: whoever touches it fails."""
+    """A closed database, which fails on every use."""
     return Database("postgresql://nobody@localhost/nothing", guard=RedisCommitGuard(None))
 
 

@@ -1,4 +1,4 @@
-"""The check of an access token, at every request, against the cache."""
+"""The check of the access token of each request, through the cache."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -77,7 +77,7 @@ class TokenChecker:
         return False
 
     async def until_cached(self, token: str) -> None:
-        """Check until that needs no query."""
+        """Check the token until that needs no query."""
 
         async def is_cached() -> bool:
             loads = self.cache.loads
@@ -111,7 +111,7 @@ def redis_server():
 
 @pytest_asyncio.fixture(scope="module")
 async def checkers_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
-    """The address of a database that these tests share, each with accounts of its own."""
+    """The URL of a database that these tests share; each has its own accounts."""
     async with copied_database(postgres_server, template_database) as url:
         yield url
 
@@ -129,7 +129,7 @@ async def cached_checker(
 async def uncached_checker(
     postgres_server: Postgres, template_database: str
 ) -> AsyncIterator[tuple[TokenChecker, str]]:
-    """A checker without a cache, and the address of its database."""
+    """A checker without a cache, and the URL of its database."""
     async with (
         copied_database(postgres_server, template_database) as url,
         checker_at(url, None) as checker,

@@ -16,12 +16,12 @@ from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.request_reset import request_reset
 from keyshop.kit.database.pool import Database
 from tests.factories.customers import caller, enter, make_account_services
+from tests.factories.games import NOON
 from tests.factories.sessions import add_user
-from tests.shop import NOON
 
 ROUNDS = 30
-# Of the median of what a wrong password takes: wide enough for a machine that is busy with other
-# things, and far below the four fifths that a skipped verification would save.
+# Share of the median time of a wrong password: wide enough for a busy machine, and far below the
+# four fifths that a skipped verification would save.
 BOUND = 0.3
 CHEAP_ROUNDS = 100
 CHEAP_BOUND = 0.2
@@ -65,10 +65,10 @@ async def seconds_of_attempt(db: Database, parts: AccountServices, kind: str, nu
     return lasted
 
 
-async def is_alike(look: Callable[[], Awaitable[bool]]) -> bool:
-    """Look up to three times: a difference of the shop's own is there each time."""
+async def is_alike(times_match: Callable[[], Awaitable[bool]]) -> bool:
+    """Measure up to three times; a difference caused by the shop appears every time."""
     for _ in range(MAX_LOOKS):
-        if await look():
+        if await times_match():
             return True
     return False
 
@@ -79,16 +79,16 @@ class TestAnswer:
         parts = make_account_services(passwords)
         await add_people(db, passwords)
 
-        async def look() -> bool:
+        async def times_match() -> bool:
             lasted = defaultdict(list)
             for number in range(ROUNDS):
-                # In turn, so that whatever else the machine does concerns all alike.
+                # In turns, so that other work on the machine affects all alike.
                 for kind in KINDS:
                     lasted[kind].append(await seconds_of_attempt(db, parts, kind, number))
             usual = median(lasted["wrong"])
             return all(abs(median(lasted[kind]) - usual) < BOUND * usual for kind in KINDS)
 
-        assert await is_alike(look)
+        assert await is_alike(times_match)
         passwords.close()
 
     async def test_to_a_forgotten_password_takes_as_long_for_unknown_addresses(
@@ -97,7 +97,7 @@ class TestAnswer:
         for number in range(CHEAP_ROUNDS):
             await add_user(db, email=f"known{number}@example.com")
 
-        async def look() -> bool:
+        async def times_match() -> bool:
             lasted = defaultdict(list)
             for number in range(CHEAP_ROUNDS):
                 for kind in ("known", "unknown"):
@@ -105,9 +105,9 @@ class TestAnswer:
                     began = time.perf_counter()
                     await request_reset(db, f"{kind}{number}@example.com", client, now=NOON)
                     lasted[kind].append(time.perf_counter() - began)
-            # The fastest tenth, which nothing else has held up: of a millisecond in all, a machine
-            # that is busy would hide more than the third that is saved by doing nothing.
+            # Only the fastest tenth: the whole time is a millisecond, and the delays of a busy machine
+            # would hide the third that doing nothing saves.
             known, unknown = (quantiles(lasted[kind], n=10)[0] for kind in ("known", "unknown"))
             return abs(unknown - known) < CHEAP_BOUND * known
 
-        assert await is_alike(look)
+        assert await is_alike(times_match)

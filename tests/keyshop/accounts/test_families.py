@@ -22,6 +22,7 @@ from keyshop.accounts.sessions.queries import find_access
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
 from tests.factories.cached_shop import until
+from tests.factories.games import NOON
 from tests.factories.sessions import (
     HOUR,
     MONTH,
@@ -33,7 +34,6 @@ from tests.factories.sessions import (
     make_tokens,
     sign_in,
 )
-from tests.shop import NOON
 
 SECOND = timedelta(seconds=1)
 tokens = make_tokens()

@@ -35,15 +35,15 @@ from tests.factories.customers import (
     PASSWORD,
     SECOND,
     add_alice,
-    ask,
     caller,
     count,
     enter,
     jobs,
     make_account_services,
     refused_inserts,
+    select_rows,
 )
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 BOB = "bob@example.com"
 
@@ -78,7 +78,7 @@ async def notices(db: Database) -> int:
 
 class TestLock:
     @given(st.integers(0, 10_000))
-    def test_lasts_longer_with_each_failure_up_to_its_longest(self, failures: int) -> None:
+    def test_lasts_longer_with_each_failure_up_to_a_maximum(self, failures: int) -> None:
         lock = lock_duration(failures)
 
         assert (lock is None) == (failures < 5)
@@ -102,7 +102,7 @@ class TestLock:
         await add_alice(db, parts)
         await enter(db, parts, address="2001:db8:a:b::1")
 
-        # One attempt every half a minute uses up the limit of the address.
+        # One attempt every half minute uses up the limit of the address.
         for number in range(SIGN_INS_PER_ADDRESS.burst + 10):
             with pytest.raises((WrongCredentials, TooMany)):
                 await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
@@ -111,7 +111,7 @@ class TestLock:
         await enter(db, parts, address="2001:db8:a:b::2")
         with pytest.raises((WrongCredentials, TooMany)):
             await enter(db, parts, address="2001:db8:a:c::1")
-        # The owner's sign-in gives unknown clients nothing.
+        # The owner's sign-in does not help strangers.
         assert await locked_until(db, ALICE) == NOON + MINUTE
 
     async def test_of_unknown_clients_leaves_the_owner_in_who_registered_there(
@@ -165,7 +165,7 @@ class TestLock:
 
         await enter(db, parts, now=NOON + 60 * SECOND)
         # Attempts that were not verified are not in the history, which they would fill.
-        history = await ask(db, "SELECT success FROM login_history")
+        history = await select_rows(db, "SELECT success FROM login_history")
         assert [row["success"] for row in history].count(False) == 5
 
     async def test_sends_one_notice_until_the_owner_signs_in_again(self, db, parts) -> None:
@@ -199,7 +199,7 @@ class TestLock:
 
         assert await locked_until(db, " Alice@Example.com ") == NOON + MINUTE
         assert await jobs(db) == []
-        assert ALICE not in repr(await ask(db, "SELECT * FROM keyshop.sign_in_failures"))
+        assert ALICE not in repr(await select_rows(db, "SELECT * FROM keyshop.sign_in_failures"))
 
     async def test_begins_anew_after_a_day_without_failures(self, db, parts) -> None:
         await add_alice(db, parts)
@@ -219,7 +219,9 @@ class TestLock:
 
         await enter(db, parts)
 
-    async def test_that_is_taken_away_takes_the_limit_of_the_address_along(self, db, parts) -> None:
+    async def test_that_an_operator_removes_also_resets_the_limit_of_the_address(
+        self, db, parts
+    ) -> None:
         await add_alice(db, parts)
         for number in range(SIGN_INS_PER_ADDRESS.burst + 1):
             with suppress(WrongCredentials, TooMany):
@@ -230,7 +232,7 @@ class TestLock:
 
         await enter(db, parts)
 
-    async def test_is_forgotten_in_the_end(self, db, parts) -> None:
+    async def test_expires_in_the_end(self, db, parts) -> None:
         await fail(db, parts)
         await fail(db, parts, email=BOB, now=NOON + MINUTE)
 
@@ -323,7 +325,7 @@ class TestGuessing:
         assert lock == FailureSummary(failures=4, locked_until=None)
         await enter(db, parts)
 
-    async def test_that_meets_a_fault_locks_nothing(self, db, parts) -> None:
+    async def test_that_fails_by_a_fault_locks_nothing(self, db, parts) -> None:
         await add_alice(db, parts)
         await fail(db, parts, 4)
 
@@ -347,7 +349,7 @@ class TestGuessing:
         busy.close()
         await enter(db, parts)
 
-    async def test_at_the_end_of_a_lock_in_three_tabs_is_never_called_wrong(
+    async def test_at_the_end_of_a_lock_in_three_tabs_never_reports_the_right_password_as_wrong(
         self, db, parts
     ) -> None:
         await add_alice(db, parts)
@@ -381,7 +383,7 @@ class TestGuessing:
 
         with pytest.raises(AttemptInProgress):
             await enter(db, parts, now=NOON + 5 * SECOND)
-        # The attempt has crashed: its reservation is a lock like any other, and answered like one.
+        # The attempt crashed: its reservation is a lock, with the same answer as any lock.
         with pytest.raises(WrongCredentials, match=r"^Invalid email or password$"):
             await enter(db, parts, now=NOON + 30 * SECOND)
         await fail(db, parts, now=NOON + MINUTE)
@@ -390,4 +392,4 @@ class TestGuessing:
 
 
 async def is_reserved(db: Database) -> bool:
-    return bool(await ask(db, "SELECT FROM keyshop.sign_in_failures WHERE is_reserved"))
+    return bool(await select_rows(db, "SELECT FROM keyshop.sign_in_failures WHERE is_reserved"))

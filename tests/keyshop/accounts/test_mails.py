@@ -13,9 +13,9 @@ from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.verify_email import verify_by_code
 from keyshop.kit.secrets import Secret
 from tests.factories.customers import ALICE, MINUTE, SECOND, add_alice, caller, enter, jobs
+from tests.factories.games import NOON
 from tests.factories.sent_mails import URL, last_mail, mailed
 from tests.factories.sessions import add_user
-from tests.shop import NOON
 
 VALUES = {"nickname", "code", "link", "minutes", "shop_url"}
 

@@ -11,8 +11,8 @@ from keyshop.kit.database.errors import CommitOutcomeUnknown
 from keyshop.kit.database.pool import Database
 from tests.factories.baskets import BASKETS
 from tests.factories.customers import add_alice, caller, carts, failed_migrations, guest_with
+from tests.factories.games import NOON, make_game
 from tests.keyshop.kit.test_commit import Forsaken
-from tests.shop import NOON, make_game
 
 
 class TestMigrationAfterASignIn:
@@ -38,7 +38,7 @@ class TestMigrationAfterASignIn:
 
         async with db.transaction() as other:
             await other.execute("SELECT FROM sessions FOR UPDATE")
-            # A context of its own: this one has a transaction open.
+            # In its own context, because this one has an open transaction.
             migrating = asyncio.create_task(
                 migrate_after_sign_in(db, BASKETS, alice.id, guest, now=NOON), context=Context()
             )

@@ -1,4 +1,4 @@
-"""Yahoo addresses with several hyphens, which a second normalisation would make another's."""
+"""Yahoo addresses with several hyphens, which a second normalisation would turn into another address."""
 
 import pytest
 
@@ -9,9 +9,9 @@ from keyshop.accounts.lockout.failures import find_lock, forget_failures
 from keyshop.accounts.queries import find_account
 from keyshop.accounts.request_reset import request_reset
 from tests.factories.customers import PASSWORD, add_alice, caller, count, enter
+from tests.factories.games import NOON
 from tests.factories.sent_mails import last_mail
 from tests.factories.sessions import add_user
-from tests.shop import NOON
 
 JOHN = "john@yahoo.com"
 WRITTEN = "John-Smith-news@yahoo.com"

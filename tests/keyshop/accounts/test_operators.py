@@ -1,4 +1,4 @@
-"""What operators do with accounts: create and unlock them, change roles, export and erase data."""
+"""Operators create and unlock accounts, change roles, and export and erase data."""
 
 import asyncio
 from contextvars import Context, copy_context
@@ -35,18 +35,18 @@ from tests.factories.customers import (
     PASSWORD,
     SECOND,
     add_alice,
-    ask,
     caller,
     count,
     enter,
     guest_with,
+    select_rows,
 )
+from tests.factories.games import NOON, make_game
 from tests.factories.sent_mails import mailed
 from tests.factories.sessions import get_account
 from tests.keyshop.accounts.test_families import is_waiting
 from tests.keyshop.accounts.test_profile import add_order
 from tests.keyshop.accounts.test_sign_in import is_signed_in
-from tests.shop import NOON, make_game
 
 KEY_TEXT = "AAAAA-BBBBB-CCCCC"
 
@@ -159,7 +159,9 @@ class TestRole:
         async with db.transaction() as tx:
             await set_role(tx, user_id=alice.id, role=Role.ADMIN, by="olga", now=NOON)
 
-        [link] = await ask(db, "SELECT used_at FROM keyshop.email_tokens WHERE purpose LIKE 'R%'")
+        [link] = await select_rows(
+            db, "SELECT used_at FROM keyshop.email_tokens WHERE purpose LIKE 'R%'"
+        )
         assert link["used_at"] == NOON
 
     async def test_that_the_account_has_already_changes_nothing(self, db, parts) -> None:
@@ -202,7 +204,7 @@ class TestUnlocking:
 
 
 class TestJournal:
-    async def test_holds_what_each_operator_did(self, db, parts) -> None:
+    async def test_records_what_each_operator_did(self, db, parts) -> None:
         alice = await create(db, parts, ALICE)
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password="wrong")
@@ -301,7 +303,7 @@ class TestErasing:
 
         await erase(db, alice.id)
 
-        [row] = await ask(db, "SELECT * FROM users")
+        [row] = await select_rows(db, "SELECT * FROM users")
         left = dict(row)
         assert left["email"].startswith("erased-")
         assert left["email"].endswith("@erased.invalid")
@@ -330,7 +332,9 @@ class TestErasing:
 
         await erase(db, alice.id)
 
-        counted = await ask(db, "SELECT split_part(key, ':', 1) AS name FROM keyshop.rate_limits")
+        counted = await select_rows(
+            db, "SELECT split_part(key, ':', 1) AS name FROM keyshop.rate_limits"
+        )
         assert counted
         assert not [row["name"] for row in counted if not row["name"].endswith("per_client")]
         assert await count(db, "keyshop.sign_in_failures") == 0
@@ -384,7 +388,7 @@ class TestErasing:
         with pytest.raises(UserNotFound):
             await edited
 
-        assert await ask(db, "SELECT 1 FROM users WHERE nickname LIKE 'Alice%'") == []
+        assert await select_rows(db, "SELECT 1 FROM users WHERE nickname LIKE 'Alice%'") == []
 
     async def test_of_two_customers_makes_two_placeholders(self, db, parts) -> None:
         alice = await add_alice(db, parts)
@@ -395,7 +399,7 @@ class TestErasing:
         with pytest.raises(UserNotFound):
             await erase(db, alice.account.id)
 
-        assert len({row["email"] for row in await ask(db, "SELECT email FROM users")}) == 2
+        assert len({row["email"] for row in await select_rows(db, "SELECT email FROM users")}) == 2
 
     async def test_of_an_unknown_user_is_refused(self, db) -> None:
         with pytest.raises(UserNotFound):

@@ -9,9 +9,9 @@ from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.models import NewUser
 from keyshop.accounts.request_reset import request_reset
 from tests.factories.customers import PASSWORD, add_alice, caller, count, enter
+from tests.factories.games import NOON
 from tests.factories.sent_mails import mailed
 from tests.factories.sessions import add_user
-from tests.shop import NOON
 
 STORED = ["Bob@Example.com", "j.doe@gmail.com", "carl@yandex.com"]
 
@@ -46,7 +46,7 @@ class TestAddressAsItWasWritten:
 
 
 class TestAccountInLowerCase:
-    async def test_is_found_however_its_address_is_typed(self, db, parts) -> None:
+    async def test_is_found_by_any_spelling_of_its_address(self, db, parts) -> None:
         hashed = await parts.passwords.hash(PASSWORD)
         account = await add_user(db, email="bob+games@outlook.com", passwordHash=hashed)
 

@@ -1,4 +1,4 @@
-"""Hashes of passwords, and a queue in which only their own request waits for them."""
+"""Hashes of passwords, and the queue of the requests that wait for them."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from keyshop.accounts.passwords import (
 )
 
 CHEAP = 4
-# As slow as the machine makes it, and a test can still run some hundred.
+# Cheap enough for some hundred hashes in a test.
 MIDDLING = 7
 ALMOST_HASHES = st.from_regex(r"\A\$2[abxy]\$0[3-6]\$[./0-9A-Za-z]{52,54}\Z")
 
@@ -46,14 +46,14 @@ async def seconds_of(work: Awaitable[object]) -> float:
 
 
 async def cpu_seconds_of(work: Awaitable[object]) -> float:
-    """Return what the work took of a processor, in all threads of this process."""
+    """Return the processor time of the work, in all threads of this process."""
     began = time.process_time()
     await work
     return time.process_time() - began
 
 
 class TestPassword:
-    async def test_fits_its_own_hash_and_no_other(self, pool):
+    async def test_matches_its_own_hash_and_no_other(self, pool):
         hashed = await pool.hash("Correct Horse 1")
 
         assert await pool.verify("Correct Horse 1", hashed)
@@ -61,7 +61,7 @@ class TestPassword:
         assert not await pool.verify("", hashed)
         assert await pool.hash("Correct Horse 1") != hashed
 
-    async def test_may_be_of_any_writing(self, pool):
+    async def test_may_be_in_any_script(self, pool):
         for password in ("Пароль Ü 1", "🔑" * 18, "a\0b", "\ud800"):
             hashed = await pool.hash(password)
             assert await pool.verify(password, hashed)
@@ -77,7 +77,7 @@ class TestPassword:
         ("prefix", "cost"),
         [("$2a$", 4), ("$2b$", 5), ("$2y$", 5), ("$2a$", 10), ("$2y$", 10), ("$2b$", 12)],
     )
-    async def test_fits_hashes_of_earlier_backends(self, prefix, cost):
+    async def test_matches_hashes_of_earlier_backends(self, prefix, cost):
         pool, hashed = PasswordPool(cost=6), make_hash(b"Legacy 1", cost=cost, prefix=prefix)
 
         assert await pool.verify("Legacy 1", hashed)
@@ -85,7 +85,7 @@ class TestPassword:
         assert pool.is_outdated(hashed) == (cost < 6)
         pool.close()
 
-    async def test_fits_no_hash_where_there_is_none(self, pool):
+    async def test_matches_nothing_where_there_is_no_hash(self, pool):
         assert not await pool.verify("anything", None)
         assert not await pool.verify("", None)
 
@@ -163,7 +163,7 @@ class TestQueue:
         await pool.dummy_verify()
         pool.close()
 
-    async def test_has_room_again_after_those_who_gave_up(self):
+    async def test_has_room_again_after_waiting_clients_gave_up(self):
         pool = PasswordPool(threads=1, queue=3, cost=MIDDLING)
         waiting = [asyncio.create_task(pool.hash("x", client=f"{n}")) for n in range(4)]
         await asyncio.sleep(0)
@@ -172,7 +172,7 @@ class TestQueue:
         await asyncio.gather(*waiting, return_exceptions=True)
 
         async with asyncio.timeout(10):
-            # The thread finishes its password; those that only waited leave at once.
+            # The thread finishes its password; waiting requests leave at once.
             assert await asyncio.gather(*(pool.hash("y", client=f"{n}") for n in range(4, 7)))
         pool.close()
 
@@ -198,14 +198,14 @@ class TestClient:
         assert sum(isinstance(answer, str) for answer in answers) == 65
         assert sum(isinstance(answer, TooManyPasswords) for answer in answers) == 75
         assert 0 < refused.value.retry_after <= 10
-        # And has room again.
+        # The queue has room again.
         assert await pool.hash("x", client="greedy")
         pool.close()
 
 
 class TestThreads:
-    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells")
-    def test_are_as_many_as_the_cores_that_this_process_may_use(self):
+    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs sched_getaffinity")
+    def test_equal_the_cores_that_this_process_may_use(self):
         assert count_cores() == len(os.sched_getaffinity(0))
 
     async def test_leave_the_event_loop_free(self):
@@ -222,7 +222,7 @@ class TestThreads:
         assert max(lags) < 0.5
         pool.close()
 
-    async def test_give_way_to_the_event_loop(self):
+    async def test_do_not_block_the_event_loop(self):
         before = set(threading.enumerate())
         pool = PasswordPool(threads=1, cost=MIDDLING)
         await pool.hash("x")
@@ -235,7 +235,7 @@ class TestThreads:
         pool.close()
 
 
-class TestTimeOfARefusal:
+class TestRefusalTime:
     async def test_is_the_same_whatever_was_stored(self):
         pool = PasswordPool(threads=1, cost=8)
         stored = {
@@ -248,7 +248,7 @@ class TestTimeOfARefusal:
         }
         cpu: dict[str, list[float]] = {name: [] for name in stored}
 
-        # By turns, so that whatever else the machine does falls on all alike.
+        # In turns, so that other work on the machine affects all alike.
         for _ in range(9):
             for name, hashed in stored.items():
                 cpu[name].append(await cpu_seconds_of(pool.verify("wrong", hashed)))
@@ -281,7 +281,7 @@ class TestTimeOfARefusal:
         assert 0.3 < pretended / real < 3
         pool.close()
 
-    async def test_takes_no_processor_for_a_dummy(self):
+    async def test_uses_no_processor_time_for_a_dummy(self):
         pool = PasswordPool(threads=1, cost=9)
         real = await cpu_seconds_of(pool.verify("wrong", None))
 

@@ -32,17 +32,17 @@ from tests.factories.customers import (
     OTHER_PASSWORD,
     PASSWORD,
     add_alice,
-    ask,
     caller,
     count,
     enter,
     jobs,
     make_account_services,
+    select_rows,
 )
+from tests.factories.games import NOON
 from tests.factories.sent_mails import last_mail, link_token, mailed
 from tests.factories.sessions import add_user, family_of
 from tests.keyshop.accounts.test_sign_in import cheap_hash, is_signed_in
-from tests.shop import NOON
 
 
 async def change(
@@ -68,7 +68,7 @@ async def change(
     )
 
 
-async def ask_reset(db: Database, email=ALICE, *, now=NOON, **who) -> None:
+async def request_link(db: Database, email=ALICE, *, now=NOON, **who) -> None:
     await request_reset(db, email, caller(**who), now=now)
 
 
@@ -134,7 +134,7 @@ class TestChange:
             outcomes.append(refused.type)
 
         assert outcomes == [PasswordInvalid] * 5 + [Locked] * 5 + [TooMany] * 5
-        # As after five wrong ones at the door.
+        # As after five wrong passwords at the sign-in.
         assert await count(db, "login_history WHERE NOT success") == 5
         assert [name for name, _ in await jobs(db)].count("mail_lock_notice") == 1
 
@@ -159,7 +159,9 @@ class TestChange:
         with pytest.raises(TooMany):
             await change(db, parts, device, current="wrong")
 
-    async def test_is_open_to_the_owner_whatever_unknown_clients_try(self, db, parts) -> None:
+    async def test_is_possible_for_the_owner_while_strangers_guess_at_the_sign_in(
+        self, db, parts
+    ) -> None:
         alice = await add_alice(db, parts)
         for number in range(40):
             with pytest.raises((WrongCredentials, TooMany)):
@@ -195,7 +197,7 @@ class TestChange:
 
     async def test_ends_the_links_that_were_mailed_for_setting_it(self, db, parts) -> None:
         alice = await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         link = link_token(await last_mail(db, parts))
 
         await change(db, parts, alice)
@@ -225,7 +227,7 @@ class TestAskingForAReset:
     async def test_changes_nothing_of_the_account(self, db, parts) -> None:
         alice = await add_alice(db, parts)
 
-        await ask_reset(db)
+        await request_link(db)
 
         await enter(db, parts)
         assert await is_signed_in(db, parts, alice.tokens.token)
@@ -233,7 +235,7 @@ class TestAskingForAReset:
     async def test_finds_the_account_by_any_spelling(self, db, parts) -> None:
         await add_alice(db, parts, email="jdoe@gmail.com")
 
-        await ask_reset(db, "J.Doe+x@googlemail.com")
+        await request_link(db, "J.Doe+x@googlemail.com")
 
         mail = await last_mail(db, parts)
         assert (mail.template, mail.to) == ("reset", "jdoe@gmail.com")
@@ -241,8 +243,8 @@ class TestAskingForAReset:
     async def test_does_the_same_for_an_address_without_account(self, db, parts) -> None:
         await add_alice(db, parts)
 
-        await ask_reset(db)
-        await ask_reset(db, "nobody@example.com")
+        await request_link(db)
+        await request_link(db, "nobody@example.com")
 
         asked = [job for name, job in await jobs(db) if name == "mail_reset"]
         assert [sorted(job) for job in asked] == [["proof_id", "user_id"]] * 2
@@ -251,11 +253,11 @@ class TestAskingForAReset:
     @pytest.mark.parametrize("email", ["", "  "])
     async def test_needs_an_address(self, no_db, parts, email) -> None:
         with pytest.raises(EmailRequired, match=r"^Email is required$"):
-            await ask_reset(no_db, email)
+            await request_link(no_db, email)
 
     async def test_without_a_possible_address_is_refused(self, no_db, parts) -> None:
         with pytest.raises(AccountInvalid):
-            await ask_reset(no_db, "a\x00@example.com")
+            await request_link(no_db, "a\x00@example.com")
 
     @pytest.mark.parametrize("is_registered", [True, False])
     async def test_is_limited_by_address_whether_or_not_it_exists(
@@ -264,10 +266,10 @@ class TestAskingForAReset:
         if is_registered:
             await add_alice(db, parts)
         for number in range(3):
-            await ask_reset(db, address=f"192.0.2.{number}")
+            await request_link(db, address=f"192.0.2.{number}")
 
         with pytest.raises(TooMany) as refused:
-            await ask_reset(db, address="192.0.2.200")
+            await request_link(db, address="192.0.2.200")
 
         assert 0 < refused.value.retry_after <= 3600
 
@@ -276,7 +278,7 @@ class TestAskingForAReset:
         sent = 0
         for quarter in range(24 * 4):
             with suppress(TooMany):
-                await ask_reset(db, now=NOON + quarter * 15 * MINUTE)
+                await request_link(db, now=NOON + quarter * 15 * MINUTE)
                 sent += 1
 
         assert sent <= 3 + 24
@@ -284,7 +286,7 @@ class TestAskingForAReset:
     async def test_does_not_keep_the_owner_from_the_code(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account
         for number in range(3):
-            await ask_reset(db, address=f"192.0.2.{number}")
+            await request_link(db, address=f"192.0.2.{number}")
 
         await send_verification(db, user_id=alice.id, client_info=caller(), now=NOON + MINUTE)
 
@@ -292,23 +294,23 @@ class TestAskingForAReset:
 
     async def test_is_limited_by_client(self, db, parts) -> None:
         for number in range(20):
-            await ask_reset(db, f"nobody{number}@example.com")
+            await request_link(db, f"nobody{number}@example.com")
 
         with pytest.raises(TooMany):
-            await ask_reset(db, "nobody@example.com")
+            await request_link(db, "nobody@example.com")
 
 
 class TestReset:
     async def test_sets_the_password_and_signs_all_devices_out(self, db, parts) -> None:
         laptop = await add_alice(db, parts)
         phone = await enter(db, parts)
-        await ask_reset(db)
+        await request_link(db)
 
         await reset(db, parts, link_token(await last_mail(db, parts)))
 
         assert not await is_signed_in(db, parts, laptop.tokens.token)
         assert not await is_signed_in(db, parts, phone.tokens.token)
-        ended = await ask(db, "SELECT DISTINCT revoked_reason FROM keyshop.token_families")
+        ended = await select_rows(db, "SELECT DISTINCT revoked_reason FROM keyshop.token_families")
         assert [row["revoked_reason"] for row in ended] == ["password reset"]
         again = await enter(db, parts, password=OTHER_PASSWORD)
         assert again.account.email_verified
@@ -317,7 +319,7 @@ class TestReset:
 
     async def test_works_once_even_ten_times_at_once(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         token = link_token(await last_mail(db, parts))
 
         outcomes = await asyncio.gather(
@@ -332,9 +334,9 @@ class TestReset:
 
     async def test_uses_up_the_links_that_were_mailed_before(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         first = link_token(await last_mail(db, parts))
-        await ask_reset(db)
+        await request_link(db)
         await reset(db, parts, link_token(await last_mail(db, parts)))
 
         with pytest.raises(EmailTokenRefused, match="ask for a new one"):
@@ -342,7 +344,7 @@ class TestReset:
 
     async def test_is_possible_for_half_an_hour(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         token = link_token(await last_mail(db, parts))
 
         with pytest.raises(EmailTokenRefused):
@@ -351,7 +353,7 @@ class TestReset:
 
     async def test_is_tried_by_one_client_for_a_while(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         token = link_token(await last_mail(db, parts))
         for _ in range(30):
             with pytest.raises(EmailTokenRefused):
@@ -362,7 +364,7 @@ class TestReset:
 
     async def test_leaves_the_link_good_when_the_password_is_unfit(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         token = link_token(await last_mail(db, parts))
 
         with pytest.raises(AccountInvalid, match="password must be at least"):
@@ -375,7 +377,7 @@ class TestReset:
         for _ in range(5):
             with pytest.raises(WrongCredentials):
                 await enter(db, parts, password="wrong")
-        await ask_reset(db)
+        await request_link(db)
 
         await reset(db, parts, link_token(await last_mail(db, parts)))
 
@@ -383,7 +385,7 @@ class TestReset:
 
     async def test_of_an_account_whose_address_has_changed_is_refused(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         token = link_token(await last_mail(db, parts))
         async with db.transaction() as tx:
             await tx.execute("UPDATE users SET email = 'other@example.com'")
@@ -407,7 +409,7 @@ class TestReset:
 
     async def test_works_after_the_secret_was_rotated_once(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         token = link_token(await last_mail(db, parts))
         new = Secret("n" * 32)
         rotated = EmailTokenKeys(new, parts.email_token_keys.current)
@@ -418,11 +420,11 @@ class TestReset:
 
     async def test_leaves_no_secret_in_the_database(self, db, parts) -> None:
         await add_alice(db, parts)
-        await ask_reset(db)
+        await request_link(db)
         signature = link_token(await last_mail(db, parts)).partition(".")[2]
 
-        stored = await ask(db, "SELECT * FROM keyshop.email_tokens")
-        queued = await ask(db, "SELECT * FROM keyshop.pgqueuer")
+        stored = await select_rows(db, "SELECT * FROM keyshop.email_tokens")
+        queued = await select_rows(db, "SELECT * FROM keyshop.pgqueuer")
 
         assert len(signature) == 43
         assert signature not in repr([*map(dict, stored), *map(dict, queued)])

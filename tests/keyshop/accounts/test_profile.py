@@ -21,8 +21,8 @@ from keyshop.kit.cache.protocol import Load, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from tests.factories.customers import PASSWORD, add_alice, enter
+from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user, get_account
-from tests.shop import NOON, make_game
 
 DAY = timedelta(days=1)
 MILLISECOND = timedelta(milliseconds=1)

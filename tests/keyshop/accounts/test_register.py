@@ -23,7 +23,6 @@ from tests.factories.customers import (
     MINUTE,
     PASSWORD,
     add_alice,
-    ask,
     caller,
     carts,
     count,
@@ -34,8 +33,9 @@ from tests.factories.customers import (
     make_account_services,
     refused_inserts,
     registration,
+    select_rows,
 )
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 WRITTEN = (
     "users",
@@ -48,7 +48,7 @@ WRITTEN = (
 
 
 class WatchedPool(PasswordPool):
-    """A pool that remembers whether a transaction was open when it was asked for a hash."""
+    """A pool that records whether a transaction is open when it hashes."""
 
     def __init__(self) -> None:
         super().__init__(cost=4)
@@ -72,7 +72,7 @@ class TestRegistering:
         assert signed_in.user_id == new.account.id
         [(name, job)] = await jobs(db)
         assert (name, job["user_id"]) == ("mail_welcome", new.account.id)
-        [proof] = await ask(db, "SELECT * FROM keyshop.email_tokens")
+        [proof] = await select_rows(db, "SELECT * FROM keyshop.email_tokens")
         assert (proof["id"], proof["email"]) == (job["proof_id"], ALICE)
         assert proof["expires_at"] == NOON + 15 * MINUTE
 
@@ -80,7 +80,7 @@ class TestRegistering:
         new = await add_alice(db, parts)
 
         assert new.account.password_hash.reveal().startswith("$2b$")
-        assert PASSWORD not in repr(await ask(db, "SELECT * FROM users"))
+        assert PASSWORD not in repr(await select_rows(db, "SELECT * FROM users"))
         assert PASSWORD not in repr(registration())
 
     async def test_gives_a_default_nickname(self, db, parts) -> None:
@@ -197,7 +197,7 @@ class TestRegistrationForm:
     @pytest.mark.parametrize(
         ("wrong", "sentence"),
         [
-            ({"email": "nobody"}, "email must be"),
+            ({"email": "no-address"}, "email must be"),
             ({"email": "alice@example.com\x00"}, "email must be"),
             ({"password": ""}, "password must be at least 8"),
             ({"password": "Ab1defg"}, "password must be at least 8"),
@@ -237,7 +237,7 @@ class TestRegistrationForm:
             await under_way
         busy.close()
 
-        taken = await ask(db, "SELECT arrives_at FROM keyshop.rate_limits")
+        taken = await select_rows(db, "SELECT arrives_at FROM keyshop.rate_limits")
         assert [row["arrives_at"] for row in taken] == [NOON]
 
     @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ class TestRegistrationForm:
             {"first_name": None, "last_name": None},
         ],
     )
-    async def test_is_taken_at_the_edges(
+    async def test_is_accepted_at_the_limits(
         self, no_db: Database, parts: AccountServices, fine: dict[str, str]
     ) -> None:
         with pytest.raises(DatabaseUnavailable):

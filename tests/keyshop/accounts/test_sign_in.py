@@ -30,7 +30,6 @@ from tests.factories.customers import (
     PASSWORD,
     SECOND,
     add_alice,
-    ask,
     caller,
     carts,
     count,
@@ -40,10 +39,11 @@ from tests.factories.customers import (
     lost_after_commit,
     make_account_services,
     refused_inserts,
+    select_rows,
 )
+from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user
 from tests.servers import connected
-from tests.shop import NOON, make_game
 
 LATER = NOON + timedelta(hours=1)
 SHORT = "weak"
@@ -90,7 +90,9 @@ class TestSigningIn:
         with pytest.raises(WrongCredentials):
             await enter(db, parts, password=OTHER_PASSWORD, now=NOON + 3 * SECOND)
 
-        registered, *history = await ask(db, 'SELECT * FROM login_history ORDER BY "createdAt"')
+        registered, *history = await select_rows(
+            db, 'SELECT * FROM login_history ORDER BY "createdAt"'
+        )
         assert (registered["success"], registered["ipAddress"]) == (True, HOME)
         assert [row["success"] for row in history] == [True, True, True, False]
         assert [row["userAgent"] for row in history] == ["x" * 512, "AB", None, "A browser"]
@@ -105,7 +107,7 @@ class TestSigningIn:
     @pytest.mark.parametrize(
         ("credentials", "sentence"),
         [
-            ({"email": "nobody"}, "email must be"),
+            ({"email": "no-address"}, "email must be"),
             ({"email": ""}, "email must be"),
             ({"email": "a\x00@example.com"}, "email must be"),
             ({"email": "a@exa\ud800mple.com"}, "email must be"),
@@ -132,7 +134,7 @@ class TestSigningIn:
 
 
 class TestGuestsCart:
-    async def test_comes_along_once_in_twenty_sign_ins_at_a_time(self, db, parts) -> None:
+    async def test_is_moved_once_by_twenty_parallel_sign_ins(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         game_id = await make_game(db)
         session_id = await guest_with(db, game_id, 3)
@@ -144,7 +146,7 @@ class TestGuestsCart:
         assert await carts(db) == {alice.account.id: {game_id: 3}}
         assert [each.migration is not None for each in entered].count(True) == 1
 
-    async def test_stays_with_the_guest_when_it_cannot_come(self, db, parts) -> None:
+    async def test_stays_with_the_guest_when_it_cannot_be_moved(self, db, parts) -> None:
         await add_alice(db, parts)
         session_id = await guest_with(db, await make_game(db), 3)
         before = await carts(db)
@@ -176,7 +178,7 @@ class TestGuestsCart:
         assert await carts(db) == before
         assert (await enter(db, parts, session_id=session_id)).migration is not None
 
-    async def test_comes_along_in_another_attempt_after_a_collision(self, db, parts) -> None:
+    async def test_is_moved_at_the_second_attempt_after_a_collision(self, db, parts) -> None:
         alice = await add_alice(db, parts)
         game_id = await make_game(db)
         session_id = await guest_with(db, game_id, 3)
@@ -207,7 +209,7 @@ class TestGuestsCart:
 
         async with db.transaction() as other:
             await other.execute("SELECT FROM sessions FOR UPDATE")
-            # A context of its own: this one has a transaction open.
+            # In its own context, because this one has an open transaction.
             entering = enter(db, parts, session_id=session_id)
             entered = await asyncio.create_task(entering, context=Context())
 
@@ -241,7 +243,9 @@ class TestCheaperHash:
         entered = await enter(db, strong_parts)
         again = await enter(db, strong_parts)
 
-        [row] = await ask(db, 'SELECT "passwordHash" AS hash FROM users WHERE id = $1', user.id)
+        [row] = await select_rows(
+            db, 'SELECT "passwordHash" AS hash FROM users WHERE id = $1', user.id
+        )
         assert row["hash"].startswith("$2b$06$")
         assert await is_signed_in(db, strong_parts, entered.tokens.token)
         assert again.account.password_hash.reveal() == row["hash"]
@@ -289,7 +293,7 @@ class TestTooManyAttempts:
         outcomes = await asyncio.gather(*map(attempt, range(40)))
         turned_away = [each for each in outcomes if isinstance(each, TooMany)]
 
-        # And those that came while the fifth wrong password was in progress.
+        # So were the attempts during the check of the fifth wrong password.
         assert len(turned_away) >= 40 - SIGN_INS_PER_ADDRESS.burst
         assert all(0 < each.retry_after <= 30 for each in turned_away)
 

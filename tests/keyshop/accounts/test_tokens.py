@@ -1,4 +1,4 @@
-"""What the shop signs, and that it accepts nothing else."""
+"""The shop accepts the tokens that it signs, and no others."""
 
 import base64
 import hmac
@@ -15,8 +15,8 @@ from keyshop.accounts.errors import TokenRefused
 from keyshop.accounts.models import Account, Role, TokenPair
 from keyshop.accounts.sessions.tokens import Claims, Tokens
 from keyshop.kit.secrets import Secret
+from tests.factories.games import NOON
 from tests.factories.sessions import HOUR, MONTH, make_tokens
-from tests.shop import NOON
 
 ALICE = Account(
     id="alice-id",
@@ -132,7 +132,7 @@ class TestAccessToken:
                 reader.read_access(token, now=NOON + HOUR)
 
     def test_is_not_accepted_as_a_refresh_token_nor_the_other_way_round(self):
-        # Signed with one secret, only the type tells them apart.
+        # With one secret, only the type distinguishes them.
         careless = make_tokens(access="s" * 32, refresh="s" * 32)
 
         for shop in (tokens, careless):

@@ -27,9 +27,18 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import TooMany
 from tests.factories.cached_shop import until
-from tests.factories.customers import ALICE, MINUTE, SECOND, add_alice, ask, caller, count, enter
+from tests.factories.customers import (
+    ALICE,
+    MINUTE,
+    SECOND,
+    add_alice,
+    caller,
+    count,
+    enter,
+    select_rows,
+)
+from tests.factories.games import NOON
 from tests.factories.sent_mails import last_mail, link_token
-from tests.shop import NOON
 
 
 async def is_verified(db: Database, user_id: str) -> bool:
@@ -201,7 +210,7 @@ class TestCollisions:
     async def test_of_an_erasure_and_a_link_raise_no_error(self, db, parts) -> None:
         for number in range(8):
             alice = (await add_alice(db, parts, email=f"alice{number}@example.com")).account
-            (email_token,) = await ask(
+            (email_token,) = await select_rows(
                 db, "SELECT id FROM keyshop.email_tokens WHERE user_id = $1", alice.id
             )
             link = parts.email_token_keys.link_token(Purpose.VERIFY_EMAIL, email_token["id"])
@@ -225,7 +234,7 @@ class TestAccountDeletedMeanwhile:
         alice = (await add_alice(db, parts)).account
 
         async def is_waited_for() -> bool:
-            found = await ask(
+            found = await select_rows(
                 db, "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
             )
             return len(found) == 2

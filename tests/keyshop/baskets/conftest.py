@@ -9,20 +9,20 @@ from keyshop.baskets.models import Visitor
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.baskets import make_guest, make_user, make_visitor
+from tests.factories.games import make_game
 from tests.servers import Postgres, copied_database
-from tests.shop import make_game
 
 
 @pytest_asyncio.fixture(scope="session")
 async def shared_url(postgres_server: Postgres, template_database: str) -> AsyncIterator[str]:
-    """The address of a database that the tests of baskets share."""
+    """The URL of a database that the tests of baskets share."""
     async with copied_database(postgres_server, template_database) as url:
         yield url
 
 
 @pytest_asyncio.fixture(scope="session")
 async def shared_db(shared_url: str) -> AsyncIterator[Database]:
-    """The shared database, for twenty at once."""
+    """The shared database, with twenty connections."""
     database = Database(shared_url, guard=RedisCommitGuard(None), max_size=20)
     await database.open()
     yield database
@@ -31,7 +31,7 @@ async def shared_db(shared_url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def db(shared_db: Database) -> Database:
-    """The shared database, without anything that earlier tests left: a copy takes far longer."""
+    """The shared database, emptied; a copy would take far longer."""
     async with shared_db.transaction() as tx:
         for table in ("users", "sessions", "games", "platforms", "keyshop.cache_outbox"):
             await tx.execute(f"DELETE FROM {table}")
@@ -40,7 +40,7 @@ async def db(shared_db: Database) -> Database:
 
 @pytest.fixture(params=["user", "guest"])
 def kind(request: pytest.FixtureRequest) -> str:
-    """What holds for both kinds of visitors."""
+    """The kind of visitor, for tests that apply to both."""
     return str(request.param)
 
 

@@ -1,4 +1,4 @@
-"""Baskets in Redis are never stale, never another visitor's, and no dearer for popular games."""
+"""Baskets in Redis are never stale and never another visitor's, and popular games cost no more."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,9 +35,9 @@ from tests.factories.baskets import (
     wish,
 )
 from tests.factories.cached_shop import until
+from tests.factories.games import NOON, link_game, make_game
 from tests.keyshop.baskets.test_migration import sign_in
 from tests.servers import Postgres, copied_database
-from tests.shop import NOON, link_game, make_game
 
 MANY = 50_000
 
@@ -67,21 +67,21 @@ class Notes:
 
 
 class Shop(Struct, frozen=True):
-    """A shop that keeps its answers."""
+    """A shop with a cache."""
 
     db: CountingDatabase
     cache: Cache
 
     async def read_all(self, visitor: Visitor, game: str) -> list[bytes]:
-        """Return everything that is shown of the visitor's baskets, as the cache gives it."""
+        """Return the visitor's baskets as the cache answers."""
         return await read_all(self.db, self.cache, visitor, game)
 
     async def read_truth(self, visitor: Visitor, game: str) -> list[bytes]:
-        """Return the same as PostgreSQL gives it."""
+        """Return the same as PostgreSQL answers."""
         return await read_all(self.db, NO_CACHE, visitor, game)
 
     async def warm(self, visitor: Visitor, game: str) -> None:
-        """Read until nothing of it needs the database."""
+        """Read the baskets until that needs no query."""
 
         async def is_kept() -> bool:
             before = self.db.reads
@@ -114,7 +114,7 @@ def redis_url(valkey_url: str, worker_id: str) -> str:
 async def shop(
     postgres_server: Postgres, template_database: str, redis_url: str
 ) -> AsyncIterator[Shop]:
-    """A shop with a relay, from when it trusts its Redis."""
+    """A shop with a relay, which trusts its Redis."""
     async with AsyncExitStack() as parts:
         url = await parts.enter_async_context(copied_database(postgres_server, template_database))
         await parts.enter_async_context(run_relay(url, redis_url))
@@ -150,7 +150,7 @@ async def run(shop: Shop, sql: str, *args: object) -> None:
 
 Write = Callable[[Shop, Visitor, str], Awaitable[object]]
 
-# What the shop does to a visitor's baskets, and what it and others do to a game in them.
+# Changes of a visitor's baskets by the shop, and of a game in them by any program.
 WRITES: dict[str, Write] = {
     "add to cart": lambda shop, who, game: add_to_cart(
         shop.db, who, game, 1, limits=LIMITS, now=NOON
@@ -179,9 +179,9 @@ async def add_platform(shop: Shop, game: str) -> None:
         await link_game(tx, game, "platforms", [new_id()])
 
 
-class TestKeptBaskets:
+class TestCachedBaskets:
     @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
-    async def test_are_the_present_ones_after_every_write(
+    async def test_are_current_after_every_write(
         self, shop: Shop, visitor: Visitor, game: str, write: Write
     ):
         await shop.warm(visitor, game)
@@ -241,7 +241,7 @@ class TestKeptBaskets:
                 assert notes.last is not None
                 assert notes.last.valid_until == last
 
-    async def test_stand_in_redis_under_no_name_that_opens_them(
+    async def test_have_no_redis_key_that_contains_the_session_id(
         self, shop: Shop, game: str, redis_url: str
     ):
         guest = await make_guest(shop.db)
@@ -290,7 +290,7 @@ _STOCK_WISHLISTS = f"""
 
 
 class TestGameThatManyWish:
-    async def test_changes_for_all_by_one_row_without_their_keys(self, db: Database):
+    async def test_is_invalidated_for_all_wishlists_by_one_outbox_row(self, db: Database):
         game = await make_game(db)
         async with db.transaction() as tx:
             await tx.execute(_STOCK_WISHLISTS, game)
@@ -307,7 +307,7 @@ class TestGameThatManyWish:
 
     @staticmethod
     async def outbox_of(db: Database, sql: str, game: str) -> list[tuple[list[str], list[str]]]:
-        """Return what the change leaves for caches, from inside its transaction."""
+        """Return the outbox rows of the change, read inside its transaction."""
 
         async def change(tx: Transaction) -> list[tuple[list[str], list[str]]]:
             await tx.execute("DELETE FROM keyshop.cache_outbox")

@@ -1,4 +1,4 @@
-"""What one visitor does with a cart."""
+"""The cart of one visitor."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ from tests.factories.baskets import (
     put,
     sell_out,
 )
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 NO_GAMES = [
     "00000000-0000-4000-8000-000000000000",
@@ -181,7 +181,7 @@ class TestAddToCart:
         assert await cart_of(db, visitor) == {games[0]: 1}
 
     @pytest.mark.parametrize("quantity", [0, -1, -(10**30)])
-    async def test_refuses_none_and_fewer(
+    async def test_refuses_zero_and_negative_quantities(
         self, db: Database, visitor: Visitor, games: list[str], quantity: int
     ):
         with pytest.raises(BadQuantity, match="Quantity must be greater than 0"):
@@ -230,7 +230,7 @@ class TestAddToCart:
         async with db.transaction() as tx:
             await erase_user(tx, user_id=alice.user_id, by="olga", now=NOON)
 
-        # As for a request whose token was checked just before.
+        # As in a request whose token was checked just before.
         with pytest.raises(AccountGone):
             await put(db, alice, games[0])
 
@@ -296,7 +296,7 @@ class TestSetQuantity:
         with pytest.raises(BadQuantity, match="at most 99 keys"):
             await set_quantity(db, visitor, games[0], 100, limits=LIMITS, now=NOON)
 
-    async def test_lets_what_is_out_of_stock_become_less_and_not_more(
+    async def test_allows_less_but_not_more_of_a_game_that_is_out_of_stock(
         self, db: Database, visitor: Visitor, games: list[str]
     ):
         await put(db, visitor, games[0], quantity=5)
@@ -319,7 +319,9 @@ class TestRemoveFromCart:
         assert await cart_of(db, visitor) == {games[1]: 1}
 
     @pytest.mark.parametrize("game", NO_GAMES)
-    async def test_of_what_never_was_is_no_error(self, db: Database, visitor: Visitor, game: str):
+    async def test_of_a_game_that_is_not_in_it_is_no_error(
+        self, db: Database, visitor: Visitor, game: str
+    ):
         await remove_from_cart(db, visitor, game, now=NOON)
 
 
@@ -332,7 +334,7 @@ class TestClearCart:
 
         assert await cart_of(db, visitor) == {}
 
-    async def test_leaves_everybody_else_alone(
+    async def test_leaves_other_carts_unchanged(
         self, db: Database, visitor: Visitor, games: list[str]
     ):
         bob = await make_user(db)

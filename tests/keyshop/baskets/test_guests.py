@@ -1,4 +1,4 @@
-"""Visitors who are not signed in: what makes, keeps and ends their sessions."""
+"""The sessions of visitors who are not signed in: how they begin, continue and end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,14 +30,14 @@ from tests.factories.baskets import (
     wish,
     wishes_of,
 )
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 DAY = timedelta(hours=24)
 MOMENT = timedelta(milliseconds=1)
 
 Write = Callable[[Database, Visitor, str], Awaitable[str | None]]
 
-# What makes a session, and what does not.
+# Requests that create a session, and requests that do not.
 FIRST_WRITES: dict[str, Write] = {
     "cart": lambda db, visitor, game: add_to_cart(db, visitor, game, 1, limits=LIMITS, now=NOON),
     "wishlist": lambda db, visitor, game: add_wish(db, visitor, game, limits=LIMITS, now=NOON),
@@ -72,7 +72,7 @@ async def visitors_without_session(db: Database) -> list[Visitor]:
     return [
         NEW_VISITOR,
         expired,
-        # Another user's id, and an id that was never given out.
+        # Another user's id, and an id that was never issued.
         Visitor(session_id=alice.user_id),
         Visitor(session_id=new_session_id()),
         *(Visitor(session_id=cookie) for cookie in MALFORMED),
@@ -242,8 +242,8 @@ class TestRemoval:
         assert await wishes_of(db, guest) == [games[0]]
 
 
-class TestForgetExpiredSessions:
-    async def test_takes_the_expired_ones_with_their_lines_and_no_other(
+class TestDeleteExpiredSessions:
+    async def test_deletes_expired_sessions_with_their_lines_and_no_others(
         self, db: Database, games: list[str]
     ):
         stayed = await make_guest(db)
@@ -274,7 +274,7 @@ class TestForgetExpiredSessions:
             async with db.transaction() as tx:
                 return await delete_expired_sessions(tx, now=NOON + 2 * DAY)
 
-        # A context of its own: this one has a transaction open.
+        # In its own context, because this one has an open transaction.
         async with db.transaction() as tx:
             await tx.execute('UPDATE sessions SET "expiresAt" = $1', NOON + 3 * DAY)
             task = asyncio.create_task(delete(), context=Context())

@@ -1,4 +1,4 @@
-"""A guest's cart and wishlist become a user's, each line once, whatever happens in between."""
+"""A guest's cart and wishlist move to a user, each line exactly once, in spite of faults and parallel requests."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from tests.factories.baskets import (
     wishes_of,
 )
 from tests.factories.cached_shop import until
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 OUT_OF_STOCK = "This game is out of stock."
 
@@ -55,7 +55,7 @@ async def sign_in(
 
 
 async def is_waiting_for_a_lock(tx: Transaction) -> bool:
-    """Test whether some statement waits for a lock."""
+    """Test whether a statement waits for a lock."""
     # Within a transaction PostgreSQL would show the same activity for ever.
     await tx.fetchval("SELECT pg_stat_clear_snapshot()")
     return bool(
@@ -67,7 +67,7 @@ async def is_waiting_for_a_lock(tx: Transaction) -> bool:
 
 
 def outcomes(lines: Sequence[MigratedLine]) -> dict[str, tuple[MigrationOutcome, int, str | None]]:
-    """Return what became of which game."""
+    """Return the outcome of each game."""
     return {line.game_id: (line.outcome, line.quantity, line.reason) for line in lines}
 
 
@@ -109,7 +109,7 @@ class TestMigration:
         }
         assert await cart_of(db, alice) == {games[0]: 3, games[1]: 5, games[2]: 2}
 
-    async def test_caps_what_would_be_too_many_and_says_so(
+    async def test_caps_quantities_above_the_limit_and_reports_them(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, alice, games[0], quantity=98)
@@ -188,7 +188,7 @@ class TestMigration:
         }
         assert await cart_of(db, guest) == {}
         assert await cart_of(db, alice) == {games[1]: 4}
-        # What cannot be bought now can be wished all the same.
+        # A game that cannot be bought can still be wished.
         assert await wishes_of(db, alice) == [games[0]]
 
     async def test_leaves_what_a_full_cart_and_wishlist_have_no_room_for(
@@ -202,7 +202,7 @@ class TestMigration:
 
         migration = await sign_in(db, alice, guest, limits)
 
-        # What was added last comes first.
+        # The newest comes first.
         assert migration is not None
         assert set(await cart_of(db, alice)) == {games[0], games[3]}
         assert set(await wishes_of(db, alice)) == {games[0], games[3]}
@@ -213,7 +213,7 @@ class TestMigration:
         left = Visitor(session_id=migration.remaining_session_id)
         assert set(await cart_of(db, left)) == set(await wishes_of(db, left)) == set(games[1:3])
 
-    async def test_whose_answer_was_lost_is_found_again_by_the_same_user_alone(
+    async def test_whose_answer_was_lost_can_be_repeated_by_the_same_user_only(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, *games[:2])
@@ -342,24 +342,24 @@ class TestOnePart:
         await put(db, guest, games[0])
         await wish(db, guest, games[1])
         assert guest.session_id is not None
-        whose = {"user_id": alice.user_id, "session_id": guest.session_id}
+        owners = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        of_cart = await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON)
+        of_cart = await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON)
 
         assert of_cart is not None
         assert of_cart.remaining_session_id == guest.session_id
         assert await cart_of(db, alice) == {games[0]: 1}
         assert await wishes_of(db, guest) == [games[1]]
-        assert await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON) is None
+        assert await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON) is None
 
-        of_wishlist = await migrate_part(db, BASKETS, Part.WISHLIST, **whose, now=NOON)
+        of_wishlist = await migrate_part(db, BASKETS, Part.WISHLIST, **owners, now=NOON)
 
         assert of_wishlist is not None
         assert of_wishlist.remaining_session_id is None
         assert await wishes_of(db, alice) == [games[1]]
         assert (await count_rows(db))["sessions"] == 0
 
-    async def test_lets_what_stays_last_as_long_as_the_cookie_says(
+    async def test_keeps_what_stays_behind_for_the_lifetime_of_the_cookie(
         self, db: Database, alice: Visitor, games: list[str]
     ):
         assert alice.user_id is not None
@@ -367,10 +367,10 @@ class TestOnePart:
         assert guest.session_id is not None
         await put(db, guest, games[0])
         await sell_out(db, games[0])
-        whose = {"user_id": alice.user_id, "session_id": guest.session_id}
+        owners = {"user_id": alice.user_id, "session_id": guest.session_id}
 
-        await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON)
-        later = await migrate_part(db, BASKETS, Part.CART, **whose, now=NOON + timedelta(hours=23))
+        await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON)
+        later = await migrate_part(db, BASKETS, Part.CART, **owners, now=NOON + timedelta(hours=23))
 
         assert later is not None
         assert later.remaining_session_id == guest.session_id
@@ -435,7 +435,7 @@ class TestParallelMigrations:
         assert wishlists == [games[::-1]]
         assert await cart_of(db, Visitor(session_id=done[0].remaining_session_id)) == {games[0]: 3}
 
-    async def test_and_additions_of_the_guest_leave_each_behind_the_cookie_that_is_answered(
+    async def test_and_additions_of_the_guest_leave_each_line_under_the_answered_cookie(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         await put(db, guest, games[0])
@@ -514,13 +514,13 @@ class TestInterruptedMigration:
         assert await cart_of(db, guest) == dict.fromkeys(games[::-1], 1)
         assert await cart_of(db, alice) == {}
 
-    async def test_shows_nobody_anything_before_it_is_done(
+    async def test_shows_nothing_to_other_connections_before_its_commit(
         self, db: Database, alice: Visitor, guest: Visitor, games: list[str]
     ):
         assert alice.user_id is not None
         await put(db, guest, *games)
 
-        async def look() -> tuple[int, int]:
+        async def count_lines() -> tuple[int, int]:
             return len(await cart_of(db, guest)), len(await cart_of(db, alice))
 
         async with db.transaction() as tx:
@@ -531,8 +531,8 @@ class TestInterruptedMigration:
                 session_id=guest.session_id,
                 now=NOON,
             )
-            # A context of its own: this one has a transaction open.
-            before = await asyncio.create_task(look(), context=Context())
+            # In its own context, because this one has an open transaction.
+            before = await asyncio.create_task(count_lines(), context=Context())
 
         assert before == (len(games), 0)
-        assert await look() == (0, len(games))
+        assert await count_lines() == (0, len(games))

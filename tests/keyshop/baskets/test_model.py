@@ -1,4 +1,4 @@
-"""Any sequence of what visitors do, beside dictionaries that do the same."""
+"""Random sequences of visitors' actions, compared with a model made of dictionaries."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,14 +19,14 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from keyshop.kit.secrets import Secret
 from tests.factories.baskets import NO_CACHE, change_game, data_of, make_user
-from tests.shop import NOON, make_game
+from tests.factories.games import NOON, make_game
 
 LIMITS = BasketLimits(max_quantity=6, max_lines=4, max_wishes=4)
 BASKETS = BasketSettings(limits=LIMITS, session_secret=Secret("s" * 32))
 
 
 class Baskets:
-    """A visitor's games, and since when each is there."""
+    """A visitor's games, and when each was added."""
 
     def __init__(self) -> None:
         self.cart: dict[str, tuple[int, datetime]] = {}
@@ -34,17 +34,17 @@ class Baskets:
 
     @property
     def quantities(self) -> dict[str, int]:
-        """How many of which game, what came last first."""
+        """The quantity of each game, the newest first."""
         order = sorted(self.cart, key=lambda game: self.cart[game][1], reverse=True)
         return {game: self.cart[game][0] for game in order}
 
     @property
     def wished(self) -> list[str]:
-        """The wishes, what came last first."""
+        """The wishes, the newest first."""
         return sorted(self.wishes, key=lambda game: self.wishes[game], reverse=True)
 
     def take_cart(self, other: "Baskets", in_stock: set[str]) -> set[str]:
-        """Take over what can be taken of another's cart; return what is kept."""
+        """Move what can be moved from a guest's cart; return what stays behind."""
         kept = set()
         for game in other.quantities:
             quantity, added = other.cart[game]
@@ -57,7 +57,7 @@ class Baskets:
         return kept
 
     def take_wishes(self, other: "Baskets") -> set[str]:
-        """Take over what can be taken of another's wishlist; return what is kept."""
+        """Move what can be moved from a guest's wishlist; return what stays behind."""
         kept = set()
         for game in other.wished:
             if game not in self.wishes and len(self.wishes) >= 4:
@@ -69,7 +69,7 @@ class Baskets:
 
 
 class Play:
-    """The shop and the dictionaries, kept beside each other."""
+    """Applies the same actions to the shop and to the dictionaries."""
 
     def __init__(self, db: Database, seed: int) -> None:
         self.db = db
@@ -82,7 +82,7 @@ class Play:
         self.guests = [Baskets(), Baskets()]
 
     async def open(self) -> None:
-        """Stock the shop and let customers in."""
+        """Create games and customers."""
         self.games = [await make_game(self.db, title=f"Game {n}") for n in range(7)]
         self.in_stock = set(self.games)
         for _ in range(2):
@@ -91,7 +91,7 @@ class Play:
             self.users[user.user_id] = Baskets()
 
     async def step(self) -> None:
-        """Do one thing on both sides."""
+        """Apply one random action to both."""
         self.now += timedelta(seconds=1)
         often = [self.add, self.wish, self.migrate] * 2
         seldom = [self.add, self.set, self.remove, self.clear, self.unwish, self.restock]
@@ -107,13 +107,13 @@ class Play:
         return Visitor(session_id=self.cookies[number]), self.guests[number], number
 
     def keep(self, number: int | None, cookie: str | None) -> None:
-        """Do as a browser does."""
+        """Store the cookie as a browser does."""
         if number is not None and cookie is not None:
             self.cookies[number] = cookie
 
     @asynccontextmanager
     async def refused(self, *, when: bool) -> AsyncIterator[None]:
-        """Check that the block is refused exactly then."""
+        """Check that the block is refused exactly when it should be."""
         try:
             yield
         except ShopError:
@@ -230,7 +230,7 @@ class Play:
             self.cookies[number] = migration.remaining_session_id
 
     async def compare(self) -> None:
-        """Check that everybody has what the dictionaries say, in their order."""
+        """Check that each visitor has the lines of the dictionaries, in their order."""
         for user_id, has in self.users.items():
             await self._compare(Visitor(user_id=user_id), has)
         for cookie, has in zip(self.cookies, self.guests, strict=True):
@@ -247,7 +247,7 @@ class Play:
 
 
 def kept_of(migration: Migration) -> tuple[set[str], set[str]]:
-    """Return what of the cart and of the wishlist stayed behind, as it is reported."""
+    """Return the lines of cart and wishlist that stayed behind, as reported."""
     cart, wishes = (
         {line.game_id for line in lines if line.outcome is MigrationOutcome.KEPT}
         for lines in (migration.report.cart, migration.report.wishlist)
@@ -259,7 +259,7 @@ class TestAnySequence:
     @pytest.mark.parametrize(
         "seed", [*range(4), *(pytest.param(s, marks=pytest.mark.slow) for s in range(4, 60))]
     )
-    async def test_leaves_everybody_what_is_theirs(self, db: Database, seed: int):
+    async def test_gives_each_visitor_the_expected_baskets(self, db: Database, seed: int):
         play = Play(db, seed)
         await play.open()
 

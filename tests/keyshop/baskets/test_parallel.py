@@ -29,8 +29,8 @@ from tests.factories.baskets import (
     make_user,
     wishes_of,
 )
+from tests.factories.games import NOON, make_game
 from tests.keyshop.baskets.test_migration import sign_in
-from tests.shop import NOON, make_game
 
 Act = Callable[[], Awaitable[object]]
 
@@ -38,7 +38,7 @@ _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_dat
 
 
 async def refusals(attempts: list[Awaitable[object]]) -> list[BaseException]:
-    """Make all attempts at once and return what they were refused with."""
+    """Make all attempts in parallel and return the errors."""
     results = await asyncio.gather(*attempts, return_exceptions=True)
     return [result for result in results if isinstance(result, BaseException)]
 
@@ -52,7 +52,7 @@ class TestParallelAdditions:
         assert refused == []
         assert await cart_of(db, visitor) == {games[0]: 20}
 
-    async def test_never_go_beyond_the_most_of_one_game(
+    async def test_never_exceed_the_maximum_quantity_of_a_game(
         self, db: Database, visitor: Visitor, games: list[str]
     ):
         refused = await refusals(
@@ -62,7 +62,7 @@ class TestParallelAdditions:
         assert [type(error) for error in refused] == [BadQuantity] * 6
         assert await cart_of(db, visitor) == {games[0]: 98}
 
-    async def test_never_go_beyond_the_most_games(self, db: Database, visitor: Visitor):
+    async def test_never_exceed_the_maximum_number_of_games(self, db: Database, visitor: Visitor):
         many = [await make_game(db, title=f"Game {number}") for number in range(110)]
 
         refused = await refusals(
@@ -72,7 +72,7 @@ class TestParallelAdditions:
         assert [type(error) for error in refused] == [BasketFull] * 10
         assert len(await cart_of(db, visitor)) == 100
 
-    async def test_never_go_beyond_the_most_wishes(
+    async def test_never_exceed_the_maximum_number_of_wishes(
         self, db: Database, visitor: Visitor, games: list[str]
     ):
         limits = BasketLimits(max_wishes=4)
@@ -96,7 +96,7 @@ class TestParallelAdditions:
 
 
 class World:
-    """Visitors and games, and everything that may happen at any time."""
+    """Visitors and games, and random actions that may run in parallel."""
 
     def __init__(
         self, db: Database, random: Random, users: list[Visitor], guests: list[Visitor]
@@ -109,7 +109,7 @@ class World:
         self.forgotten = 0
 
     async def act(self) -> None:
-        """Do something; a refusal is an answer."""
+        """Do a random action; a refusal is no error."""
         visitor = self.random.choice(self.users + self.guests)
         acts = [*self._of_visitor(visitor, self.random.choice(self.games))] * 2
         acts += self._of_user(self.random.choice(self.users), self.random.choice(self.guests))
@@ -152,7 +152,7 @@ class World:
         ]
 
     async def come_back(self, guest: Visitor) -> None:
-        """Be a guest again whose session a migration has ended."""
+        """Use the session of a guest again that a migration has ended."""
         assert guest.session_id is not None
         async with self.db.transaction() as tx:
             await tx.execute(
@@ -164,7 +164,7 @@ class World:
             )
 
     async def change_games(self) -> None:
-        """Change several games in one transaction, as a sync does, slugs and all."""
+        """Change several games with their slugs in one transaction, as a sync does."""
         some = self.random.sample(self.games, 3)
 
         async def change(tx: Transaction) -> None:
@@ -189,7 +189,7 @@ class World:
         )
 
     async def delete_games(self) -> None:
-        """Delete several games in one transaction, and put others in their place."""
+        """Delete several games in one transaction, and insert others."""
         some = self.random.sample(self.games, 2)
 
         async def delete(tx: Transaction) -> None:
@@ -219,11 +219,11 @@ async def deadlocks(db: Database) -> int:
         return int(await reader.fetchval(_DEADLOCKS))
 
 
-class TestAnythingAtOnce:
+class TestParallelWork:
     @pytest.mark.parametrize(
         ("seed", "acts"), [(1, 400), pytest.param(2, 10_000, marks=pytest.mark.slow)]
     )
-    async def test_never_waits_in_a_circle(self, db: Database, seed: int, acts: int):
+    async def test_never_deadlocks(self, db: Database, seed: int, acts: int):
         world = await make_world(db, seed)
         before = await deadlocks(db)
 

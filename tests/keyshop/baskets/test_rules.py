@@ -18,7 +18,7 @@ from keyshop.baskets.rules import (
 )
 from keyshop.baskets.settings import BasketLimits
 from keyshop.kit.ids import new_id
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 LIMITS = BasketLimits(max_quantity=9, max_lines=5, max_wishes=5)
 
@@ -70,7 +70,7 @@ class TestMigrateLines:
         assert added == 0 or user_lines + added <= LIMITS.max_lines
 
     @given(guest=st.lists(lines, min_size=1, max_size=8, unique_by=lambda line: line.game_id))
-    def test_leaves_no_room_unused(self, guest: list[GuestLine]):
+    def test_uses_all_remaining_room(self, guest: list[GuestLine]):
         had = sum(line.had is not None for line in guest)
 
         migrated = migrate_lines(guest, user_lines=had, limits=LIMITS)
@@ -102,7 +102,7 @@ class TestMigrateWishes:
 
 
 class TestSessionId:
-    def test_is_what_the_shop_gives_out_now_and_gave_before(self):
+    def test_has_the_current_or_the_earlier_form_of_the_shop(self):
         assert is_session_id(new_session_id())
         assert is_session_id(new_id())
 

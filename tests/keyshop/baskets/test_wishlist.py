@@ -1,4 +1,4 @@
-"""What one visitor does with a wishlist."""
+"""The wishlist of one visitor."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -24,8 +24,8 @@ from tests.factories.baskets import (
     wish,
     wishes_of,
 )
+from tests.factories.games import NOON, make_game
 from tests.keyshop.baskets.test_cart import NO_GAMES
-from tests.shop import NOON, make_game
 
 
 class TestWishlist:
@@ -95,7 +95,7 @@ class TestWishlist:
 
 
 class TestIsWished:
-    async def test_tells_what_is_on_the_list(
+    async def test_tests_whether_a_game_is_on_the_list(
         self, db: Database, visitor: Visitor, games: list[str]
     ):
         await wish(db, visitor, games[0])
@@ -162,5 +162,7 @@ class TestRemoveWish:
         assert await wishes_of(db, visitor) == [games[1]]
 
     @pytest.mark.parametrize("game", NO_GAMES)
-    async def test_of_what_never_was_is_no_error(self, db: Database, visitor: Visitor, game: str):
+    async def test_of_a_game_that_is_not_on_it_is_no_error(
+        self, db: Database, visitor: Visitor, game: str
+    ):
         await remove_wish(db, visitor, game, now=NOON)

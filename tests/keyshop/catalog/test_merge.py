@@ -7,7 +7,7 @@ from typing import Any
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import Description, MergeResult, Offer, SupplierGame
 from keyshop.kit.database.pool import Database
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ class TestMergeGames:
         assert await read_column(db, "title", "1") == ["Later"]
         assert await read_column(db, "price", "1") == [Decimal("5.10")]
 
-    async def test_makes_no_game_of_a_mere_offer(self, db) -> None:
+    async def test_creates_no_game_from_an_offer_without_a_description(self, db) -> None:
         merged = await merge(db, make_product("1", described=False))
 
         assert (merged.added, merged.unknown) == (0, ("1",))

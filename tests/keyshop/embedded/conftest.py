@@ -1,4 +1,4 @@
-"""A home of its own for each test of the embedded servers."""
+"""Homes for the tests of the embedded servers."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -9,13 +9,13 @@ import asyncpg
 from keyshop.embedded.valkey import ValkeyServer
 
 
-def ask(url: str, *statements: str) -> object:
+def run_sql(url: str, *statements: str) -> object:
     """Run the statements on a new connection and return the first value of the last one."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, _ask(url, statements)).result()
 
 
-def ask_valkey(server: ValkeyServer, command: str) -> str:
+def send_raw(server: ValkeyServer, command: str) -> str:
     """Send a raw command and return the raw answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(f"AUTH {server.password}\r\n{command}\r\nQUIT\r\n".encode())

@@ -1,4 +1,4 @@
-"""Secrets that the settings lack."""
+"""Generated secrets, for those that the settings lack."""
 
 import subprocess
 import sys

@@ -12,7 +12,7 @@ import pytest
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.postgres_data import check_data
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import get_server, list_processes
 from tests.servers import open_home
 
@@ -43,17 +43,17 @@ class TestPostgresServer:
             "password_encryption": "scram-sha-256",
         }
 
-        found = {name: ask(server.url, f"SHOW {name}") for name in wanted}
+        found = {name: run_sql(server.url, f"SHOW {name}") for name in wanted}
 
         assert found == wanted
-        assert str(ask(server.url, "SHOW server_version")).startswith("18.")
-        assert ask(server.url, _DATABASE) == "keyshop, builtin, C.UTF-8"
+        assert str(run_sql(server.url, "SHOW server_version")).startswith("18.")
+        assert run_sql(server.url, _DATABASE) == "keyshop, builtin, C.UTF-8"
 
     def test_refuses_a_wrong_password(self, server):
         wrong = server.url.replace(server.password, "guessed")
 
         with pytest.raises(asyncpg.InvalidPasswordError):
-            ask(wrong, "SELECT 1")
+            run_sql(wrong, "SELECT 1")
 
     def test_hides_its_password_from_other_accounts(self, server):
         running = list_processes(server.folder)
@@ -78,20 +78,20 @@ class TestPostgresServer:
 
     def test_leaves_no_process_behind_and_keeps_its_data_and_its_port(self, home):
         with PostgresServer(home) as server:
-            ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            run_sql(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
             first_url = server.url
 
         assert list_processes(home) == []
         assert not server.is_alive()
         with PostgresServer(home) as server:
             assert server.url == first_url
-            assert ask(server.url, "SELECT n FROM sold") == 42
+            assert run_sql(server.url, "SELECT n FROM sold") == 42
 
     def test_works_below_a_path_too_long_for_a_socket_file(self, home):
         deep = home / ("d" * 120) / "home with spaces"
 
         with PostgresServer(deep) as server:
-            assert ask(server.url, "SELECT 1") == 1
+            assert run_sql(server.url, "SELECT 1") == 1
 
         assert list_processes(home) == []
 

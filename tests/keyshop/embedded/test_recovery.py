@@ -10,7 +10,7 @@ from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.ports import is_free
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.valkey import ValkeyServer
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import get_server, kill, using, wait_until
 
 _DROP = "DROP TABLE IF EXISTS sold"
@@ -29,17 +29,17 @@ class TestKilledPostgres:
     def test_is_restarted_on_its_old_port_with_all_its_data(self, used_home):
         with using("postgres", used_home), PostgresServer(used_home) as server:
             url = server.url
-            ask(url, _DROP, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            run_sql(url, _DROP, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
             kill(get_server(used_home, "postgres"))
 
             server.ensure()
 
             assert server.url == url
-            assert ask(url, "SELECT n FROM sold") == 42
+            assert run_sql(url, "SELECT n FROM sold") == 42
 
     def test_waits_for_a_session_that_outlives_the_server(self, used_home):
         with PostgresServer(used_home) as server:
-            ask(server.url, _DROP, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            run_sql(server.url, _DROP, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
             sessions = get_server(used_home, "postgres").children()
             # Stopped, it cannot notice that its server is gone, and keeps the shared memory.
             survivor = next(
@@ -53,7 +53,7 @@ class TestKilledPostgres:
 
             waker.wait()
             assert "pre-existing shared memory block" in server.log.read_text()
-            assert ask(server.url, "SELECT n FROM sold") == 42
+            assert run_sql(server.url, "SELECT n FROM sold") == 42
 
 
 class TestLeftovers:
@@ -67,7 +67,7 @@ class TestLeftovers:
         (server.data / "postmaster.pid").write_text(recycled)
 
         with server:
-            assert ask(server.url, "SELECT 1") == 1
+            assert run_sql(server.url, "SELECT 1") == 1
 
         assert stranger.poll() is None
         stranger.kill()
@@ -76,7 +76,7 @@ class TestLeftovers:
         # A power cut may leave an empty file.
         (server.data / "postmaster.pid").write_text("")
         with server:
-            assert ask(server.url, "SELECT 1") == 1
+            assert run_sql(server.url, "SELECT 1") == 1
 
     def test_a_broken_port_file_is_replaced(self, home):
         with ValkeyServer(home) as server:
@@ -132,4 +132,4 @@ class TestCopiedHome:
         with PostgresServer(original) as first, PostgresServer(copy) as second:
             assert first.password == second.password
             assert first.port != second.port
-            assert ask(second.url, "SHOW data_directory") == str(second.data)
+            assert run_sql(second.url, "SHOW data_directory") == str(second.data)

@@ -8,7 +8,7 @@ import pytest
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.run_as import choose_account
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import get_server
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to find another account")
@@ -50,21 +50,21 @@ class TestRoot:
     @pytest.mark.skipif(not has_namespaces(), reason="this machine allows no user namespaces")
     def test_a_user_namespace_runs_it_below_a_closed_folder(self, closed):
         with PostgresServer(closed / "home") as server:
-            ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            run_sql(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
 
         with PostgresServer(closed / "home") as server:
-            assert ask(server.url, "SELECT n FROM sold") == 42
+            assert run_sql(server.url, "SELECT n FROM sold") == 42
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
     @pytest.mark.skipif(not has_namespaces(), reason="this machine allows no user namespaces")
     def test_keeps_its_data_when_a_parent_folder_was_closed(self, closed):
         closed.chmod(0o711)
         with PostgresServer(closed / "home") as server:
-            ask(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
+            run_sql(server.url, "CREATE TABLE sold AS SELECT 42 AS n", "SELECT 1")
         closed.chmod(0o700)
 
         with PostgresServer(closed / "home") as server:
-            assert ask(server.url, "SELECT n FROM sold") == 42
+            assert run_sql(server.url, "SELECT n FROM sold") == 42
 
     def test_names_a_folder_to_choose_when_nothing_works(self, home, tmp_path):
         unusable = tmp_path / "postgres"

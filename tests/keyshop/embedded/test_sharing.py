@@ -3,7 +3,7 @@ import pytest
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.valkey import ValkeyServer
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.embedded.users import (
     UserProcess,
     get_guardian,
@@ -69,7 +69,7 @@ class TestSharing:
 class TestKilledUser:
     def test_leaves_no_server_and_the_next_start_finds_the_data(self, used_home):
         with using("postgres", used_home) as user:
-            ask(
+            run_sql(
                 PostgresServer(used_home).url,
                 _DROP,
                 "CREATE TABLE sold AS SELECT 42 AS n",
@@ -80,7 +80,7 @@ class TestKilledUser:
 
             wait_until(lambda: list_processes(used_home) == [], seconds=_SOON)
         with PostgresServer(used_home) as server:
-            assert ask(server.url, "SELECT n FROM sold") == 42
+            assert run_sql(server.url, "SELECT n FROM sold") == 42
 
     def test_does_no_harm_during_the_first_start(self, home):
         interrupted = UserProcess("postgres", home)
@@ -88,7 +88,7 @@ class TestKilledUser:
         interrupted.kill()
 
         with PostgresServer(home) as server:
-            assert ask(server.url, "SELECT 1") == 1
+            assert run_sql(server.url, "SELECT 1") == 1
         wait_until(lambda: list_processes(home) == [], seconds=_SOON)
 
     def test_another_user_keeps_the_server(self, home):
@@ -112,7 +112,7 @@ class TestKilledGuardian:
 
             wait_until(lambda: list_processes(home) == [], seconds=_SOON)
 
-    def test_a_server_left_alone_is_taken_over_by_the_next_user(self, used_home):
+    def test_an_abandoned_server_is_taken_over_by_the_next_user(self, used_home):
         with using("postgres", used_home) as user:
             left_alone = get_server(used_home, "postgres")
             kill(get_guardian(used_home))

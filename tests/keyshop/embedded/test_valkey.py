@@ -1,18 +1,18 @@
 import socket
 
 from keyshop.embedded.valkey import ValkeyServer
-from tests.keyshop.embedded.database import ask_valkey
+from tests.keyshop.embedded.database import send_raw
 from tests.keyshop.embedded.users import get_server, kill, list_processes
 
 
 class TestValkeyServer:
     def test_serves_a_bounded_cache_that_writes_nothing_to_disk(self, home):
         with ValkeyServer(home) as server:
-            ask_valkey(server, "SET game 7")
-            settings = ask_valkey(
+            send_raw(server, "SET game 7")
+            settings = send_raw(
                 server, "CONFIG GET maxmemory maxmemory-policy save appendonly bind"
             )
-            game = ask_valkey(server, "GET game")
+            game = send_raw(server, "GET game")
 
         assert game == "$1\n7"
         assert str(256 * 1024 * 1024) in settings
@@ -49,7 +49,7 @@ class TestValkeyServer:
 
     def test_two_homes_have_two_servers(self, home):
         with ValkeyServer(home / "one") as one, ValkeyServer(home / "two and more") as two:
-            ask_valkey(one, "SET game 7")
+            send_raw(one, "SET game 7")
 
             assert one.port != two.port
-            assert ask_valkey(two, "GET game") == "$-1"
+            assert send_raw(two, "GET game") == "$-1"

@@ -1,1 +1,1 @@
-"""The ways in."""
+"""Tests of the entry points."""

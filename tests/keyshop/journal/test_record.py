@@ -1,4 +1,4 @@
-"""The journal: who did what to which thing."""
+"""The journal: who did what to which object."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +29,7 @@ async def write(db: Database, action: str, *, subject: Subject = ALICE, now=NOON
 
 
 class TestJournal:
-    async def test_lists_what_was_done_to_a_thing_newest_first(self, db: Database):
+    async def test_lists_the_entries_of_an_object_newest_first(self, db: Database):
         await write(db, "users.create")
         await write(db, "users.role", now=NOON + timedelta(hours=1))
         await write(db, "users.role", subject=BOB)
@@ -54,7 +54,7 @@ class TestJournal:
     @pytest.mark.parametrize(
         "statement",
         [
-            "UPDATE keyshop.journal SET actor = 'nobody'",
+            "UPDATE keyshop.journal SET actor = 'Viktor'",
             "DELETE FROM keyshop.journal",
             "TRUNCATE keyshop.journal",
         ],

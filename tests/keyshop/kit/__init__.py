@@ -1,1 +1,1 @@
-"""Tools that know nothing of games."""
+"""Tests of the tools that do not depend on games."""

@@ -1,4 +1,4 @@
-"""The outcome of a COMMIT whose reply was lost, and what is repeated."""
+"""The outcome of a COMMIT whose reply was lost, and which transactions are repeated."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from tests.keyshop.embedded.users import get_server, kill
 from tests.keyshop.kit.cache.network import Network, network_to
 from tests.servers import FAST, connected, open_home
 
-# A COMMIT that takes as long as the test wants: it waits for the lock that the test holds.
+# A COMMIT that waits for a lock that the test holds.
 _SLOW_COMMITS = """
     CREATE TABLE notes (id TEXT PRIMARY KEY);
     CREATE FUNCTION wait_for_the_test() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -104,7 +104,7 @@ async def notes(database_url: str) -> AsyncIterator[Notes]:
 
 
 async def until_committing(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
-    """Wait until a COMMIT waits, and return the process that does it."""
+    """Wait until a COMMIT waits, and return the pid of its backend."""
     found: list[int] = []
 
     async def is_waiting() -> bool:
@@ -307,7 +307,7 @@ class TestRun:
             await notes.db.run(work, attempts=4)
         assert len(tried) == 1
 
-    async def test_untangles_two_that_lock_each_others_rows(self, notes):
+    async def test_resolves_a_deadlock_of_two_transactions(self, notes):
         await notes.add("a")
         await notes.add("b")
         both_locked = asyncio.Barrier(2)

@@ -1,4 +1,4 @@
-"""The pool: times, transactions, locks, and lost connections."""
+"""The pool: times, transactions, locks, and lost servers."""
 
 import asyncio
 import sys
@@ -37,7 +37,7 @@ class Tag(Struct, frozen=True):
 
 @pytest_asyncio.fixture
 async def notes(db: Database) -> Database:
-    """A database with a table for what these tests write."""
+    """A database with a table for these tests."""
     async with db.transaction() as tx:
         await tx.execute(
             "CREATE TABLE notes (id TEXT PRIMARY KEY, at TIMESTAMP(3), price NUMERIC(10, 2))"
@@ -57,10 +57,10 @@ async def ids(db: Database) -> list[str]:
 
 class TestTimes:
     @given(st.datetimes(timezones=st.just(UTC)))
-    def test_come_back_as_they_went(self, moment):
+    def test_are_decoded_to_the_encoded_value(self, moment):
         assert _decode_timestamp(_encode_timestamp(moment)) == moment
 
-    async def test_go_and_come_as_aware_utc(self, notes):
+    async def test_are_stored_and_read_in_utc(self, notes):
         elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
         async with notes.transaction() as tx:
             await tx.execute("INSERT INTO notes (id, at) VALUES ('one', $1)", elsewhere)
@@ -73,7 +73,7 @@ class TestTimes:
         assert all(record["at"].tzinfo is UTC for record in found)
         assert {record["text"] for record in found} == {"2026-06-15 12:00:00.123"}
 
-    async def test_beyond_what_a_time_can_be_are_the_last_and_the_first(self, notes):
+    async def test_of_infinity_are_the_last_and_the_first_datetime(self, notes):
         async with notes.read() as reader:
             latest = await reader.fetchval("SELECT 'infinity'::timestamp")
             earliest = await reader.fetchval("SELECT '-infinity'::timestamp")
@@ -114,13 +114,13 @@ class TestTransaction:
 
         assert await ids(notes) == []
 
-    async def test_refuses_another_inside_it(self, notes):
+    async def test_refuses_a_nested_transaction(self, notes):
         with pytest.raises(RuntimeError, match="open already"):
             async with notes.transaction():
                 await add(notes, "inner")
 
         assert await ids(notes) == []
-        # The refusal holds no longer than the outer one.
+        # The refusal ends with the outer transaction.
         await add(notes, "after")
 
     async def test_that_is_cancelled_leaves_no_open_transaction(self, notes, database_url):
@@ -145,7 +145,7 @@ class TestTransaction:
             )
         assert open_ones == 0
         assert await ids(notes) == []
-        # Its connection is of use to others again.
+        # Its connection can be used again.
         await asyncio.gather(*(add(notes, str(number)) for number in range(20)))
         assert len(await ids(notes)) == 20
 
@@ -153,7 +153,7 @@ class TestTransaction:
         async with notes.transaction() as tx:
             await tx.execute_many("INSERT INTO notes (id) VALUES ($1)", [("a",), ("b",)])
             assert await tx.execute("UPDATE notes SET at = NULL WHERE id = 'a'") == 1
-            assert await tx.execute("DELETE FROM notes WHERE id = 'nobody'") == 0
+            assert await tx.execute("DELETE FROM notes WHERE id = 'missing'") == 0
             assert await tx.execute("CREATE TEMPORARY TABLE t (i INT)") == 0
 
 
@@ -307,7 +307,7 @@ def kill_server(server: PostgresServer) -> None:
 
 
 async def was_taken_back(tx: Transaction) -> bool:
-    """Test whether the pool has taken the connection from under the transaction."""
+    """Test whether the pool has taken the connection away from the transaction."""
     try:
         tx.raw.is_closed()
     except asyncpg.InterfaceError:
@@ -415,7 +415,7 @@ class TestDatabase:
                 "postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None)
             ).open()
 
-    async def test_that_was_not_opened_is_away(self):
+    async def test_that_was_not_opened_is_unavailable(self):
         with pytest.raises(DatabaseUnavailable):
             async with Database(
                 "postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None)

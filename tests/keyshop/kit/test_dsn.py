@@ -23,7 +23,7 @@ PRISMAS = {
 
 
 def understood(url: str) -> tuple[object, dict[str, object]]:
-    """The driver's own reading of an address: hosts with ports, and the rest."""
+    """The driver's parsing of a URL: hosts with ports, and the other parameters."""
     read = vars(connect_utils)["_parse_connect_dsn_and_args"]
     addresses, parameters, *_ = read(
         dsn=url,

@@ -14,8 +14,8 @@ from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
 from keyshop.kit.limits import Limit, delete_expired_limits, refund, take
+from tests.factories.games import NOON
 from tests.servers import Postgres, copied_database
-from tests.shop import NOON
 
 SECOND = timedelta(seconds=1)
 FEW = Limit("sign_in", burst=3, per=10 * SECOND)
@@ -34,14 +34,14 @@ async def limits_db(postgres_server: Postgres, template_database: str) -> AsyncI
 
 @pytest_asyncio.fixture
 async def db(limits_db: Database) -> Database:
-    """The same, without any row."""
+    """The same database, with empty tables."""
     async with limits_db.transaction() as tx:
         await tx.execute("TRUNCATE keyshop.rate_limits")
     return limits_db
 
 
 async def wait_of(db: Database, who: str = ALICE, *, limit: Limit = FEW, now: datetime) -> float:
-    """Take one, and return the seconds to wait if it was refused; 0 if it was not."""
+    """Count one attempt; return the seconds to wait if it was refused, otherwise 0."""
     try:
         await take(db, limit, who, now=now)
     except TooMany as error:
@@ -85,7 +85,7 @@ class TestLimit:
         again = NOON + 3 * SECOND + timedelta(seconds=wait)
         assert await wait_of(db, now=again) == 0
 
-    async def test_allows_the_whole_burst_to_who_was_away_and_no_more(self, db):
+    async def test_allows_exactly_the_whole_burst_after_a_long_pause(self, db):
         await count_taken(db, 3, now=NOON)
 
         assert await count_taken(db, 10, now=NOON + timedelta(days=1)) == 3
@@ -96,7 +96,7 @@ class TestLimit:
 
         assert await wait_of(db, now=NOON + FEW.per) == 0
 
-    async def test_counts_everybody_and_everything_apart(self, db):
+    async def test_counts_each_client_and_each_limit_separately(self, db):
         await count_taken(db, 3, now=NOON)
 
         assert await wait_of(db, "bob@example.com", now=NOON) == 0
@@ -117,7 +117,7 @@ class TestLimit:
 
         assert waits.count(0) == 20
 
-    async def test_refunds_what_was_harmless(self, db):
+    async def test_refunds_a_harmless_attempt(self, db):
         await count_taken(db, 3, now=NOON)
 
         await refund(db, FEW, ALICE)
@@ -175,7 +175,7 @@ class TestDeletionOfExpiredLimits:
         elsewhere = copy_context()
         async with db.transaction() as taking:
             await taking.execute("UPDATE keyshop.rate_limits SET arrives_at = $1", NOON + FEW.per)
-            # Nor does it wait for them.
+            # It does not wait for them either.
             count = await asyncio.create_task(forget(db, NOON), context=elsewhere)
 
         assert count == 0

@@ -18,7 +18,7 @@ log = structlog.get_logger("shop")
 
 
 def lines_of(script: str, *, form: str | None = "json", level: str = "info") -> list[str]:
-    """Return what the script logs, in a process of its own since logging is for the process."""
+    """Return what the script logs, in its own process because logging is configured per process."""
     done = subprocess.run(
         [sys.executable, "-c", _SETUP.format(form=form, level=level) + script],
         capture_output=True,
@@ -110,7 +110,7 @@ except ZeroDivisionError:
 
         assert "ZeroDivisionError" in json.dumps(event["exception"])
 
-    def test_chatter_is_left_out(self):
+    def test_do_not_log_their_debug_messages(self):
         script = (
             "logging.getLogger('httpx2').info('GET /'); logging.getLogger('other').info('heard')"
         )

@@ -1,4 +1,4 @@
-"""Counters that several processes share, none of which loses a count."""
+"""Counters that several processes share, without lost counts."""
 
 import subprocess
 import sys

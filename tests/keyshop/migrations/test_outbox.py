@@ -430,7 +430,7 @@ class TestStrangeIds:
         assert both == [Recorded(game("portal", "portal", strange), LISTS | {"prices"})]
 
     @pytest.mark.parametrize("plain", ["a", "x" * 64, "A-b_9", "0", "-", "_"])
-    async def test_are_the_ones_that_the_shop_stores_nothing_under(self, shop, plain: str) -> None:
+    async def test_are_those_without_a_cache_key(self, shop, plain: str) -> None:
         await add(shop, "users", id=plain)
 
         key = cache_keys.PROFILE.find_key(user=plain)

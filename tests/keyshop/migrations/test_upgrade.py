@@ -187,7 +187,7 @@ class TestOlderDatabase:
 
 class TestLiveShop:
     async def test_never_loses_a_deadlock_against_an_upgrade(self, empty_database: str) -> None:
-        # The first revision still to come locks tables that a running shop writes.
+        # The next revision locks tables that a running shop writes.
         before = [revision for revision in list_revisions() if revision.id < "0009"]
         async with connected(empty_database) as shop, connected(empty_database) as onlooker:
             for revision in before:
@@ -318,7 +318,7 @@ class TestServer:
         self, empty_database: str
     ) -> None:
         busy = await asyncpg.connect(empty_database)
-        # A connection of its own: within a transaction, pg_stat_activity would not change.
+        # A separate connection: within a transaction, pg_stat_activity would not change.
         administrator = await asyncpg.connect(empty_database)
         try:
             async with busy.transaction(), asyncio.timeout(20):

@@ -8,8 +8,8 @@ import pytest
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.errors import GameNotFound
 from keyshop.storefront.show_game import show_game, show_game_by_slug
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
-from tests.shop import NOON, make_game
 
 FIELDS = [
     "id",
@@ -110,9 +110,9 @@ class TestGame:
 
     async def test_that_does_not_exist_is_not_found(self, stocked: Database):
         with pytest.raises(GameNotFound, match=r"^Game not found$"):
-            await show_game(stocked, NO_CACHE, game_id="nobody", now=NOON)
+            await show_game(stocked, NO_CACHE, game_id="no-such-game", now=NOON)
         with pytest.raises(GameNotFound, match=r"^Game not found$"):
-            await show_game_by_slug(stocked, NO_CACHE, slug="nobody", now=NOON)
+            await show_game_by_slug(stocked, NO_CACHE, slug="no-such-game", now=NOON)
 
     async def test_is_valid_json_with_success_first(self, stocked: Database, ids: dict[str, str]):
         answer = await show_game(stocked, NO_CACHE, game_id=ids["Rust"], now=NOON)

@@ -9,8 +9,8 @@ from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
 from tests.factories.catalogue import CATALOGUE, Row, make_catalogue_query
+from tests.factories.games import NOON
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
-from tests.shop import NOON
 
 _PRICES = [Decimal(price) for price in ("0", "9.99", "10", "20", "24.99", "50")]
 _GENRES = ["Action", "RPG", "Noir", "Racing"]

@@ -1,4 +1,4 @@
-"""How long an answer is right when no game changes, and which answers are cached."""
+"""How long an answer stays true when no game changes, and which answers are cached."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ from keyshop.storefront.rules import (
 )
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.factories.catalogue import make_catalogue_query
-from tests.shop import NOON
+from tests.factories.games import NOON
 
 MOMENT = timedelta(milliseconds=1)
 
@@ -87,7 +87,7 @@ def shown(released: list[datetime], now: datetime, *, only_new: bool) -> list[Ga
 
 class TestTrueUntil:
     @given(released=releases, only_new=st.booleans(), share=st.floats(0, 1))
-    def test_nothing_changes_before_and_something_right_after(
+    def test_is_the_last_time_without_a_change(
         self, released: list[datetime], only_new: bool, share: float
     ):
         games = shown(released, NOON, only_new=only_new)

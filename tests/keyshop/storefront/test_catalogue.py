@@ -7,9 +7,9 @@ from keyshop.kit.database.pool import Database
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.models import CatalogueFilter, Sort
 from tests.factories.catalogue import make_catalogue_query
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
 from tests.keyshop.storefront.test_lists import POPULAR
-from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
 
@@ -49,7 +49,7 @@ class TestCatalogue:
             (Sort.LATEST_ENTRY, ["Iron Dawn", "Iron Dusk", "Ironclad"]),
         ],
     )
-    async def test_sorts(self, stocked: Database, sort: Sort, first: list[str]):
+    async def test_is_sorted_as_requested(self, stocked: Database, sort: Sort, first: list[str]):
         assert (await browse(stocked, sort))[:3] == first
 
     async def test_takes_any_value_of_a_filter_and_all_filters(self, stocked: Database):

@@ -9,10 +9,10 @@ import pytest
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.storefront.search_games import search_games
+from tests.factories.games import NOON, link_game, make_game
 from tests.keyshop.storefront.conftest import titles_of
-from tests.shop import NOON, link_game, make_game
 
-# Everything the narrow tables say, beside what the games say.
+# The content of the narrow tables, compared with the games.
 _DISAGREEMENTS = """
     SELECT count(*) FROM games AS g
     FULL JOIN keyshop.game_facets AS f ON f.game_id = g.id

@@ -1,8 +1,8 @@
 from keyshop.kit.database.pool import Database
 from keyshop.storefront.list_collections import list_collections
 from keyshop.storefront.list_filters import list_filter_options, list_genres, list_platforms
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of
-from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
 

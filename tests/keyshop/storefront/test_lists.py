@@ -12,8 +12,8 @@ from keyshop.storefront.list_games import (
     list_random,
     list_similar,
 )
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, titles_of
-from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
 
@@ -193,6 +193,8 @@ class TestSimilar:
 
     async def test_games_are_none_for_an_unknown_game(self, stocked: Database):
         assert (
-            await titles_of(list_similar(stocked, NO_CACHE, game_id="nobody", count=10, now=NOON))
+            await titles_of(
+                list_similar(stocked, NO_CACHE, game_id="no-such-game", count=10, now=NOON)
+            )
             == []
         )

@@ -27,9 +27,9 @@ from keyshop.storefront.models import CatalogueFilter
 from keyshop.storefront.search_games import search_games, suggest_games
 from tests.factories.baskets import make_guest, make_user, put, wish
 from tests.factories.catalogue import make_catalogue_query
+from tests.factories.games import NOON
 from tests.keyshop.storefront.conftest import NO_CACHE
 from tests.servers import copied_database
-from tests.shop import NOON
 
 GAMES = 3_000
 _FIVE = 'SELECT id FROM games WHERE "inStock" LIMIT 5'
@@ -93,12 +93,12 @@ LISTS: list[tuple[str, Callable[[Database], Awaitable[bytes]], int, int]] = [
 
 class TestLists:
     @pytest.mark.parametrize(
-        ("ask", "statements", "rows"), [one[1:] for one in LISTS], ids=[one[0] for one in LISTS]
+        ("read", "statements", "rows"), [one[1:] for one in LISTS], ids=[one[0] for one in LISTS]
     )
     async def test_never_read_the_whole_catalogue(
         self,
         large: Database,
-        ask: Callable[[Database], Awaitable[bytes]],
+        read: Callable[[Database], Awaitable[bytes]],
         statements: int,
         rows: int,
     ):
@@ -109,11 +109,11 @@ class TestLists:
             if "pg_catalog" not in query.query and "set_config" not in query.query:
                 seen.append(query.query)
 
-        await ask(large)
+        await read(large)
         before = await rows_read(large)
         async with large.read() as reader:
             reader._connection.add_query_logger(note)
-        await ask(large)
+        await read(large)
         async with large.read() as reader:
             reader._connection.remove_query_logger(note)
 

@@ -6,8 +6,8 @@ from keyshop.kit.database.pool import Database
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.rules import relevance
 from keyshop.storefront.search_games import search_games, suggest_games
+from tests.factories.games import NOON, make_game
 from tests.keyshop.storefront.conftest import NO_CACHE, data_of, titles_of
-from tests.shop import NOON, make_game
 
 Ids = dict[str, str]
 
@@ -42,7 +42,7 @@ class TestSearch:
             ("' OR true --", []),
         ],
     )
-    async def test_finds(self, stocked: Database, text: str, found: list[str]):
+    async def test_finds_the_expected_games(self, stocked: Database, text: str, found: list[str]):
         assert await titles_of(search_games(stocked, text=text, now=NOON)) == found
 
     async def test_finds_fifty_games_at_most(self, db: Database):
@@ -79,7 +79,9 @@ class TestSuggestions:
             ("northwind", []),
         ],
     )
-    async def test_score(self, stocked: Database, text: str, suggested: list[tuple[str, float]]):
+    async def test_are_ordered_by_relevance_score(
+        self, stocked: Database, text: str, suggested: list[tuple[str, float]]
+    ):
         found = await data_of(suggest_games(stocked, NO_CACHE, text=text, limit=10, now=NOON))
 
         assert [(game["title"], game["relevanceScore"]) for game in found] == suggested

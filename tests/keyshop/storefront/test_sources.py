@@ -1,4 +1,4 @@
-"""What answers are made from, compared with the declared sources that invalidate them."""
+"""The tables that answers read, compared with the declared sources that invalidate them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -40,9 +40,9 @@ from keyshop.storefront.search_games import suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.factories.account_services import BASKETS, account_services
 from tests.factories.catalogue import make_catalogue_query
-from tests.shop import NOON
+from tests.factories.games import NOON
 
-# What the columns of the tables that triggers keep are made from.
+# The columns from which triggers derive other tables.
 DERIVED_COLUMNS = {
     "keyshop.game_facets": {
         "game_id": {"games.id"},
@@ -75,7 +75,7 @@ DERIVED_COLUMNS = {
 }
 
 PERSONAL = {"cart", "wishlist", "guest_cart", "guest_wishlist", "profile", "access"}
-# Nobody reads these yet.
+# No loader reads these yet.
 UNREAD = {"orders", "order", "transactions"}
 
 
@@ -238,7 +238,7 @@ class TestLoaders:
             ("SELECT count(*)::text FROM keyshop.sync_runs", "sync_runs"),
         ],
     )
-    async def test_would_be_caught_with_anything_else(
+    async def test_of_any_other_table_would_be_refused(
         self, db: Database, inspector: Inspector, statement: str, table: str
     ):
         async def load() -> Loaded:

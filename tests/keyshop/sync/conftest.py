@@ -11,7 +11,7 @@ from tests.factories.syncs import open_client
 
 @pytest_asyncio.fixture
 async def supplier(market: Market, simulator_url: str) -> AsyncIterator[G2AClient]:
-    """The client of this test's own supplier, which has no rate limit."""
+    """The client of this test's supplier, which has no rate limit."""
     market.settings.requests_per_minute = None
     async with open_client(simulator_url) as client:
         yield client

@@ -11,6 +11,7 @@ import pytest_asyncio
 from keyshop.kit.database.pool import Database
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, RunState
+from tests.factories.games import game_columns
 from tests.factories.syncs import (
     count,
     expected_price,
@@ -21,7 +22,6 @@ from tests.factories.syncs import (
     wait_until,
 )
 from tests.servers import connected as database_connection
-from tests.shop import game_columns
 
 Connection = asyncpg.Connection
 
@@ -72,7 +72,7 @@ class TestCollision:
         assert await read_links(db, "genres", product_id) == {"Brand New"}
         assert (await running).genres_created == await count(db, "genres") - 1
 
-    async def test_over_an_address_takes_another_one(self, db, supplier, market, operator) -> None:
+    async def test_of_slugs_takes_another_slug(self, db, supplier, market, operator) -> None:
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, name="Portal")
         game = game_columns(title="Portal")

@@ -164,9 +164,7 @@ class TestBrokenPage:
 
 
 class TestShortPage:
-    async def test_takes_nothing_out_of_stock_and_is_noticed(
-        self, db, supplier, market, stocked
-    ) -> None:
+    async def test_changes_no_stock_and_is_reported(self, db, supplier, market, stocked) -> None:
         market.faults.next("products", "short_page", calls=1)
 
         run = await sync(db, supplier)

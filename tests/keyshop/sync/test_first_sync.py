@@ -9,6 +9,7 @@ from g2a_simulator.market import Market
 from keyshop.catalog.rules import NO_COVER, PriceBasis
 from keyshop.kit.database.pool import Database
 from keyshop.sync.rules import RunState
+from tests.factories.games import make_game
 from tests.factories.syncs import (
     count,
     expected_price,
@@ -19,7 +20,6 @@ from tests.factories.syncs import (
     read_run,
     sync,
 )
-from tests.shop import make_game
 
 
 class TestFirstSync:
@@ -74,7 +74,7 @@ class TestFirstSync:
         assert await read_links(db, "tags", product_id) == set()
         assert (await read_game(db, product_id))["region"] == "EUROPE"
 
-    async def test_takes_a_name_for_one_whatever_its_case(self, db, supplier, market) -> None:
+    async def test_treats_names_that_differ_in_case_as_one(self, db, supplier, market) -> None:
         product_id, other = market.first_ids(2)
         market.set_product(product_id, categories=[{"id": 1, "name": "Sci-Fi"}])
         market.set_product(other, categories=[{"id": 1, "name": "SCI FI"}])

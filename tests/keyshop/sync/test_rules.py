@@ -40,7 +40,7 @@ class TestPlainText:
             ("<style>p {}</style>Seen", "Seen"),
         ],
     )
-    def test_keeps_the_words(self, html, text) -> None:
+    def test_keeps_the_text(self, html, text) -> None:
         assert plain_text(html) == text
 
 

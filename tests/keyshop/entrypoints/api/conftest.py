@@ -20,14 +20,14 @@ from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, open_browser
 from tests.factories.catalogue import stock_catalogue
+from tests.factories.games import make_game
 from tests.servers import copied_database
-from tests.shop import make_game
 
 ORIGIN = "https://shop.example"
 
 
 class Wish(Struct, forbid_unknown_fields=True):
-    """The body of a test's own endpoint."""
+    """The request body of a test's endpoint."""
 
     title: str
     copies: int
@@ -35,7 +35,7 @@ class Wish(Struct, forbid_unknown_fields=True):
 
 @post("/tests/wishes", status_code=200, include_in_schema=False)
 async def wish(request: ApiRequest) -> dict[str, int]:
-    """Return what was decoded."""
+    """Return the decoded body."""
     return {"copies": (await read_body(request, Wish)).copies}
 
 

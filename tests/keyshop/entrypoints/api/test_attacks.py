@@ -48,7 +48,7 @@ class TestBodies:
     @pytest.mark.parametrize(("method", "path"), WRITES)
     async def test_that_are_malformed_are_refused(self, alice: Person, method: str, path: str):
         for name, body in BODIES.items():
-            answer = await alice.ask(method, path, content=body)
+            answer = await alice.request(method, path, content=body)
 
             assert answer.status_code == 400, name
             assert message_of(answer)
@@ -59,17 +59,17 @@ class TestBodies:
     async def test_that_are_too_large_are_refused(self, alice: Person, method: str, path: str):
         body = json.dumps({"email": "x" * 110_000}).encode()
 
-        answer = await alice.ask(method, path, content=body)
+        answer = await alice.request(method, path, content=body)
 
         assert answer.status_code == 413
         assert answer.headers["cache-control"] == "no-store"
 
     async def test_do_not_fail_on_ids_that_the_database_cannot_store(self, alice: Person):
         for path in ("/api/cart/%00", "/api/wishlist/a%00b", "/api/user/wishlist/%00"):
-            assert (await alice.ask("DELETE", path)).status_code == 400
+            assert (await alice.request("DELETE", path)).status_code == 400
         for game_id in ("%FF%FE", "%ED%A0%80", "x" * 5_000, "'%20OR%201=1", "..%2F..", "%0D%0A"):
             for path in (f"/api/cart/{game_id}", f"/api/wishlist/{game_id}"):
-                assert (await alice.ask("DELETE", path)).status_code < 500
+                assert (await alice.request("DELETE", path)).status_code < 500
 
 
 class TestAddresses:
@@ -91,7 +91,7 @@ class TestAddresses:
     async def test_that_only_look_alike_become_no_account(self, guest: Person, email: str):
         given = {"email": email, "password": PASSWORD}
 
-        answer = await guest.ask("POST", "/api/auth/register", json=given)
+        answer = await guest.request("POST", "/api/auth/register", json=given)
 
         assert answer.status_code == 400
         assert "Validation failed" in message_of(answer)
@@ -102,7 +102,7 @@ class TestAddresses:
             alice.email.replace("l", "\N{FULLWIDTH LATIN SMALL LETTER L}", 1),
         ):
             given = {"email": email, "password": PASSWORD}
-            answer = await guest.ask("POST", "/api/auth/login", json=given)
+            answer = await guest.request("POST", "/api/auth/login", json=given)
             assert answer.status_code == 401
             assert message_of(answer) == "Invalid email or password"
 
@@ -111,9 +111,9 @@ class TestInjection:
     async def test_of_headers_changes_nothing(self, app, alice: Person, games):
         poison = "x\r\nSet-Cookie: sessionId=stolen\r\nX-Evil: 1"
         for answer in (
-            await alice.ask("PUT", "/api/user/profile", json={"nickname": poison}),
-            await alice.ask("POST", "/api/wishlist", json={"gameId": poison}),
-            await alice.ask("POST", "/api/auth/refresh", json={"refreshToken": poison}),
+            await alice.request("PUT", "/api/user/profile", json={"nickname": poison}),
+            await alice.request("POST", "/api/wishlist", json={"gameId": poison}),
+            await alice.request("POST", "/api/auth/refresh", json={"refreshToken": poison}),
         ):
             assert answer.status_code in {400, 401, 404}
             assert "x-evil" not in answer.headers
@@ -126,7 +126,7 @@ class TestInjection:
 
         assert data["user"]["nickname"] == nickname
         assert data["user"]["role"] == "USER"
-        answer = await guest.ask("GET", "/api/auth/me")
+        answer = await guest.request("GET", "/api/auth/me")
         assert answer.json()["data"]["nickname"] == nickname
         assert answer.headers["content-type"] == "application/json"
 
@@ -136,7 +136,7 @@ class TestInjection:
                 {"email": f"{text}@example.com", "password": text},
                 {"email": alice.email, "password": text},
             ):
-                answer = await guest.ask("POST", "/api/auth/login", json=given)
+                answer = await guest.request("POST", "/api/auth/login", json=given)
                 assert answer.status_code in {400, 401}
         async with stocked.read() as reader:
             assert await reader.fetchval("SELECT count(*) FROM users") > 0
@@ -149,9 +149,9 @@ class TestGuessing:
             # Each attempt comes from another address.
             async with open_browser(app) as thief:
                 given = {"email": alice.email, "password": "Wrong-Password-1"}
-                answers.append(await thief.ask("POST", "/api/auth/login", json=given))
+                answers.append(await thief.request("POST", "/api/auth/login", json=given))
         async with open_browser(app) as thief:
-            right = await thief.ask(
+            right = await thief.request(
                 "POST", "/api/auth/login", json={"email": alice.email, "password": PASSWORD}
             )
 
@@ -166,7 +166,7 @@ class TestGuessing:
         for _ in range(32):
             async with open_browser(app) as thief:
                 given = {"email": email, "password": "Wrong-Password-1"}
-                answer = await thief.ask("POST", "/api/auth/login", json=given)
+                answer = await thief.request("POST", "/api/auth/login", json=given)
                 statuses.append(answer.status_code)
 
         assert statuses[:30] == [401] * 30
@@ -177,7 +177,9 @@ class TestGuessing:
         statuses = []
         for _ in range(70):
             given = {"email": new_email(), "password": "Wrong-Password-1"}
-            statuses.append((await guest.ask("POST", "/api/auth/login", json=given)).status_code)
+            statuses.append(
+                (await guest.request("POST", "/api/auth/login", json=given)).status_code
+            )
 
         assert statuses[:60] == [401] * 60
         assert 429 in statuses
@@ -188,7 +190,7 @@ class TestGuessing:
         for number in range(10_000):
             async with open_browser(app) as thief:
                 given = {"email": alice.email, "password": f"Guess-Number-{number}"}
-                answer = await thief.ask("POST", "/api/auth/login", json=given)
+                answer = await thief.request("POST", "/api/auth/login", json=given)
             assert answer.status_code in {401, 429}
             looked_at += answer.status_code == 401
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from keyshop.kit.database.pool import Database
 from tests.factories.browsers import Person, message_of
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 _GUEST_COOKIE = {"Path=/", "HttpOnly", "SameSite=lax", "Max-Age=86400"}
 
@@ -29,7 +29,7 @@ async def sold_out(stocked: Database):
 
 class TestCart:
     async def test_of_a_new_visitor_is_empty_and_stores_nothing(self, guest: Person):
-        answer = await guest.ask("GET", "/api/cart")
+        answer = await guest.request("GET", "/api/cart")
 
         assert answer.json() == {"success": True, "data": {"items": [], "total": 0}}
         assert "set-cookie" not in answer.headers
@@ -68,7 +68,7 @@ class TestCart:
 
     async def test_responds_to_an_addition_with_201(self, shopper: Person, games: list[str]):
         assert (
-            await shopper.ask("POST", "/api/cart", json={"gameId": games[0]})
+            await shopper.request("POST", "/api/cart", json={"gameId": games[0]})
         ).status_code == 201
 
     async def test_sets_another_quantity(self, shopper: Person, games: list[str]):
@@ -111,8 +111,10 @@ class TestCart:
         await shopper.put(games[0])
 
         for answer in (
-            await shopper.ask("POST", "/api/cart", json={"gameId": games[0], "quantity": quantity}),
-            await shopper.ask("PUT", f"/api/cart/{games[0]}", json={"quantity": quantity}),
+            await shopper.request(
+                "POST", "/api/cart", json={"gameId": games[0], "quantity": quantity}
+            ),
+            await shopper.request("PUT", f"/api/cart/{games[0]}", json={"quantity": quantity}),
         ):
             assert answer.status_code == 400
             assert message_of(answer) == "Quantity must be a whole number"
@@ -122,14 +124,14 @@ class TestCart:
     async def test_refuses_an_overflowing_or_malformed_number(self, shopper, games, number: str):
         body = f'{{"gameId": "{games[0]}", "quantity": {number}}}'
 
-        answer = await shopper.ask("POST", "/api/cart", content=body)
+        answer = await shopper.request("POST", "/api/cart", content=body)
 
         assert answer.status_code == 400
         assert await shopper.cart() == {}
 
     @pytest.mark.parametrize("quantity", [0, -1, 100, 10**30])
     async def test_refuses_to_add_an_invalid_quantity(self, shopper, games, quantity: int):
-        answer = await shopper.ask(
+        answer = await shopper.request(
             "POST", "/api/cart", json={"gameId": games[0], "quantity": quantity}
         )
 
@@ -139,33 +141,33 @@ class TestCart:
 
     @pytest.mark.parametrize("given", [{}, {"gameId": ""}, {"gameId": 1}, {"gameId": None}, []])
     async def test_refuses_to_add_without_a_game(self, shopper: Person, given):
-        answer = await shopper.ask("POST", "/api/cart", json=given)
+        answer = await shopper.request("POST", "/api/cart", json=given)
 
         assert answer.status_code == 400
         assert message_of(answer) == "Game ID is required"
 
     @pytest.mark.parametrize("game_id", ["unknown", "x" * 5_000, "\U0001f3ae", "' OR 1=1 --"])
     async def test_refuses_games_that_do_not_exist(self, shopper: Person, game_id: str):
-        answer = await shopper.ask("POST", "/api/cart", json={"gameId": game_id})
+        answer = await shopper.request("POST", "/api/cart", json={"gameId": game_id})
 
         assert answer.status_code == 404
         assert message_of(answer) == "Game not found"
 
     async def test_refuses_a_game_that_is_out_of_stock(self, shopper: Person, sold_out: str):
-        answer = await shopper.ask("POST", "/api/cart", json={"gameId": sold_out})
+        answer = await shopper.request("POST", "/api/cart", json={"gameId": sold_out})
 
         assert answer.status_code == 400
         assert message_of(answer) == "Game is out of stock"
 
     async def test_refuses_to_change_an_item_that_was_never_added(self, shopper, games):
-        answer = await shopper.ask("PUT", f"/api/cart/{games[0]}", json={"quantity": 2})
+        answer = await shopper.request("PUT", f"/api/cart/{games[0]}", json={"quantity": 2})
 
         assert answer.status_code == 404
 
 
 class TestWishlist:
     async def test_of_a_new_visitor_is_empty_and_stores_nothing(self, guest: Person):
-        answer = await guest.ask("GET", "/api/wishlist")
+        answer = await guest.request("GET", "/api/wishlist")
 
         assert answer.json() == {"success": True, "data": {"items": []}}
         assert "set-cookie" not in answer.headers
@@ -184,7 +186,7 @@ class TestWishlist:
 
     async def test_contains_a_game_once_however_often_it_is_added(self, shopper, games):
         for _ in range(2):
-            answer = await shopper.ask("POST", "/api/wishlist", json={"gameId": games[0]})
+            answer = await shopper.request("POST", "/api/wishlist", json={"gameId": games[0]})
             assert answer.status_code == 201
 
         assert await shopper.wishlist() == {games[0]}
@@ -206,13 +208,13 @@ class TestWishlist:
 
     @pytest.mark.parametrize("given", [{}, {"gameId": ""}, {"gameId": 1}, {"gameId": None}, []])
     async def test_refuses_to_add_without_a_game(self, shopper: Person, given):
-        answer = await shopper.ask("POST", "/api/wishlist", json=given)
+        answer = await shopper.request("POST", "/api/wishlist", json=given)
 
         assert answer.status_code == 400
         assert message_of(answer) == "Game ID is required"
 
     async def test_refuses_games_that_do_not_exist(self, shopper: Person):
-        answer = await shopper.ask("POST", "/api/wishlist", json={"gameId": "unknown"})
+        answer = await shopper.request("POST", "/api/wishlist", json={"gameId": "unknown"})
 
         assert answer.status_code == 404
         assert message_of(answer) == "Game not found"
@@ -246,8 +248,8 @@ class TestUserWishlist:
 
 class TestGuestCookie:
     async def test_is_set_by_the_first_change_and_renewed_by_the_next(self, guest, games):
-        first = await guest.ask("POST", "/api/cart", json={"gameId": games[0]})
-        second = await guest.ask("POST", "/api/wishlist", json={"gameId": games[0]})
+        first = await guest.request("POST", "/api/cart", json={"gameId": games[0]})
+        second = await guest.request("POST", "/api/wishlist", json={"gameId": games[0]})
 
         name, *attributes = first.headers["set-cookie"].split("; ")
         assert set(attributes) == _GUEST_COOKIE
@@ -255,15 +257,15 @@ class TestGuestCookie:
         assert name == f"sessionId={guest.session}"
 
     async def test_is_only_set_for_guests(self, alice: Person, games):
-        answer = await alice.ask("POST", "/api/cart", json={"gameId": games[0]})
+        answer = await alice.request("POST", "/api/cart", json={"gameId": games[0]})
 
         assert "set-cookie" not in answer.headers
 
     async def test_is_not_set_when_nothing_was_removed(self, guest: Person, games):
         for answer in (
-            await guest.ask("DELETE", f"/api/cart/{games[0]}"),
-            await guest.ask("DELETE", "/api/cart"),
-            await guest.ask("DELETE", f"/api/wishlist/{games[0]}"),
+            await guest.request("DELETE", f"/api/cart/{games[0]}"),
+            await guest.request("DELETE", "/api/cart"),
+            await guest.request("DELETE", f"/api/wishlist/{games[0]}"),
         ):
             assert answer.status_code == 200
             assert "set-cookie" not in answer.headers
@@ -275,9 +277,9 @@ class TestGuestCookie:
         self, guest: Person, games, cookie: str
     ):
         header = {"Cookie": f"theme=dark; sessionId={cookie}; other=1".encode()}
-        empty = await guest.ask("GET", "/api/cart", headers=header)
+        empty = await guest.request("GET", "/api/cart", headers=header)
 
-        answer = await guest.ask("POST", "/api/cart", json={"gameId": games[0]}, headers=header)
+        answer = await guest.request("POST", "/api/cart", json={"gameId": games[0]}, headers=header)
 
         assert empty.json()["data"]["items"] == []
         assert answer.status_code == 201

@@ -1,4 +1,4 @@
-"""A query of the catalogue returns the same, whether it is parsed or found in the cache."""
+"""A catalogue query returns the same whether it is parsed or found in the cache of parsed queries."""
 
 import pytest
 from httpx2 import AsyncClient

@@ -13,13 +13,13 @@ from redis import Redis
 from keyshop.kit.clock import utc_now
 from tests.factories.cached_shop import until
 from tests.factories.catalogue import stock_catalogue
+from tests.factories.games import make_game
 from tests.factories.observed_api import (
     ObservedApi,
     games_in,
     open_api_without_cache,
     open_observed_api,
 )
-from tests.shop import make_game
 
 # Every cached response that shows games; "Fresh Iron" is part of all of them.
 LISTS = [
@@ -36,7 +36,7 @@ LISTS = [
     "?genres=action",
     "?platforms=steam",
 ]
-ALSO_CACHED = ["/preorders", "/nobody", "/slug/nobody", "/autocomplete?q=fr"]
+ALSO_CACHED = ["/preorders", "/no-such-game", "/slug/no-such-game", "/autocomplete?q=fr"]
 NAMES = ["/genres", "/platforms", "/filter-options"]
 
 # Requests that a client can vary without end.
@@ -130,9 +130,9 @@ class TestCachedResponse:
             *pages_of(game, other),
             *NAMES,
             "/preorders",
-            "/nobody",
-            "/slug/nobody",
-            "/nobody/similar",
+            "/no-such-game",
+            "/slug/no-such-game",
+            "/no-such-game/similar",
             "/best-sellers?genre=nothing",
             "/best-sellers?genre=ACTION",
             "/by-genre/nothing",

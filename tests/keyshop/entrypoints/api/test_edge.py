@@ -117,7 +117,7 @@ class TestOrigins:
         assert "Authorization" in response.headers["access-control-allow-headers"]
 
     async def test_that_are_allowed_may_read_responses_and_errors(self, client: AsyncClient):
-        for path in ("/api/games/genres", "/api/games/nobody", "/api/nothing"):
+        for path in ("/api/games/genres", "/api/games/no-such-game", "/api/nothing"):
             response = await client.get(path, headers={"Origin": ORIGIN})
 
             assert response.headers["access-control-allow-origin"] == ORIGIN
@@ -182,7 +182,7 @@ class TestHealth:
         assert response.json()["status"] == "degraded"
         assert response.json()["checks"] == {"database": "ok", "g2a": "error"}
 
-    async def test_is_good_in_a_shop_without_a_cache(self, stocked: Database):
+    async def test_is_ok_in_a_shop_without_a_cache(self, stocked: Database):
         async def is_not_wanted() -> CheckResult:
             return "disconnected"
 

@@ -94,7 +94,7 @@ class TestEndpoints:
         assert titles(response) == ["Iron Dawn"]
 
     async def test_return_404_for_a_game_that_does_not_exist(self, client: AsyncClient):
-        for path in ("nobody", "slug/nobody"):
+        for path in ("no-such-game", "slug/no-such-game"):
             response = await client.get(f"/api/games/{path}")
 
             assert response.status_code == 404
@@ -198,7 +198,7 @@ class TestInvalidParameters:
             "?search=" + "x" * 10_000,
             "?publishers=" + "x," * 500,
             "/random?count=abc",
-            "/nobody/similar?count=abc",
+            "/no-such-game/similar?count=abc",
             "/autocomplete",
             "/autocomplete?q=a",
             "/autocomplete?q=iron&limit=0",

@@ -82,7 +82,7 @@ def bad_headers(alice: Person, bob: Person) -> dict[str, str]:
 
 async def guarded_operations(guest: Person) -> list[tuple[str, str, bool]]:
     """List method, path, and whether guests are allowed, from the OpenAPI document."""
-    document = (await guest.ask("GET", "/openapi.json")).json()
+    document = (await guest.request("GET", "/openapi.json")).json()
     return [
         (method, path.replace("{game_id}", "some-game"), {} in operation["security"])
         for path, methods in document["paths"].items()
@@ -95,7 +95,7 @@ class TestGuardedRoutes:
     async def test_are_all_routes_with_personal_data(self, guest: Person):
         guarded = await guarded_operations(guest)
 
-        document = (await guest.ask("GET", "/openapi.json")).json()
+        document = (await guest.request("GET", "/openapi.json")).json()
         personal = {
             (method, path.replace("{game_id}", "some-game"))
             for path, methods in document["paths"].items()
@@ -108,7 +108,7 @@ class TestGuardedRoutes:
     async def test_refuse_a_request_without_a_token(self, guest: Person):
         for method, path, lets_guests_in in await guarded_operations(guest):
             if not lets_guests_in:
-                answer = await guest.ask(method, path, json={})
+                answer = await guest.request(method, path, json={})
 
                 assert answer.status_code == 401, (method, path)
                 assert message_of(answer) == NO_TOKEN
@@ -122,7 +122,9 @@ class TestGuardedRoutes:
             for method, path, _ in await guarded_operations(guest)
             for name, header in headers.items()
             if (
-                await guest.ask(method, path, json={"code": "1"}, headers={"Authorization": header})
+                await guest.request(
+                    method, path, json={"code": "1"}, headers={"Authorization": header}
+                )
             ).status_code
             != 401
         ]
@@ -135,7 +137,7 @@ class TestGuardedRoutes:
         guest.token = token
 
         for method, path, _ in await guarded_operations(guest):
-            answer = await guest.ask(method, path, json={"code": "1"})
+            answer = await guest.request(method, path, json={"code": "1"})
             assert answer.status_code == 401, (method, path)
 
     async def test_accept_the_scheme_in_any_case(self, guest, alice):
@@ -151,13 +153,13 @@ class TestBadToken:
         await guest.put(games[0])
         expired = signed(claims_of(alice.token) | {"exp": 1})
 
-        answer = await guest.ask("GET", path, headers={"Authorization": f"Bearer {expired}"})
+        answer = await guest.request("GET", path, headers={"Authorization": f"Bearer {expired}"})
 
         assert answer.status_code == 401
         assert message_of(answer) == "Invalid or expired token. Please login again."
 
     async def test_changes_nothing(self, guest, games):
-        answer = await guest.ask(
+        answer = await guest.request(
             "POST",
             "/api/cart",
             json={"gameId": games[0]},
@@ -173,8 +175,10 @@ class TestBasicAuthenticationOfTheWholeSite:
     async def test_does_not_change_who_a_guest_is(self, guest, games):
         of_the_site = {"Authorization": "Basic c3RhZmY6c3RhZ2luZw=="}
 
-        added = await guest.ask("POST", "/api/cart", json={"gameId": games[0]}, headers=of_the_site)
-        profile = await guest.ask("GET", "/api/user/profile", headers=of_the_site)
+        added = await guest.request(
+            "POST", "/api/cart", json={"gameId": games[0]}, headers=of_the_site
+        )
+        profile = await guest.request("GET", "/api/user/profile", headers=of_the_site)
 
         assert added.status_code == 201
         assert await guest.cart() == {games[0]: 1}
@@ -219,7 +223,7 @@ class TestCookie:
         guest.client.cookies.clear()
 
         assert (await guest.get("/api/cart", headers=header))["items"] == []
-        answer = await alice.ask("POST", "/api/cart/migrate", headers=header)
+        answer = await alice.request("POST", "/api/cart/migrate", headers=header)
         assert answer.status_code == 400
 
 
@@ -229,12 +233,12 @@ class TestOperators:
             await tx.execute("UPDATE users SET role = 'ADMIN' WHERE id = $1", alice.id)
         await alice.sign_in(alice.email)
 
-        answer = await alice.ask("GET", "/tests/office")
+        answer = await alice.request("GET", "/tests/office")
 
         assert answer.json() == {"operator": alice.id}
 
     async def test_are_not_customers(self, alice: Person):
-        answer = await alice.ask("GET", "/tests/office")
+        answer = await alice.request("GET", "/tests/office")
 
         assert answer.status_code == 403
         assert message_of(answer)
@@ -242,12 +246,12 @@ class TestOperators:
     async def test_are_not_made_by_a_claim(self, alice: Person):
         alice.token = signed(claims_of(alice.token) | {"role": "ADMIN"})
 
-        assert (await alice.ask("GET", "/tests/office")).status_code == 403
+        assert (await alice.request("GET", "/tests/office")).status_code == 403
 
     async def test_need_a_token(self, alice: Person, bob: Person, guest: Person):
-        assert (await guest.ask("GET", "/tests/office")).status_code == 401
+        assert (await guest.request("GET", "/tests/office")).status_code == 401
         for name, header in bad_headers(alice, bob).items():
-            answer = await guest.ask("GET", "/tests/office", headers={"Authorization": header})
+            answer = await guest.request("GET", "/tests/office", headers={"Authorization": header})
             assert answer.status_code == 401, name
 
     async def test_lose_access_with_their_role(self, alice: Person, stocked: Database):
@@ -257,4 +261,4 @@ class TestOperators:
         async with stocked.transaction() as tx:
             await tx.execute("UPDATE users SET role = 'USER' WHERE id = $1", alice.id)
 
-        assert (await alice.ask("GET", "/tests/office")).status_code == 401
+        assert (await alice.request("GET", "/tests/office")).status_code == 401

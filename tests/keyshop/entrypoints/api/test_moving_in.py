@@ -1,4 +1,4 @@
-"""A guest's baskets follow into the account, at sign-in and when asked for."""
+"""A guest's baskets move to the account, at sign-in and on request."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from keyshop.kit.database.pool import Database
 from tests.factories.browsers import PASSWORD, Person, message_of, new_email, open_browser
-from tests.shop import make_game
+from tests.factories.games import make_game
 
 MIGRATIONS = ["/api/cart/migrate", "/api/wishlist/migrate", "/api/user/wishlist/migrate"]
 NOTHING = {"cart": [], "wishlist": [], "counts": {"merged": 0, "capped": 0, "kept": 0}}
@@ -15,7 +15,7 @@ NOTHING = {"cart": [], "wishlist": [], "counts": {"merged": 0, "capped": 0, "kep
 
 @pytest_asyncio.fixture
 async def fading(stocked: Database):
-    """A game that a test will sell out."""
+    """A game that a test takes out of stock."""
     game_id = await make_game(stocked, title="Fading", slug="fading")
     yield game_id
     async with stocked.transaction() as tx:
@@ -40,7 +40,7 @@ class TestRegistration:
         assert (wish["gameId"], wish["outcome"]) == (games[1], "merged")
         assert await guest.cart() == {games[0]: 2}
         assert await guest.wishlist() == {games[1]}
-        # Nothing stays behind, so the cookie is of no more use.
+        # Nothing stays behind, so the cookie is deleted.
         assert guest.session is None
 
     async def test_without_a_basket_moves_nothing(self, guest: Person):
@@ -82,7 +82,7 @@ class TestSignIn:
         outcomes = {line["gameId"]: line["outcome"] for line in data["migration"]["cart"]}
         assert outcomes == {games[0]: "merged", fading: "kept"}
         assert await guest.cart() == {games[0]: 1}
-        # Under a session id that could not be known before.
+        # Under a new, unpredictable session id.
         assert guest.session not in {None, before}
         assert str(guest.session) not in str(data)
         guest.token = ""
@@ -93,7 +93,7 @@ class TestSignIn:
         given = {"email": alice.email, "password": PASSWORD}
 
         answers = await asyncio.gather(
-            *(guest.ask("POST", "/api/auth/login", json=given) for _ in range(10))
+            *(guest.request("POST", "/api/auth/login", json=given) for _ in range(10))
         )
 
         assert {answer.status_code for answer in answers} == {200}
@@ -123,7 +123,7 @@ class TestSignIn:
     async def test_that_is_refused_moves_nothing(self, guest, alice, games):
         await guest.put(games[0])
 
-        answer = await guest.ask(
+        answer = await guest.request(
             "POST", "/api/auth/login", json={"email": alice.email, "password": "Wrong-1"}
         )
 
@@ -159,7 +159,7 @@ class TestMigration:
         await sell_out(stocked, fading)
         before = guest.session
         await guest.sign_in(alice.email)
-        # The answer to an addition that was under way arrives after that to the sign-in.
+        # The answer of a parallel addition arrives after the answer of the sign-in.
         guest.take_session(str(before))
         await sell_out(stocked, fading, in_stock=True)
 
@@ -179,7 +179,7 @@ class TestMigration:
 
     @pytest.mark.parametrize("path", MIGRATIONS)
     async def test_without_a_cookie_is_refused(self, alice: Person, path: str):
-        answer = await alice.ask("POST", path)
+        answer = await alice.request("POST", path)
 
         assert answer.status_code == 400
         assert message_of(answer) == "User ID and session ID required"
@@ -197,7 +197,7 @@ class TestMigration:
     async def test_requires_a_sign_in(self, guest: Person, games, path: str):
         await guest.put(games[0])
 
-        assert (await guest.ask("POST", path)).status_code == 401
+        assert (await guest.request("POST", path)).status_code == 401
         assert await guest.cart() == {games[0]: 1}
 
 
@@ -205,21 +205,21 @@ class TestJourney:
     async def test_of_a_guest_who_becomes_a_customer_with_two_devices(self, app, games):
         email = new_email()
         async with open_browser(app) as laptop, open_browser(app) as phone:
-            # A guest gathers games on a laptop, and opens an account there.
+            # A guest adds games on a laptop, and registers there.
             await laptop.put(games[0], quantity=2)
             await laptop.wish(games[1])
             await laptop.register(email=email)
-            # On a phone, as a guest still, come others.
+            # As a guest on a phone, the same person adds others.
             await phone.put(games[0], games[2])
             await phone.wish(games[1], games[3])
             await phone.sign_in(email)
 
-            # Both see the union.
+            # Both devices show the union.
             for device in (laptop, phone):
                 assert await device.cart() == {games[0]: 3, games[2]: 1}
                 assert await device.wishlist() == {games[1], games[3]}
 
-            # What the phone takes out is gone on the laptop; the phone leaves, the laptop stays.
+            # A game removed on the phone is gone on the laptop; the phone signs out, the laptop stays signed in.
             await phone.do("DELETE", f"/api/cart/{games[0]}")
             await phone.do("POST", "/api/auth/logout")
             assert await laptop.cart() == {games[2]: 1}

@@ -23,7 +23,7 @@ CHECKS = [
 
 @pytest_asyncio.fixture
 async def address(app: ASGIApp) -> AsyncIterator[str]:
-    """The API on a port of its own."""
+    """The API on its own port."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
@@ -35,7 +35,7 @@ async def address(app: ASGIApp) -> AsyncIterator[str]:
 
 
 class TestOpenApiDocument:
-    # Schemathesis registers an account for itself, so that it is signed in.
+    # Schemathesis registers an account, so that its requests are signed in.
     @pytest.mark.parametrize(
         "effort",
         [

@@ -41,14 +41,14 @@ class TestPersonalResponse:
         self, guest: Person, alice: Person, method: str, path: str
     ):
         for person in (guest, alice):
-            answer = await person.ask(method, path)
+            answer = await person.request(method, path)
 
             assert answer.headers.get_list("cache-control") == ["no-store"]
             assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
             assert answer.headers["x-content-type-options"] == "nosniff"
 
     async def test_excludes_the_catalogue(self, guest: Person):
-        answer = await guest.ask("GET", "/api/games/genres")
+        answer = await guest.request("GET", "/api/games/genres")
 
         assert "cache-control" not in answer.headers
 
@@ -56,7 +56,7 @@ class TestPersonalResponse:
 class TestEncryptedShop:
     async def test_sets_cookies_that_are_sent_only_over_tls(self, public_app, games):
         async with open_browser(public_app) as guest:
-            answer = await guest.ask("POST", "/api/cart", json={"gameId": games[0]})
+            answer = await guest.request("POST", "/api/cart", json={"gameId": games[0]})
 
         assert "Secure" in answer.headers["set-cookie"].split("; ")
         assert "max-age=" in answer.headers["strict-transport-security"]
@@ -70,7 +70,7 @@ class TestEncryptedShop:
             ("203.0.113.5", "https"),
         ]:
             async with open_browser(app, address=address) as guest:
-                answer = await guest.ask(
+                answer = await guest.request(
                     "POST",
                     "/api/cart",
                     json={"gameId": games[0]},
@@ -96,7 +96,7 @@ class TestEncryptedShop:
 
     async def test_limits_clients_and_not_their_proxy(self, public_app):
         async def register(client: str) -> int:
-            answer = await proxy.ask(
+            answer = await proxy.request(
                 "POST",
                 "/api/auth/forgot-password",
                 json={"email": new_email()},

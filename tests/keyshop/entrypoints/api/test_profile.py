@@ -53,7 +53,7 @@ class TestProfile:
         assert body["data"]["emailVerified"] is False
 
     async def test_does_not_change_the_password(self, alice: Person, guest: Person):
-        response = await alice.ask(
+        response = await alice.request(
             "PUT", "/api/user/profile", json={"nickname": "Ally", "password": NEW_PASSWORD}
         )
 
@@ -65,7 +65,7 @@ class TestProfile:
         "wrong", [{"nickname": 5}, {"nickname": "A"}, {"firstName": []}, "text", None], ids=str
     )
     async def test_refuses_invalid_names(self, alice: Person, wrong):
-        response = await alice.ask("PUT", "/api/user/profile", json=wrong)
+        response = await alice.request("PUT", "/api/user/profile", json=wrong)
 
         assert response.status_code == 400
 
@@ -81,8 +81,8 @@ class TestPassword:
         )
 
         assert set(body) == {"success", "message"}
-        assert (await alice.ask("GET", "/api/auth/me")).status_code == 200
-        assert (await guest.ask("GET", "/api/auth/me")).status_code == 401
+        assert (await alice.request("GET", "/api/auth/me")).status_code == 200
+        assert (await guest.request("GET", "/api/auth/me")).status_code == 401
         guest.token = ""
         assert (await guest.sign_in(alice.email, NEW_PASSWORD))["user"]["id"] == alice.id
 
@@ -107,7 +107,7 @@ class TestPassword:
     async def test_is_not_changed_without_the_current_one(
         self, alice: Person, guest: Person, given, sentence: str
     ):
-        response = await alice.ask("PUT", "/api/user/password", json=given)
+        response = await alice.request("PUT", "/api/user/password", json=given)
 
         assert response.status_code == 400
         assert sentence in message_of(response)

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def storefront(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a shop whose database does not matter here."""
+    """A client of a shop without a reachable database."""
     db = Database("postgresql://nobody@localhost/nothing", guard=RedisCommitGuard(None))
     async with client_of(make_app(db, storefront_dir=folder)) as client:
         yield client

@@ -13,8 +13,8 @@ from tests.factories.account_services import account_services
 from tests.factories.api_app import make_app
 from tests.factories.browsers import PASSWORD, message_of, new_email, open_browser
 from tests.factories.customers import lost_after_commit
+from tests.factories.games import make_game
 from tests.keyshop.kit.test_commit import Forsaken
-from tests.shop import make_game
 
 _JAM = """
     CREATE FUNCTION jam() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -84,12 +84,12 @@ class TestBasketThatCannotMove:
 
 class TestDatabaseThatIsAway:
     @pytest.mark.parametrize(("method", "path", "given"), REQUESTS)
-    async def test_is_told_with_the_time_to_wait(self, method: str, path: str, given):
+    async def test_is_reported_with_the_time_to_wait(self, method: str, path: str, given):
         db = Database("postgresql://nobody@127.0.0.1:1/nothing", guard=RedisCommitGuard(None))
         app = make_app(db)
 
         async with open_browser(app) as guest:
-            answer = await guest.ask(method, path, json=given)
+            answer = await guest.request(method, path, json=given)
 
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "5"
@@ -105,7 +105,7 @@ class TestDatabaseThatLeavesAtTheCommit:
         app = make_app(leaving)
 
         async with open_browser(app) as guest:
-            answer = await guest.ask("POST", "/api/cart", json={"gameId": game})
+            answer = await guest.request("POST", "/api/cart", json={"gameId": game})
         await leaving.close()
 
         assert answer.status_code == 503
@@ -113,19 +113,19 @@ class TestDatabaseThatLeavesAtTheCommit:
         assert message_of(answer).endswith("Please check before you try again.")
 
 
-class TestCrowd:
-    async def test_that_is_too_large_is_asked_to_come_back(self, stocked: Database):
+class TestManySimultaneousVisitors:
+    async def test_above_the_limit_are_asked_to_try_again(self, stocked: Database):
         passwords = PasswordPool(threads=1, queue=1, cost=8)
         app = make_app(stocked, accounts=replace(account_services(), passwords=passwords))
 
         async def sign_in():
             given = {"email": new_email(), "password": PASSWORD}
             async with open_browser(app) as person:
-                return await person.ask("POST", "/api/auth/login", json=given)
+                return await person.request("POST", "/api/auth/login", json=given)
 
         answers = await asyncio.gather(*(sign_in() for _ in range(12)))
         async with open_browser(app) as person:
-            alive = await person.ask("GET", "/live")
+            alive = await person.request("GET", "/live")
         passwords.close()
 
         assert {answer.status_code for answer in answers} == {401, 503}

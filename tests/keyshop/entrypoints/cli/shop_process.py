@@ -27,9 +27,9 @@ _COMMAND_SECONDS = 60
 
 def shop_environment(home: Path, **variables: object) -> dict[str, str]:
     """
-    Return this process's environment with none of the shop's variables but these.
+    Return this process's environment, with only these of the shop's variables.
 
-    Only CACHE_MODE is kept: a whole run of the suite may be without a cache.
+    CACHE_MODE is kept, because a whole run of the suite may be without a cache.
     """
     ours = {name.upper() for name in Settings.model_fields} - {"CACHE_MODE"}
     others = {name: value for name, value in os.environ.items() if name not in ours}
@@ -115,13 +115,13 @@ class ShopProcess:
         """Run a command beside the shop, with the shop's variables."""
         return run_keyshop(*arguments, home=self.home, **{**self.variables, **variables})
 
-    def ask(self, path: str) -> Any:
+    def get_json(self, path: str) -> Any:
         """Return the JSON of an answer with status 200."""
         status, body = fetch(self.url + path)
         assert status == 200, body
         return json.loads(body)
 
-    def tell_simulator(self, method: str, path: str, body: object = None) -> Any:
+    def control_simulator(self, method: str, path: str, body: object = None) -> Any:
         """Use the simulator's control API."""
         status, answer = fetch(f"{self.simulator}/_simulator/{path}", method=method, body=body)
         assert status == 200, answer
@@ -145,16 +145,16 @@ class ShopProcess:
 
     @property
     def database_url(self) -> str:
-        """The address of the embedded database."""
+        """The URL of the embedded database."""
         return PostgresServer(self.home).url
 
     def get_process(self, *words: str) -> psutil.Process:
-        """Return the one process of this shop whose command line holds these words in a row."""
+        """Return the one process of this shop whose command line contains these words in sequence."""
         (found,) = self.list_processes(*words)
         return found
 
     def list_processes(self, *words: str) -> list[psutil.Process]:
-        """Return the processes of this shop, or those whose command line holds these words."""
+        """Return the processes of this shop, or those whose command line contains these words."""
         return [
             process
             for process in psutil.process_iter()
@@ -171,7 +171,7 @@ class ShopProcess:
 
 @contextmanager
 def running(home: Path, *arguments: str, **variables: object) -> Iterator[ShopProcess]:
-    """Run a command of this home for the length of a block; after it nothing of it may run."""
+    """Run a command of this home during the block; afterwards no process of it may run."""
     shop = ShopProcess(home, **variables)
     try:
         shop.start(*arguments)

@@ -17,7 +17,7 @@ from tests.servers import Postgres, connected, copied_database
 
 @pytest.fixture
 async def prisma_url(postgres_server: Postgres) -> AsyncIterator[str]:
-    """The address of a database that Prisma made, with a shop's data in it."""
+    """The URL of a database that Prisma made, with a shop's data."""
     async with copied_database(postgres_server, "template0") as url:
         async with connected(url) as connection:
             await make_prisma_database(connection)
@@ -107,7 +107,7 @@ class TestUp:
         _, before = await describe_all(prisma, "public")
 
         with running(home, "up", DATABASE_URL=prisma_url, CACHE_MODE="off") as shop:
-            games = await asyncio.to_thread(shop.ask, "/api/games?pageSize=5")
+            games = await asyncio.to_thread(shop.get_json, "/api/games?pageSize=5")
             assert games["data"]["total"] == 200
             assert shop.get_process("keyshop", "worker")
             assert "no supplier is configured" in shop.log.read_text()

@@ -17,7 +17,7 @@ from tests.servers import open_home
 
 _PRODUCT = "10000000014001"  # the first one of the simulator
 
-# A run of the suite may ask for a shop without a cache.
+# A run of the suite may use a shop without a cache.
 _CLEARED = (
     r"^The cache was cleared\. It stays closed until a worker with Redis runs"
     if os.environ.get("CACHE_MODE") == "off"
@@ -83,7 +83,11 @@ class TestCommand:
         assert {"sync.run_started", "sync.run_finished"} <= {line["event"] for line in events}
 
     def test_refuses_an_unknown_object_with_one_sentence(self, shop: ShopProcess):
-        for command in ("jobs retry 999999", "g2a product 99999999999999", "users show nobody"):
+        for command in (
+            "jobs retry 999999",
+            "g2a product 99999999999999",
+            "users show no-such-user",
+        ):
             refused = shop.run(*command.split())
 
             assert refused.returncode == 1
@@ -116,7 +120,7 @@ class TestWithoutTheShop:
         with open_home() as folder:
             home = folder / "home"
 
-            # An empty home: the database is made, looked at, and stopped.
+            # An empty home: the database is created, checked and stopped.
             upgraded = document_of(run_keyshop("db", "upgrade", "--json", home=home))
             status = document_of(run_keyshop("db", "status", "--json", home=home))
 

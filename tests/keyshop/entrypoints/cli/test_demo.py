@@ -1,4 +1,4 @@
-"""The accounts of a shop that is tried out, and the shops that never get them."""
+"""The demo accounts, and the shops that never get them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,7 +89,7 @@ class TestDemoAccounts:
             assert [each.email for each in await list_demo_accounts(shop)] == _BOTH[1:]
         assert await count_users(db) == 2
 
-    async def test_leave_somebody_who_registered_with_such_an_address_alone(
+    async def test_leave_a_customer_with_such_an_address_unchanged(
         self, tmp_path: Path, db: Database, database_url: str
     ):
         await add_customer(db, "alice@example.com")
@@ -109,7 +109,7 @@ class TestDemoAccounts:
     async def test_never_come_into_a_shop_that_sells(
         self, tmp_path: Path, db: Database, database_url: str, why: str
     ):
-        # A laptop may be pointed at any database.
+        # A laptop may use any database.
         variables = {"DATABASE_URL": database_url}
         if why == "production":
             variables = PRODUCTION | variables
@@ -131,11 +131,11 @@ class TestDemoAccounts:
         assert await count_users(db) == before
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
-    def test_are_no_matter_on_this_machine(self, tmp_path: Path, host: str):
+    def test_cause_no_warning_on_a_loopback_address(self, tmp_path: Path, host: str):
         assert warn_of_network(load_from(tmp_path, KEYSHOP_HOST=host), DEMO_ACCOUNTS) is None
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "shop.example"])
-    def test_are_warned_of_where_a_network_reaches_them(self, tmp_path: Path, host: str):
+    def test_cause_a_warning_where_a_network_reaches_them(self, tmp_path: Path, host: str):
         settings = load_from(tmp_path, KEYSHOP_HOST=host)
 
         assert "`keyshop users erase` removes them" in (

@@ -1,4 +1,4 @@
-"""KEYSHOP_WORKERS=2: two processes answer at one address, and their metrics are added up."""
+"""KEYSHOP_WORKERS=2: two processes answer on one port, and their metrics are summed."""
 
 import re
 import signal
@@ -47,7 +47,7 @@ class TestTwoProcesses:
     def test_count_every_request_exactly_once(self, shop):
         before = counted(shop)
 
-        # While one process is stopped, the other answers, so that each has answered some.
+        # While one process is stopped, the other one answers, so both answer some requests.
         for sleeper in list_workers(shop):
             sleeper.send_signal(signal.SIGSTOP)
             request_live(shop, _REQUESTS // 2)

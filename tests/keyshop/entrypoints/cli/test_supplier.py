@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from keyshop.embedded.ports import pick_free
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
 
 _CATALOGUE = """
@@ -20,20 +20,20 @@ _CATALOGUE = """
 def calm(shop: ShopProcess) -> Iterator[ShopProcess]:
     """The running shop, whose simulator is reset afterwards."""
     yield shop
-    shop.tell_simulator("DELETE", "faults")
-    shop.tell_simulator("PATCH", "settings", {"latency_ms": 0})
+    shop.control_simulator("DELETE", "faults")
+    shop.control_simulator("PATCH", "settings", {"latency_ms": 0})
 
 
 def game_of(shop: ShopProcess, product_id: str) -> dict[str, object]:
     """Return the API's answer for the game of this product."""
     sql = f"SELECT id FROM games WHERE \"g2aProductId\" = '{product_id}'"
-    game: dict[str, object] = shop.ask(f"/api/games/{ask(shop.database_url, sql)}")["data"]
+    game: dict[str, object] = shop.get_json(f"/api/games/{run_sql(shop.database_url, sql)}")["data"]
     return game
 
 
 def some_product(shop: ShopProcess, place: int) -> str:
     sql = f'SELECT "g2aProductId" FROM games WHERE "inStock" ORDER BY 1 OFFSET {place} LIMIT 1'
-    return str(ask(shop.database_url, sql))
+    return str(run_sql(shop.database_url, sql))
 
 
 class TestSync:
@@ -44,7 +44,7 @@ class TestSync:
     def test_brings_a_changed_price_to_the_api(self, calm, kind, price, shown):
         product_id = some_product(calm, 3)
         prices = {"minPrice": 41.37, "retail_min_price": price, "retailMinBasePrice": 48}
-        calm.tell_simulator("PATCH", f"products/{product_id}", prices)
+        calm.control_simulator("PATCH", f"products/{product_id}", prices)
 
         done = calm.run("sync", kind, "--json")
 
@@ -55,7 +55,7 @@ class TestSync:
     def test_takes_a_product_without_stock_off_sale(self, calm):
         product_id = some_product(calm, 5)
         assert game_of(calm, product_id)["inStock"] is True
-        calm.tell_simulator("PATCH", f"products/{product_id}", {"qty": 0})
+        calm.control_simulator("PATCH", f"products/{product_id}", {"qty": 0})
 
         done = calm.run("sync", "stock")
 
@@ -65,8 +65,8 @@ class TestSync:
 
 class TestSupplierThatFails:
     def test_changes_nothing_and_the_run_says_why(self, calm):
-        before = ask(calm.database_url, _CATALOGUE)
-        calm.tell_simulator(
+        before = run_sql(calm.database_url, _CATALOGUE)
+        calm.control_simulator(
             "POST", "faults", {"endpoint": "products", "kind": "garbage", "rate": 1}
         )
 
@@ -75,17 +75,17 @@ class TestSupplierThatFails:
         assert failed.returncode == 1
         assert "Traceback" not in failed.stderr
         assert failed.stderr.splitlines()[-1].startswith("keyshop: ")
-        assert ask(calm.database_url, _CATALOGUE) == before
-        calm.tell_simulator("DELETE", "faults")
+        assert run_sql(calm.database_url, _CATALOGUE) == before
+        calm.control_simulator("DELETE", "faults")
         (newest, *_) = json.loads(calm.run("sync", "runs", "--json").stdout)["runs"]
         assert newest["state"] in {"INCOMPLETE", "FAILED"}
         assert newest["reason"]
 
     def test_that_is_not_there_changes_nothing(self, calm):
-        before = ask(calm.database_url, _CATALOGUE)
+        before = run_sql(calm.database_url, _CATALOGUE)
 
         failed = calm.run("sync", "full", "--json", SIMULATOR_PORT=pick_free())
 
         assert failed.returncode == 1
         assert json.loads(failed.stdout)["reason"]
-        assert ask(calm.database_url, _CATALOGUE) == before
+        assert run_sql(calm.database_url, _CATALOGUE) == before

@@ -1,4 +1,4 @@
-"""`keyshop up`: the whole shop on one command."""
+"""`keyshop up` starts the whole shop."""
 
 import re
 import socket
@@ -7,28 +7,28 @@ import pytest
 
 from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
-from tests.keyshop.embedded.database import ask
+from tests.keyshop.embedded.database import run_sql
 from tests.keyshop.entrypoints.cli.shop_process import fetch, run_keyshop, running
 from tests.servers import connected
 
 _HOME_LISTS = ("best-sellers", "new", "new-in-catalog", "preorders", "collections", "random")
 
 
-# The user's proxy reaches nothing here, and the shop must not use it.
+# This proxy is unreachable; the shop must not use it.
 _PROXY = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "NO_PROXY": "",
           "no_proxy": ""}  # fmt: skip
 
 
 class TestUp:
     def test_serves_games_that_came_from_the_supplier_with_their_prices(self, shop):
-        games = shop.ask("/api/games?pageSize=36")["data"]["data"]
+        games = shop.get_json("/api/games?pageSize=36")["data"]["data"]
 
         assert len(games) == 36
         assert all(game["price"] > 0 for game in games)
 
     @pytest.mark.parametrize("name", _HOME_LISTS)
     def test_leaves_no_list_of_the_home_page_empty(self, shop, name):
-        assert shop.ask(f"/api/games/{name}")["data"]
+        assert shop.get_json(f"/api/games/{name}")["data"]
 
     def test_prints_the_addresses(self, shop):
         printed = shop.log.read_text()
@@ -130,13 +130,13 @@ class TestSideBySide:
             home, "up", "--no-seed", SIMULATOR_PRODUCTS=40, CACHE_MODE="off", **_PROXY
         ) as second:
             # Each has its own catalogue.
-            assert shop.ask("/api/games?pageSize=1")["data"]["total"] == 100
-            assert second.ask("/api/games?pageSize=1")["data"]["total"] == 40
+            assert shop.get_json("/api/games?pageSize=1")["data"]["total"] == 100
+            assert second.get_json("/api/games?pageSize=1")["data"]["total"] == 40
 
             # Without demo data, no game is marked.
             marked = 'SELECT count(*) FROM games WHERE "isBestSeller" OR "isPreorder"'
-            assert ask(PostgresServer(home).url, marked) == 0
-            assert ask(PostgresServer(home).url, "SELECT count(*) FROM users") == 0
+            assert run_sql(PostgresServer(home).url, marked) == 0
+            assert run_sql(PostgresServer(home).url, "SELECT count(*) FROM users") == 0
             assert "Accounts to try it with" not in second.log.read_text()
         assert shop.is_healthy()
 

@@ -1,4 +1,4 @@
-"""`keyshop users ...`: what operators do to accounts, and what the journal records."""
+"""`keyshop users ...`: operators' commands for accounts, and their entries in the journal."""
 
 import asyncio
 import json
@@ -217,7 +217,7 @@ class TestLeaving:
         assert (twice.returncode, unknown.returncode, unsure.returncode) == (1, 1, 1)
         assert not (tmp_path / "none").exists()
         assert "--yes" in unsure.stderr
-        # The row stays, without a name.
+        # The row remains without a name.
         assert json.loads(erased.stdout) == {"id": account.id, "erased": True}
         async with db.read() as reader:
             assert await find_account(reader, normalise(_ALICE)) is None

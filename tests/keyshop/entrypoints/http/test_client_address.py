@@ -28,10 +28,10 @@ class TestClientAddress:
         ("peer", "forwarded", "client"),
         [
             ("203.0.113.5", [], "203.0.113.5"),
-            # Nobody we know says so.
+            # No trusted proxy reports it.
             ("203.0.113.5", ["198.51.100.1"], "203.0.113.5"),
             ("10.0.0.1", ["203.0.113.5"], "203.0.113.5"),
-            # What stands left of a stranger is the stranger's own.
+            # Entries to the left of an untrusted one are written by the client.
             ("10.0.0.1", ["198.51.100.1, 203.0.113.5"], "203.0.113.5"),
             ("10.0.0.1", ["203.0.113.5, 10.0.0.2"], "203.0.113.5"),
             ("10.0.0.1", ["198.51.100.1", "203.0.113.5", "10.0.0.2"], "203.0.113.5"),
@@ -64,7 +64,7 @@ class TestClientAddress:
         if mapped is not None and any(mapped in network for network in TRUSTED):
             return
         proxies = [str(IPv4Address("10.0.0.0") + hop) for hop in hops]
-        # Each of our proxies adds whom it heard from; the last one is the connection's other end.
+        # Each trusted proxy appends its peer; the last proxy is the peer of the connection.
         *written, peer = [str(stranger), *proxies]
         scope = scope_of(peer, ", ".join([*invented, *written]))
 

@@ -24,7 +24,7 @@ _CHECKOUT = Path(__file__).parents[4]
 
 
 async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
-    """Wait for the condition, and fail when it does not come true in time."""
+    """Wait for the condition, and fail when it does not become true in time."""
     async with asyncio.timeout(seconds):
         while True:
             if await holds():
@@ -40,7 +40,7 @@ async def shop(db: Database, database_url: str) -> ProbeShop:
 
 @pytest.fixture
 def working(shop: ProbeShop) -> Working:
-    """A worker in this process for the length of a block."""
+    """Run a worker in this process during the block."""
 
     @asynccontextmanager
     async def working(

@@ -6,9 +6,9 @@ from structlog.testing import capture_logs
 
 from keyshop.entrypoints.worker.cleanup import CleanupDue, on_cleanup_due
 from keyshop.kit.database.pool import Database
+from tests.factories.games import NOON
 from tests.factories.jobs import ProbeShop
 from tests.factories.sessions import add_user
-from tests.shop import NOON
 
 MOMENT = timedelta(seconds=1)
 DAY = timedelta(days=1)

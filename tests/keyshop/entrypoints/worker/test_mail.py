@@ -1,4 +1,4 @@
-"""Mails, from the commit of their cause to a mail server that works or fails."""
+"""Mails, from the commit of their cause to a working or failing mail server."""
 
 import re
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ async def register_alice(shop: ProbeShop) -> MailWelcome:
 
 
 async def fail_once_and_repeat(server: MailServer, shop: ProbeShop, working: Working) -> JobRow:
-    """Let Alice's welcome fail and be sent again; return what the queue showed in between."""
+    """Let Alice's welcome fail and be sent again; return the queue's state in between."""
     await add_alice(shop.db, shop.accounts, now=utc_now())
     async with working(handlers=HANDLERS):
         await until(lambda: has_failed(shop.db))

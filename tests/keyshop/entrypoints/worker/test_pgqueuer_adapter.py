@@ -322,7 +322,7 @@ class TestConnection:
 
         assert worker.is_broken.is_set()
 
-    async def test_hears_of_jobs_on_the_channel_of_our_tables(self, db: Database, worker: Worker):
+    async def test_listens_on_the_channel_of_the_shops_tables(self, db: Database, worker: Worker):
         heard = asyncio.Event()
         await worker.queue.driver.add_listener(NAMES.channel, lambda _: heard.set())
 

@@ -1,4 +1,4 @@
-"""When which job is due, and that it is enqueued once."""
+"""The schedule: when jobs are due; each due time is enqueued once."""
 
 import asyncio
 import signal
@@ -56,14 +56,14 @@ class TestSchedules:
 
 
 class TestEnqueueIfDue:
-    async def test_begins_with_the_next_moment_in_a_new_shop(self, db: Database):
+    async def test_starts_with_the_next_due_time_in_a_new_shop(self, db: Database):
         assert not await tick(db, NOON)
         assert await queue(db) == []
 
         assert await tick(db, NOON + timedelta(hours=1))
         assert [job.name for job in await queue(db)] == ["test.ticked"]
 
-    async def test_enqueues_a_moment_once(self, db: Database):
+    async def test_enqueues_each_due_time_once(self, db: Database):
         await tick(db, NOON)
 
         answers = [await tick(db, NOON + timedelta(minutes=minutes)) for minutes in (60, 61, 119)]
@@ -71,7 +71,7 @@ class TestEnqueueIfDue:
         assert answers == [True, False, False]
         assert len(await queue(db)) == 1
 
-    async def test_enqueues_a_moment_once_when_several_workers_see_it(self, db: Database):
+    async def test_enqueues_each_due_time_once_with_several_workers(self, db: Database):
         await tick(db, NOON)
 
         later = NOON + timedelta(hours=1)
@@ -80,7 +80,7 @@ class TestEnqueueIfDue:
         assert sorted(answers) == [False] * 7 + [True]
         assert len(await queue(db)) == 1
 
-    async def test_makes_up_for_one_moment_after_a_long_pause(self, db: Database):
+    async def test_enqueues_one_missed_run_after_a_long_pause(self, db: Database):
         await tick(db, NOON)
 
         await tick(db, NOON + timedelta(days=3))
@@ -94,7 +94,7 @@ class TestEnqueueIfDue:
         assert not await tick(db, NOON + timedelta(hours=2))
         assert len(await queue(db)) == 1
 
-    async def test_leaves_a_moment_to_others_when_its_worker_dies_before_committing(
+    async def test_leaves_a_due_time_to_other_workers_when_its_worker_dies_before_the_commit(
         self, db: Database
     ):
         await tick(db, NOON)

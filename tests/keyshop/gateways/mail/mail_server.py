@@ -1,4 +1,4 @@
-"""A real mail server on a loopback port, with faults to choose; and one that never answers."""
+"""A real mail server on a loopback port with selectable faults, and one that never answers."""
 
 # ruff: noqa: N802 - aiosmtpd finds the methods of a handler by these names
 
@@ -103,7 +103,7 @@ async def serve(
     starttls: ssl.SSLContext | None = None,
     password: str | None = None,
 ) -> AsyncIterator[int]:
-    """Run the server and lend its port; `tls` from the first byte, or on request."""
+    """Run the server and yield its port; `tls` from the first byte, or with STARTTLS."""
     loop = asyncio.get_running_loop()
 
     def authenticate(*args: Any) -> AuthResult:

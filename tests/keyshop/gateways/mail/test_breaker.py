@@ -1,4 +1,4 @@
-"""Which mails wait for an unreachable server."""
+"""The breaker: which mails wait while the server is unavailable."""
 
 from datetime import timedelta
 
@@ -79,6 +79,6 @@ class TestBreaker:
         with pytest.raises(kind, match="Not this one"):
             use(breaker, kind("Not this one."))
 
-        # Several mails at a time again, not one that tries first.
+        # Several mails in parallel again, instead of one trial.
         with breaker.guard():
             use(breaker)

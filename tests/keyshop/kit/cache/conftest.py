@@ -1,4 +1,4 @@
-"""Redis and Valkey servers, and a shop whose prices they keep."""
+"""Redis and Valkey servers, and a shop that caches prices in them."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
@@ -18,7 +18,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisProcess]:
-    """A Valkey that tests share, each in a database of its own; none may stop it."""
+    """A Valkey that tests share, each with its own database number; none may stop it."""
     with serving("valkey") as server:
         yield server
 
@@ -31,7 +31,7 @@ def redis_number() -> int:
 
 @pytest.fixture(scope="module")
 def redis_url(shared_redis: RedisProcess, redis_number: int) -> str:
-    """The address of these tests' own database of the shared server."""
+    """The URL of these tests' own Redis database."""
     return shared_redis.url_of(redis_number)
 
 
@@ -43,14 +43,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def own_redis(kind: str) -> Iterator[RedisProcess]:
-    """A server of each kind for this test alone, which it may harm."""
+    """A server of each kind for this test alone, which it may stop or corrupt."""
     with serving(kind) as server:
         yield server
 
 
 @pytest.fixture
 def own_valkey() -> Iterator[RedisProcess]:
-    """A Valkey of this test alone, where the other server would show nothing else."""
+    """A Valkey for this test alone, where a Redis would behave the same."""
     with serving("valkey") as server:
         yield server
 
@@ -59,7 +59,7 @@ def own_valkey() -> Iterator[RedisProcess]:
 async def module_database_url(
     postgres_server: Postgres, template_database: str
 ) -> AsyncIterator[str]:
-    """The address of a database that the tests of one file share."""
+    """The URL of a database that the tests of one file share."""
     async with copied_database(postgres_server, template_database) as url:
         yield url
 
@@ -73,7 +73,7 @@ async def open_shop(module_database_url: str, redis_url: str) -> AsyncIterator[C
 
 @pytest_asyncio.fixture
 async def cached_shop(open_shop: CachedShop) -> CachedShop:
-    """A process of a shop that works: what is read can be kept."""
+    """A process of a shop with a trusted cache."""
     open_shop.valid_until = None
     return open_shop
 
@@ -88,9 +88,9 @@ async def game(cached_shop: CachedShop) -> str:
 
 
 @pytest.fixture
-def tell(shared_redis: RedisProcess, redis_number: int) -> Callable[..., Any]:
-    """Gives a command to these tests' own database in Redis."""
-    return partial(shared_redis.tell, database=redis_number)
+def execute(shared_redis: RedisProcess, redis_number: int) -> Callable[..., Any]:
+    """Executes a command in these tests' own Redis database."""
+    return partial(shared_redis.execute, database=redis_number)
 
 
 @pytest_asyncio.fixture

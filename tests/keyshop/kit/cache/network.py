@@ -1,4 +1,4 @@
-"""A network between a process and a server, in which a test does what networks do."""
+"""A network between a process and a server, with faults that a test controls."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Network:
-    """Passes bytes on; a test may hold them back, make them late, or cut every connection."""
+    """Forwards bytes; a test may hold them back, delay them, or cut every connection."""
 
     def __init__(self, behind: int) -> None:
         self.port = 0
@@ -23,20 +23,20 @@ class Network:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def hold(self) -> None:
-        """Take everything, and pass nothing on until `release`."""
+        """Hold everything back until `release`."""
         self.opens.clear()
 
     def hold_answers(self) -> None:
-        """Pass on what goes to the server, and keep what comes back."""
+        """Forward requests, and hold replies back."""
         self.answers.clear()
 
     def release(self) -> None:
-        """Pass on what was held, and what comes."""
+        """Forward what was held back, and everything after it."""
         self.opens.set()
         self.answers.set()
 
     def cut(self) -> None:
-        """Break every connection; what was held is lost."""
+        """Break every connection; data that were held back are lost."""
         for end in tuple(self._ends):
             end.transport.abort()
 
@@ -83,7 +83,7 @@ class Network:
 
 @asynccontextmanager
 async def network_to(port: int) -> AsyncIterator[Network]:
-    """Stand between clients and the server at this port for the length of a block."""
+    """Run the network in front of the server on this port during the block."""
     network = Network(port)
     server = await asyncio.start_server(network.accept, "127.0.0.1", 0)
     network.port = server.sockets[0].getsockname()[1]

@@ -23,7 +23,7 @@ _ONCE = Retry(NoBackoff(), 0)
 
 
 class RedisProcess:
-    """One server on a port of its own, which writes to disk only on SAVE."""
+    """One server on its own port, which writes to disk only on SAVE."""
 
     def __init__(self, program: str, folder: Path, *options: str) -> None:
         self.port = choose_port(folder / "port")
@@ -34,11 +34,11 @@ class RedisProcess:
 
     @property
     def url(self) -> str:
-        """The address of database 0."""
+        """The URL of database 0."""
         return self.url_of(0)
 
     def url_of(self, database: int) -> str:
-        """Return the address of another of its databases."""
+        """Return the URL of another database."""
         return f"redis://127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
@@ -56,7 +56,7 @@ class RedisProcess:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """Kill it and wait until it is gone; what it held in memory is lost."""
+        """Kill it and wait for its end; data in memory are lost."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -67,12 +67,12 @@ class RedisProcess:
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it answer again."""
+        """Continue the process."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def tell(self, *words: str | int | bytes, database: int = 0) -> Any:
-        """Give a command and return the answer; texts come as bytes."""
+    def execute(self, *words: str | int | bytes, database: int = 0) -> Any:
+        """Execute a command and return its reply; texts are bytes."""
         with redis.Redis(port=self.port, db=database, socket_timeout=5, retry=_ONCE) as client:
             return client.execute_command(*words)
 
@@ -98,7 +98,7 @@ def find_program(kind: str) -> str:
 
 @contextmanager
 def serving(kind: str, *options: str) -> Iterator[RedisProcess]:
-    """Run a server for the length of a block."""
+    """Run a server during the block."""
     with open_home() as folder:
         server = RedisProcess(find_program(kind), folder, *options)
         server.start()

@@ -21,7 +21,7 @@ from keyshop.kit.errors import Invalid
 from tests.factories.cached_shop import open_cached_shop
 from tests.keyshop.kit.cache.redis_process import serving
 
-LATE = 0.4  # seconds beyond a promise that a busy machine may need
+LATE = 0.4  # seconds of tolerance for a busy machine
 
 GOOD_INFO = b"redis_version:7.2.0\r\nrun_id:a\r\nmaster_replid:b\r\nrole:master\r\n"
 
@@ -61,8 +61,8 @@ class TestServer:
             with pytest.raises(RedisUnsuitable, match="NOAUTH"):
                 await enter(server.url)
 
-    async def test_is_entered_as_a_user(self, own_redis):
-        own_redis.tell("ACL", "SETUSER", "shop", "on", ">secret", "~*", "&*", "+@all")
+    async def test_accepts_a_user_with_a_password(self, own_redis):
+        own_redis.execute("ACL", "SETUSER", "shop", "on", ">secret", "~*", "&*", "+@all")
         connection = await enter(f"redis://shop:secret@127.0.0.1:{own_redis.port}/0")
         assert await connection.call("ACL", "WHOAMI") == b"shop"
         connection.close()
@@ -71,8 +71,8 @@ class TestServer:
         connection = await enter(own_redis.url_of(7))
         await connection.call("SET", "where", "seven")
         connection.close()
-        assert own_redis.tell("GET", "where", database=7) == b"seven"
-        assert own_redis.tell("GET", "where", database=0) is None
+        assert own_redis.execute("GET", "where", database=7) == b"seven"
+        assert own_redis.execute("GET", "where", database=0) is None
 
     async def test_is_entered_through_a_socket_file(self, kind, tmp_path):
         with serving(kind, "--unixsocket", str(tmp_path / "s")):
@@ -104,7 +104,7 @@ class TestServer:
         ],
     )
     async def test_that_would_evict_what_must_stay_is_refused(self, own_redis, command, sentence):
-        own_redis.tell(*command)
+        own_redis.execute(*command)
         with pytest.raises(RedisUnsuitable, match=sentence):
             await enter(own_redis.url)
 
@@ -134,7 +134,7 @@ class TestServer:
 
 @asynccontextmanager
 async def pretending(answer: Callable[[bytes], bytes]) -> AsyncIterator[str]:
-    """A server that speaks the protocol and says what the test wants."""
+    """A server that speaks the protocol and sends the replies that the test chooses."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readline():
@@ -152,7 +152,7 @@ async def pretending(answer: Callable[[bytes], bytes]) -> AsyncIterator[str]:
         server.close()
 
 
-def telling(info: bytes, other: bytes = b"+OK\r\n") -> Callable[[bytes], bytes]:
+def replying(info: bytes, other: bytes = b"+OK\r\n") -> Callable[[bytes], bytes]:
     def answer(command: bytes) -> bytes:
         if command == b"INFO":
             return b"$%d\r\n%s\r\n" % (len(info), info)
@@ -163,7 +163,7 @@ def telling(info: bytes, other: bytes = b"+OK\r\n") -> Callable[[bytes], bytes]:
     return answer
 
 
-class TestPretender:
+class TestFakeServer:
     @pytest.mark.parametrize(
         "info",
         [
@@ -175,7 +175,7 @@ class TestPretender:
         ],
     )
     async def test_that_is_too_old_or_says_nothing_is_refused(self, info):
-        async with pretending(telling(info)) as url:
+        async with pretending(replying(info)) as url:
             with pytest.raises(RedisUnsuitable, match="too old"):
                 await enter(url)
 
@@ -187,7 +187,7 @@ class TestPretender:
 
     @pytest.mark.parametrize("reply", [b"!garbage\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
     async def test_that_talks_garbage_loses_the_connection(self, reply):
-        async with pretending(telling(GOOD_INFO, reply)) as url:
+        async with pretending(replying(GOOD_INFO, reply)) as url:
             connection = await enter(url)
             with pytest.raises(RedisFault):
                 async with asyncio.timeout(2):
@@ -195,14 +195,14 @@ class TestPretender:
             assert connection.lost.is_set()
 
     async def test_that_answers_twice_loses_the_connection(self):
-        async with pretending(telling(GOOD_INFO, b"+ONE\r\n+TWO\r\n")) as url:
+        async with pretending(replying(GOOD_INFO, b"+ONE\r\n+TWO\r\n")) as url:
             connection = await enter(url)
             assert await connection.call("PING") == b"ONE"
             async with asyncio.timeout(2):
                 await connection.lost.wait()
 
     async def test_that_refuses_one_command_keeps_the_connection(self):
-        async with pretending(telling(GOOD_INFO, b"-OOM no memory\r\n")) as url:
+        async with pretending(replying(GOOD_INFO, b"-OOM no memory\r\n")) as url:
             connection = await enter(url)
             with pytest.raises(RedisRefused, match="OOM"):
                 await connection.call("SET", "a", "b")
@@ -210,7 +210,7 @@ class TestPretender:
             connection.close()
 
     async def test_that_answers_too_late_loses_the_connection(self):
-        async with pretending(telling(GOOD_INFO, b"")) as url:
+        async with pretending(replying(GOOD_INFO, b"")) as url:
             connection = await enter(url)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
@@ -220,7 +220,7 @@ class TestPretender:
                 await connection.call("PING")
 
     async def test_that_is_late_with_one_reply_fails_all_waiting_commands(self):
-        async with pretending(telling(GOOD_INFO, b"")) as url:
+        async with pretending(replying(GOOD_INFO, b"")) as url:
             connection = await enter(url)
             patient = [asyncio.create_task(connection.call("PING", timeout=3600)) for _ in range(3)]
             unlimited = asyncio.create_task(connection.call("PING"))
@@ -231,7 +231,7 @@ class TestPretender:
             assert all(isinstance(fault, RedisFault) for fault in found)
 
     async def test_has_the_whole_timeout_for_each_command(self):
-        answer = telling(GOOD_INFO, b"+PONG\r\n")
+        answer = replying(GOOD_INFO, b"+PONG\r\n")
         async with pretending(lambda words: b"" if words == b"HANG" else answer(words)) as url:
             connection = await enter(url)
             loop = asyncio.get_running_loop()
@@ -245,7 +245,7 @@ class TestPretender:
             assert 0.198 < loop.time() - sent < 0.2 + LATE
 
     async def test_that_reads_nothing_is_not_sent_commands_for_ever(self):
-        async with pretending(telling(GOOD_INFO, b"")) as url:
+        async with pretending(replying(GOOD_INFO, b"")) as url:
             connection = await enter(url)
             calls = [asyncio.create_task(connection.call("PING")) for _ in range(5000)]
             found = await asyncio.gather(*calls, return_exceptions=True)
@@ -258,7 +258,7 @@ class TestInfo:
         assert all(isinstance(name, str) for name in parse_info(info))
 
     @given(st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text("ab:1 .")))
-    def test_comes_apart_as_it_was_put_together(self, info):
+    def test_is_parsed_into_its_fields(self, info):
         text = "# Server\r\n" + "".join(f"{name}:{value}\r\n" for name, value in info.items())
         assert parse_info(text.encode()) == info
 
@@ -266,8 +266,8 @@ class TestInfo:
 class TestLockedOutShop:
     async def test_runs_without_its_cache(self, database_url, own_valkey):
         async with open_cached_shop(database_url, own_valkey.url) as (cached_shop, game):
-            own_valkey.tell("ACL", "SETUSER", "admin", "on", ">admin", "~*", "+@all")
-            own_valkey.tell("ACL", "SETUSER", "default", "-@all")
+            own_valkey.execute("ACL", "SETUSER", "admin", "on", ">admin", "~*", "+@all")
+            own_valkey.execute("ACL", "SETUSER", "default", "-@all")
             assert await cached_shop.price(game) == "10.00"
             await cached_shop.set_price(game, "11.00")
             assert await cached_shop.price(game) == "11.00"

@@ -1,5 +1,5 @@
 """
-How others come to serve old values, and that none of it happens here.
+Known causes of stale values in other caches, none of which occurs here.
 
 From the documentation and issues of Shopify's identity_cache, and from the code of aiocache, cashews
 and the get-or-set of Django's Redis caches. Each test does what goes wrong there.
@@ -24,7 +24,7 @@ from tests.servers import connected
 
 
 class PausesBetween(RedisCommitGuard):
-    """The shop's own guard, stopped before COMMIT or after it, as a slow machine may be."""
+    """The shop's guard, paused before or after COMMIT, as on a slow machine."""
 
     def __init__(self, guard: RedisCommitGuard) -> None:
         super().__init__(guard._redis)
@@ -48,17 +48,17 @@ class PausesBetween(RedisCommitGuard):
 
 @pytest.fixture
 def paused(cached_shop: CachedShop):
-    """A writer that stops before and after its COMMIT until it is let go on."""
+    """A writer that pauses before and after its COMMIT until the test continues it."""
     assert isinstance(cached_shop.guard, RedisCommitGuard)
     return PausesBetween(cached_shop.guard)
 
 
 async def price_slowly(
-    cached_shop: CachedShop, game: str, looked: asyncio.Event, go_on: asyncio.Event
+    cached_shop: CachedShop, game: str, looked: asyncio.Event, resume: asyncio.Event
 ):
     async def wait() -> None:
         looked.set()
-        await go_on.wait()
+        await resume.wait()
 
     return await cached_shop.price(game, after=wait())
 
@@ -105,7 +105,7 @@ class TestIdentityCache:
     async def test_a_fill_between_the_commit_and_the_expiry_keeps_nothing_old(
         self, cached_shop, game, paused, module_database_url, redis_url
     ):
-        """Expiry runs after COMMIT: who reads in between must not be given, or keep, the old one."""
+        """Expiry runs after COMMIT: a read in between must neither return nor store the old value."""
         async with cached_shop_at(module_database_url, redis_url, guard=paused) as other:
             writing = asyncio.create_task(other.set_price(game, "11.00"))
             await paused.prepared.wait()
@@ -119,7 +119,7 @@ class TestIdentityCache:
             assert await cached_shop.until_kept(game) < 5
             assert await cached_shop.price(game) == "11.00"
 
-    async def test_writes_that_pass_the_models_by_are_seen(
+    async def test_writes_that_bypass_the_models_are_seen(
         self, cached_shop, game, module_database_url
     ):
         """update_all, raw SQL and other applications run no callbacks."""
@@ -200,9 +200,9 @@ class TestIdentityCache:
         await cached_shop.add(id="absent", price=Decimal("3.00"), title="No longer absent")
         assert await cached_shop.price("absent") == "3.00"
 
-    async def test_a_value_of_another_format_is_a_miss(self, cached_shop, game, tell):
+    async def test_a_value_of_another_format_is_a_miss(self, cached_shop, game, execute):
         """README: a new Ruby or Rails may not be able to read what the old one had kept."""
-        tell("SET", game_key(game).name, b"\x04\x08o:\x09Game")
+        execute("SET", game_key(game).name, b"\x04\x08o:\x09Game")
         assert await cached_shop.price(game) == "10.00"
 
     async def test_a_herd_of_readers_loads_once_or_twice(self, cached_shop, game):
@@ -230,11 +230,11 @@ class TestPythonLibraries:
     async def test_a_set_that_comes_after_the_delete_is_refused(self, cached_shop, game):
         """aiocache `cached`, django get_or_set: get, compute, set; a delete in between is undone."""
         await cached_shop.set_price(game, "11.00")
-        looked, go_on = asyncio.Event(), asyncio.Event()
-        slow = asyncio.create_task(price_slowly(cached_shop, game, looked, go_on))
+        looked, resume = asyncio.Event(), asyncio.Event()
+        slow = asyncio.create_task(price_slowly(cached_shop, game, looked, resume))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
-        go_on.set()
+        resume.set()
         await slow
         assert await cached_shop.price(game) == "12.00"
 
@@ -253,19 +253,19 @@ class TestPythonLibraries:
             assert await cached_shop.price(game) == "11.00"
 
     async def test_a_lock_that_expires_in_the_middle_of_a_load_lets_no_process_keep_the_old(
-        self, cached_shop, game, tell, shop, module_database_url, redis_url
+        self, cached_shop, game, execute, shop, module_database_url, redis_url
     ):
         """aiocache RedLock, django-redis lock: the lease lapses, another loads, the first sets."""
         async with cached_shop_at(module_database_url, redis_url) as other:
             await other.until_kept(game)
             await cached_shop.set_price(game, "11.00")
-            looked, go_on = asyncio.Event(), asyncio.Event()
-            slow = asyncio.create_task(price_slowly(cached_shop, game, looked, go_on))
+            looked, resume = asyncio.Event(), asyncio.Event()
+            slow = asyncio.create_task(price_slowly(cached_shop, game, looked, resume))
             await looked.wait()
-            tell("DEL", f"cl:{shop}:{game_key(game).name}")  # as if two seconds had passed
+            execute("DEL", f"cl:{shop}:{game_key(game).name}")  # as if two seconds had passed
             await cached_shop.set_price(game, "12.00")
             await other.until_kept(game)
-            go_on.set()
+            resume.set()
             assert await slow == "11.00"
             for process in (cached_shop, other):
                 assert await process.price(game) == "12.00"
@@ -275,42 +275,42 @@ class TestPythonLibraries:
     ):
         """cashews `locked`, aiocache `cached_stampede`: the wait ends with the leader's old value."""
         await cached_shop.set_price(game, "11.00")
-        looked, go_on = asyncio.Event(), asyncio.Event()
-        leader = asyncio.create_task(price_slowly(cached_shop, game, looked, go_on))
+        looked, resume = asyncio.Event(), asyncio.Event()
+        leader = asyncio.create_task(price_slowly(cached_shop, game, looked, resume))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
         waiting = [asyncio.create_task(cached_shop.price(game)) for _ in range(10)]
         await asyncio.sleep(0.05)
-        go_on.set()
+        resume.set()
         assert set(await asyncio.gather(*waiting)) == {"12.00"}
         await leader
 
     async def test_a_version_that_is_lost_does_not_count_from_its_beginning_again(
-        self, cached_shop, game, tell, shop, module_database_url
+        self, cached_shop, game, execute, shop, module_database_url
     ):
         """django `incr_version`, cashews tags: the counter is evicted and old numbers come back."""
         title = f"{await cached_shop.list_titles(HOME_NEW)}"
         await cached_shop.list_titles(HOME_NEW)
-        kept = tell("GET", "home:new")
+        kept = execute("GET", "home:new")
         async with cached_shop.db.transaction() as tx:
             await tx.execute("UPDATE games SET title = 'Renamed once' WHERE id = $1", game)
-        tell("DEL", f"gen:{shop}:home")
-        tell("SET", "home:new", kept)  # what was kept under the first generation
+        execute("DEL", f"gen:{shop}:home")
+        execute("SET", "home:new", kept)  # the value of the first generation
         found = await cached_shop.list_titles(HOME_NEW)
         assert found != title
         assert "Renamed once" in str(found)
 
-    async def test_reading_does_not_prolong_a_value(self, cached_shop, game, tell):
+    async def test_reading_does_not_prolong_a_value(self, cached_shop, game, execute):
         """django `touch`, sliding expiry: what is read is kept, and kept, and kept."""
-        left = tell("PTTL", game_key(game).name)
+        left = execute("PTTL", game_key(game).name)
         await asyncio.sleep(0.05)
         for _ in range(20):
             await cached_shop.price(game)
-        assert tell("PTTL", game_key(game).name) < left
+        assert execute("PTTL", game_key(game).name) < left
 
     async def test_a_reader_that_gives_up_leaves_its_reply_to_no_other(self, cached_shop, game):
         """redis-py before 4.5.3: a cancelled command's reply was given to the next one who asked."""
-        other = await cached_shop.add(price=Decimal("77.00"), title="Somebody else's")
+        other = await cached_shop.add(price=Decimal("77.00"), title="Another Game")
         await cached_shop.until_kept(other)
         for _ in range(50):
             doomed = asyncio.create_task(cached_shop.price(other))
@@ -319,8 +319,8 @@ class TestPythonLibraries:
             assert await cached_shop.price(game) == "10.00"
 
 
-class TestTheShopBeforeThis:
-    async def test_writers_and_readers_mean_the_same_key(self, cached_shop):
+class TestEarlierShop:
+    async def test_writers_and_readers_use_the_same_key(self, cached_shop):
         """Deletes went to patterns that no live key had: lists were a week old."""
         await cached_shop.list_titles(HOME_NEW)
         await cached_shop.add(price=Decimal("1.00"), title="Just added")

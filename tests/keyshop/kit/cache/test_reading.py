@@ -1,4 +1,4 @@
-"""Reading through the cache: what is kept, for how long, and what is never served."""
+"""Reads through the cache: which values are stored, for how long, and which are never served."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from keyshop.kit.cache.protocol import Loaded
 from keyshop.kit.clock import utc_now
 from tests.factories.cached_shop import CachedShop, cached_shop_at, game_key
 
-LATE = 0.25  # seconds beyond a promise that a busy machine may need
+LATE = 0.25  # seconds of tolerance for a busy machine
 
 
 class TestKeptPrice:
@@ -36,8 +36,8 @@ class TestKeptPrice:
             assert await other.price(game) == "12.00"
             assert other.loads == loads
 
-    async def test_lives_a_little_shorter_than_its_familys_time(self, cached_shop, game, tell):
-        left = tell("PTTL", game_key(game).name) / 1000
+    async def test_lives_a_little_shorter_than_its_familys_time(self, cached_shop, game, execute):
+        left = execute("PTTL", game_key(game).name) / 1000
         assert 0.9 * 3600 - 60 < left <= 3600
 
     async def test_is_dropped_when_the_game_is(self, cached_shop, game):
@@ -58,11 +58,11 @@ class TestLateFill:
         await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
         changed.set()
@@ -80,134 +80,144 @@ class TestLateFill:
             await cached_shop.set_price(game, "11.00")
             looked, changed = asyncio.Event(), asyncio.Event()
 
-            async def look_slowly() -> None:
+            async def pause_load() -> None:
                 looked.set()
                 await changed.wait()
 
-            slow = asyncio.create_task(other.price(game, after=look_slowly()))
+            slow = asyncio.create_task(other.price(game, after=pause_load()))
             await looked.wait()
             await cached_shop.set_price(game, "12.00")
             changed.set()
             await slow
-            # Whatever was kept, the price that was acknowledged is the oldest that may be read.
+            # No read may return a price older than the acknowledged one.
             assert await other.price(game) == "12.00"
             assert await cached_shop.price(game) == "12.00"
 
-    async def test_is_refused_when_its_lease_was_lost(self, cached_shop, game, tell, shop):
+    async def test_is_refused_when_its_lease_was_lost(self, cached_shop, game, execute, shop):
         await cached_shop.set_price(game, "11.00")
         looked, lost = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await lost.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
-        assert tell("DEL", f"cl:{shop}:{game_key(game).name}") == 1
+        assert execute("DEL", f"cl:{shop}:{game_key(game).name}") == 1
         lost.set()
         await slow
         await ended_fills(cached_shop)
 
-        assert tell("GET", game_key(game).name) is None
+        assert execute("GET", game_key(game).name) is None
 
-    async def test_is_refused_under_another_lease(self, cached_shop, game, tell, shop):
+    async def test_is_refused_under_another_lease(self, cached_shop, game, execute, shop):
         await cached_shop.set_price(game, "11.00")
         looked, lost = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await lost.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
-        tell("SET", f"cl:{shop}:{game_key(game).name}", "another")
+        execute("SET", f"cl:{shop}:{game_key(game).name}", "another")
         lost.set()
         await slow
         await ended_fills(cached_shop)
 
-        assert tell("GET", game_key(game).name) is None
+        assert execute("GET", game_key(game).name) is None
 
-    async def test_is_refused_when_its_group_changed_meanwhile(self, cached_shop, game, tell, shop):
+    async def test_is_refused_when_its_group_changed_meanwhile(
+        self, cached_shop, game, execute, shop
+    ):
         await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
-        tell("SET", f"gen:{shop}:games", "another")
+        execute("SET", f"gen:{shop}:games", "another")
         changed.set()
         await slow
         await ended_fills(cached_shop)
 
-        assert tell("GET", game_key(game).name) is None
+        assert execute("GET", game_key(game).name) is None
 
-    async def test_is_refused_while_the_group_is_being_changed(self, cached_shop, game, tell, shop):
+    async def test_is_refused_while_the_group_is_being_changed(
+        self, cached_shop, game, execute, shop
+    ):
         await cached_shop.set_price(game, "11.00")
         looked, changed = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await changed.wait()
 
-        slow = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        slow = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
-        tell("HSET", f"cw:{shop}:games", "7", "0")
+        execute("HSET", f"cw:{shop}:games", "7", "0")
         changed.set()
         await slow
         await ended_fills(cached_shop)
 
-        assert tell("GET", game_key(game).name) is None
+        assert execute("GET", game_key(game).name) is None
 
 
 class TestForeignValue:
-    """A value under the right name that does not belong to this key and epoch."""
+    """A value under the right name that belongs to another key or epoch."""
 
     @pytest.mark.parametrize("part", ["shop", "timeline", "epoch", "key", "generation"])
-    async def test_of_another_is_not_served(self, cached_shop, game, tell, part):
+    async def test_of_another_is_not_served(self, cached_shop, game, execute, part):
         name = game_key(game).name
-        parts = split(tell("GET", name))
+        parts = split(execute("GET", name))
         parts[part] = f"another {part}"
-        tell("SET", name, "{shop}.{timeline}.{epoch}|{key}|{generation}|66.66".format(**parts))
+        execute("SET", name, "{shop}.{timeline}.{epoch}|{key}|{generation}|66.66".format(**parts))
 
         assert await cached_shop.price(game) == "10.00"
         assert await cached_shop.until_kept(game) < 1
-        assert split(tell("GET", name))["payload"] == "10.00"
+        assert split(execute("GET", name))["payload"] == "10.00"
 
-    async def test_that_crossed_over_from_another_key_is_not_served(self, cached_shop, game, tell):
+    async def test_that_crossed_over_from_another_key_is_not_served(
+        self, cached_shop, game, execute
+    ):
         other = await cached_shop.add(price=Decimal("20.00"), title="Other")
         await cached_shop.until_kept(other)
-        tell("SET", game_key(game).name, tell("GET", game_key(other).name))
+        execute("SET", game_key(game).name, execute("GET", game_key(other).name))
 
         assert await cached_shop.price(game) == "10.00"
 
     @pytest.mark.parametrize(
         "value", [b"", b"|", b"|||", b"10.00", b"\xff\xfe|\x00|", b'{"price": 66.66}']
     )
-    async def test_that_the_shop_did_not_write_is_not_served(self, cached_shop, game, tell, value):
-        tell("SET", game_key(game).name, value)
+    async def test_that_the_shop_did_not_write_is_not_served(
+        self, cached_shop, game, execute, value
+    ):
+        execute("SET", game_key(game).name, value)
 
         assert await cached_shop.price(game) == "10.00"
         assert await cached_shop.until_kept(game) < 1
 
-    async def test_of_another_type_fails_no_read(self, cached_shop, game, tell):
-        tell("DEL", game_key(game).name)
-        tell("HSET", game_key(game).name, "price", "66.66")
+    async def test_of_another_type_fails_no_read(self, cached_shop, game, execute):
+        execute("DEL", game_key(game).name)
+        execute("HSET", game_key(game).name, "price", "66.66")
 
         assert await cached_shop.price(game) == "10.00"
         await cached_shop.set_price(game, "11.00")
         assert await cached_shop.price(game) == "11.00"
 
-    async def test_of_the_group_fails_no_read(self, cached_shop, game, tell, shop):
-        tell("SET", f"gen:{shop}:games", b"\xff|\xfe")
+    async def test_of_the_group_fails_no_read(self, cached_shop, game, execute, shop):
+        execute("SET", f"gen:{shop}:games", b"\xff|\xfe")
         await cached_shop.price(game)
 
         assert await cached_shop.price(game) == "10.00"
 
-    async def test_of_the_token_fails_no_read_and_is_replaced(self, cached_shop, game, tell, shop):
-        tell("SET", f"cl:{shop}:token", b"\xff\xfe")
+    async def test_of_the_token_fails_no_read_and_is_replaced(
+        self, cached_shop, game, execute, shop
+    ):
+        execute("SET", f"cl:{shop}:token", b"\xff\xfe")
 
         assert await cached_shop.price(game) == "10.00"
         await cached_shop.set_price(game, "11.00")
@@ -217,18 +227,18 @@ class TestForeignValue:
 
 class TestMarker:
     async def test_makes_readers_ask_postgresql_and_keep_nothing(
-        self, cached_shop, game, tell, shop
+        self, cached_shop, game, execute, shop
     ):
         name = game_key(game).name
         async with cached_shop.db.read() as reader:
             await reader.fetchval("SELECT pg_current_xact_id()")
             xid = await reader.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
-        tell("DEL", name)
-        tell("HSET", f"cw:{shop}:{name}", xid, now_ms(tell))
+        execute("DEL", name)
+        execute("HSET", f"cw:{shop}:{name}", xid, now_ms(execute))
 
         for _ in range(3):
             assert not await cached_shop.keeps(game)
-        assert tell("GET", name) is None
+        assert execute("GET", name) is None
 
     @pytest.mark.parametrize(
         "xid",
@@ -240,40 +250,40 @@ class TestMarker:
         ],
     )
     @pytest.mark.parametrize("of_group", [False, True])
-    async def test_without_a_living_transaction_is_dropped_when_it_is_old(
-        self, cached_shop, game, tell, shop, xid, of_group
+    async def test_of_an_ended_transaction_is_dropped_when_it_is_old(
+        self, cached_shop, game, execute, shop, xid, of_group
     ):
         name = game_key(game).name
         markers = f"cw:{shop}:{'games' if of_group else name}"
-        tell("DEL", name)
-        tell("HSET", markers, xid, now_ms(tell) - 1500)
+        execute("DEL", name)
+        execute("HSET", markers, xid, now_ms(execute) - 1500)
 
         assert await cached_shop.until_kept(game, seconds=3) < 3
-        assert tell("EXISTS", markers) == 0
+        assert execute("EXISTS", markers) == 0
 
-    async def test_without_a_time_is_dropped_too(self, cached_shop, game, tell, shop):
+    async def test_without_a_time_is_dropped_too(self, cached_shop, game, execute, shop):
         name = game_key(game).name
-        tell("DEL", name)
-        tell("HSET", f"cw:{shop}:{name}", "3", "yesterday")
+        execute("DEL", name)
+        execute("HSET", f"cw:{shop}:{name}", "3", "yesterday")
 
         assert await cached_shop.until_kept(game, seconds=3) < 3
 
     async def test_of_a_transaction_under_way_stays_however_old_it_is(
-        self, cached_shop, game, tell, shop
+        self, cached_shop, game, execute, shop
     ):
         name = game_key(game).name
-        tell("DEL", name)
+        execute("DEL", name)
         async with cached_shop.db.transaction() as tx:
             xid = await tx.fetchval("SELECT pg_current_xact_id()::text")
-            tell("HSET", f"cw:{shop}:{name}", xid, now_ms(tell) - 60_000)
+            execute("HSET", f"cw:{shop}:{name}", xid, now_ms(execute) - 60_000)
 
-            async def ask() -> None:
+            async def read_price() -> None:
                 for _ in range(10):
                     assert not await cached_shop.keeps(game)
                     await asyncio.sleep(0.02)
 
-            await outside(ask())
-            assert tell("HEXISTS", f"cw:{shop}:{name}", xid) == 1
+            await outside(read_price())
+            assert execute("HEXISTS", f"cw:{shop}:{name}", xid) == 1
         assert await cached_shop.until_kept(game, seconds=3) < 3
 
 
@@ -287,10 +297,10 @@ class TestSingleFlight:
         assert cached_shop.loads <= 2
 
     async def test_loads_a_few_times_for_fifty_when_nothing_can_be_kept(
-        self, cached_shop, game, tell, shop
+        self, cached_shop, game, execute, shop
     ):
-        tell("DEL", game_key(game).name)
-        tell("HSET", f"cw:{shop}:{game_key(game).name}", "3", now_ms(tell) + 60_000)
+        execute("DEL", game_key(game).name)
+        execute("HSET", f"cw:{shop}:{game_key(game).name}", "3", now_ms(execute) + 60_000)
 
         found = await asyncio.gather(*(cached_shop.price(game) for _ in range(50)))
 
@@ -315,11 +325,11 @@ class TestSingleFlight:
         await cached_shop.set_price(game, "11.00")
         looked, arrived = asyncio.Event(), asyncio.Event()
 
-        async def look_slowly() -> None:
+        async def pause_load() -> None:
             looked.set()
             await arrived.wait()
 
-        leader = asyncio.create_task(cached_shop.price(game, after=look_slowly()))
+        leader = asyncio.create_task(cached_shop.price(game, after=pause_load()))
         await looked.wait()
         await cached_shop.set_price(game, "12.00")
         joiners = [asyncio.create_task(cached_shop.price(game)) for _ in range(10)]
@@ -367,7 +377,7 @@ class TestSingleFlight:
             await leader
 
     async def test_does_not_make_others_wait_long_for_an_unused_lease(self, cached_shop, game):
-        """The leader's load failed: the lease is free at once, not after its two seconds."""
+        """The leader's load failed: the lease is released at once, not after two seconds."""
         await cached_shop.set_price(game, "11.00")
 
         async def fail() -> None:
@@ -379,12 +389,12 @@ class TestSingleFlight:
 
 
 class TestAbsentGame:
-    async def test_is_remembered_for_half_a_minute(self, cached_shop, game, tell):
+    async def test_is_remembered_for_half_a_minute(self, cached_shop, game, execute):
         del game
         assert await cached_shop.price("nowhere") is None
         await cached_shop.until_kept("nowhere")
 
-        assert 20 < tell("PTTL", "game:nowhere") / 1000 <= 30
+        assert 20 < execute("PTTL", "game:nowhere") / 1000 <= 30
 
     async def test_is_found_as_soon_as_it_is_added(self, cached_shop, game):
         del game
@@ -397,22 +407,22 @@ class TestAbsentGame:
 
 
 class TestAnswer:
-    async def test_that_time_makes_wrong_is_not_kept_longer_than_it_is_true(
-        self, cached_shop, game, tell
+    async def test_that_expires_with_time_is_not_kept_longer_than_it_is_true(
+        self, cached_shop, game, execute
     ):
         cached_shop.valid_until = utc_now() + timedelta(seconds=1)
         await cached_shop.set_price(game, "11.00")
         await cached_shop.until_kept(game)
 
-        assert tell("PTTL", game_key(game).name) <= 1000
+        assert execute("PTTL", game_key(game).name) <= 1000
 
-    async def test_that_is_wrong_already_is_not_kept(self, cached_shop, game, tell):
+    async def test_that_is_wrong_already_is_not_kept(self, cached_shop, game, execute):
         cached_shop.valid_until = utc_now() - timedelta(seconds=1)
         await cached_shop.set_price(game, "11.00")
 
         for _ in range(3):
             assert not await cached_shop.keeps(game)
-        assert tell("GET", game_key(game).name) is None
+        assert execute("GET", game_key(game).name) is None
 
     async def test_that_is_wrong_already_makes_no_read_wait(self, cached_shop, game):
         cached_shop.valid_until = utc_now() - timedelta(seconds=1)
@@ -425,10 +435,10 @@ class TestAnswer:
         assert time.monotonic() - began < 0.15
 
     async def test_of_more_than_four_megabytes_is_not_kept_and_makes_no_read_wait(
-        self, cached_shop, game, tell
+        self, cached_shop, game, execute
     ):
         large = "x" * (4 * 1024 * 1024 + 1)
-        tell("DEL", game_key(game).name)
+        execute("DEL", game_key(game).name)
 
         async def load() -> Loaded:
             return Loaded(large.encode())
@@ -437,11 +447,11 @@ class TestAnswer:
         for _ in range(4):
             assert await cached_shop.read(game_key(game), load) == large
         assert time.monotonic() - began < 0.3
-        assert tell("GET", game_key(game).name) is None
+        assert execute("GET", game_key(game).name) is None
 
-    async def test_of_a_megabyte_is_kept_byte_by_byte(self, cached_shop, game, tell):
+    async def test_of_a_megabyte_is_kept_byte_by_byte(self, cached_shop, game, execute):
         payload = bytes(range(256)) * 4096
-        tell("DEL", game_key(game).name)
+        execute("DEL", game_key(game).name)
 
         async def load() -> Loaded:
             return Loaded(payload)
@@ -468,7 +478,7 @@ class TestInsideATransaction:
 
         assert await cached_shop.price(game) == "10.00"
 
-    async def test_even_what_has_no_key(self, cached_shop, game):
+    async def test_is_refused_without_a_key_as_well(self, cached_shop, game):
         with pytest.raises(RuntimeError, match="transaction"):
             async with cached_shop.db.transaction():
                 await cached_shop.read(None, lambda: cached_shop.load(game))
@@ -505,8 +515,8 @@ async def outside(work) -> None:
     await asyncio.create_task(work, context=contextvars.Context())
 
 
-def now_ms(tell) -> int:
-    seconds, microseconds = tell("TIME")
+def now_ms(execute) -> int:
+    seconds, microseconds = execute("TIME")
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 

@@ -1,4 +1,4 @@
-"""Redis is lost, emptied, goes back in time or is another one: nothing old, and soon trusted again."""
+"""Redis is lost, emptied, restored or replaced: no stale value, and trust returns soon."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,33 +34,33 @@ def restart_with_old_file(server: RedisProcess) -> None:
 
 
 def flush(server: RedisProcess) -> None:
-    server.tell("FLUSHALL")
+    server.execute("FLUSHALL")
 
 
 def flush_scripts(server: RedisProcess) -> None:
-    server.tell("SCRIPT", "FLUSH")
+    server.execute("SCRIPT", "FLUSH")
 
 
 def break_connections(server: RedisProcess) -> None:
-    server.tell("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    server.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
 def fill_memory(server: RedisProcess) -> None:
-    server.tell("CONFIG", "SET", "maxmemory", "1")
+    server.execute("CONFIG", "SET", "maxmemory", "1")
 
 
 def refuse_policy(server: RedisProcess) -> None:
-    server.tell("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    server.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
 
 
 def be_replica(server: RedisProcess) -> None:
-    server.tell("REPLICAOF", "127.0.0.1", "1")
+    server.execute("REPLICAOF", "127.0.0.1", "1")
 
 
 def be_itself(server: RedisProcess) -> None:
-    server.tell("REPLICAOF", "NO", "ONE")
-    server.tell("CONFIG", "SET", "maxmemory", "0")
-    server.tell("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    server.execute("REPLICAOF", "NO", "ONE")
+    server.execute("CONFIG", "SET", "maxmemory", "0")
+    server.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
 async def reads_stay_right(
@@ -81,7 +81,7 @@ class TestRedis:
         self, database_url, own_redis, happens: Accident, record_property
     ):
         async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
-            own_redis.tell("SAVE")  # holds 10.00 as it is kept now
+            own_redis.execute("SAVE")  # contains the cached 10.00
             await cached_shop.set_price(game, "11.00")
             await cached_shop.until_kept(game)
 
@@ -154,24 +154,24 @@ class TestRedis:
     async def test_that_becomes_the_replica_of_one_that_lagged_behind_shows_nothing_old(
         self, database_url, kind
     ):
-        """Its data go back in time, token included, while its connections stay open."""
+        """An old state of its data returns, token included, while its connections stay open."""
         quick = ("--repl-diskless-sync-delay", "0")
         with serving(kind, *quick) as first, serving(kind, *quick) as second:
             async with open_cached_shop(database_url, first.url) as (cached_shop, game):
-                second.tell("REPLICAOF", "127.0.0.1", str(first.port))
+                second.execute("REPLICAOF", "127.0.0.1", str(first.port))
 
                 async def has_copied() -> bool:
-                    return bool(second.tell("EXISTS", game_key(game).name))
+                    return bool(second.execute("EXISTS", game_key(game).name))
 
                 await until(has_copied)
-                second.tell("REPLICAOF", "NO", "ONE")  # from here on it lags behind
+                second.execute("REPLICAOF", "NO", "ONE")  # from here on it lags behind
                 await cached_shop.set_price(game, "11.00")
                 await cached_shop.until_kept(game)
 
-                first.tell("REPLICAOF", "127.0.0.1", str(second.port))
+                first.execute("REPLICAOF", "127.0.0.1", str(second.port))
 
                 async with asyncio.timeout(10):
-                    while b"10.00" not in (first.tell("GET", game_key(game).name) or b""):
+                    while b"10.00" not in (first.execute("GET", game_key(game).name) or b""):
                         assert await cached_shop.price(game) == "11.00"
                         await asyncio.sleep(0.001)
                 await reads_stay_right(cached_shop, game, "11.00", times=100)
@@ -182,12 +182,12 @@ class TestRedis:
     async def test_that_goes_away_while_a_writer_does_not_reach_it_forgets_nothing(
         self, database_url, own_redis
     ):
-        """Its file is older than a write that never reached it: the old value is in both."""
+        """Its snapshot is older than a write that never reached it: both hold the old value."""
         async with (
             open_cached_shop(database_url, own_redis.url) as (cached_shop, game),
             cached_shop_without_redis(database_url) as other,
         ):
-            own_redis.tell("SAVE")
+            own_redis.execute("SAVE")
             await asyncio.to_thread(own_redis.kill)
             await other.set_price(game, "11.00")
             await asyncio.to_thread(own_redis.start)
@@ -225,11 +225,11 @@ class TestEpoch:
     ):
         """An old value under its old token: neither is trusted."""
         async with open_cached_shop(database_url, own_valkey.url) as (cached_shop, game):
-            old = own_valkey.tell("GET", game_key(game).name)
+            old = own_valkey.execute("GET", game_key(game).name)
             flush(own_valkey)
             await cached_shop.set_price(game, "11.00")
             await cached_shop.until_kept(game)
-            own_valkey.tell("SET", game_key(game).name, old)
+            own_valkey.execute("SET", game_key(game).name, old)
 
             assert await cached_shop.price(game) == "11.00"
 

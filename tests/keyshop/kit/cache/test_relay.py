@@ -1,4 +1,4 @@
-"""Writers that know nothing of the cache, and relays that deliver what they changed."""
+"""Writers outside the shop, and relays that deliver their changes."""
 
 import asyncio
 import time
@@ -94,7 +94,7 @@ class TestStoppedRelay:
     async def test_between_taking_rows_and_deleting_them_hides_nothing(
         self, database_url, redis_url
     ):
-        """Another relay runs, and passes over the rows that the stopped one holds."""
+        """Another relay runs, and skips the rows that the stopped one has locked."""
         async with (
             open_cached_shop(database_url, redis_url) as (cached_shop, game),
             connected(database_url) as foreign,
@@ -102,7 +102,7 @@ class TestStoppedRelay:
         ):
             price = 10
             held: list[asyncpg.Record] = []
-            while not held:  # the relay that works may be quicker
+            while not held:  # the running relay may be faster
                 price += 1
                 await foreign.execute(_WRITE, game, f"{price}.00")
                 await stopped.execute("BEGIN")
@@ -141,7 +141,7 @@ class TestStoppedRelay:
 
 
 class TestTwoRelays:
-    async def test_deliver_everything_and_harm_nothing(self, database_url, redis_url):
+    async def test_deliver_every_row_without_conflicts(self, database_url, redis_url):
         async with (
             open_cached_shop(database_url, redis_url) as (cached_shop, game),
             run_relay(database_url, redis_url),
@@ -165,7 +165,7 @@ class TestTwoRelays:
             run_relay(database_url, own_valkey.url),
         ):
             for _ in range(3):
-                own_valkey.tell("FLUSHALL")
+                own_valkey.execute("FLUSHALL")
                 await cached_shop.set_price(game, "11.00")
                 assert await cached_shop.price(game) == "11.00"
                 await cached_shop.until_kept(game, seconds=8)
@@ -206,29 +206,29 @@ class TestBacklog:
             await until(is_empty)
 
 
-class TestNothingElse:
-    async def test_is_asked_of_redis_than_single_keys(self, database_url, own_redis):
-        """Nothing walks through the keys, and no start of a process deletes anything."""
+class TestRedisCommands:
+    async def test_address_single_keys_only(self, database_url, own_redis):
+        """No command scans or flushes the keyspace."""
         async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             async with cached_shop_at(database_url, own_redis.url) as other:
                 for cent in range(10):
                     await cached_shop.set_price(game, f"11.0{cent}")
                     await other.price(game)
-                own_redis.tell("FLUSHALL")
+                own_redis.execute("FLUSHALL")
                 await other.until_kept(game)
-            called = own_redis.tell("INFO", "commandstats")
+            called = own_redis.execute("INFO", "commandstats")
 
         names = {name.removeprefix("cmdstat_").partition("|")[0] for name in called}
         assert not names & {"keys", "scan", "sscan", "hscan", "dbsize", "flushdb"}
 
-    async def test_is_deleted_when_a_process_starts(self, database_url, own_redis):
-        own_redis.tell("SET", "queue:orders", "waiting")
+    async def test_delete_nothing_when_a_process_starts(self, database_url, own_redis):
+        own_redis.execute("SET", "queue:orders", "waiting")
         async with open_cached_shop(database_url, own_redis.url) as (_, game):
-            kept = own_redis.tell("GET", game_key(game).name)
+            kept = own_redis.execute("GET", game_key(game).name)
             async with (
                 run_relay(database_url, own_redis.url),
                 cached_shop_at(database_url, own_redis.url) as other,
             ):
                 await until(lambda: other.keeps(game))
-            assert own_redis.tell("GET", game_key(game).name) == kept
-        assert own_redis.tell("GET", "queue:orders") == b"waiting"
+            assert own_redis.execute("GET", game_key(game).name) == kept
+        assert own_redis.execute("GET", "queue:orders") == b"waiting"

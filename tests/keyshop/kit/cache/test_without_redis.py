@@ -1,4 +1,4 @@
-"""Redis stops, or some processes cannot reach it: nothing old, nothing failed, little lost."""
+"""Redis stops, or some processes cannot reach it: no stale value, no error, little delay."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from tests.factories.cached_shop import (
 )
 from tests.keyshop.kit.cache.network import network_to
 
-LATE = 0.4  # seconds beyond a promise that a busy machine may need
+LATE = 0.4  # seconds of tolerance for a busy machine
 
 
 class TestStoppedRedis:
@@ -55,7 +55,7 @@ class TestStoppedRedis:
             assert len([seconds for seconds in taken if seconds > 0.05]) <= 5
             assert await cached_shop.until_kept(game) < 5
 
-    async def test_costs_all_who_read_at_once_no_more(self, database_url, own_redis):
+    async def test_costs_parallel_readers_no_more(self, database_url, own_redis):
         async with open_cached_shop(database_url, own_redis.url) as (cached_shop, game):
             own_redis.freeze()
             began = time.monotonic()
@@ -90,7 +90,7 @@ class TestStoppedRedis:
 class TestSlowRedis:
     @pytest.mark.parametrize("delay", [0.012, 0.04])
     async def test_costs_a_read_no_more_than_its_deadline(self, database_url, own_valkey, delay):
-        """Each single call is quick enough; the read's calls together are not."""
+        """Each single call is fast enough; all calls of the read together are not."""
         async with network_to(own_valkey.port) as network:
             url = f"redis://127.0.0.1:{network.port}/0"
             async with (
@@ -99,7 +99,7 @@ class TestSlowRedis:
             ):
                 game = await cached_shop.add(price=Decimal("10.00"))
                 await cached_shop.until_kept(game)
-                own_valkey.tell("DEL", game_key(game).name)
+                own_valkey.execute("DEL", game_key(game).name)
                 network.delay = delay
                 for _ in range(5):
                     began = time.monotonic()
@@ -132,15 +132,15 @@ class TestWriterWithoutTheCache:
                 assert await other.set_price(game, "12.00") < 0.1 + LATE
                 assert await cached_shop.price(game) == "12.00"
 
-    async def test_can_come_first_in_a_new_shop(self, database_url):
+    async def test_can_be_the_first_in_a_new_shop(self, database_url):
         async with cached_shop_without_redis(database_url) as cached_shop:
             game = await cached_shop.add(price=Decimal("10.00"))
             assert await cached_shop.set_price(game, "11.00") < LATE
             assert await cached_shop.price(game) == "11.00"
 
 
-class TestPartedNetwork:
-    """One process has lost its way to Redis; the others have not."""
+class TestPartition:
+    """One process cannot reach Redis; the others can."""
 
     async def test_hides_no_write_of_the_process_that_is_cut_off(self, database_url, own_valkey):
         async with network_to(own_valkey.port) as network:

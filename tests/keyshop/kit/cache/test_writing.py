@@ -1,4 +1,4 @@
-"""The write path: what Redis is sent before a COMMIT and after it."""
+"""The write path: the commands to Redis before and after a COMMIT."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import pytest
 from keyshop.kit.cache.guard import RedisCommitGuard
 from tests.factories.cached_shop import cached_shop_at, game_key, until
 
-# Marks the game, and waits before its COMMIT to be killed.
+# Marks the game, and waits before its COMMIT until it is killed.
 _WRITER = """
     import asyncio, sys
     from keyshop.kit.cache.guard import RedisCommitGuard
@@ -47,14 +47,16 @@ _WRITER = """
 
 class TestCommit:
     async def test_is_marked_before_it_is_done_and_published_after(
-        self, cached_shop, game, tell, shop, module_database_url, redis_url
+        self, cached_shop, game, execute, shop, module_database_url, redis_url
     ):
         name, seen = game_key(game).name, []
 
         class Watches(RedisCommitGuard):
             async def before_commit(self, tx):
                 sealed = await super().before_commit(tx)
-                seen.append((tell("GET", name), tell("HKEYS", f"cw:{shop}:{name}"), sealed.xid))
+                seen.append(
+                    (execute("GET", name), execute("HKEYS", f"cw:{shop}:{name}"), sealed.xid)
+                )
                 return sealed
 
         guard = Watches(cached_shop.guard._redis)
@@ -64,7 +66,7 @@ class TestCommit:
         ((value, markers, xid),) = seen
         assert value is None
         assert [marker.decode() for marker in markers] == [xid]
-        assert tell("EXISTS", f"cw:{shop}:{name}", f"cw:{shop}:home", f"cw:{shop}:prices") == 0
+        assert execute("EXISTS", f"cw:{shop}:{name}", f"cw:{shop}:home", f"cw:{shop}:prices") == 0
 
     async def test_leaves_nothing_in_the_outbox(self, cached_shop, game):
         await cached_shop.set_price(game, "11.00")
@@ -79,15 +81,15 @@ class TestCommit:
         async with cached_shop_at(database_url, own_valkey.url) as cached_shop:
             game = await cached_shop.add(price=10)
             await asyncio.sleep(0.2)
-            before = own_valkey.tell("INFO", "commandstats").get("cmdstat_evalsha")
+            before = own_valkey.execute("INFO", "commandstats").get("cmdstat_evalsha")
             async with cached_shop.db.transaction() as tx:
                 await tx.execute("CREATE TABLE notes (id INT)")
                 await tx.execute("INSERT INTO notes VALUES (1)")
             async with cached_shop.db.transaction() as tx:
                 await tx.execute('UPDATE games SET "g2aStock" = NOT "g2aStock" WHERE id = $1', game)
-            assert own_valkey.tell("INFO", "commandstats").get("cmdstat_evalsha") == before
+            assert own_valkey.execute("INFO", "commandstats").get("cmdstat_evalsha") == before
 
-    async def test_that_is_refused_takes_its_marks_back(self, cached_shop, game, tell, shop):
+    async def test_that_is_refused_takes_its_marks_back(self, cached_shop, game, execute, shop):
         async with cached_shop.db.transaction() as tx:
             await tx.execute(
                 "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -100,7 +102,7 @@ class TestCommit:
         try:
             with pytest.raises(Exception, match="no"):
                 await cached_shop.set_price(game, "11.00")
-            assert tell("EXISTS", f"cw:{shop}:{game_key(game).name}") == 0
+            assert execute("EXISTS", f"cw:{shop}:{game_key(game).name}") == 0
             assert await cached_shop.price(game) == "10.00"
         finally:
             async with cached_shop.db.transaction() as tx:

@@ -1,10 +1,10 @@
 """
-What the API is compared with: servers that do less.
+Reference servers for the API, each of which does less than the API.
 
-`bare` is an ASGI application that returns the API's own bytes; `raw` is a Litestar handler that runs
-the API's own statements with the bare driver and encodes the rows as they come; `get` and `redis-py`
-are Litestar handlers that ask Redis for the API's own bytes, over the shop's connection or over the
-usual client; `edge+get` is `get` behind the shop's own edge: with its log line, request id and figures.
+`bare` is an ASGI application that returns the same bytes as the API; `raw` is a Litestar handler that
+runs the same statements on a bare driver and encodes the rows; `get` and `redis-py` are Litestar
+handlers that get the same bytes from Redis, over the shop's connection or over the usual client;
+`edge+get` is `get` behind the shop's edge, with its log line, request id and metrics.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ from keyshop.kit.logs import configure_logging
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
-class Told(msgspec.Struct):
-    """What the API does for one target: its statements with their arguments, and its answer."""
+class RecordedAnswer(msgspec.Struct):
+    """The API's statements with their arguments, and its answer, for one target."""
 
     statements: list[tuple[str, tuple[object, ...]]]
     body: bytes = b""
 
 
 class Recorder(Database):
-    """A database that keeps what is asked of it."""
+    """A database that records its statements."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn, guard=RedisCommitGuard(None))
@@ -54,7 +54,7 @@ class Recorder(Database):
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
-        """Lend a connection whose statements are kept."""
+        """Yield a reader that records its statements."""
         async with super().read() as reader:
             yield _RecordingReader(reader, self.statements)
 
@@ -78,14 +78,14 @@ class _RecordingReader(Reader):
 
 
 @contextmanager
-def rival(
-    machine: Machine, name: str, told: dict[str, Told], url: str
+def reference_server(
+    machine: Machine, name: str, recorded: dict[str, RecordedAnswer], url: str
 ) -> Iterator[tuple[Process, int]]:
-    """Run one of the servers over that database or Redis, and give the process and its port."""
+    """Run a reference server on this database or Redis; yield the process and its port."""
     file = machine.home / f"{name}.pickle"
-    file.write_bytes(pickle.dumps(told))
-    command = python("bench.rivals", name, str(file), url)
-    figures = machine.home / "metrics-of-rivals"
+    file.write_bytes(pickle.dumps(recorded))
+    command = python("bench.reference_servers", name, str(file), url)
+    figures = machine.home / "reference-metrics"
     figures.mkdir(exist_ok=True)
     variables = {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
     log = machine.home / f"{name}.log"
@@ -93,9 +93,9 @@ def rival(
         yield process, int(process.read_line())
 
 
-def bare(told: dict[str, Told]) -> ASGIApp:
-    """Return an application that knows every answer beforehand."""
-    bodies = {target: found.body for target, found in told.items()}
+def bare(recorded: dict[str, RecordedAnswer]) -> ASGIApp:
+    """Return an application that serves recorded answers from memory."""
+    bodies = {target: found.body for target, found in recorded.items()}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         del receive
@@ -115,22 +115,24 @@ def bare(told: dict[str, Told]) -> ASGIApp:
     return app
 
 
-def raw(told: dict[str, Told], pool: "asyncpg.Pool[Record]") -> ASGIApp:
+def raw(recorded: dict[str, RecordedAnswer], pool: "asyncpg.Pool[Record]") -> ASGIApp:
     """Return an application that runs the statements and encodes the rows."""
 
     async def answer(target: str) -> bytes:
         found: list[Record] = []
         async with pool.acquire() as connection:
-            for sql, args in told[target].statements:
+            for sql, args in recorded[target].statements:
                 found = await connection.fetch(sql, *args)
         return _ENCODER.encode({"success": True, "data": [dict(record) for record in found]})
 
     return _litestar(answer)
 
 
-def one_get(told: dict[str, Told], get_value: Callable[[str], Awaitable[object]]) -> ASGIApp:
+def one_get(
+    recorded: dict[str, RecordedAnswer], get_value: Callable[[str], Awaitable[object]]
+) -> ASGIApp:
     """Return an application that gets the bytes from Redis."""
-    names = {target: _name(target) for target in told}
+    names = {target: _name(target) for target in recorded}
 
     async def answer(target: str) -> bytes:
         found = await get_value(names[target])
@@ -163,29 +165,29 @@ def _target(scope: Scope) -> str:
     return f"{path}?{query.decode()}" if query else path
 
 
-async def _serve(name: str, told: dict[str, Told], url: str) -> None:
+async def _serve(name: str, recorded: dict[str, RecordedAnswer], url: str) -> None:
     match name:
         case "bare":
-            await listen(bare(told))
+            await listen(bare(recorded))
         case "raw":
             async with asyncpg.create_pool(
                 url, min_size=1, max_size=10, statement_cache_size=1024, reset=_reset_nothing
             ) as pool:
-                await listen(raw(told, pool))
+                await listen(raw(recorded, pool))
         case "get" | "edge+get":
             connection = await connect(parse_address(url), shop="bench")
-            for target, found in told.items():
+            for target, found in recorded.items():
                 await connection.call("SET", _name(target), found.body)
-            app = one_get(told, lambda key: connection.call("GET", key))
+            app = one_get(recorded, lambda key: connection.call("GET", key))
             await listen(app if name == "get" else Edge(app, ()))
         case _:
             async with Redis.from_url(url) as redis:
-                await redis.mset({_name(target): found.body for target, found in told.items()})
-                await listen(one_get(told, redis.get))
+                await redis.mset({_name(target): found.body for target, found in recorded.items()})
+                await listen(one_get(recorded, redis.get))
 
 
 async def listen(app: ASGIApp) -> None:
-    """Serve the application on a free port, which is printed first."""
+    """Serve the application on a free port, and print the port."""
     config = uvicorn.Config(
         app,
         port=0,
@@ -207,13 +209,13 @@ async def _reset_nothing(connection: object) -> None:
 
 
 def main() -> None:
-    """Serve as the rival that the first argument names."""
+    """Run the reference server that the first argument names."""
     exit_with_parent(os.getppid())
     configure_logging("json", "info")
     name, file, url = sys.argv[1:]
-    told = pickle.loads(Path(file).read_bytes())
+    recorded = pickle.loads(Path(file).read_bytes())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(name, told, url))
+        runner.run(_serve(name, recorded, url))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a writer is told, and what all kinds of writers share."""
+"""A writer's configuration, and what all kinds of writers share."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,17 +13,17 @@ from tests.consistency.keys import GAMES, Kind
 from tests.consistency.records import Outcome, Write, WriteLog
 
 UNDONE_SHARE: Final = 0.03
-"""Of the writes so many are rolled back, which nobody may ever see."""
+"""The share of writes that are rolled back; no read may ever show them."""
 
 NEVER_SEEN: Final = 1_000_000
-"""How far above the true version such a write goes."""
+"""How far above the true version a rolled-back write is."""
 
 NEVER_SEEN_OF_PERSONS: Final = 1_000
-"""The same where the version has to find room in a basket."""
+"""The same for baskets, whose contents limit the version."""
 
 
-class Order(msgspec.Struct, frozen=True):
-    """What to write, how often, and where to note it."""
+class WriterConfig(msgspec.Struct, frozen=True):
+    """What to write, how often, and where to write the notes."""
 
     kind: Kind
     per_second: float
@@ -31,7 +31,7 @@ class Order(msgspec.Struct, frozen=True):
     log: str
     database_url: str
     began: int
-    """When the run began; the versions of slots are milliseconds since."""
+    """When the run began; versions of slots are based on the milliseconds since then."""
 
     simulator_url: str | None = None
     products: dict[str, str] = {}
@@ -39,19 +39,19 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Writing:
-    """One writer's order, dice and notes."""
+    """One writer's configuration, random numbers and notes."""
 
-    def __init__(self, order: Order, log: WriteLog) -> None:
-        self.order = order
+    def __init__(self, config: WriterConfig, log: WriteLog) -> None:
+        self.config = config
         self.log = log
-        self.dice = Random(order.seed)
+        self.dice = Random(config.seed)
 
     def is_undone(self) -> bool:
-        """Decide whether this write is to be rolled back."""
+        """Decide whether this write is rolled back."""
         return self.dice.random() < UNDONE_SHARE
 
     def far_above(self, versions: dict[int, int]) -> dict[int, int]:
-        """Return versions that are to be rolled back in the place of these."""
+        """Return versions for a write that is rolled back, far above these."""
         return {
             key: version + (NEVER_SEEN if key < len(GAMES) else NEVER_SEEN_OF_PERSONS)
             for key, version in versions.items()
@@ -59,7 +59,7 @@ class Writing:
 
     @asynccontextmanager
     async def noted(self, versions: dict[int, int]) -> AsyncIterator[None]:
-        """Note the writes of a block before it and, as it went, after it."""
+        """Note the writes of a block before it, and their outcome after it."""
         invoked = monotonic_ns()
         self.note_tried(versions, invoked)
         try:
@@ -70,11 +70,11 @@ class Writing:
         self.note_acknowledged(versions, invoked)
 
     def note_tried(self, versions: dict[int, int], invoked: int) -> None:
-        """Note writes, by the number of what they change, before anything is sent."""
+        """Note writes, by key number, before anything is sent."""
         self._note(Outcome.TRIED, versions, invoked, 0)
 
     def note_acknowledged(self, versions: dict[int, int], invoked: int) -> None:
-        """Note that the writes are promised as of now."""
+        """Note that the writes are acknowledged now."""
         self._note(Outcome.ACKNOWLEDGED, versions, invoked, monotonic_ns())
 
     def note_unknown(self, versions: dict[int, int], invoked: int) -> None:
@@ -82,7 +82,7 @@ class Writing:
         self._note(Outcome.UNKNOWN, versions, invoked, monotonic_ns())
 
     def note_rolled_back(self, versions: dict[int, int], invoked: int) -> None:
-        """Note versions that nobody may see."""
+        """Note versions that no read may show."""
         self._note(Outcome.ROLLED_BACK, versions, invoked, monotonic_ns())
 
     def _note(

@@ -1,8 +1,8 @@
 """
-What a customer's own pages are compared with: a handler that checks the token and does one GET.
+The reference server for customers' own pages: a handler that checks the token and does one GET.
 
-It reads the token as the shop does, with the same library and the same demands, and returns the bytes
-that Redis has for this customer. It has no edge, no figures, and no sign-out.
+It checks the token as the shop does, with the same library and claims, and returns the bytes that
+Redis has for this customer. It has no edge, no metrics, and no sign-out.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from litestar import Litestar, MediaType, Request, get
 from litestar.types import ASGIApp
 
 from bench.machine import Machine, Process, python
-from bench.rivals import listen
+from bench.reference_servers import listen
 from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.entrypoints.http.edge import Edge
 from keyshop.kit.cache.redis.address import parse_address
@@ -31,34 +31,34 @@ from keyshop.kit.logs import configure_logging
 PATHS: Final = ("/api/cart", "/api/user/profile")
 
 _NAME: Final = "keyshop"
-"""Whose tokens they are, and for whom."""
+"""The issuer and audience of the tokens."""
 
 
-class Known(msgspec.Struct, frozen=True):
-    """The secret, and the bytes by path and customer."""
+class KnownAnswers(msgspec.Struct, frozen=True):
+    """The secret, and the answers by path and customer."""
 
     secret: str
     bodies: dict[tuple[str, str], bytes]
 
 
 @contextmanager
-def token_rival(
-    machine: Machine, name: str, known: Known, redis_url: str
+def token_reference(
+    machine: Machine, name: str, known: KnownAnswers, redis_url: str
 ) -> Iterator[tuple[Process, int]]:
-    """Run the server, and give the process and its port."""
+    """Run the server; yield the process and its port."""
     file = machine.home / f"{name}.pickle"
     file.write_bytes(pickle.dumps(known))
-    figures = machine.home / "metrics-of-rivals"
+    figures = machine.home / "reference-metrics"
     figures.mkdir(exist_ok=True)
     variables = {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
-    command = python("bench.accounts.token_rival", name, str(file), redis_url)
+    command = python("bench.accounts.token_reference", name, str(file), redis_url)
     log = machine.home / f"{name}.log"
     with Process(command, log=log, variables=variables, talks=True) as process:
         yield process, int(process.read_line())
 
 
 def read_user(authorization: str, secret: str) -> str:
-    """Return whose token it is."""
+    """Return the user id of the token."""
     claims = jwt.decode(
         authorization[7:], secret, algorithms=["HS256"], audience=_NAME, issuer=_NAME
     )
@@ -77,7 +77,7 @@ def _app(secret: str, get_value: Callable[[str], Awaitable[object]]) -> ASGIApp:
     return Litestar([page], openapi_config=None, logging_config=None)
 
 
-async def _serve(name: str, known: Known, redis_url: str) -> None:
+async def _serve(name: str, known: KnownAnswers, redis_url: str) -> None:
     connection = await connect(parse_address(redis_url), shop="bench")
     for (path, user), body in known.bodies.items():
         await connection.call("SET", f"bench:{path}:{user}", body)
@@ -86,7 +86,7 @@ async def _serve(name: str, known: Known, redis_url: str) -> None:
 
 
 def main() -> None:
-    """Serve as the rival that the first argument names: `token+get`, or `behind-edge`."""
+    """Run the server that the first argument names: `token+get`, or `behind-edge`."""
     exit_with_parent(os.getppid())
     configure_logging("json", "info")
     name, file, redis_url = sys.argv[1:]

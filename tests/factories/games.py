@@ -1,4 +1,4 @@
-"""Builders of what stands in a shop: every test mentions only what matters to it."""
+"""Games in the database; a test names only the columns that matter to it."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ async def add_game(tx: Transaction, **overrides: Any) -> str:
 
 
 def game_columns(**overrides: Any) -> dict[str, Any]:
-    """Return every column of a game that is in stock and of no particular interest."""
+    """Return the columns of an ordinary game in stock, with these overrides."""
     title = overrides.get("title", "A Game")
     game = {
         "id": new_id(),
@@ -87,7 +87,7 @@ _OTHER_COLUMNS = {
 
 
 async def link_game(tx: Transaction, game_id: str, kind: str, names: Iterable[str]) -> None:
-    """Give the game genres, platforms, tags or categories, made when they are new."""
+    """Link the game to genres, platforms, tags or categories, which are created when they are missing."""
     table, column = _LINKS[kind]
     for name in names:
         await tx.execute(
@@ -104,5 +104,5 @@ async def link_game(tx: Transaction, game_id: str, kind: str, names: Iterable[st
 
 
 def slug_of(name: str) -> str:
-    """Return the name as it stands in addresses."""
+    """Return the slug of a name."""
     return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
