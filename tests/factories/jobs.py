@@ -20,7 +20,7 @@ from keyshop.supplier.errors import SupplierUnavailable
 from tests.factories.customers import make_account_services
 
 SHORT_LEASE: Final = WorkerLimits(
-    lease=timedelta(seconds=1.5), poll_interval=timedelta(seconds=0.6)
+    lease=timedelta(seconds=2.5), poll_interval=timedelta(seconds=0.6)
 )
 
 

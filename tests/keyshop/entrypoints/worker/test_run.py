@@ -236,7 +236,7 @@ class TestLease:
     async def test_is_renewed_while_a_long_handler_runs(self, shop: ProbeShop, working: Working):
         async with working(SHORT_LEASE), working(SHORT_LEASE):
             # Longer than the lease and the poll interval together.
-            await put(shop.db, Linger(seconds=2.2))
+            await put(shop.db, Linger(seconds=3.3))
             await until(lambda: is_empty(shop.db))
 
         assert await read_job_log(shop.db) == ["began", "ended"]
@@ -245,7 +245,7 @@ class TestLease:
         self, shop: ProbeShop, start_worker: StartWorker, working: Working
     ):
         blocked = await start_worker("--short-lease")
-        await put(shop.db, Block(block_seconds=2.8, linger_seconds=2.5))
+        await put(shop.db, Block(block_seconds=4, linger_seconds=3.5))
         await until(lambda: has(shop.db, "began"))
 
         async with working(SHORT_LEASE):
