@@ -13,6 +13,7 @@ from keyshop.accounts.check_access import check_access
 from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
 from keyshop.accounts.lockout.failures import forget_failures
+from keyshop.accounts.lockout.guard import PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.models import Credentials
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, SIGN_INS_PER_CLIENT
@@ -43,7 +44,6 @@ from tests.factories.customers import (
 )
 from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user
-from tests.servers import connected
 
 LATER = NOON + timedelta(hours=1)
 SHORT = "weak"
@@ -345,18 +345,15 @@ class TestTooManyAttempts:
         await enter(db, parts, now=NOON + SIGN_INS_PER_CLIENT.per)
         await enter(db, parts, address="192.0.2.8")
 
-    async def test_beyond_the_clients_limit_do_not_read_the_history(
-        self, db, parts, database_url
-    ) -> None:
-        await add_alice(db, parts)
+    async def test_beyond_the_clients_limit_do_not_read_the_history(self, db) -> None:
         for _ in range(SIGN_INS_PER_CLIENT.burst):
             await take(db, SIGN_INS_PER_CLIENT, caller().address, now=NOON)
 
-        async with connected(database_url) as operator, operator.transaction():
-            await operator.execute("LOCK login_history IN ACCESS EXCLUSIVE MODE")
-            async with asyncio.timeout(10):
-                with pytest.raises(TooMany):
-                    await enter(db, parts)
+        async def describe() -> PasswordAttempt:
+            raise AssertionError("The history was read before the limit was taken.")
+
+        with pytest.raises(TooMany):
+            await attempt_under_lockout(db, caller(), describe, now=NOON).__aenter__()
 
     async def test_are_not_counted_when_the_password_was_not_verified(self, db, parts) -> None:
         await add_alice(db, parts)
