@@ -1,6 +1,10 @@
 # One command each; a second run skips what is installed already. Python 3.11 or newer is all that is needed.
 PYTHON ?= python3
 POSTGRESQL_15 ?= /usr/lib/postgresql/15/bin
+# Contiguous shares, so that two processes seldom make the same fixtures.
+PYTEST = .venv/bin/pytest --dist worksteal
+# Half of the suite's time is spent waiting. Tests that bound a time have the cores to themselves.
+WAITING = $(shell .venv/bin/python -c 'import os; n = os.cpu_count() or 1; print(n + (n + 1) // 2)')
 # Only a process of the shop reads CACHE_MODE; every other test builds the cache that it wants.
 READS_CACHE_MODE = tests/chaos tests/keyshop/test_assembly.py $(addprefix tests/keyshop/entrypoints/cli/test_,attach.py commands.py demo.py supplier.py up.py)
 # The API and the command line run the same statements again; the rest does not run on this server.
@@ -36,13 +40,14 @@ lint: .venv/test ## Style, types and import contracts
 	.venv/bin/lint-imports
 
 test: lint       ## Linters, types, import contracts and the whole suite on servers it starts itself
-	.venv/bin/pytest -n auto
+	$(PYTEST) -n $(WAITING) -m "not slow and not timed"
+	$(PYTEST) -n auto -m "timed and not slow"
 
 test-all: .venv/test ## The slow tests, and what can differ without a cache and on PostgreSQL 15
-	.venv/bin/pytest -n auto -m slow
-	CACHE_MODE=off .venv/bin/pytest -n auto $(READS_CACHE_MODE)
+	$(PYTEST) -n auto -m slow
+	CACHE_MODE=off $(PYTEST) -n auto $(READS_CACHE_MODE)
 	@if [ -x $(POSTGRESQL_15)/postgres ]; then \
-		.venv/bin/pytest -n auto --postgresql=$(POSTGRESQL_15) $(SAME_STATEMENTS) tests; \
+		$(PYTEST) -n auto --postgresql=$(POSTGRESQL_15) $(SAME_STATEMENTS) tests; \
 	else echo "PostgreSQL 15 is not installed in $(POSTGRESQL_15): its run is skipped."; fi
 
 bench: .venv/test ## How fast, against limits taken in the same run

@@ -4,6 +4,8 @@ import pytest
 
 from tests.consistency.command import run_checker
 
+pytestmark = pytest.mark.timed
+
 
 def assert_kept(*words: str) -> None:
     """Run the checker; it must find no violation."""

@@ -19,6 +19,8 @@ from tests.factories.customers import caller, enter, make_account_services
 from tests.factories.games import NOON
 from tests.factories.sessions import add_user
 
+pytestmark = pytest.mark.timed
+
 ROUNDS = 30
 # Share of the median time of a wrong password: wide enough for a busy machine, and far below the
 # four fifths that a skipped verification would save.

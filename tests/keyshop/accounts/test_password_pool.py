@@ -21,6 +21,8 @@ from keyshop.accounts.passwords import (
     count_cores,
 )
 
+pytestmark = pytest.mark.timed
+
 CHEAP = 4
 # Cheap enough for some hundred hashes in a test.
 MIDDLING = 7

@@ -8,6 +8,8 @@ import pytest
 
 from tests.keyshop.migrations.outbox import Connection, add
 
+pytestmark = pytest.mark.timed
+
 GUARD = "SELECT * FROM keyshop.cache_guard($1)"
 VIEW = "SELECT * FROM keyshop.cache_view()"
 

@@ -24,6 +24,8 @@ from tests.factories.jobs import (
 )
 from tests.keyshop.entrypoints.worker.conftest import StartWorker, Working, until
 
+pytestmark = pytest.mark.timed
+
 
 async def put(db: Database, job: Job) -> None:
     async with db.transaction() as tx:

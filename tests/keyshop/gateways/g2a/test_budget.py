@@ -19,6 +19,8 @@ from keyshop.supplier.errors import SupplierUnavailable
 from tests.factories.budget_processes import call_from_processes, wait_until
 from tests.factories.canned_supplier import BRISK, SANDBOX
 
+pytestmark = pytest.mark.timed
+
 
 def quick_budget(db: Database) -> Budget:
     """A burst of twenty calls, then one every 50 ms."""

@@ -19,6 +19,8 @@ from tests.keyshop.gateways.mail.mail_server import (
 )
 from tests.keyshop.gateways.mail.mails import VALUES, mailer_at, make_mail
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 def server() -> MailServer:

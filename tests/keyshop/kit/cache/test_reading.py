@@ -11,6 +11,8 @@ from keyshop.kit.cache.protocol import Loaded
 from keyshop.kit.clock import utc_now
 from tests.factories.cached_shop import CachedShop, cached_shop_at, game_key
 
+pytestmark = pytest.mark.timed
+
 LATE = 0.25  # seconds of tolerance for a busy machine
 
 

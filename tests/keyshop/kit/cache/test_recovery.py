@@ -17,6 +17,8 @@ from tests.factories.cached_shop import (
 )
 from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
 
+pytestmark = pytest.mark.timed
+
 Accident: TypeAlias = Callable[[RedisProcess], None]
 
 SOON = 5.0  # seconds; the shop promises 1.5

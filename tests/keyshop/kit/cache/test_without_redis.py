@@ -16,6 +16,8 @@ from tests.factories.cached_shop import (
 )
 from tests.keyshop.kit.cache.network import network_to
 
+pytestmark = pytest.mark.timed
+
 LATE = 0.4  # seconds of tolerance for a busy machine
 
 
