@@ -12,8 +12,6 @@ from tests.keyshop.embedded.users import kill, wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, running
 from tests.servers import open_home
 
-pytestmark = pytest.mark.timed
-
 _RECOVERY_SECONDS = 60
 
 _PARTS = {

@@ -11,8 +11,6 @@ from tests.keyshop.embedded.users import wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
 from tests.servers import open_home
 
-pytestmark = pytest.mark.timed
-
 # Two seconds are promised; more, because other tests run on the same machine.
 _END_SECONDS = 10
 

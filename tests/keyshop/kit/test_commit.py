@@ -20,8 +20,6 @@ from tests.keyshop.embedded.users import get_server, kill
 from tests.keyshop.kit.cache.network import Network, network_to
 from tests.servers import FAST, connected, open_home
 
-pytestmark = pytest.mark.timed
-
 # A COMMIT that waits for a lock that the test holds.
 _SLOW_COMMITS = """
     CREATE TABLE notes (id TEXT PRIMARY KEY);

@@ -21,8 +21,6 @@ from tests.factories.syncs import (
     sync,
 )
 
-pytestmark = pytest.mark.timed
-
 # Every way in which a page is lost; "hang" is a matter of time and has a test of its own.
 LOST: Final = [
     "server_error",

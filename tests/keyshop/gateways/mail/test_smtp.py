@@ -19,8 +19,6 @@ from tests.keyshop.gateways.mail.mail_server import (
 )
 from tests.keyshop.gateways.mail.mails import VALUES, mailer_at, make_mail
 
-pytestmark = pytest.mark.timed
-
 
 @pytest.fixture
 def server() -> MailServer:

@@ -4,13 +4,10 @@ import asyncio
 import time
 
 import asyncpg
-import pytest
 
 from keyshop.kit.cache.open import run_relay
 from tests.factories.cached_shop import cached_shop_at, game_key, open_cached_shop, until
 from tests.servers import connected
-
-pytestmark = pytest.mark.timed
 
 PROMISE = 1.0  # seconds
 
