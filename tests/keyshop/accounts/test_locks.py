@@ -111,7 +111,7 @@ class TestLock:
         await enter(db, parts, address="2001:db8:a:b::2")
         with pytest.raises((WrongCredentials, TooMany)):
             await enter(db, parts, address="2001:db8:a:c::1")
-        # The owner's sign-in does not help strangers.
+        # The owner's sign-in does not help unknown clients.
         assert await locked_until(db, ALICE) == NOON + MINUTE
 
     async def test_of_unknown_clients_leaves_the_owner_in_who_registered_there(

@@ -25,15 +25,15 @@ def list_command(
     if as_json:
         print_json({"jobs": found})
     else:
-        print_table("Dead jobs" if dead else "Jobs", _COLUMNS, [_cells(job) for job in found])
+        print_table("Dead letters" if dead else "Jobs", _COLUMNS, [_cells(job) for job in found])
 
 
 @app.command("retry")
 def retry_command(
-    job_id: Annotated[int, typer.Argument(metavar="ID", help="The dead job.")],
+    job_id: Annotated[int, typer.Argument(metavar="ID", help="The dead letter.")],
     as_json: AsJson = False,
 ) -> None:
-    """Put a dead job back into the queue."""
+    """Put a dead letter back into the queue."""
     asyncio.run(_retry(job_id))
     if as_json:
         print_json({"retried": job_id})
@@ -43,10 +43,10 @@ def retry_command(
 
 @app.command("forget")
 def forget_command(
-    job_ids: Annotated[list[int], typer.Argument(metavar="ID...", help="The dead jobs.")],
+    job_ids: Annotated[list[int], typer.Argument(metavar="ID...", help="The dead letters.")],
     as_json: AsJson = False,
 ) -> None:
-    """Delete dead jobs: all that are named, or none if one of them does not exist."""
+    """Delete dead letters: all that are named, or none if one of them does not exist."""
     asyncio.run(_forget(job_ids))
     if as_json:
         print_json({"forgotten": job_ids})

@@ -62,7 +62,7 @@ def require_upgraded_database() -> Iterator[None]:
 
 @asynccontextmanager
 async def database() -> AsyncIterator[Database]:
-    """Lend the shop's database; an embedded server runs for the length of the block."""
+    """Open the shop's database; an embedded server runs for the length of the block."""
     with database_server(read_settings()) as url, require_upgraded_database():
         async with open_database(url) as db:
             yield db
@@ -70,7 +70,7 @@ async def database() -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def shop(*, shows_progress: bool = False) -> AsyncIterator[Shop]:
-    """Lend the shop; embedded servers run for the length of the block."""
+    """Open the shop; embedded servers run for the length of the block."""
     settings = read_settings(shows_progress=shows_progress)
     with open_servers(settings) as servers, require_upgraded_database():
         async with open_shop(settings, servers) as parts:

@@ -31,7 +31,7 @@ _READING = {
     "sync runs": (r"^Runs", {"runs"}),
     "sync quarantine": (r"^Quarantine", {"quarantine"}),
     "jobs list": (r"^Jobs", {"jobs"}),
-    "jobs list --dead": (r"^Dead jobs: none\.", {"jobs"}),
+    "jobs list --dead": (r"^Dead letters: none\.", {"jobs"}),
     "cache status": (r"^Cache\s", {"cache", "reads"}),
     "users show admin@example.com": (r"^Account admin@example\.com", {"id", "devices", "journal"}),
     "g2a ping": (r"^http://127\.0\.0\.1:\d+ answered in \d+ ms and lists \d+", {"url", "total"}),
