@@ -13,6 +13,7 @@ from keyshop.accounts.passwords import PasswordPool
 from keyshop.entrypoints.worker.handlers import handler
 from keyshop.entrypoints.worker.limits import WorkerLimits
 from keyshop.entrypoints.worker.shop import WorkerShop
+from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import Job
 from keyshop.mail.protocol import Mail, Mailer, MailUnavailable
@@ -100,7 +101,7 @@ async def on_linger(shop: WorkerShop, job: Linger) -> None:
     try:
         await asyncio.sleep(job.seconds)
     except asyncio.CancelledError:
-        await write(shop, "stopped")
+        await _write_at_last(shop, "stopped")
         raise
     await write(shop, "ended")
 
@@ -144,6 +145,15 @@ async def make_job_log(db: Database) -> None:
 async def write(shop: WorkerShop, note: str) -> None:
     async with shop.db.transaction() as tx:
         await tx.execute("INSERT INTO job_log (note, pid) VALUES ($1, $2)", note, os.getpid())
+
+
+async def _write_at_last(shop: WorkerShop, note: str) -> None:
+    # What stopped the job may have cut the pool's idle connections as well.
+    while True:
+        try:
+            return await write(shop, note)
+        except DatabaseUnavailable:
+            await asyncio.sleep(0.01)
 
 
 async def read_job_log(db: Database) -> list[str]:
