@@ -13,7 +13,13 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.sync import quarantine_queries, queries, seen_queries
 from keyshop.sync.errors import RunTakenOver
 from keyshop.sync.models import Run
-from keyshop.sync.rules import RunKind, RunState, SyncPolicy, find_incomplete_reason
+from keyshop.sync.rules import (
+    RunKind,
+    RunState,
+    SyncPolicy,
+    find_incomplete_reason,
+    find_suspect_reason,
+)
 from keyshop.sync.run_log import log_fields
 
 _log = structlog.get_logger(__name__)
@@ -21,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 async def finish_run(db: Database, run: Run, *, policy: SyncPolicy, now: datetime) -> Run:
     """
-    Record whether the run is complete, and return its record.
+    Record whether the run is complete and credible, and return its record.
 
     Raises:
         RunTakenOver: the run was marked as interrupted meanwhile; nothing was recorded.
@@ -29,7 +35,7 @@ async def finish_run(db: Database, run: Run, *, policy: SyncPolicy, now: datetim
     async with db.transaction() as tx:
         # A run of the other kind may write the same rows now, in another order.
         await queries.lock_catalogue_writes(tx)
-        reason = find_incomplete_reason(
+        incomplete = find_incomplete_reason(
             total=run.total,
             answered=await seen_queries.count_answered(tx, run.id),
             pages=run.pages,
@@ -37,19 +43,26 @@ async def finish_run(db: Database, run: Run, *, policy: SyncPolicy, now: datetim
             last_page=policy.last_page,
         )
         unseen = await seen_queries.count_unseen(tx, run.id) if run.total is not None else None
+        suspect = find_suspect_reason(total=run.total, unseen=unseen)
         ended = replace(
             run,
-            state=RunState.COMPLETE if reason is None else RunState.INCOMPLETE,
+            state=_end_state(suspect, incomplete),
             finished_at=now,
             unseen=unseen,
-            reason=reason,
+            reason=suspect or incomplete,
         )
-        if reason is None:
+        if ended.state is RunState.COMPLETE:
             await _record_absent(tx, ended)
         await seen_queries.delete_earlier_seen(tx, ended)
         if not await queries.record_end(tx, ended):
             raise RunTakenOver(run.kind)
     return ended
+
+
+def _end_state(suspect: str | None, incomplete: str | None) -> RunState:
+    if suspect is not None:
+        return RunState.SUSPECT
+    return RunState.COMPLETE if incomplete is None else RunState.INCOMPLETE
 
 
 async def _record_absent(tx: Transaction, run: Run) -> None:

@@ -34,6 +34,7 @@ class RunState(StrEnum):
     RUNNING = "RUNNING"  # in progress, or its process ended and was not noticed yet
     COMPLETE = "COMPLETE"  # every product that the supplier counts was read and handled
     INCOMPLETE = "INCOMPLETE"  # what was read is written; some of the list was not read
+    SUSPECT = "SUSPECT"  # the list was read, but cannot be true; nothing counts as missing
     FAILED = "FAILED"  # ended by an internal error
     INTERRUPTED = "INTERRUPTED"  # its process ended; what it had written stays
 
@@ -116,6 +117,16 @@ def plain_text(html: str) -> str:
 def count_pages(total: int) -> int:
     """Return how many pages a list of `total` products has."""
     return -(-total // PAGE_SIZE)
+
+
+def find_suspect_reason(*, total: int | None, unseen: int | None) -> str | None:
+    """Return as a sentence why the list cannot be true, or None; `unseen` games were not in it."""
+    if total == 0 and unseen:
+        return (
+            f"The supplier's list is empty, but the shop has {unseen} of its games."
+            " Nothing was changed or counted as missing."
+        )
+    return None
 
 
 def find_incomplete_reason(

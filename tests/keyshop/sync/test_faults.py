@@ -244,6 +244,30 @@ class TestUnlistedProducts:
         assert (run.added, run.unseen) == (1, 0)
 
 
+class TestEmptyList:
+    @pytest.mark.parametrize("kind", RunKind)
+    async def test_after_a_full_catalogue_is_suspect(
+        self, db, supplier, market, stocked, kind
+    ) -> None:
+        before = await read_games(db)
+        gone = market.product_ids()
+        for product_id in gone:
+            market.remove_product(product_id)
+
+        run = await sync(db, supplier, kind)
+
+        assert (run.state, run.total, run.unseen) == (RunState.SUSPECT, 0, 60)
+        assert run.reason == (
+            "The supplier's list is empty, but the shop has 60 of its games."
+            " Nothing was changed or counted as missing."
+        )
+        assert await missing_since(db) == {}
+        assert await read_games(db) == before
+        for product_id in gone:
+            market.add_product(product_id)
+        assert (await sync(db, supplier, kind)).state is RunState.COMPLETE
+
+
 class TestCeiling:
     async def test_makes_a_run_incomplete(self, db, supplier, market) -> None:
         run = await sync(db, supplier, last_page=2)

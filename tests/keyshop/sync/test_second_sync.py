@@ -126,6 +126,24 @@ class TestChangedSupplier:
         game = await read_game(db, product_id)
         assert (game["title"], game["slug"]) == ("New Name", "old-name")
 
+    async def test_cleans_a_title_once_and_keeps_its_slug(self, db, supplier, market) -> None:
+        product_id = market.first_ids(1)[0]
+        await sync(db, supplier)
+        # As an earlier version stored it.
+        await change(
+            db,
+            """UPDATE games SET title = 'Tom &amp; Jerry', slug = 'tom-amp-jerry'
+                WHERE "g2aProductId" = $1""",
+            product_id,
+        )
+        market.set_product(product_id, name="Tom &amp; Je\u200brry")
+
+        runs = [await sync(db, supplier), await sync(db, supplier)]
+
+        assert [run.updated for run in runs] == [1, 0]
+        game = await read_game(db, product_id)
+        assert (game["title"], game["slug"]) == ("Tom & Jerry", "tom-amp-jerry")
+
     async def test_writes_only_the_offer_when_the_game_is_the_same(self, db, supplier, market):
         product_id = market.first_ids(1)[0]
         market.set_product(product_id, qty=5, availableToBuy=True)

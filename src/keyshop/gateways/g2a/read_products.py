@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from keyshop.gateways.g2a.values import (
+    clean_name,
+    clean_names,
     clean_text,
     clean_texts,
     find_digits,
@@ -86,7 +88,7 @@ def _read_product(doc: ProductWire | None) -> Product:
     product_id = find_digits(doc.id)
     if product_id is None:
         raise MalformedResponse(f"id does not consist of digits: {format_value(doc.id)}.")
-    name = clean_text(doc.name, limit=_MAX_NAME)
+    name = clean_name(doc.name, limit=_MAX_NAME)
     if not name:
         raise MalformedResponse("The product has no name.")
     if doc.min_price is msgspec.UNSET:
@@ -100,10 +102,10 @@ def _read_product(doc: ProductWire | None) -> Product:
         min_price=read_price("minPrice", doc.min_price),
         retail_min_price=read_price("retail_min_price", doc.retail_min_price),
         retail_min_base_price=read_price("retailMinBasePrice", doc.retail_min_base_price),
-        platform=clean_text(doc.platform, limit=_MAX_WORD),
-        region=clean_text(doc.region, limit=_MAX_WORD),
-        publisher=clean_text(doc.publisher, limit=_MAX_WORD),
-        developer=clean_text(doc.developer, limit=_MAX_WORD),
+        platform=clean_name(doc.platform, limit=_MAX_WORD),
+        region=clean_name(doc.region, limit=_MAX_WORD),
+        publisher=clean_name(doc.publisher, limit=_MAX_WORD),
+        developer=clean_name(doc.developer, limit=_MAX_WORD),
         categories=_read_categories(doc.categories),
         release_date=_read_date(doc.release_date),
         updated_at=read_moment(doc.updated_at),
@@ -118,7 +120,7 @@ def _read_categories(entries: object) -> tuple[str, ...]:
     if not isinstance(entries, list) or not entries:
         return ()
     names = [entry.get("name") for entry in entries if isinstance(entry, dict)]
-    return tuple(dict.fromkeys(clean_texts(names, limit=_MAX_WORD)))[:_MAX_ENTRIES]
+    return tuple(dict.fromkeys(clean_names(names, limit=_MAX_WORD)))[:_MAX_ENTRIES]
 
 
 def _read_images(addresses: object) -> Iterator[str]:

@@ -1,6 +1,12 @@
-"""Decode one value of an answer: a number, a text, a time; an invalid value is an error."""
+"""
+Decode one value of an answer: a number, a text, a time; an invalid value is an error.
 
+A number is what it is worth, however JSON writes it: 5, 5.0 and 5e0 are one number.
+"""
+
+import html
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +16,7 @@ from keyshop.gateways.g2a.wire import MalformedResponse
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+_MAX_DIGITS: Final = 20
 
 _MAX_PRICE: Final = Decimal("99999999.99")  # what DECIMAL(10, 2) holds
 _MIN_PRICE: Final = Decimal("0.005")  # anything less would be rounded to a price of 0
@@ -17,6 +24,12 @@ _MIN_EXPONENT: Final = -20  # 20 decimal places
 _MAX_QTY: Final = 2**31 - 1  # what INTEGER holds
 
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+# Characters without a mark of their own that are not in the Unicode category of format characters:
+# the grapheme joiner, the Hangul and Khmer fillers, and the selectors of a glyph's variant.
+_INVISIBLE: Final = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def read_price(field: str, value: object) -> Decimal | None:
@@ -70,18 +83,22 @@ def read_count(field: str, value: object) -> int:
     Raises:
         MalformedResponse: it is not a whole number, or more than the shop can store.
     """
-    count = _whole(value)
-    if count is None:
+    if type(value) is int and 0 <= value <= _MAX_QTY:
+        return value
+    count = read_number(field, value)
+    if count is None or not _is_whole(count):
         raise MalformedResponse(f"{field} is not a whole number: {format_value(value)}.")
     if count < 0:
         raise MalformedResponse(f"{field} is negative: {format_value(value)}.")
     if count > _MAX_QTY:
         raise MalformedResponse(f"{field} is more than the shop can store: {format_value(value)}.")
-    return count
+    return int(count)
 
 
 def find_digits(value: object) -> str | None:
     """Return the value as an id of digits only, or None when it is not one."""
+    if isinstance(value, Decimal) and _is_whole(value) and value.adjusted() < _MAX_DIGITS:
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -101,6 +118,8 @@ def read_flag(field: str, value: object, *, absent: bool) -> bool:
         return value
     if value is None or value == "":
         return absent
+    if isinstance(value, Decimal) and value in {0, 1}:
+        return bool(value)
     answer = _FLAGS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
     if answer is None:
         raise MalformedResponse(f"{field} is neither true nor false: {format_value(value)}.")
@@ -117,6 +136,32 @@ def clean_text(value: object, *, limit: int) -> str:
     if "\0" in value:
         value = value.replace("\0", "")
     return value[:limit].strip() if len(value) > limit else value.strip()
+
+
+def clean_name(value: object, *, limit: int) -> str:
+    """
+    Return a name as a person reads it, on one line, in Unicode's composed form (NFC).
+
+    HTML entities are decoded once. Invisible characters are removed: with them, two names that look
+    the same would differ, and a name could reverse the direction of the text around it.
+    """
+    text = clean_text(value, limit=limit)
+    if "&" in text:
+        text = clean_text(html.unescape(text), limit=limit)
+    if not text.isascii():
+        visible = (each for each in _INVISIBLE.sub("", text) if unicodedata.category(each) != "Cf")
+        text = unicodedata.normalize("NFC", "".join(visible))
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(text.split())[:limit].rstrip()
+
+
+def clean_names(values: object, *, limit: int) -> Iterator[str]:
+    """Yield the non-empty names of a list."""
+    if isinstance(values, list):
+        for value in values:
+            if name := clean_name(value, limit=limit):
+                yield name
 
 
 def clean_texts(values: object, *, limit: int) -> Iterator[str]:
@@ -146,9 +191,6 @@ def format_value(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _whole(value: object) -> int | None:
-    if isinstance(value, int):
-        return None if isinstance(value, bool) else value
-    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
-        return int(value)
-    return None
+def _is_whole(number: Decimal) -> bool:
+    # 1e999999999 as an int would fill the memory.
+    return number.is_finite() and number == number.to_integral_value()

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from keyshop.gateways.g2a.read_orders import read_key, read_payment, read_placed_order
 from keyshop.gateways.g2a.read_products import read_page
+from keyshop.gateways.g2a.values import clean_name
 from keyshop.gateways.g2a.wire import MalformedResponse
 from keyshop.supplier.models import Product, ProductPage, RejectedProduct
 from tests.factories.canned_supplier import make_doc, make_page
@@ -159,6 +161,63 @@ class TestReadPage:
 
         assert (product.id, product.qty) == ("10000068865001", 5)
 
+    @pytest.mark.parametrize("written", ["5", "5.0", "5e0", "50e-1", '"5"', '"5.0"', '" 5 "'])
+    def test_reads_a_number_for_what_it_is_worth(self, written) -> None:
+        body = json.dumps({"total": "N", "page": 1, "docs": [make_doc(qty="N")]})
+
+        page = read_page(body.replace('"N"', written).encode(), number=1)
+
+        assert (page.total, page.products[0].qty) == (5, 5)
+
+    @pytest.mark.parametrize("written", ["0", "0.0", "-0.0", "0e5", "0.000", '"0"'])
+    def test_reads_no_quantity_from_every_form_of_zero(self, written) -> None:
+        body = json.dumps(make_page(make_doc(qty="N"))).replace('"N"', written)
+
+        assert read_page(body.encode(), number=1).products[0].qty == 0
+
+    @pytest.mark.parametrize("written", ["5.5", "1e-1", "1e999999999", "2147483648.0", "-1.0"])
+    def test_rejects_a_quantity_that_is_no_count(self, written) -> None:
+        body = json.dumps(make_page(make_doc(qty="N"), SOUND)).replace('"N"', written)
+
+        page = read_page(body.encode(), number=1)
+
+        assert [product.id for product in page.products] == [SOUND["id"]]
+        assert "qty" in page.rejected[0].reason
+
+    @pytest.mark.parametrize("written", ["10000068865001.0", "1.0000068865001e13"])
+    def test_reads_an_id_that_is_written_as_a_fraction(self, written) -> None:
+        body = json.dumps(make_page(make_doc(id="N"))).replace('"N"', written)
+
+        assert read_page(body.encode(), number=1).products[0].id == "10000068865001"
+
+    def test_reads_a_boolean_that_is_written_as_a_fraction(self) -> None:
+        assert not read_one(availableToBuy=0.0).available_to_buy
+        assert read_one(availableToBuy=1.0).available_to_buy
+
+    @pytest.mark.parametrize(
+        ("sent", "name"),
+        [
+            ("Tom &amp; Jerry&#39;s", "Tom & Jerry's"),
+            ("A &amp;amp; B", "A &amp; B"),
+            ("Por\u200btal\ufeff 3\u00ad", "Portal 3"),
+            ("\u202eevil\u202c Portal", "evil Portal"),
+            ("&#8203;&#x202E;Portal", "Portal"),
+            ("Poke\u0301mon", "Pok\u00e9mon"),
+            ("Poke\u200d\u0301mon", "Pok\u00e9mon"),
+            ("Heart \u2764\ufe0f", "Heart \u2764"),
+            ("Two\n lines\u00a0and a\ttab\u2028", "Two lines and a tab"),
+            ("R&D", "R&D"),
+        ],
+    )
+    def test_reads_names_as_a_person_does(self, sent, name) -> None:
+        product = read_one(name=sent, publisher=sent, categories=[{"name": sent}])
+
+        assert (product.name, product.publisher, product.categories) == (name, name, (name,))
+
+    @pytest.mark.parametrize("invisible", ["\u200b", "&#8203;", "\u2066\u2069", "&nbsp;", "\u3164"])
+    def test_rejects_an_invisible_name(self, invisible) -> None:
+        assert reject(make_doc(name=invisible)).reason == "The product has no name."
+
     @pytest.mark.parametrize("nothing", [None, "", []])
     def test_reads_nothing_where_nothing_was_given(self, nothing) -> None:
         fields = ["platform", "region", "images", "categories", "release_date", "updated_at"]
@@ -251,6 +310,17 @@ DOCS = st.fixed_dictionaries({}, optional=dict.fromkeys(make_doc(), JSON)) | JSO
 SPOILT = st.sampled_from(sorted(make_doc())).flatmap(
     lambda field: JSON.map(lambda value: make_doc(**{field: value}))
 )
+
+
+class TestAnyName:
+    @given(st.text(max_size=60))
+    def test_is_unchanged_by_a_second_cleaning_once_its_entities_are_decoded(self, sent) -> None:
+        name = clean_name(sent.replace("&", ""), limit=50)
+
+        assert clean_name(name, limit=50) == name
+        assert name.isprintable()
+        assert unicodedata.is_normalized("NFC", name)
+        assert len(name) <= 50
 
 
 class TestAnyAnswer:
