@@ -25,8 +25,8 @@ _LOCK_GAMES: Final = """
 """
 
 _LIST_LINES: Final = """
-    SELECT guest_line.game_id, g.title, g."inStock" AS in_stock, guest_line.quantity,
-        user_line.quantity AS had, guest_line.added_at
+    SELECT guest_line.game_id, g.title, g."inStock" AND g.price < 'Infinity' AS in_stock,
+        guest_line.quantity, user_line.quantity AS had, guest_line.added_at
     FROM keyshop.guest_cart_items AS guest_line JOIN games AS g ON g.id = guest_line.game_id
     LEFT JOIN cart_items AS user_line
         ON user_line."userId" = $2 AND user_line."gameId" = guest_line.game_id AND user_line.quantity > 0

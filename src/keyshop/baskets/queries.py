@@ -48,8 +48,13 @@ _DELETE_EXPIRED_SESSIONS: Final = """
     ))
 """
 
+# A numeric column holds NaN, and NaN is above every number. Such a game cannot be bought, and its line
+# counts nothing.
 _GAME_COLUMNS: Final = """
-    g.id, g.title, g.slug, g.image, g.price, g."inStock", g."originalPrice", g.currency,
+    g.id, g.title, g.slug, g.image,
+    CASE WHEN g.price < 'Infinity' THEN g.price ELSE 0 END AS price,
+    g."inStock" AND g.price < 'Infinity' AS "inStock",
+    CASE WHEN g."originalPrice" < 'Infinity' THEN g."originalPrice" END AS "originalPrice", g.currency,
     ARRAY(SELECT name FROM game_platforms JOIN platforms ON id = "platformId"
           WHERE "gameId" = g.id ORDER BY name) AS platforms
 """
@@ -97,7 +102,7 @@ def _statements(names: Names) -> Statements:
         """,
         # The game is locked, so that it is not deleted before a line refers to it.
         cart_state=f"""
-            SELECT g."inStock" AS in_stock,
+            SELECT g."inStock" AND g.price < 'Infinity' AS in_stock,
                 (SELECT quantity FROM {cart}
                     WHERE {owner} = $1 AND {game} = $2 AND quantity > 0) AS quantity,
                 (SELECT count(*) FROM {cart} WHERE {owner} = $1 AND quantity > 0) AS lines
@@ -119,7 +124,7 @@ def _statements(names: Names) -> Statements:
         """,
         count_wishes=f"""
             SELECT (SELECT count(*) FROM {wishlist} WHERE {owner} = $1 AND {game} <> $2)
-            FROM games AS g WHERE g.id = $2 FOR KEY SHARE OF g
+            FROM games AS g WHERE g.id = $2 AND g.price < 'Infinity' FOR KEY SHARE OF g
         """,
         add_wish=f"""
             INSERT INTO {wishlist} ({owner}, {game}, {added}) VALUES ($1, $2, $3)

@@ -3,12 +3,13 @@ The SQL of the catalogue: one statement, assembled from constants.
 
 What a visitor sends is only ever an argument of the statement, never a part of its text.
 """
+# ruff: noqa: S608 - statements are assembled from constants alone
 
 from typing import Final
 
 from keyshop.kit.database.transaction import Reader
 from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
-from keyshop.storefront.queries import POPULAR, POPULAR_GAMES
+from keyshop.storefront.queries import HAS_PRICE, POPULAR, POPULAR_GAMES
 from keyshop.storefront.search_queries import DESCRIPTION_MATCHES, IN_NAMES, NGRAMS
 
 # The columns that a sort order needs, and its ORDER BY clause.
@@ -24,16 +25,19 @@ _SORT_ORDERS: Final = {
 # the CTE has only the columns that the sort order needs.
 _PAGE: Final = """
     WITH matched AS (SELECT game_id, {columns} FROM keyshop.game_facets WHERE {where})
-    SELECT (SELECT count(*) FROM {counted}) AS total,
+    SELECT (SELECT count(*) FROM matched) AS total,
         ARRAY(SELECT game_id FROM matched ORDER BY {order} LIMIT $1 OFFSET $2) AS ids
 """
 
 # The pages that most visits begin with. Indexes of games have these orders, so nothing is sorted.
-_PAGE_IN_STOCK: Final = """
-    SELECT (SELECT count(*) FROM keyshop.game_facets WHERE in_stock AND NOT is_preorder) AS total,
+_PAGE_IN_STOCK: Final = f"""
+    SELECT (
+            SELECT count(*) FROM keyshop.game_facets
+            WHERE in_stock AND NOT is_preorder AND {HAS_PRICE}
+        ) AS total,
         ARRAY(
-            SELECT id FROM games WHERE "inStock" AND NOT "isPreorder"
-            ORDER BY {order} LIMIT $1 OFFSET $2
+            SELECT id FROM games WHERE "inStock" AND NOT "isPreorder" AND {HAS_PRICE}
+            ORDER BY {{order}} LIMIT $1 OFFSET $2
         ) AS ids
 """
 _INDEXED_ORDERS: Final = {
@@ -78,17 +82,16 @@ def page_statement(
     """Return the statement, and its arguments after limit and offset."""
     if filters == CatalogueFilter(in_stock_only=True) and _has_index(sort, offset):
         return _PAGE_IN_STOCK.format(order=_INDEXED_ORDERS[sort]), []
-    conditions = ["in_stock AND NOT is_preorder"] if filters.in_stock_only else []
+    conditions = [HAS_PRICE]
+    if filters.in_stock_only:
+        conditions.append("in_stock AND NOT is_preorder")
     args: list[object] = []
     for condition, value in _conditions(filters):
         if value is not None:
             args.append(value)
             conditions.append(condition.replace("$n", f"${len(args) + 2}"))
-    where = " AND ".join(conditions) or "true"
-    # Without conditions, the whole table is counted.
-    counted = "matched" if conditions else "keyshop.game_facets"
     columns, order = _SORT_ORDERS[sort]
-    return _PAGE.format(columns=columns, where=where, counted=counted, order=order), args
+    return _PAGE.format(columns=columns, where=" AND ".join(conditions), order=order), args
 
 
 def _has_index(sort: Sort, offset: int) -> bool:

@@ -31,14 +31,18 @@ _GAME_COLUMNS: Final = """
           WHERE "gameId" = g.id ORDER BY name) AS categories
 """
 
-GAME_BY_ID: Final = f"SELECT {_GAME_COLUMNS} FROM games AS g WHERE g.id = $1"
+# A numeric column holds NaN, and NaN is above every number. A game without a real price is not for sale,
+# and JSON has no word for its price.
+HAS_PRICE: Final = "price < 'Infinity'"
 
-GAME_BY_SLUG: Final = f"SELECT {_GAME_COLUMNS} FROM games AS g WHERE g.slug = $1"
+GAME_BY_ID: Final = f"SELECT {_GAME_COLUMNS} FROM games AS g WHERE g.id = $1 AND g.{HAS_PRICE}"
+
+GAME_BY_SLUG: Final = f"SELECT {_GAME_COLUMNS} FROM games AS g WHERE g.slug = $1 AND g.{HAS_PRICE}"
 
 _GAMES_BY_IDS: Final = f"""
     SELECT {_GAME_COLUMNS}
     FROM unnest($1::text[]) WITH ORDINALITY AS wanted (id, place)
-    JOIN games AS g ON g.id = wanted.id
+    JOIN games AS g ON g.id = wanted.id AND g.{HAS_PRICE}
     ORDER BY wanted.place
 """
 
@@ -73,7 +77,7 @@ def _game(record: Record, now: datetime) -> Game:
         description=record["description"],
         short_description=record["shortDescription"],
         price=record["price"],
-        original_price=original_price or UNSET,
+        original_price=original_price if original_price and original_price.is_finite() else UNSET,
         discount=record["discount"] or UNSET,
         currency=record["currency"],
         image=record["image"],
@@ -81,7 +85,7 @@ def _game(record: Record, now: datetime) -> Game:
         in_stock=record["inStock"],
         release_date=format_utc(released),
         metacritic_score=record["metacriticScore"],
-        user_rating=UNSET if rating is None else rating,
+        user_rating=rating if rating is not None and rating.is_finite() else UNSET,
         age_rating=record["ageRating"],
         multiplayer=record["multiplayer"],
         activation_service=record["activationService"],

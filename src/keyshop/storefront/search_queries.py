@@ -6,7 +6,7 @@ from typing import Final
 from asyncpg import Record
 
 from keyshop.kit.database.transaction import Reader
-from keyshop.storefront.queries import POPULAR
+from keyshop.storefront.queries import HAS_PRICE, POPULAR
 
 # A scalar sub-select without a table is evaluated once, not for every row. The wildcards of LIKE are
 # escaped.
@@ -62,7 +62,7 @@ _SUGGESTIONS: Final = f"""
     )
     SELECT g.id, g.title, g.image, g.slug, g."isBestSeller", g."isNew"
     FROM unnest(ARRAY(SELECT game_id FROM found)) WITH ORDINALITY AS wanted (id, place)
-    JOIN games AS g ON g.id = wanted.id
+    JOIN games AS g ON g.id = wanted.id AND g.{HAS_PRICE}
     ORDER BY wanted.place
 """
 

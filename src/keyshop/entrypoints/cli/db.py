@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from keyshop.accounts.count_unnormalised_emails import count_unnormalised_emails
+from keyshop.catalog.count_unpriced_games import count_unpriced_games
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.schema import migrate
@@ -47,9 +48,12 @@ def status(as_json: AsJson = False) -> None:
     """Show the database's revision, and which of keyshop's triggers are missing or disabled."""
     with database_server(read_settings()) as url:
         found = migrate.status(url)
-        others = asyncio.run(_count_unnormalised_emails(url)) if found.state == "ours" else None
+        is_ours = found.state == "ours"
+        others = asyncio.run(_count_unnormalised_emails(url)) if is_ours else None
+        unpriced = asyncio.run(_count_unpriced_games(url)) if is_ours else None
     if as_json:
-        print_json(msgspec.structs.asdict(found) | {"other_spellings": others})
+        counts = {"other_spellings": others, "unpriced_games": unpriced}
+        print_json(msgspec.structs.asdict(found) | counts)
         return
     typer.echo(f"The database {_state_of(found)}.")
     typer.echo(f"Revision: {found.current or 'none'}; the newest is {found.head}.")
@@ -58,6 +62,8 @@ def status(as_json: AsJson = False) -> None:
     if found.triggers:
         rows = [(each.table, each.trigger, each.fault) for each in found.triggers]
         print_table("Triggers that do not work", ("table", "trigger", "fault"), rows)
+    if unpriced:
+        typer.echo(f"Games whose price is not a number, and which the shop hides: {unpriced}.")
     _print_unnormalised_emails(others)
 
 
@@ -112,6 +118,11 @@ def _state_of(found: Status) -> str:
 async def _count_unnormalised_emails(url: str) -> int:
     async with connected(url) as connection:
         return await count_unnormalised_emails(connection)
+
+
+async def _count_unpriced_games(url: str) -> int:
+    async with connected(url) as connection:
+        return await count_unpriced_games(connection)
 
 
 def _print_unnormalised_emails(others: int | None) -> None:

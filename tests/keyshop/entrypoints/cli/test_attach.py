@@ -3,12 +3,15 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import asyncpg
 import pytest
 
+from keyshop.kit.database.pool import Database
+from tests.factories.games import make_game
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop, running
 from tests.keyshop.entrypoints.cli.test_commands import document_of
 from tests.keyshop.schema.prisma_database import describe_all, make_prisma_database
@@ -97,6 +100,17 @@ class TestAttach:
         assert done.returncode == 0
         assert "keyshop_facets_inserted" in done.stdout
         assert "missing" in done.stdout
+
+    async def test_counts_games_without_a_price(
+        self, home: Path, db: Database, database_url: str
+    ) -> None:
+        await make_game(db, price=Decimal("NaN"))
+
+        done = await asyncio.to_thread(
+            run_keyshop, "db", "status", home=home, DATABASE_URL=database_url
+        )
+
+        assert "price is not a number, and which the shop hides: 1." in done.stdout
 
 
 class TestUp:
