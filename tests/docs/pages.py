@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 _ROW = re.compile(r"^\| ([A-Z][A-Z0-9-]*[0-9]) \| (.*) \| (.*) \| (.*) \|$", re.MULTILINE)
+_LESSON = re.compile(r"^\| (T[0-9]+) \| ([^|]*) \| ([^|]*) \|$", re.MULTILINE)
 _NAME = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 
@@ -19,6 +20,12 @@ def list_requirements() -> list[Row]:
     """List the rows of the requirements: id, sentence, where, test."""
     text = (DOCS / "requirements.md").read_text(encoding="utf-8")
     return [(row[0], row[1], row[2], row[3]) for row in _ROW.findall(text)]
+
+
+def list_lessons() -> list[tuple[str, str, str]]:
+    """List the rows of what the field taught: id, sentence, test."""
+    text = (DOCS / "requirements.md").read_text(encoding="utf-8")
+    return [(row[0], row[1], row[2]) for row in _LESSON.findall(text)]
 
 
 def list_names(cell: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.docs.pages import ROOT, has_test, list_names, list_requirements
+from tests.docs.pages import ROOT, has_test, list_lessons, list_names, list_requirements
 
 SCENARIOS = {"US1": 3, "US2": 3, "US3": 3, "US4": 3}
 EXPECTED = {
@@ -44,3 +44,17 @@ class TestRequirements:
         named = [(row[0], name) for row in ROWS for name in list_names(row[3])]
 
         assert [(id_, name) for id_, name in named if not has_test(name)] == []
+
+
+class TestLessons:
+    def test_are_numbered_without_a_gap(self):
+        assert [row[0] for row in list_lessons()] == [
+            f"T{number + 1}" for number in range(len(list_lessons()))
+        ]
+
+    def test_name_tests_that_exist(self):
+        named = [(row[0], list_names(row[2])) for row in list_lessons()]
+
+        assert [id_ for id_, names in named if not names] == []
+        missing = [(id_, name) for id_, names in named for name in names if not has_test(name)]
+        assert missing == []
