@@ -11,7 +11,7 @@ from typing import Final, NewType
 from keyshop.accounts.errors import AccountInvalid
 
 NormalAddress = NewType("NormalAddress", str)
-"""An address as it is stored or looked up; never normalise it a second time."""
+"""An address as it is stored or looked up."""
 
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 _ICLOUD: Final = frozenset({"icloud.com", "me.com"})
@@ -67,10 +67,16 @@ def normalise(address: str) -> NormalAddress:
     """
     Return the normal form of an address, under which keyshop stores its account.
 
-    Every text has one; the form of a text that is not an address belongs to no account. Call it
-    once, where an address enters: in a Yahoo address only the part after the last hyphen is a
-    sub-address, so a second call removes the next part and finds another person's account.
+    Every text has one, and it is its own normal form; that of a text that is not an address belongs
+    to no account. A Yahoo address with several hyphens keeps them: to remove one sub-address after
+    the other would end at another person's address.
     """
+    once = _earlier_form(address)
+    return once if _earlier_form(once) == once else NormalAddress(address.strip(_BLANK).lower())
+
+
+def _earlier_form(address: str) -> NormalAddress:
+    """Return the form under which the shop's earlier backend stored the address."""
     name, _, domain = address.strip(_BLANK).rpartition("@")
     domain = domain.lower()
     if domain in _GMAIL:
@@ -87,19 +93,16 @@ def normalise(address: str) -> NormalAddress:
 
 def spellings(address: str) -> list[str]:
     """
-    Return the forms in which an account may be stored: as written, normalised, in lower case.
+    Return the forms in which an account may be stored, the closest to the address first.
 
     keyshop stores the normal form only. Other programs stored addresses as they were given, and the
-    exact spelling must find such an account, whatever was registered since.
+    exact spelling must find such an account, whatever was registered since. What follows the form
+    of a new account are forms of that account's own address, which would have been refused if one
+    of them had an account: so a new account takes no address from an older one.
     """
     trimmed = address.strip(_BLANK)
-    return [trimmed, normalise(trimmed), trimmed.lower()]
-
-
-def counted_as(stored: NormalAddress) -> str:
-    """Return the form under which wrong passwords are counted for a stored address."""
-    # The sub-address of a Yahoo address may have been removed already: see `normalise`.
-    return stored if stored.rpartition("@")[2] in _YAHOO else normalise(stored)
+    forms = (trimmed, trimmed.lower(), _earlier_form(trimmed), normalise(trimmed))
+    return list(dict.fromkeys(forms))
 
 
 def parse_sign_in_email(address: str) -> NormalAddress:
@@ -123,7 +126,8 @@ def parse_new_email(address: str) -> NormalAddress:
     Domains of other alphabets are written as punycode.
 
     Raises:
-        AccountInvalid: it is not an address, or not in ASCII.
+        AccountInvalid: it is not an address, or not in ASCII, or which mailbox it belongs to cannot
+            be known.
     """
     trimmed = address.strip(_BLANK)
     name, _, domain = trimmed.rpartition("@")
@@ -140,4 +144,7 @@ def parse_new_email(address: str) -> NormalAddress:
         raise AccountInvalid(
             "email must be a valid e-mail address in Latin letters without accents."
         )
+    # The account would also answer to another address, and take the spelling of its owner away.
+    if _earlier_form(trimmed) != normal:
+        raise AccountInvalid("email must have at most one hyphen before the @ at this provider.")
     return normal

@@ -68,7 +68,8 @@ async def change_password(
     async def describe() -> PasswordAttempt:
         return PasswordAttempt(
             client_info=client_info,
-            counter=device_counter(account.email, signed_in.family_id),
+            user_id=account.id,
+            counter=device_counter(account, signed_in.family_id),
             limit=PASSWORD_CHANGES_PER_DEVICE,
             limit_key=signed_in.family_id,
         )
@@ -80,7 +81,7 @@ async def change_password(
         if not await services.passwords.verify(
             passwords.current, account.password_hash.reveal(), client=attempt.client
         ):
-            await count_failure(account.id)
+            await count_failure()
             raise PasswordInvalid("Current password is incorrect")
         new_hash = Secret(await services.passwords.hash(passwords.new, client=attempt.client))
 

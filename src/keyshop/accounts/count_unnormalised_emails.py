@@ -13,8 +13,8 @@ async def count_unnormalised_emails(connection: Connection) -> int:
     """
     Return how many accounts have an address that is not in its normal form.
 
-    Only the exact spelling and its lower case find such an account. A Yahoo address with a hyphen
-    counts as well: whether a sub-address is left in it cannot be known.
+    Only the exact spelling and its lower case find such an account. A Yahoo address with one
+    hyphen counts as well: whether a sub-address is left in it cannot be known.
     """
     async with connection.transaction(readonly=True):
         emails = connection.cursor(_EMAILS, prefetch=_BATCH_SIZE)

@@ -7,7 +7,11 @@ from keyshop.accounts import queries
 from keyshop.accounts.addresses import normalise
 from keyshop.accounts.email_tokens import queries as email_token_queries
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.lockout.failures import forget_failures
+from keyshop.accounts.lockout.failures import (
+    counted_under,
+    forget_failures,
+    forget_failures_of_address,
+)
 from keyshop.accounts.rules import ERASED_DOMAIN, LIMITS_PER_ADDRESS
 from keyshop.accounts.sessions import queries as session_queries
 from keyshop.journal.models import Subject
@@ -36,10 +40,12 @@ async def erase_user(tx: Transaction, *, user_id: str, by: str, now: datetime) -
     account = await queries.lock_account(tx, user_id)
     if account is None:
         raise UserNotFound
-    await forget_failures(tx, account.email)
+    await forget_failures(tx, account)
     # A digest that stays would confirm to a person who knows the address that it was in use here.
     for email in (account.email, normalise(account.email)):
+        await forget_failures_of_address(tx, email)
         await delete_limits(tx, email, *LIMITS_PER_ADDRESS)
+    await delete_limits(tx, counted_under(account.id, account.email), *LIMITS_PER_ADDRESS)
     # Random, because others may know the user's id and could register the address before.
     placeholder = f"erased-{new_id()}{ERASED_DOMAIN}"
     await queries.replace_personal_data(

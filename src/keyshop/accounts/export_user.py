@@ -7,7 +7,7 @@ import msgspec
 
 from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.lockout.failures import digest_of
+from keyshop.accounts.lockout.failures import digest_of_account
 from keyshop.journal.models import Subject
 from keyshop.journal.record import record
 from keyshop.kit.database.transaction import Transaction
@@ -135,7 +135,7 @@ async def export_user(tx: Transaction, *, user_id: str, by: str, now: datetime) 
     account = await queries.lock_account(tx, user_id)
     if account is None:
         raise UserNotFound
-    document = await tx.fetchval(EXPORT, user_id, digest_of(account.email), now)
+    document = await tx.fetchval(EXPORT, user_id, digest_of_account(account), now)
     # Nothing changes, but personal data leaves the shop.
     await record(tx, actor=by, action="users.export", subject=Subject("user", user_id), now=now)
     return msgspec.Raw(document)

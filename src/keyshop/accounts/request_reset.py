@@ -7,6 +7,7 @@ from keyshop.accounts.addresses import parse_sign_in_email
 from keyshop.accounts.email_tokens.tokens import Purpose, issue_email_token
 from keyshop.accounts.errors import EmailRequired
 from keyshop.accounts.jobs import MailReset
+from keyshop.accounts.lockout.failures import counted_under
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import MAILS_PER_CLIENT, RESET_MAILS_PER_ADDRESS, client_key
 from keyshop.kit.database.pool import Database
@@ -33,10 +34,13 @@ async def request_reset(
         raise EmailRequired
     address = parse_sign_in_email(email)
     await take(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
-    await take(db, RESET_MAILS_PER_ADDRESS, address, now=now)
+    async with db.read() as reader:
+        account = await queries.find_account_by_spellings(reader, email)
+    found_id = None if account is None else account.id
+    # Of the account, whose mails would otherwise have a limit for each spelling of its address.
+    await take(db, RESET_MAILS_PER_ADDRESS, counted_under(found_id, address), now=now)
+    user_id = found_id or new_id()
     async with db.transaction() as tx:
-        account = await queries.find_account_by_spellings(tx, email)
-        user_id = new_id() if account is None else account.id
         email_token_id = await issue_email_token(
             tx, Purpose.RESET_PASSWORD, user_id=user_id, now=now
         )

@@ -84,5 +84,5 @@ async def _reset(tx: Transaction, email_token_id: str, password_hash: str, *, no
         raise EmailTokenRefused
     await email_token_queries.invalidate_email_tokens(tx, user_id, Purpose.RESET_PASSWORD, now=now)
     await queries.mark_email_verified(tx, user_id, now=now)
-    await forget_failures(tx, account.email)
+    await forget_failures(tx, account)
     return user_id

@@ -39,7 +39,7 @@ class UserReport(Struct, frozen=True, kw_only=True):
 
 
 async def show_user(reader: Reader, account: Account, *, now: datetime) -> UserReport:
-    lock = await find_lock(reader, account.email)
+    lock = await find_lock(reader, account)
     locked_until = lock.locked_until if lock else None
     return UserReport(
         id=account.id,

@@ -13,7 +13,12 @@ from keyshop.accounts.addresses import parse_sign_in_email
 from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import AccountChanged, AccountInvalid, WrongCredentials
 from keyshop.accounts.lockout.errors import Locked
-from keyshop.accounts.lockout.failures import address_limit_key, choose_counter, reset_counter
+from keyshop.accounts.lockout.failures import (
+    address_limit_key,
+    choose_counter,
+    counted_under,
+    reset_counter,
+)
 from keyshop.accounts.lockout.guard import CountFailure, PasswordAttempt, attempt_under_lockout
 from keyshop.accounts.lockout.queries import record_sign_in
 from keyshop.accounts.migrate_after_sign_in import migrate_after_sign_in
@@ -61,7 +66,9 @@ async def sign_in(
             count_failure,
         ):
             result = await _retry_when_changed(
-                lambda: _authenticate(db, services, credentials, attempt, count_failure, now=now)
+                lambda: _authenticate(
+                    db, services, credentials.password, attempt, count_failure, now=now
+                )
             )
     except Locked:
         # The right password too: a lock that lets it pass would confirm a guess.
@@ -85,14 +92,17 @@ async def _describe_attempt(
     *,
     now: datetime,
 ) -> PasswordAttempt:
-    async with db.read() as reader:
-        counter = await choose_counter(reader, credentials.email, client_info, now=now)
     email = parse_sign_in_email(credentials.email)
+    async with db.read() as reader:
+        account = await queries.find_account_by_spellings(reader, credentials.email)
+        user_id = None if account is None else account.id
+        counter = await choose_counter(reader, user_id, email, client_info, now=now)
     return PasswordAttempt(
         client_info=client_info,
+        user_id=user_id,
         counter=counter,
         limit=SIGN_INS_PER_ADDRESS,
-        limit_key=address_limit_key(email, counter.client_digest),
+        limit_key=address_limit_key(counted_under(user_id, email), counter.client_digest),
         delay_pool=services.passwords,
     )
 
@@ -100,21 +110,22 @@ async def _describe_attempt(
 async def _authenticate(
     db: Database,
     services: AccountServices,
-    credentials: Credentials,
+    password: str,
     attempt: PasswordAttempt,
     count_failure: CountFailure,
     *,
     now: datetime,
 ) -> SignInResult:
+    # The account whose failures are counted: another one may answer to the address by now.
     async with db.read() as reader:
-        account = await queries.find_account_by_spellings(reader, credentials.email)
+        account = await queries.find_account_by_id(reader, attempt.user_id or "")
     # Verified even without an account; otherwise the response time would reveal that there is none.
     stored = None if account is None else account.password_hash.reveal()
-    is_right = await services.passwords.verify(credentials.password, stored, client=attempt.client)
+    is_right = await services.passwords.verify(password, stored, client=attempt.client)
     if account is None or not is_right:
-        await count_failure(None if account is None else account.id)
+        await count_failure()
         raise WrongCredentials
-    new_hash = await _rehash(services.passwords, account, credentials.password, attempt.client)
+    new_hash = await _rehash(services.passwords, account, password, attempt.client)
 
     async def begin_sign_in(tx: Transaction) -> SignInResult:
         current = account if new_hash is None else await _store(tx, account, new_hash, now=now)

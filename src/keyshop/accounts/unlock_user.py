@@ -20,7 +20,7 @@ async def unlock_user(tx: Transaction, *, user_id: str, by: str, now: datetime) 
     account = await queries.lock_account(tx, user_id)
     if account is None:
         raise UserNotFound
-    if not await forget_failures(tx, account.email):
+    if not await forget_failures(tx, account):
         return False
     await record(tx, actor=by, action="users.unlock", subject=Subject("user", user_id), now=now)
     return True

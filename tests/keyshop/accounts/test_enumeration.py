@@ -8,10 +8,9 @@ from statistics import median, quantiles
 
 import pytest
 
-from keyshop.accounts.addresses import normalise
 from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import WrongCredentials
-from keyshop.accounts.lockout.failures import digest_of
+from keyshop.accounts.lockout.failures import digest_of_account
 from keyshop.accounts.passwords import PasswordPool
 from keyshop.accounts.request_reset import request_reset
 from keyshop.kit.database.pool import Database
@@ -34,21 +33,15 @@ KINDS = ("wrong", "unknown", "locked")
 async def add_people(db: Database, passwords: PasswordPool) -> None:
     """Store an account for each attempt at one, half of them locked."""
     hashed = await passwords.hash("Passw0rd-alice")
+    locked = []
     for number in range(ROUNDS):
         await add_user(db, email=f"wrong{number}@example.com", passwordHash=hashed)
-        await add_user(db, email=f"locked{number}@example.com", passwordHash=hashed)
+        locked.append(await add_user(db, email=f"locked{number}@example.com", passwordHash=hashed))
     async with db.transaction() as tx:
         await tx.execute_many(
             """INSERT INTO keyshop.sign_in_failures
             (email_digest, failures, last_failed_at, locked_until) VALUES ($1, 5, $2, $3)""",
-            [
-                (
-                    digest_of(normalise(f"locked{number}@example.com")),
-                    NOON,
-                    NOON + timedelta(days=1),
-                )
-                for number in range(ROUNDS)
-            ],
+            [(digest_of_account(each), NOON, NOON + timedelta(days=1)) for each in locked],
         )
 
 

@@ -14,8 +14,10 @@ from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import WrongCredentials
 from keyshop.accounts.lockout.errors import AttemptInProgress
 from keyshop.accounts.lockout.failures import (
+    counted_under,
     delete_old_failures,
     digest_of,
+    digest_of_account,
     find_lock,
     forget_failures,
 )
@@ -24,6 +26,7 @@ from keyshop.accounts.lockout.models import FailureCounter, FailureSummary
 from keyshop.accounts.lockout.rules import MAX_LOCK, lock_duration
 from keyshop.accounts.models import SignInResult
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy
+from keyshop.accounts.queries import find_account_by_spellings
 from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import TooMany
@@ -63,13 +66,24 @@ async def fail(
             await enter(db, parts, email=email, password="wrong", address=address, now=now)
 
 
+async def find_id(db: Database, email: str) -> str | None:
+    async with db.read() as reader:
+        account = await find_account_by_spellings(reader, email)
+    return None if account is None else account.id
+
+
 async def locked_until(db: Database, email: str) -> datetime:
     """Return until when the address is locked."""
-    async with db.read() as reader:
-        lock = await find_lock(reader, normalise(email))
-    assert lock is not None
-    assert lock.locked_until is not None
-    return lock.locked_until
+    digest = digest_of(counted_under(await find_id(db, email), normalise(email)))
+    (row,) = await select_rows(
+        db,
+        """SELECT max(locked_until) AS locked_until FROM keyshop.sign_in_failures
+        WHERE email_digest = $1""",
+        digest,
+    )
+    found: datetime | None = row["locked_until"]
+    assert found is not None
+    return found
 
 
 async def notices(db: Database) -> int:
@@ -210,25 +224,25 @@ class TestLock:
         await enter(db, parts, now=NOON + timedelta(hours=24, seconds=1))
 
     async def test_can_be_taken_away_by_an_operator(self, db, parts) -> None:
-        await add_alice(db, parts)
+        alice = await add_alice(db, parts)
         await fail(db, parts, 5)
 
         async with db.transaction() as tx:
-            assert await forget_failures(tx, normalise(ALICE))
-            assert not await forget_failures(tx, normalise(ALICE))
+            assert await forget_failures(tx, alice.account)
+            assert not await forget_failures(tx, alice.account)
 
         await enter(db, parts)
 
     async def test_that_an_operator_removes_also_resets_the_limit_of_the_address(
         self, db, parts
     ) -> None:
-        await add_alice(db, parts)
+        alice = await add_alice(db, parts)
         for number in range(SIGN_INS_PER_ADDRESS.burst + 1):
             with suppress(WrongCredentials, TooMany):
                 await enter(db, parts, password="wrong", address=f"198.51.100.{number}")
 
         async with db.transaction() as tx:
-            await forget_failures(tx, normalise(ALICE))
+            await forget_failures(tx, alice.account)
 
         await enter(db, parts)
 
@@ -309,7 +323,7 @@ class TestGuessing:
         assert await notices(db) == 0
 
     async def test_that_was_not_verified_locks_nothing(self, db, parts) -> None:
-        await add_alice(db, parts)
+        alice = await add_alice(db, parts)
         await fail(db, parts, 4)
         busy = PasswordPool(threads=1, queue=0, cost=12)
         under_way = asyncio.create_task(busy.hash("x"))
@@ -321,7 +335,7 @@ class TestGuessing:
         await under_way
         busy.close()
         async with db.read() as reader:
-            lock = await find_lock(reader, normalise(ALICE))
+            lock = await find_lock(reader, alice.account)
         assert lock == FailureSummary(failures=4, locked_until=None)
         await enter(db, parts)
 
@@ -367,13 +381,14 @@ class TestGuessing:
     async def test_that_was_cut_off_by_a_crash_sends_a_notice_with_the_next_wrong_one(
         self, db, parts
     ) -> None:
-        await add_alice(db, parts)
+        alice = await add_alice(db, parts)
         await fail(db, parts, 4)
 
         async def describe() -> PasswordAttempt:
             return PasswordAttempt(
                 client_info=caller(),
-                counter=FailureCounter(digest_of(normalise(ALICE))),
+                user_id=alice.account.id,
+                counter=FailureCounter(digest_of_account(alice.account)),
                 limit=SIGN_INS_PER_ADDRESS,
                 limit_key=ALICE,
             )

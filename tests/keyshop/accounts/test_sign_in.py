@@ -8,7 +8,6 @@ import bcrypt
 import pytest
 from structlog.testing import capture_logs
 
-from keyshop.accounts.addresses import normalise
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.errors import AccountInvalid, TokenRefused, WrongCredentials
@@ -298,7 +297,7 @@ class TestTooManyAttempts:
         assert all(0 < each.retry_after <= 30 for each in turned_away)
 
     async def test_from_a_client_of_one_customer_do_not_tell_who_that_is(self, db, parts) -> None:
-        await add_alice(db, parts)
+        alice = await add_alice(db, parts)
         await enter(db, parts, address=HOME)
 
         async def attempt(email: str, second: int) -> str:
@@ -314,7 +313,7 @@ class TestTooManyAttempts:
 
         # Unlocking the address resets the limit of the known client too.
         async with db.transaction() as tx:
-            await forget_failures(tx, normalise(ALICE))
+            await forget_failures(tx, alice.account)
         await enter(db, parts, address=HOME, now=NOON + MINUTE // 2)
 
     async def test_from_one_client_are_turned_away_whatever_the_address(self, db, parts) -> None:

@@ -29,8 +29,8 @@ _LOCKS: Final = [lock_duration(failures) for failures in range(1, MAX_FAILURES +
 _RESERVATION_TTL: Final = timedelta(seconds=30)
 """A reservation that is older belongs to a process that has crashed."""
 
-CountFailure: TypeAlias = Callable[[str | None], Awaitable[None]]
-"""Counts the wrong password of the account with this id; None: there is no such account."""
+CountFailure: TypeAlias = Callable[[], Awaitable[None]]
+"""Counts the wrong password."""
 
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +39,9 @@ class PasswordAttempt(Struct, frozen=True, kw_only=True):
     """An attempt at a password, and what limits and counts it."""
 
     client_info: ClientInfo
+    user_id: str | None
+    """The account that was found, which all of the attempt is about; None: there is none."""
+
     counter: FailureCounter
     limit: Limit
     """Taken besides the client's; a right password gets it back."""
@@ -97,10 +100,10 @@ async def _failure_reserved(
     reserved = await _reserve(db, attempt, now=now)
     is_counted = False
 
-    async def count_failure(user_id: str | None) -> None:
+    async def count_failure() -> None:
         nonlocal is_counted
         async with db.transaction() as tx:
-            await _count(tx, attempt, user_id=user_id, reserved=reserved, now=now)
+            await _count(tx, attempt, reserved=reserved, now=now)
         is_counted = True
 
     try:
@@ -142,16 +145,11 @@ async def _get_state(db: Database, counter: FailureCounter, *, now: datetime) ->
 
 
 async def _count(
-    tx: Transaction,
-    attempt: PasswordAttempt,
-    *,
-    user_id: str | None,
-    reserved: int | None,
-    now: datetime,
+    tx: Transaction, attempt: PasswordAttempt, *, reserved: int | None, now: datetime
 ) -> None:
-    failures = reserved
+    failures, user_id = reserved, attempt.user_id
     if reserved is None:
-        failures = await _record(tx, attempt, user_id=user_id, now=now)
+        failures = await _record(tx, attempt, now=now)
     else:
         await queries.confirm_reserved(
             tx, attempt.counter, user_id=user_id, client_info=attempt.client_info, now=now
@@ -164,13 +162,11 @@ async def _count(
         _log.warning("account.locked", user_id=user_id)
 
 
-async def _record(
-    tx: Transaction, attempt: PasswordAttempt, *, user_id: str | None, now: datetime
-) -> int | None:
+async def _record(tx: Transaction, attempt: PasswordAttempt, *, now: datetime) -> int | None:
     return await queries.record_failure(
         tx,
         attempt.counter,
-        user_id=user_id,
+        user_id=attempt.user_id,
         client_info=attempt.client_info,
         locks=_LOCKS,
         failures_since=now - FAILURE_TTL,

@@ -9,6 +9,8 @@ class FailureCounter(Struct, frozen=True):
     """The key of wrong passwords that are counted together."""
 
     email_digest: str
+    """Of the account, or of an address that has none."""
+
     client_digest: str = ""
     """Empty: the counter of all clients that have none of their own."""
 
@@ -27,7 +29,7 @@ class LockoutState(Struct, frozen=True, kw_only=True):
 
 
 class FailureSummary(Struct, frozen=True):
-    """The most consecutive failures and the latest lock of an address's counters."""
+    """The most consecutive failures and the latest lock of an account's counters."""
 
     failures: int
     locked_until: datetime | None

@@ -15,12 +15,9 @@ from keyshop.kit.ids import new_id
 
 # Of the newest rows only: a history may be of any length.
 _CLIENTS: Final = """
-    SELECT newest.ip_address FROM users AS u CROSS JOIN LATERAL (
-        SELECT "ipAddress" AS ip_address FROM login_history
-        WHERE "userId" = u.id AND success AND "ipAddress" IS NOT NULL AND "createdAt" >= $2
-        ORDER BY "createdAt" DESC LIMIT 100
-    ) AS newest
-    WHERE u.email = ANY($1)
+    SELECT "ipAddress" AS ip_address FROM login_history
+    WHERE "userId" = $1 AND success AND "ipAddress" IS NOT NULL AND "createdAt" >= $2
+    ORDER BY "createdAt" DESC LIMIT 100
 """
 
 _FIND_STATE: Final = """
@@ -95,14 +92,14 @@ _RECORD_SIGN_IN: Final = """
 
 _FIND_LOCK: Final = """
     SELECT max(failures) AS failures, max(locked_until) AS locked_until
-    FROM keyshop.sign_in_failures WHERE email_digest = ANY($1) HAVING count(*) > 0
+    FROM keyshop.sign_in_failures WHERE email_digest = $1 HAVING count(*) > 0
 """
 
 _DELETE_COUNTER: Final = """
     DELETE FROM keyshop.sign_in_failures WHERE email_digest = $1 AND client_digest = $2
 """
 
-_DELETE_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE email_digest = ANY($1)"
+_DELETE_FAILURES: Final = "DELETE FROM keyshop.sign_in_failures WHERE email_digest = $1"
 
 _DELETE_OLD_FAILURES: Final = """
     WITH old AS MATERIALIZED (
@@ -114,9 +111,9 @@ _DELETE_OLD_FAILURES: Final = """
 """
 
 
-async def list_clients(reader: Reader, emails: Sequence[str], *, since: datetime) -> set[str]:
-    """Return the network addresses of sign-ins to any of these accounts since then."""
-    return {record["ip_address"] for record in await reader.fetch(_CLIENTS, emails, since)}
+async def list_clients(reader: Reader, user_id: str, *, since: datetime) -> set[str]:
+    """Return the network addresses of the account's latest sign-ins since then."""
+    return {record["ip_address"] for record in await reader.fetch(_CLIENTS, user_id, since)}
 
 
 async def get_lockout_state(
@@ -227,9 +224,9 @@ async def record_sign_in(
     )
 
 
-async def find_failures(reader: Reader, email_digests: Sequence[str]) -> FailureSummary | None:
+async def find_failures(reader: Reader, email_digest: str) -> FailureSummary | None:
     """Return the most consecutive failures and the latest lock; None: there are no failures."""
-    record = await reader.fetchrow(_FIND_LOCK, email_digests)
+    record = await reader.fetchrow(_FIND_LOCK, email_digest)
     return None if record is None else row(FailureSummary, record)
 
 
@@ -237,9 +234,9 @@ async def delete_counter(tx: Transaction, counter: FailureCounter) -> None:
     await tx.execute(_DELETE_COUNTER, counter.email_digest, counter.client_digest)
 
 
-async def delete_failures(tx: Transaction, email_digests: Sequence[str]) -> bool:
-    """Delete all counters of these addresses; False: there were none."""
-    return bool(await tx.execute(_DELETE_FAILURES, email_digests))
+async def delete_failures(tx: Transaction, email_digest: str) -> bool:
+    """Delete all counters of the account or address; False: there were none."""
+    return bool(await tx.execute(_DELETE_FAILURES, email_digest))
 
 
 async def delete_old_failures(tx: Transaction, *, before: datetime, limit: int) -> int:

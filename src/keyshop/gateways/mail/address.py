@@ -93,6 +93,9 @@ def _encryption(parts: SplitResult) -> Encryption:
     wanted = options.pop("starttls", [])
     if options or len(wanted) > 1 or not _STARTTLS.keys() >= set(wanted):
         raise Invalid("SMTP_URL: the only option is ?starttls= with true, auto or false.")
+    # The server would wait for the beginning of TLS, and each mail for its greeting.
+    if parts.scheme == "smtp" and parts.port == _PORTS[Encryption.TLS]:
+        raise Invalid("SMTP_URL: port 465 is encrypted from the start; write smtps:// for it.")
     if parts.scheme == "smtps":
         if wanted and wanted != ["false"]:
             raise Invalid("SMTP_URL: smtps:// is always encrypted; leave out ?starttls=.")

@@ -58,6 +58,22 @@ class TestSmtpUrl:
 
         assert "hidden" not in str(refusal.value)
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "smtp://mail.example:465",
+            "SMTP://u:hidden@mail.example:0465/",
+            "smtp://u:hidden@[::1]:465?starttls=true",
+            "smtp://u:hidden@mail.example:465?starttls=false",
+        ],
+    )
+    def test_names_smtps_for_its_port(self, url: str):
+        with pytest.raises(Invalid, match=r"^SMTP_URL: .* write smtps:// for it\.$") as refusal:
+            parse_smtp_url(url)
+
+        assert "hidden" not in str(refusal.value)
+        assert parse_smtp_url("smtps://mail.example:465").encryption is Encryption.TLS
+
 
 class TestSender:
     def test_has_an_address_and_may_have_a_name(self):
