@@ -25,7 +25,8 @@ class Person(Struct):
     refresh_token: str = ""
 
     async def request(self, method: str, path: str, **more: Any) -> httpx2.Response:
-        """Send a request, with the token if there is one."""
+        """Send a request as the storefront does: always as JSON, with the token if there is one."""
+        more["headers"] = {"Content-Type": "application/json"} | more.get("headers", {})
         if self.token:
             more["headers"] = {"Authorization": f"Bearer {self.token}"} | more.get("headers", {})
         return await self.client.request(method, path, **more)

@@ -51,6 +51,9 @@ class ApiOptions(Struct, frozen=True, kw_only=True):
     allowed_origins: Sequence[str] = ()
     """The other origins whose pages may call the API, exactly as browsers send them."""
 
+    public_origin: str | None = None
+    """The shop's own origin where it is configured; otherwise it is what the client's `Host` names."""
+
     metrics_folder: Path | None = None
     """Where several processes share their metrics; None: there is one process."""
 
@@ -73,7 +76,12 @@ def create_app(shop: ShopParts, options: ApiOptions) -> ASGIApp:
     if options.storefront_dir is not None:
         own_paths = [route.path for route in litestar.routes]
         app = StorefrontFiles(litestar, options.storefront_dir, own_paths)
-    return Edge(app, options.allowed_origins, is_encrypted=options.secure_cookies)
+    return Edge(
+        app,
+        options.allowed_origins,
+        public_origin=options.public_origin,
+        is_encrypted=options.secure_cookies,
+    )
 
 
 def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:

@@ -88,6 +88,7 @@ async def _serve_shop(settings: Settings, servers: Servers, listening: socket.so
             trusted_proxies=settings.trusted_proxies,
             secure_cookies=settings.shop_url.startswith("https://"),
             allowed_origins=settings.allowed_origins,
+            public_origin=settings.public_url,
             metrics_folder=settings.metrics_folder,
             read_metrics=lambda: read_database_metrics(shop.db),
             simulator_url=supplier_url(settings) if settings.uses_simulator else None,

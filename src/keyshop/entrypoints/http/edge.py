@@ -13,6 +13,7 @@ from typing import Final, cast
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from keyshop.entrypoints.http.foreign_requests import find_refusal
 from keyshop.entrypoints.http.headers import find_header
 from keyshop.entrypoints.http.record_request import record_request
 from keyshop.entrypoints.http.responses import JSON_HEADERS, encode_error, send_response
@@ -49,7 +50,12 @@ class Edge:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: ASGIApp, allowed_origins: Sequence[str], *, is_encrypted: bool = False
+        self,
+        app: ASGIApp,
+        allowed_origins: Sequence[str],
+        *,
+        public_origin: str | None = None,
+        is_encrypted: bool = False,
     ) -> None:
         """
         Wrap the application.
@@ -57,10 +63,13 @@ class Edge:
         Args:
             app: The application.
             allowed_origins: Origins whose pages may call the application.
+            public_origin: The shop's own origin, if a proxy may send another `Host`.
             is_encrypted: Whether clients reach it over TLS only.
         """
         self._app = app
         self._allowed_origins = frozenset(origin.encode() for origin in allowed_origins)
+        self._accepted_origins = self._allowed_origins | {(public_origin or "").encode()} - {b""}
+        self._is_encrypted = is_encrypted
         security = [*_SECURITY_HEADERS, _HSTS_HEADER] if is_encrypted else _SECURITY_HEADERS
         self._public_headers = [*security, _REFERRER_HEADER]
         self._private_headers = [*security, *_PRIVATE_HEADERS]
@@ -88,6 +97,11 @@ class Edge:
             # PostgreSQL's text type cannot store NUL, so nothing could be found.
             body = encode_error("The URL contains a NUL character.")
             await send_response(response, 400, JSON_HEADERS, body)
+        elif refusal := find_refusal(
+            scope, self._accepted_origins, is_encrypted=self._is_encrypted
+        ):
+            body = encode_error(refusal.message)
+            await send_response(response, refusal.status, JSON_HEADERS, body)
         else:
             await self._app(cast("Scope", scope), receive, response)
 

@@ -34,6 +34,7 @@ _ERROR_DESCRIPTIONS: Final = {
     405: "Method not allowed.",
     409: "Conflicts with the current state.",
     413: "The request body is larger than 100 kB.",
+    415: "The request body is not sent as application/json.",
     429: "Too many requests. Retry after the number of seconds in Retry-After.",
     500: "Internal error. The message contains the id under which it is logged.",
     503: "The database is unavailable. Try again later.",
@@ -55,7 +56,13 @@ class MoneySchema(OpenAPISchemaPlugin):
 
 
 def documented_responses(body: Any, *errors: int, status: int = 200) -> dict[int, ResponseSpec]:
-    """Return the success with this body, and the errors, for a handler that encodes by itself."""
+    """
+    Return the success with this body, and the errors, for a handler that encodes by itself.
+
+    Every body that may be too large may also be of another type.
+    """
+    if 413 in errors:
+        errors = (*errors, 415)
     return {
         status: ResponseSpec(body, description="Success.", generate_examples=False),
         **documented_errors(400, 500, 503, *errors),

@@ -11,6 +11,8 @@ from keyshop.kit.errors import ShopError
 from tests.factories.api_app import make_app
 from tests.keyshop.entrypoints.api.conftest import ORIGIN, client_of
 
+_JSON = {"Content-Type": "application/json"}
+
 
 def families(kind: type[ShopError]) -> list[type[ShopError]]:
     return [kind, *(deeper for child in kind.__subclasses__() for deeper in families(child))]
@@ -71,8 +73,10 @@ class TestErrors:
         fits = json.dumps({"title": "x" * 100_000, "copies": 2}).encode()
         too_large = json.dumps({"title": "x" * 103_000, "copies": 2}).encode()
 
-        assert (await client.post("/tests/wishes", content=fits)).json() == {"copies": 2}
-        response = await client.post("/tests/wishes", content=too_large)
+        assert (await client.post("/tests/wishes", content=fits, headers=_JSON)).json() == {
+            "copies": 2
+        }
+        response = await client.post("/tests/wishes", content=too_large, headers=_JSON)
 
         assert response.status_code == 413
         assert response.json()["error"]["message"] == "The request body is larger than 100 kB."
