@@ -9,14 +9,18 @@ from typing import Annotated, Final
 import typer
 import uvicorn
 import uvloop
+from msgspec import structs
 
 from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.entrypoints.api.app import ApiOptions, create_app
 from keyshop.entrypoints.api.database_metrics import read_database_metrics
 from keyshop.entrypoints.api.health import CheckResult
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
+from keyshop.entrypoints.cli.descriptors import raise_descriptor_limit
 from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent, until_stopped
 from keyshop.entrypoints.cli.session import read_settings
+from keyshop.entrypoints.http.connection_limits import ConnectionLimits, Connections
+from keyshop.entrypoints.http.server_protocol import limited_protocol
 from keyshop.kit.cache.redis.ping import ping_redis
 from keyshop.kit.errors import Conflict
 from keyshop.kit.ttl_memo import TtlMemo
@@ -32,6 +36,8 @@ _SUPPLIER_CHECK_INTERVAL: Final = 60.0  # seconds: each check costs one call of 
 _POLL_INTERVAL: Final = 0.5  # seconds
 # A request that waits for a locked row keeps its connection from all others.
 _LOCK_TIMEOUT: Final = 3.0  # seconds
+# Descriptors for files, servers and supplier, besides those of clients.
+_OWN_DESCRIPTORS: Final = 256
 
 
 @app.callback(invoke_without_command=True)
@@ -96,7 +102,8 @@ async def _serve_shop(settings: Settings, servers: Servers, listening: socket.so
         )
         config = uvicorn.Config(
             create_app(shop, options),
-            http="httptools",
+            http=limited_protocol(Connections(_limits(), settings.trusted_proxies)),
+            ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -106,6 +113,14 @@ async def _serve_shop(settings: Settings, servers: Servers, listening: socket.so
             timeout_graceful_shutdown=_GRACE,
         )
         await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _limits() -> ConnectionLimits:
+    """Return the limits of this process: no more connections than it may have descriptors."""
+    wanted = ConnectionLimits()
+    descriptors = raise_descriptor_limit(wanted.connections + _OWN_DESCRIPTORS)
+    most = max(1, min(wanted.connections, descriptors - _OWN_DESCRIPTORS))
+    return structs.replace(wanted, connections=most)
 
 
 async def _check_supplier(shop: Shop) -> CheckResult:

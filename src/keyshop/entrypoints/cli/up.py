@@ -49,6 +49,8 @@ _log = structlog.get_logger(__name__)
 _POLL_INTERVAL: Final = 0.5  # seconds between checks of the child processes
 _SERVER_POLL_INTERVAL: Final = 2.0  # seconds between checks of the servers: each check is a login
 _START_TIMEOUT: Final = 60.0  # seconds
+# A server that listens on all addresses is reached at this machine's own.
+_REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 @app.callback(invoke_without_command=True)
@@ -77,7 +79,7 @@ def _run(settings: Settings, stack: ExitStack, *, seed: bool) -> None:
     accounts = run_fast(_prepare_shop(settings, servers, seed=seed))
     children.start(Child("api", keyshop_command("api")))
     children.start(Child("worker", keyshop_command("worker")))
-    _wait_for(f"{_local_url(settings)}/live", what="The API", children=children)
+    _wait_for(f"{local_url(settings)}/live", what="The API", children=children)
     _print_addresses(settings, accounts)
     _keep_running(embedded, children)
 
@@ -183,7 +185,7 @@ def _wait_for(url: str, *, what: str, children: Children) -> None:
 
 
 def _print_addresses(settings: Settings, accounts: list[DemoAccount]) -> None:
-    url = _local_url(settings)
+    url = local_url(settings)
     typer.echo(f"\nThe shop is up:  {url}")
     typer.echo(f"  API            {url}/api/games")
     typer.echo(f"  Documentation  {url}/docs")
@@ -218,6 +220,10 @@ def _restart_if_dead(server: SharedServer) -> None:
         _log.warning("server.away", server=server.title, reason=str(error))
 
 
-def _local_url(settings: Settings) -> str:
-    host = settings.keyshop_host
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{settings.keyshop_port}"  # noqa: S104
+def local_url(settings: Settings) -> str:
+    """Return the address at which this machine reaches the shop."""
+    host = _REACHED_AT.get(settings.keyshop_host, settings.keyshop_host)
+    if ":" in host:
+        # RFC 3986: brackets around an IPv6 address, and its zone's % escaped.
+        host = f"[{host.replace('%', '%25')}]"
+    return f"http://{host}:{settings.keyshop_port}"

@@ -32,7 +32,7 @@ class TrustedProxies:
         if not self._networks or not self._is_trusted(nearest):
             return str(nearest)
         for hop in _list_hops(scope):
-            address = _parse_address(hop)
+            address = parse_address(hop)
             if address is None:
                 # The entries to the left of it may be forged.
                 break
@@ -56,7 +56,7 @@ class TrustedProxies:
 
 def _peer_address(scope: HTTPScope) -> _Address:
     client = scope.get("client")
-    return (_parse_address(client[0]) if client else None) or _UNKNOWN
+    return (parse_address(client[0]) if client else None) or _UNKNOWN
 
 
 def _list_hops(scope: HTTPScope) -> list[str]:
@@ -65,8 +65,8 @@ def _list_hops(scope: HTTPScope) -> list[str]:
     return addresses.split(",")[::-1][:_MAX_HOPS] if addresses else []
 
 
-def _parse_address(text: str) -> _Address | None:
-    """Return the address in the text, which may have a port."""
+def parse_address(text: str) -> _Address | None:
+    """Return the address in the text, which may have a port; None if there is none."""
     host = text.strip()
     if host.startswith("["):
         host = host[1:].partition("]")[0]

@@ -11,8 +11,9 @@ from time import perf_counter
 from typing import Final, cast
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
+from keyshop.entrypoints.http.client_gone import note_client_gone
 from keyshop.entrypoints.http.foreign_requests import find_refusal
 from keyshop.entrypoints.http.headers import find_header
 from keyshop.entrypoints.http.record_request import record_request
@@ -40,6 +41,7 @@ _PREFLIGHT_HEADERS: Final[_Headers] = [
     (b"access-control-allow-headers", b"Content-Type, Authorization, X-Requested-With"),
     (b"access-control-max-age", b"600"),
 ]
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _EXPOSE_HEADER: Final = (b"access-control-expose-headers", b"Content-Range, X-Content-Range")
 
 # Request ids need not be unpredictable, and the system's random source is slower.
@@ -84,7 +86,7 @@ class Edge:
         response = _Response(send, self._headers(scope, request_id))
         context_token = REQUEST_ID.set(request_id)
         try:
-            await self._respond(scope, receive, response)
+            await self._respond(scope, _watch_body(scope, receive), response)
         finally:
             record_request(scope, status=response.status, seconds=perf_counter() - started_at)
             REQUEST_ID.reset(context_token)
@@ -149,6 +151,20 @@ class _Response:
             self.status = message["status"]
             message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
+
+
+def _watch_body(scope: HTTPScope, receive: Receive) -> Receive:
+    """Note in the scope if the client hangs up before its body has arrived."""
+    if scope["method"] in _WITHOUT_BODY:
+        return receive
+
+    async def watched() -> ReceiveMessage:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            note_client_gone(scope)
+        return message
+
+    return watched
 
 
 def _strip_doubled_prefix(scope: HTTPScope) -> None:

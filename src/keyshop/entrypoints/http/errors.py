@@ -8,6 +8,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap, Scope
 
+from keyshop.entrypoints.http.client_gone import CLIENT_GONE, is_client_gone
 from keyshop.entrypoints.http.requests import ApiRequest
 from keyshop.entrypoints.http.responses import error_response
 from keyshop.kit.errors import (
@@ -41,6 +42,8 @@ _MESSAGES: Final = {
     413: "The request body is larger than 100 kB.",
     415: "The request body must be JSON.",
 }
+
+_CLIENT_GONE_MESSAGE: Final = "The request's body did not arrive."
 
 _log = structlog.get_logger()
 
@@ -88,8 +91,11 @@ def handle_undecodable_body(
     return handle_unexpected_error(request, error)
 
 
-def handle_unexpected_error(_: ApiRequest, error: Exception) -> Response[bytes]:
+def handle_unexpected_error(request: ApiRequest, error: Exception) -> Response[bytes]:
     """Log the error, and answer only with the id under which it is logged."""
+    if is_client_gone(request.scope):
+        # Whatever failed, failed for want of the body, and the response has no reader.
+        return error_response(CLIENT_GONE, _CLIENT_GONE_MESSAGE)
     error_id = new_id()
     _log.error("request.failed", error_id=error_id, exc_info=error)
     return error_response(

@@ -7,11 +7,12 @@ import structlog
 from litestar.types import HTTPScope
 from prometheus_client import Counter, Histogram
 
+from keyshop.entrypoints.http.client_gone import CLIENT_GONE
 from keyshop.kit.logs import is_debugging
 
 _REQUESTS: Final = Counter(
     "keyshop_http_requests_total",
-    "Requests that were answered.",
+    "Requests that were answered; status 499 is that of clients that hung up before.",
     ["operation", "method", "status"],
 )
 _DURATION: Final = Histogram(
@@ -21,6 +22,7 @@ _DURATION: Final = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
 )
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_GONE: Final = {"outcome": "client_gone"}
 _SLOW: Final = 0.5  # seconds
 
 _log = structlog.get_logger()
@@ -43,6 +45,7 @@ def record_request(scope: HTTPScope, *, status: int, seconds: float) -> None:
         method=method,
         status=status,
         milliseconds=round(seconds * 1000, 2),
+        **(_GONE if status == CLIENT_GONE else {}),
     )
 
 

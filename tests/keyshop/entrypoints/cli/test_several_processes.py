@@ -4,10 +4,13 @@ import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import psutil
 import pytest
 
+from keyshop.entrypoints.http.connection_limits import ConnectionLimits
 from tests.keyshop.embedded.users import kill, wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, fetch, running
 
@@ -72,3 +75,18 @@ class TestTwoProcesses:
         shop.stop(signal.SIGKILL)
 
         wait_until(lambda: not shop.list_processes())
+
+    def test_refuse_a_request_whose_head_is_too_large(self, shop):
+        request = Request(f"{shop.url}/live", headers={"Cookie": "c" * 70_000})
+
+        with pytest.raises(HTTPError) as refusal:
+            urlopen(request, timeout=10)
+
+        with refusal.value:
+            assert refusal.value.code == 431
+            assert "too large" in refusal.value.read().decode()
+
+    def test_may_have_as_many_descriptors_as_they_take_connections(self, shop):
+        for worker in list_workers(shop):
+            soft, hard = worker.rlimit(psutil.RLIMIT_NOFILE)
+            assert soft >= min(hard, ConnectionLimits().connections)

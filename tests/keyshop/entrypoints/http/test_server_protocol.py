@@ -1,0 +1,448 @@
+"""What a client may send, how slowly and over how many connections, seen over real sockets."""
+
+import asyncio
+import gzip
+import json
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+import uvicorn
+from msgspec import structs
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from keyshop.entrypoints.http.client_address import Network
+from keyshop.entrypoints.http.connection_limits import ConnectionLimits, Connections
+from keyshop.entrypoints.http.server_protocol import limited_protocol
+
+pytestmark = pytest.mark.timed
+
+LIMITS = ConnectionLimits(
+    head_time=0.4,
+    body_time=1.2,
+    body_rate=1000,
+    body_rate_after=0.4,
+    idle_time=0.3,
+    send_time=0.5,
+    linger_time=0.3,
+)
+PATIENT = ConnectionLimits()
+LARGE = b"x" * 6_000_000
+
+
+class Shop:
+    """A server that answers with what it got, and notes the requests that it began."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.requests: list[dict[str, Any]] = []
+        self.clients: list[Client] = []
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.requests.append(scope)
+        body = b""
+        while scope["path"] != "/unread":
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message["body"]
+            if not message["more_body"]:
+                break
+        await self.goes_on.wait()
+        if scope["path"] == "/large":
+            answer = LARGE
+        else:
+            answer = json.dumps({"path": scope["path"], "body": len(body)}).encode()
+        headers = [(b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def connect(self, source: str = "127.0.0.1") -> "Client":
+        streams = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
+        client = Client(*streams)
+        self.clients.append(client)
+        return client
+
+
+class Client:
+    """A connection to the server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def read_to_end(self) -> bytes:
+        """Return everything that is sent until the server closes the connection."""
+        received = b""
+        async with asyncio.timeout(20):
+            try:
+                while chunk := await self.reader.read(65536):
+                    received += chunk
+            except ConnectionError:
+                pass
+        return received
+
+    async def status(self) -> int:
+        """Return the status of the next answer, whose body is read too; 0 after the end."""
+        async with asyncio.timeout(20):
+            try:
+                head = await self.reader.readuntil(b"\r\n\r\n")
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return 0
+            fields = dict(
+                line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line
+            )
+            await self.reader.readexactly(int(fields[b"content-length"]))
+            return int(head.split()[1])
+
+
+@asynccontextmanager
+async def serving(limits: ConnectionLimits, trusted: Sequence[Network] = ()) -> AsyncIterator[Shop]:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    shop = Shop(listener.getsockname()[1])
+    config = uvicorn.Config(
+        shop.app,
+        http=limited_protocol(Connections(limits, trusted)),
+        ws="none",
+        interface="asgi3",
+        proxy_headers=False,
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield shop
+    finally:
+        shop.goes_on.set()
+        for client in shop.clients:
+            client.writer.transport.abort()
+            await asyncio.gather(client.writer.wait_closed(), return_exceptions=True)
+        server.should_exit = True
+        await task
+
+
+def head_of(size: int) -> bytes:
+    """Return a request whose head has this many bytes."""
+    begin, end = b"GET /exact HTTP/1.1\r\nHost: a\r\nCookie: ", b"\r\n\r\n"
+    return begin + b"c" * (size - len(begin) - len(end)) + end
+
+
+class TestHead:
+    async def test_is_read_up_to_64_kilobytes_and_refused_beyond(self):
+        async with serving(PATIENT) as shop:
+            for size, status in [(65_535, 200), (65_536, 200), (65_537, 431), (300_000, 431)]:
+                client = await shop.connect()
+                await client.send(head_of(size))
+                assert await client.status() == status, size
+            assert len(shop.requests) == 2
+
+    @pytest.mark.parametrize("step", [1, 700, 16_384])
+    async def test_counts_the_same_in_pieces(self, step):
+        limits = structs.replace(PATIENT, head_size=2_000)
+        async with serving(limits) as shop:
+            for size, status in [(2_000, 200), (2_001, 431)]:
+                client = await shop.connect()
+                head = head_of(size)
+                for start in range(0, size, step):
+                    await client.send(head[start : start + step])
+                    await asyncio.sleep(0)
+                assert await client.status() == status
+
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: ",
+            b"GET / HTTP/1.1\r\nHost: a\r\nX-",
+            b"GET /",
+            b"GET /?q=",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;extension=",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: ",
+        ],
+        ids=["value", "name", "target", "query", "chunk extension", "trailer"],
+    )
+    async def test_without_an_end_is_refused_long_before_it_is_collected(self, begin):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            sending = asyncio.create_task(client.send(begin + b"x" * 20_000_000))
+
+            assert await client.status() == 431
+
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    @pytest.mark.parametrize("count", [99, 100, 101])
+    async def test_has_at_most_100_fields(self, count):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            fields = b"".join(b"X-%d: 1\r\n" % number for number in range(count))
+            await client.send(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
+
+            assert await client.status() == (200 if count <= 100 else 431)
+
+    async def test_has_no_fields_that_come_after_the_body(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(
+                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"2\r\nhi\r\n0\r\nAuthorization: Bearer late\r\n\r\n"
+            )
+
+            assert await client.status() == 200
+            assert b"authorization" not in dict(shop.requests[0]["headers"])
+
+    async def test_counts_trailers_too(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            trailers = b"".join(b"X-%d: 1\r\n" % number for number in range(101))
+            await client.send(
+                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + trailers + b"\r\n"
+            )
+
+            assert await client.status() == 431
+
+    async def test_that_is_no_http_is_refused_with_a_sentence(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(gzip.compress(b"hello"))
+
+            answer = await client.read_to_end()
+
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"Invalid HTTP request." in answer
+
+    async def test_asking_for_another_protocol_is_answered_in_this_one(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(
+                b"GET /chat HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            )
+
+            assert await client.status() == 200
+            assert await client.status() == 0
+
+
+class TestBody:
+    async def test_in_chunks_of_one_byte_is_read(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(
+                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + b"1\r\nx\r\n" * 100_000
+                + b"0\r\n\r\n"
+            )
+
+            assert b'"body": 100000' in await read_answer(client)
+
+    async def test_may_be_large_and_followed_by_the_next_request(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            body = b"b" * 300_000
+            await client.send(
+                (b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body) * 3
+                + head_of(60_000)
+            )
+
+            assert [await client.status() for _ in range(4)] == [200] * 4
+
+
+class TestPipelining:
+    async def test_of_some_requests_answers_each(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(b"GET / HTTP/1.1\r\n\r\n" * 16)
+
+            assert [await client.status() for _ in range(16)] == [200] * 16
+
+    async def test_of_thousands_of_requests_closes_the_connection(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(b"GET / HTTP/1.1\r\n\r\n" * 10_000)
+
+            await client.read_to_end()
+
+            assert len(shop.requests) <= 16
+
+
+class TestSilence:
+    async def test_before_a_request_ends_the_connection(self):
+        async with serving(LIMITS) as shop:
+            client = await shop.connect()
+            assert await client.read_to_end() == b""
+
+    async def test_after_an_answer_ends_the_connection(self):
+        async with serving(LIMITS) as shop:
+            client = await shop.connect()
+            await client.send(b"GET / HTTP/1.1\r\n\r\n")
+            assert await client.status() == 200
+            assert await client.read_to_end() == b""
+
+    async def test_does_not_end_a_connection_that_is_used(self):
+        async with serving(LIMITS) as shop:
+            client = await shop.connect()
+            for _ in range(6):
+                await client.send(b"GET / HTTP/1.1\r\n\r\n")
+                assert await client.status() == 200
+                await asyncio.sleep(LIMITS.idle_time / 3)
+
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            b"G",
+            b"GET / HTTP/1.1\r\nHost: a\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+        ],
+    )
+    async def test_within_a_request_is_answered_408(self, begin):
+        async with serving(LIMITS) as shop:
+            client = await shop.connect()
+            await client.send(begin)
+
+            assert (await client.read_to_end()).startswith(b"HTTP/1.1 408 ")
+
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            b"GET / HTTP/1.1\r\nX-Drip: ",
+            b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n",
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+        ],
+    )
+    async def test_is_not_broken_by_a_byte_now_and_then(self, begin):
+        async with serving(LIMITS) as shop:
+            client = await shop.connect()
+            await client.send(begin)
+            dripping = asyncio.create_task(drip(client))
+
+            assert (await client.read_to_end()).startswith(b"HTTP/1.1 408 ")
+            dripping.cancel()
+
+    async def test_of_a_shop_that_works_is_no_fault_of_the_client(self):
+        async with serving(LIMITS) as shop:
+            shop.goes_on.clear()
+            client = await shop.connect()
+            await client.send(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi")
+            await asyncio.sleep(LIMITS.body_time * 1.5)
+            shop.goes_on.set()
+
+            assert await client.status() == 200
+
+    async def test_of_a_client_that_waits_to_be_asked_for_its_body_is_no_fault(self):
+        async with serving(LIMITS) as shop:
+            shop.goes_on.clear()
+            client = await shop.connect()
+            await client.send(
+                b"POST /unread HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+            )
+            await asyncio.sleep(LIMITS.body_time * 1.5)
+            shop.goes_on.set()
+
+            assert await client.status() == 200
+
+    async def test_of_a_client_that_takes_no_answer_ends_the_connection(self):
+        async with serving(LIMITS) as shop:
+            client = await shop.connect()
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await client.send(b"GET /large HTTP/1.1\r\n\r\n")
+            await asyncio.sleep((LIMITS.idle_time + LIMITS.send_time) * 2)
+            client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+            assert len(await client.read_to_end()) < len(LARGE)
+
+    async def test_between_reads_of_a_large_answer_is_allowed(self):
+        async with serving(LIMITS) as shop:
+            client = await shop.connect()
+            await client.send(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n")
+            received = 0
+            while chunk := await client.reader.read(1_000_000):
+                received += len(chunk)
+                await asyncio.sleep(LIMITS.send_time / 8)
+
+            assert received > len(LARGE)
+
+
+class TestConnectionCap:
+    async def test_of_one_client_leaves_room_for_another(self):
+        limits = structs.replace(PATIENT, connections=20, connections_per_client=5)
+        async with serving(limits) as shop:
+            silent = [await shop.connect() for _ in range(6)]
+
+            assert await silent[5].status() == 503
+            other = await shop.connect("127.0.0.2")
+            await other.send(b"GET / HTTP/1.1\r\n\r\n")
+            assert await other.status() == 200
+
+    async def test_is_free_again_when_a_connection_has_ended(self):
+        limits = structs.replace(LIMITS, connections_per_client=2)
+        async with serving(limits) as shop:
+            silent = [await shop.connect() for _ in range(2)]
+            for client in silent:
+                await client.read_to_end()
+
+            client = await shop.connect()
+            await client.send(b"GET / HTTP/1.1\r\n\r\n")
+            assert await client.status() == 200
+
+    async def test_of_a_client_does_not_hold_for_a_trusted_proxy(self):
+        limits = structs.replace(PATIENT, connections=8, connections_per_client=2)
+        async with serving(limits, [IPv4Network("127.0.0.0/24")]) as shop:
+            proxied = [await shop.connect() for _ in range(8)]
+            for client in proxied:
+                await client.send(b"GET / HTTP/1.1\r\n\r\n")
+            assert [await client.status() for client in proxied] == [200] * 8
+
+            # The cap of all connections holds for the proxy too.
+            assert await (await shop.connect()).status() == 503
+
+    def test_counts_an_ipv6_site_as_one_client(self):
+        loop = asyncio.new_event_loop()
+        connections = Connections(structs.replace(PATIENT, connections_per_client=1))
+        admitted = [
+            connections.admit(Checked(), address, loop)
+            for address in ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.1"]
+        ]
+        loop.close()
+
+        assert admitted == [True, False, True, True]
+        assert not connections.admit(Checked(), "192.0.2.1", loop)
+
+
+class Checked:
+    def close_if_late(self, now: float) -> None: ...
+
+
+async def drip(client: Client) -> None:
+    while True:
+        try:
+            await client.send(b"x")
+        except ConnectionError:
+            return
+        await asyncio.sleep(LIMITS.head_time / 5)
+
+
+async def read_answer(client: Client) -> bytes:
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    return head + await client.reader.read(1000)
+
+
+class TestUvicorn:
+    def test_has_the_methods_that_the_limits_replace(self):
+        """A new release of uvicorn that calls others would have no limits."""
+        for name in [
+            "connection_made", "connection_lost", "data_received", "on_message_begin",
+            "on_header", "on_headers_complete", "on_body", "on_message_complete",
+            "on_response_complete", "pause_writing", "resume_writing", "shutdown",
+        ]:  # fmt: skip
+            assert callable(getattr(HttpToolsProtocol, name))
