@@ -32,7 +32,9 @@ class Check(Struct, frozen=True):
 
 Checks: TypeAlias = Mapping[str, Check]
 
-NEVER_LOOKED: Final = Finding("error", "It was not reached yet.")
+_LATE: Final = Finding("error", f"It did not answer within {_TIMEOUT:.0f} seconds.")
+_AWAY: Final = Finding("error", "It cannot be reached.")
+_NEVER_LOOKED: Final = Finding("error", "It was not reached yet.")
 
 
 class Probe:
@@ -42,7 +44,8 @@ class Probe:
         self._check = check
         self._looked_at: float | None = None
         self._looking: asyncio.Task[None] | None = None
-        self.finding = NEVER_LOOKED
+        self._checking: asyncio.Future[Finding] | None = None
+        self.finding = _NEVER_LOOKED
 
     @property
     def age(self) -> float | None:
@@ -78,11 +81,18 @@ class Probe:
         return min(interval, _RETRY_DELAY) if self.finding.result == "error" else interval
 
     async def _look(self) -> None:
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                self.finding = await self._check.look()
-        except TimeoutError:
-            self.finding = Finding("error", f"It did not answer within {_TIMEOUT:.0f} seconds.")
-        except Exception:  # noqa: BLE001 - any exception is a failed check
-            self.finding = Finding("error", "It cannot be reached.")
+        # One that does not even end when it is cancelled is not joined by others.
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.ensure_future(self._check.look())
+        await asyncio.wait({self._checking}, timeout=_TIMEOUT)
+        self.finding = _finding_of(self._checking)
         self._looked_at = time.monotonic()
+
+
+def _finding_of(checking: asyncio.Future[Finding]) -> Finding:
+    if not checking.done():
+        checking.cancel()
+        return _LATE
+    if checking.cancelled():
+        return _LATE
+    return _AWAY if checking.exception() is not None else checking.result()

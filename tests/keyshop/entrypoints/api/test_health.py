@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
+from prometheus_client.core import Metric
 
 from keyshop.entrypoints.api.probes import Check, Finding, Probe
 from keyshop.kit.cache.guard import RedisCommitGuard
@@ -64,7 +66,54 @@ class TestHealth:
         assert looks == 1
 
 
+class TestMetrics:
+    async def test_are_shown_without_those_of_a_database_that_hangs(self, stocked: Database):
+        begun = 0
+
+        async def hang() -> list[Metric]:
+            nonlocal begun
+            begun += 1
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+        async with client_of(make_app(stocked, read_metrics=hang)) as client:
+            began = time.monotonic()
+            answers = [await client.get("/metrics") for _ in range(3)]
+            seconds = time.monotonic() - began
+
+        assert seconds / 3 < 0.25
+        assert all("keyshop_http_requests_total" in answer.text for answer in answers)
+        assert begun == 1
+
+    async def test_are_shown_without_those_that_cannot_be_read(self, stocked: Database):
+        async def fail() -> list[Metric]:
+            raise ValueError("secret-of-the-house")
+
+        async with client_of(make_app(stocked, read_metrics=fail)) as client:
+            answer = await client.get("/metrics")
+
+        assert answer.status_code == 200
+        assert "keyshop_http_requests_total" in answer.text
+
+
 class TestProbe:
+    async def test_reports_what_does_not_even_end_when_it_is_cancelled(self):
+        free = asyncio.Event()
+
+        async def hang() -> Finding:
+            while not free.is_set():
+                with suppress(asyncio.CancelledError):
+                    await free.wait()
+            return Finding("ok")
+
+        probe = Probe(Check(hang))
+        await probe.refresh()
+        found = [probe.finding.result]
+        free.set()
+        await probe.refresh()
+
+        assert [*found, probe.finding.result] == ["error", "ok"]
+
     async def test_looks_again_by_itself_and_sooner_after_an_error(self):
         found = iter([Finding("error", "It is away."), Finding("ok"), Finding("ok")])
         seen = asyncio.Event()
