@@ -23,7 +23,7 @@ from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
 from keyshop.kit.cache.guard import RedisCommitGuard
-from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
+from keyshop.kit.cache.open import FindFault, open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
@@ -53,6 +53,9 @@ class Shop(Struct, frozen=True, kw_only=True):
     servers: Servers
     db: Database
     cache: Cache
+    find_cache_fault: FindFault | None
+    """Finds out why the cache is not used; None: the shop runs without Redis."""
+
     supplier: Supplier
     budget: Budget
     accounts: AccountServices
@@ -125,6 +128,7 @@ async def open_shop(
             servers=servers,
             db=db,
             cache=cached.cache,
+            find_cache_fault=cached.find_fault,
             supplier=supplier,
             budget=budget,
             accounts=accounts,

@@ -2,9 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from prometheus_client import CollectorRegistry
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from structlog.testing import capture_logs
 
 from keyshop.kit.metrics import delete_ended_metrics
 from keyshop.kit.multiprocess_metrics import SharedFolderCollector
@@ -43,6 +49,27 @@ def sold(folder: Path) -> float | None:
     return registry.get_sample_value("sold_total", {"game": "chess"})
 
 
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda data: data[:40],
+    "a few bytes": lambda data: data[:3],
+    "text": lambda _: b"not metrics at all, but a long enough line of text",
+    "too long": lambda data: b"\xff\xff\xff\x7f" + data[4:],
+    "negative": lambda data: b"\xff\xff\xff\xff" + data[4:],
+    "endless": lambda data: data[:8] + (-28).to_bytes(4, "little", signed=True) + data[12:],
+    "no JSON": lambda data: data.replace(b'["sold"', b'{"sold"'),
+    "a label that is no text": lambda data: data.replace(b'"chess"', b"1234567"),
+}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file of metrics as a process leaves it."""
+    folder = tmp_path_factory.mktemp("sound")
+    outcome_of(start(_COUNT, folder, 3))
+    [file] = folder.glob("counter_*.db")
+    return file.read_bytes()
+
+
 class TestSharedMetrics:
     def test_are_the_sum_of_all_processes_also_of_those_that_ended(self, tmp_path: Path):
         folder = tmp_path / "metrics"
@@ -56,6 +83,37 @@ class TestSharedMetrics:
         (tmp_path / "counter_1.db").touch()  # what stands there until it has room
 
         assert sold(tmp_path) == 3
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_are_shown_without_a_damaged_file_which_is_named(self, tmp_path: Path, damage: str):
+        outcome_of(start(_COUNT, tmp_path, 3))
+        [sound] = tmp_path.glob("counter_*.db")
+        (tmp_path / "counter_1.db").write_bytes(DAMAGES[damage](sound.read_bytes()))
+
+        with capture_logs() as lines:
+            assert sold(tmp_path) == 3
+
+        assert [(line["event"], line["file"]) for line in lines] == [
+            ("metrics.file_skipped", "counter_1.db")
+        ]
+
+    @given(
+        changes=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 255)), max_size=4),
+        length=st.integers(0, 200) | st.none(),
+    )
+    def test_are_shown_whatever_another_file_contains(
+        self, sound: bytes, changes: list[tuple[int, int]], length: int | None
+    ):
+        data = bytearray(sound)
+        for position, byte in changes:
+            data[position] = byte
+        with TemporaryDirectory() as folder, capture_logs():
+            (Path(folder) / "counter_1.db").write_bytes(data[:length])
+            (Path(folder) / "counter_2.db").write_bytes(sound)
+            registry = CollectorRegistry()
+            registry.register(SharedFolderCollector(Path(folder)))
+
+            assert b"sold_total" in generate_latest(registry)
 
     def test_of_ended_processes_are_deleted_when_a_shop_starts(self, tmp_path: Path):
         outcome_of(start(_COUNT, tmp_path, 1))

@@ -16,11 +16,12 @@ from keyshop.entrypoints.api.auth import auth_router
 from keyshop.entrypoints.api.browse import browse_handler
 from keyshop.entrypoints.api.cart import cart_router
 from keyshop.entrypoints.api.games import games_router
-from keyshop.entrypoints.api.health import Checks, health_handlers
+from keyshop.entrypoints.api.health import Health, health_handlers
 from keyshop.entrypoints.api.metrics import ReadMetrics, metrics_handler
 from keyshop.entrypoints.api.pages.docs import DocsPage, docs_file, openapi_file
 from keyshop.entrypoints.api.pages.start import start_page_handler
 from keyshop.entrypoints.api.pages.static_files import StorefrontFiles
+from keyshop.entrypoints.api.probes import Checks
 from keyshop.entrypoints.api.user import user_router
 from keyshop.entrypoints.api.wishlist import user_wishlist_router, wishlist_router
 from keyshop.entrypoints.http.client_address import Network, TrustedProxies
@@ -93,8 +94,10 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
         proxies=TrustedProxies(options.trusted_proxies),
         secure_cookies=options.secure_cookies,
     )
+    health = Health(shop.db, options.checks)
     return Litestar(
-        route_handlers=_route_handlers(api_shop, options),
+        route_handlers=_route_handlers(api_shop, options, health),
+        lifespan=[health.run],
         dependencies={"shop": Provide(lambda: api_shop, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_SIZE,
@@ -111,7 +114,9 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
     )
 
 
-def _route_handlers(shop: ApiShop, options: ApiOptions) -> list[ControllerRouterHandler]:
+def _route_handlers(
+    shop: ApiShop, options: ApiOptions, health: Health
+) -> list[ControllerRouterHandler]:
     return [
         browse_handler(shop),
         games_router,
@@ -120,7 +125,7 @@ def _route_handlers(shop: ApiShop, options: ApiOptions) -> list[ControllerRouter
         cart_router,
         wishlist_router,
         user_wishlist_router,
-        *health_handlers(shop.db, options.checks),
+        *health_handlers(health),
         metrics_handler(options.metrics_folder, options.read_metrics),
         start_page_handler(options.simulator_url),
         docs_file,

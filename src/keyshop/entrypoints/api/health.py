@@ -1,33 +1,40 @@
-"""Health checks of the process and of the shop's dependencies."""
+"""Health of the process and of the shop's dependencies."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal, TypeAlias
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Literal
 
 import msgspec
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 
+from keyshop.entrypoints.api.probes import Check, CheckResult, Checks, Finding, Probe
+from keyshop.kit.cache.background import in_background
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.envelope import format_utc
 
-CheckResult: TypeAlias = Literal["ok", "error", "disconnected"]
-"""`disconnected`: the settings leave this dependency out."""
-
-Checks: TypeAlias = Mapping[str, Callable[[], Awaitable[CheckResult]]]
-
-_TIMEOUT: Final = 2.0  # seconds for each check
+_MAX_WAIT: Final = 0.05  # seconds for a finding that is due; /health answers within 100 ms
 _DATABASE: Final = "database"
+_IS_READ_ONLY: Final = (
+    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+)
+_READ_ONLY: Final = Finding("ok", "The database is read-only: the shop shows, and sells nothing.")
 
 
 class HealthReport(msgspec.Struct, frozen=True):
-    """The results of all checks."""
+    """What the shop's dependencies were last found to be."""
 
     status: Literal["ok", "degraded"]
     timestamp: str
     checks: dict[str, CheckResult]
+    reasons: dict[str, str]
+    """A sentence for each dependency with which something is wrong."""
+
+    age_seconds: dict[str, float | None]
+    """How long ago each was looked at; null: not yet."""
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -44,9 +51,43 @@ _RESPONSES: Final = {
 }
 
 
-def health_handlers(db: Database, checks: Checks) -> list[HTTPRouteHandler]:
+class Health:
+    """The probes of one process."""
+
+    def __init__(self, db: Database, checks: Checks) -> None:
+        all_checks: Checks = {_DATABASE: Check(lambda: _check_database(db)), **checks}
+        self._probes = {name: Probe(check) for name, check in all_checks.items()}
+
+    @asynccontextmanager
+    async def run(self, app: Any) -> AsyncIterator[None]:
+        """Look at all dependencies in the background, as long as the application runs."""
+        del app
+        async with AsyncExitStack() as stack:
+            for probe in self._probes.values():
+                await stack.enter_async_context(in_background(probe.run))
+            yield
+
+    async def report(self) -> HealthReport:
+        """Return the last findings; those that are due are waited for, for a moment."""
+        due = [probe.refresh() for probe in self._probes.values() if probe.is_due]
+        if due:
+            await asyncio.wait(due, timeout=_MAX_WAIT)
+        findings = {name: probe.finding for name, probe in self._probes.items()}
+        reasons = {name: found.reason for name, found in findings.items() if found.reason}
+        ages = {name: probe.age for name, probe in self._probes.items()}
+        return HealthReport(
+            status="degraded" if reasons else "ok",
+            timestamp=format_utc(utc_now()),
+            checks={name: found.result for name, found in findings.items()},
+            reasons=reasons,
+            age_seconds={
+                name: None if age is None else round(age, 3) for name, age in ages.items()
+            },
+        )
+
+
+def health_handlers(health: Health) -> list[HTTPRouteHandler]:
     """Return the handlers of /health, /api/health and /live."""
-    all_checks: Checks = {_DATABASE: lambda: _check_database(db), **checks}
 
     @get(
         ["/health", "/api/health"],
@@ -54,9 +95,9 @@ def health_handlers(db: Database, checks: Checks) -> list[HTTPRouteHandler]:
         media_type=MediaType.JSON,
         responses=_RESPONSES,
     )
-    async def health() -> Response[bytes]:
-        """Check the database, Redis and the supplier; only the database is required."""
-        report = await run_checks(all_checks)
+    async def show_health() -> Response[bytes]:
+        """Show how database, Redis and the supplier were last found; only the first is required."""
+        report = await health.report()
         status = 200 if report.checks[_DATABASE] == "ok" else 503
         return Response(msgspec.json.encode(report), status_code=status, media_type=MediaType.JSON)
 
@@ -69,27 +110,9 @@ def health_handlers(db: Database, checks: Checks) -> list[HTTPRouteHandler]:
         """Check that this process answers."""
         return Liveness()
 
-    return [health, live]
+    return [show_health, live]
 
 
-async def run_checks(checks: Checks) -> HealthReport:
-    """Run all checks at the same time, for at most two seconds."""
-    results = await asyncio.gather(*(_run_check(check()) for check in checks.values()))
-    return HealthReport(
-        status="degraded" if "error" in results else "ok",
-        timestamp=format_utc(utc_now()),
-        checks=dict(zip(checks, results, strict=True)),
-    )
-
-
-async def _run_check(check: Awaitable[CheckResult]) -> CheckResult:
-    try:
-        async with asyncio.timeout(_TIMEOUT):
-            return await check
-    except Exception:  # noqa: BLE001 - any exception is a failed check
-        return "error"
-
-
-async def _check_database(db: Database) -> CheckResult:
+async def _check_database(db: Database) -> Finding:
     async with db.read() as reader:
-        return "ok" if await reader.fetchval("SELECT 1") == 1 else "error"
+        return _READ_ONLY if await reader.fetchval(_IS_READ_ONLY) else Finding("ok")

@@ -14,16 +14,14 @@ from msgspec import structs
 from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.entrypoints.api.app import ApiOptions, create_app
 from keyshop.entrypoints.api.database_metrics import read_database_metrics
-from keyshop.entrypoints.api.health import CheckResult
+from keyshop.entrypoints.api.probes import Check, Finding
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
 from keyshop.entrypoints.cli.descriptors import raise_descriptor_limit
 from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent, until_stopped
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.entrypoints.http.connection_limits import ConnectionLimits, Connections
 from keyshop.entrypoints.http.server_protocol import limited_protocol
-from keyshop.kit.cache.redis.ping import ping_redis
 from keyshop.kit.errors import Conflict
-from keyshop.kit.ttl_memo import TtlMemo
 from keyshop.servers import Servers, open_servers
 from keyshop.settings import Settings
 from keyshop.supplier.errors import SupplierError
@@ -88,9 +86,11 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 
 async def _serve_shop(settings: Settings, servers: Servers, listening: socket.socket) -> None:
     async with open_shop(settings, servers, lock_timeout=_LOCK_TIMEOUT) as shop:
-        supplier = TtlMemo(lambda: _check_supplier(shop), seconds=_SUPPLIER_CHECK_INTERVAL)
         options = ApiOptions(
-            checks={"redis": lambda: ping_redis(servers.redis_url), "g2a": supplier},
+            checks={
+                "redis": Check(lambda: _check_redis(shop)),
+                "g2a": Check(lambda: _check_supplier(shop), _SUPPLIER_CHECK_INTERVAL),
+            },
             trusted_proxies=settings.trusted_proxies,
             secure_cookies=settings.shop_url.startswith("https://"),
             allowed_origins=settings.allowed_origins,
@@ -123,9 +123,16 @@ def _limits() -> ConnectionLimits:
     return structs.replace(wanted, connections=most)
 
 
-async def _check_supplier(shop: Shop) -> CheckResult:
+async def _check_redis(shop: Shop) -> Finding:
+    if shop.find_cache_fault is None:
+        return Finding("disconnected")
+    fault = await shop.find_cache_fault()
+    return Finding("ok") if fault is None else Finding("error", fault)
+
+
+async def _check_supplier(shop: Shop) -> Finding:
     try:
         await shop.supplier.list_products(1)
     except SupplierError:
-        return "error"
-    return "ok"
+        return Finding("error", "The supplier does not answer, or refuses; see keyshop g2a ping.")
+    return Finding("ok")

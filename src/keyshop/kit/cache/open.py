@@ -1,7 +1,8 @@
 """Assembles the cache of one process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -18,12 +19,16 @@ from keyshop.kit.cache.relay import Relay
 from keyshop.kit.cache.trust_view import TrustView
 from keyshop.kit.database.pool import Database
 
+FindFault: TypeAlias = Callable[[], Awaitable[str | None]]
+"""Returns a sentence on why Redis is not used, without hosts and secrets; None: it is used."""
+
 
 class OpenCache(Struct, frozen=True):
     """How a process reads through the cache, and how it commits."""
 
     cache: Cache
     guard: RedisCommitGuard
+    find_fault: FindFault | None = None
 
 
 @asynccontextmanager
@@ -47,13 +52,14 @@ async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[
     view.subscribe(reads.follow)
     view.subscribe(writes.follow)
     markers = Markers(database_url)
-    cache = GuardedCache(CacheOperations(view, reads, markers))
+    operations = CacheOperations(view, reads, markers)
+    cache = GuardedCache(operations)
     async with AsyncExitStack() as stack:
         for part in (view, reads, writes):
             await stack.enter_async_context(in_background(part.run))
         stack.push_async_callback(markers.close)
         stack.push_async_callback(cache.close)
-        yield OpenCache(cache, RedisCommitGuard(writes))
+        yield OpenCache(cache, RedisCommitGuard(writes), operations.find_fault)
 
 
 @asynccontextmanager

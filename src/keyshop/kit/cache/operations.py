@@ -23,6 +23,7 @@ from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.cache.trust_view import TrustView
 
 FILL_TIMEOUT: Final = 0.25  # seconds
+_PING_TIMEOUT: Final = 1.0  # seconds
 
 
 class Lease(Struct, frozen=True):
@@ -66,6 +67,19 @@ class CacheOperations:
     def redis_fault(self) -> str | None:
         """Why there is no connection to Redis; None: there is one."""
         return self._redis.fault
+
+    async def find_fault(self) -> str | None:
+        """Return a sentence on why Redis is not used; None: it answers, and it is trusted."""
+        connection = self._redis.connection
+        if connection is None:
+            return "Redis cannot be used; see keyshop cache status."
+        try:
+            await connection.call("PING", timeout=_PING_TIMEOUT)
+        except RedisFault:
+            return "Redis does not answer in time."
+        if self.trust(connection) is None:
+            return "Redis answers, and the cache does not trust it; see keyshop cache status."
+        return None
 
     def trust(self, connection: RedisConnection) -> Control | None:
         """TRUST: return the control row if this connection's replies may be served now."""

@@ -3,7 +3,7 @@ import json
 import pytest
 from httpx2 import AsyncClient
 
-from keyshop.entrypoints.api.health import CheckResult
+from keyshop.entrypoints.api.probes import Check, Finding
 from keyshop.entrypoints.http.errors import STATUS_BY_ERROR, error_status
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
@@ -175,22 +175,23 @@ class TestHealth:
         assert response.json()["timestamp"].endswith("Z")
 
     async def test_is_degraded_without_the_supplier(self, stocked: Database):
-        async def is_away() -> CheckResult:
+        async def is_away() -> Finding:
             raise ConnectionError("secret-of-the-house")
 
-        app = make_app(stocked, checks={"g2a": is_away})
+        app = make_app(stocked, checks={"g2a": Check(is_away)})
         async with client_of(app) as client:
             response = await client.get("/health")
 
         assert response.status_code == 200
         assert response.json()["status"] == "degraded"
         assert response.json()["checks"] == {"database": "ok", "g2a": "error"}
+        assert response.json()["reasons"] == {"g2a": "It cannot be reached."}
 
     async def test_is_ok_in_a_shop_without_a_cache(self, stocked: Database):
-        async def is_not_wanted() -> CheckResult:
-            return "disconnected"
+        async def is_not_wanted() -> Finding:
+            return Finding("disconnected")
 
-        app = make_app(stocked, checks={"redis": is_not_wanted})
+        app = make_app(stocked, checks={"redis": Check(is_not_wanted)})
         async with client_of(app) as client:
             response = await client.get("/health")
 
