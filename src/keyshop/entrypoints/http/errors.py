@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+import asyncpg
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -10,6 +11,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 
 from keyshop.entrypoints.http.requests import ApiRequest
 from keyshop.entrypoints.http.responses import error_response
+from keyshop.kit.database.errors import DatabaseBusy
 from keyshop.kit.errors import (
     Conflict,
     Forbidden,
@@ -88,6 +90,13 @@ def handle_undecodable_body(
     return handle_unexpected_error(request, error)
 
 
+def handle_collision(
+    request: ApiRequest, _: asyncpg.SerializationError | asyncpg.DeadlockDetectedError
+) -> Response[bytes]:
+    """Answer a transaction that collided with another, or a read that a standby cancelled."""
+    return handle_shop_error(request, DatabaseBusy())
+
+
 def handle_unexpected_error(_: ApiRequest, error: Exception) -> Response[bytes]:
     """Log the error, and answer only with the id under which it is logged."""
     error_id = new_id()
@@ -126,5 +135,7 @@ EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: handle_http_exception,
     UnicodeDecodeError: handle_undecodable_body,
     RecursionError: handle_undecodable_body,
+    asyncpg.SerializationError: handle_collision,
+    asyncpg.DeadlockDetectedError: handle_collision,
     Exception: handle_unexpected_error,
 }

@@ -9,10 +9,10 @@ from typing import Final
 import structlog
 
 from keyshop.entrypoints.worker.schedule import Schedule, latest_due, next_due
+from keyshop.entrypoints.worker.waiting import log_failure
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.errors import Unavailable
 from keyshop.kit.jobs import delete_expired_job_log, enqueue
 from keyshop.kit.schedule_ticks import claim_tick, delete_expired_ticks
 
@@ -64,8 +64,8 @@ async def _enqueue_or_postpone(
     try:
         async with db.transaction() as tx:
             enqueued = await enqueue_if_due(tx, schedule, due_at=due_at, now=now)
-    except Unavailable as error:
-        _log.warning("tick postponed", operation=schedule.name, due_at=due_at, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a schedule that ended would need a person
+        log_failure(error, operation=schedule.name, due_at=due_at)
         return False
     if enqueued:
         _log.info("tick", operation=schedule.name, due_at=due_at)
