@@ -20,13 +20,20 @@ class FaultRecord(Struct):
     ended: int
 
 
+class Surprise(Struct, frozen=True):
+    """A process that ended without a fault, and the end of its log."""
+
+    sentence: str
+    last_words: str
+
+
 class Journal:
     """All faults of a run, and the times in which requests may fail because of them."""
 
     def __init__(self) -> None:
         self.faults: list[FaultRecord] = []
         self.outages: list[Outage] = []
-        self.surprises: list[str] = []
+        self.surprises: list[Surprise] = []
         """Processes that ended without a fault."""
 
     @contextmanager

@@ -14,7 +14,7 @@ import asyncpg
 from redis.asyncio import from_url
 
 from tests.consistency.faults import PlannedFault
-from tests.consistency.journal import Journal
+from tests.consistency.journal import Journal, Surprise
 from tests.consistency.metrics import fetch
 from tests.consistency.network import LOADS, Network
 from tests.consistency.parts import Parts
@@ -93,7 +93,9 @@ class Nemeses:
         while True:
             for child in self._parts.children:
                 if not child.is_running() and child.name not in self._down:
-                    self._journal.surprises.append(f"{child.name} ended by itself")
+                    self._journal.surprises.append(
+                        Surprise(f"{child.name} ended by itself", child.read_last_words())
+                    )
                     child.start()
             await asyncio.sleep(0.3)
 
@@ -131,7 +133,9 @@ class Nemeses:
             if not child.is_running():
                 child.start()
             if monotonic() > until:
-                self._journal.surprises.append(f"{child.name} did not start again")
+                self._journal.surprises.append(
+                    Surprise(f"{child.name} did not start again", child.read_last_words())
+                )
                 break
             await asyncio.sleep(0.1)
         self._down.discard(child.name)

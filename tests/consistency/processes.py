@@ -11,6 +11,7 @@ from typing import Final
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _GRACE: Final = 5.0  # seconds
+_LAST_LINES: Final = 20
 
 
 class Child:
@@ -29,6 +30,7 @@ class Child:
 
     def start(self) -> None:
         self.starts += 1
+        self._close_input()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -43,6 +45,12 @@ class Child:
     def is_running(self) -> bool:
         """Test whether it has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    def read_last_words(self) -> str:
+        """Return the end of its log and its exit status, which tell why it has ended."""
+        status = None if self._process is None else self._process.poll()
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "\n".join([f"exit status {status}", *lines[-_LAST_LINES:]])
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
@@ -65,6 +73,11 @@ class Child:
             self._process.wait(_GRACE)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._close_input()
+
+    def _close_input(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
 
 def python(module: str, *arguments: str) -> list[str]:

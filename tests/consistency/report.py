@@ -43,12 +43,17 @@ class Result(Struct):
     cache: dict[str, Counter[str]]
     """Cache reads by family and outcome."""
 
+    @property
+    def is_good(self) -> bool:
+        """Test whether the shop kept its promise, and no process ended by itself."""
+        return not self.findings.violations and not self.journal.surprises
+
 
 def write_report(result: Result) -> str:
     """Return the report."""
     return "\n".join(
         [
-            f"# {_verdict(result.findings)}",
+            f"# {_verdict(result)}",
             "",
             f"`{result.command}` (seed {result.options.seed})",
             "",
@@ -92,7 +97,10 @@ def _shown(violation: Violation) -> str:
     return f"{violation.read.version}, promised was at least {violation.expected}"
 
 
-def _verdict(findings: Findings) -> str:
+def _verdict(result: Result) -> str:
+    findings = result.findings
+    if not findings.violations and result.journal.surprises:
+        return f"FAILED: {len(result.journal.surprises)} processes ended by themselves"
     if not findings.violations:
         return f"Consistent: 0 violations in {findings.requests:,} reads"
     kinds = Counter(violation.kind.value for violation in findings.violations)
@@ -199,8 +207,11 @@ def _faults(journal: Journal) -> Iterator[tuple[str, str]]:
 def _surprises(journal: Journal) -> list[str]:
     if not journal.surprises:
         return []
-    counts = Counter(journal.surprises).most_common()
-    return ["", *(f"* {surprise}: {count} times" for surprise, count in counts)]
+    lines: list[str] = []
+    for surprise in journal.surprises:
+        lines += ["", f"{surprise.sentence}; its last words:", ""]
+        lines += [f"    {line}" for line in surprise.last_words.splitlines()]
+    return lines
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

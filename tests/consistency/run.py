@@ -50,7 +50,7 @@ def check(options: Options, *, words: list[str]) -> bool:
             sys.stdout.write("\n" + describe_violations(result.findings, parts.notes) + "\n")
         if options.keep is not None:
             shutil.copytree(parts.notes.parent, options.keep, dirs_exist_ok=True, ignore=_servers)
-        return not result.findings.violations
+        return result.is_good
 
 
 def _command(words: list[str]) -> str:

@@ -83,11 +83,19 @@ _COUNT: Final = """
 
 # The error of a dead letter is kept as long as the job.
 _DELETE_EXPIRED_LOG: Final = """
-    DELETE FROM keyshop.pgqueuer_log AS log
-    WHERE created < $1
-        AND NOT EXISTS (SELECT FROM keyshop.pgqueuer AS job WHERE job.id = log.job_id)
+    DELETE FROM keyshop.pgqueuer_log WHERE id = ANY(ARRAY(
+        SELECT id FROM keyshop.pgqueuer_log AS log
+        WHERE created < $1
+            AND NOT EXISTS (SELECT FROM keyshop.pgqueuer AS job WHERE job.id = log.job_id)
+        ORDER BY created LIMIT $2
+    ))
 """
-_DELETE_EXPIRED_STATISTICS: Final = "DELETE FROM keyshop.pgqueuer_statistics WHERE created < $1"
+_DELETE_EXPIRED_STATISTICS: Final = """
+    DELETE FROM keyshop.pgqueuer_statistics WHERE id = ANY(ARRAY(
+        SELECT id FROM keyshop.pgqueuer_statistics WHERE created < $1 LIMIT $2
+    ))
+"""
+_BATCH_SIZE: Final = 10_000
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -212,7 +220,11 @@ async def count_jobs(reader: Reader) -> list[JobCount]:
     ]
 
 
-async def delete_expired_job_log(tx: Transaction, *, before: datetime) -> None:
-    """Delete the log and statistics of finished jobs, which would grow for ever."""
-    await tx.execute(_DELETE_EXPIRED_LOG, before)
-    await tx.execute(_DELETE_EXPIRED_STATISTICS, before)
+async def delete_expired_job_log(tx: Transaction, *, before: datetime) -> int:
+    """
+    Delete the log and statistics of finished jobs, which would grow for ever.
+
+    Deletes up to 10,000 rows of each, and returns how many in all.
+    """
+    deleted = await tx.execute(_DELETE_EXPIRED_LOG, before, _BATCH_SIZE)
+    return deleted + await tx.execute(_DELETE_EXPIRED_STATISTICS, before, _BATCH_SIZE)

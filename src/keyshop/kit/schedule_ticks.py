@@ -19,7 +19,17 @@ _CLAIM: Final = """
     )
 """
 
-_DELETE_EXPIRED: Final = "DELETE FROM keyshop.schedule_ticks WHERE name = $1 AND due_at < $2"
+# Without its newest tick, a schedule would be new to the database.
+_DELETE_EXPIRED: Final = """
+    DELETE FROM keyshop.schedule_ticks WHERE (name, due_at) IN (
+        SELECT name, due_at FROM keyshop.schedule_ticks AS old
+        WHERE due_at < $1 AND EXISTS (
+            SELECT FROM keyshop.schedule_ticks WHERE name = old.name AND due_at > old.due_at
+        )
+        LIMIT $2
+    )
+"""
+_BATCH_SIZE: Final = 10_000
 
 
 async def claim_tick(tx: Transaction, schedule: str, due_at: datetime, *, now: datetime) -> bool:
@@ -32,6 +42,6 @@ async def claim_tick(tx: Transaction, schedule: str, due_at: datetime, *, now: d
     return bool(await tx.fetchval(_CLAIM, schedule, due_at, now))
 
 
-async def delete_expired_ticks(tx: Transaction, schedule: str, *, before: datetime) -> None:
-    """Delete the schedule's ticks that were due before then."""
-    await tx.execute(_DELETE_EXPIRED, schedule, before)
+async def delete_expired_ticks(tx: Transaction, *, before: datetime) -> int:
+    """Delete up to 10,000 ticks that were due before then, never a schedule's newest; return how many."""
+    return await tx.execute(_DELETE_EXPIRED, before, _BATCH_SIZE)

@@ -74,6 +74,22 @@ _RECORD_ERROR = """
     INSERT INTO keyshop.sync_errors (run_id, page, reason, created_at) VALUES ($1, $2, $3, $4)
 """
 
+# The newest run of each kind is kept, and so is the newest full one that reached its end: `keyshop up`
+# would otherwise repeat the first sync.
+_DELETE_OLD_RUNS = """
+    DELETE FROM keyshop.sync_runs WHERE id = ANY(ARRAY(
+        SELECT id FROM keyshop.sync_runs AS old
+        WHERE finished_at < $1 AND EXISTS (
+            SELECT FROM keyshop.sync_runs AS newer
+            WHERE newer.kind = old.kind AND newer.started_at > old.started_at
+                AND (newer.state IN ('COMPLETE', 'INCOMPLETE') AND newer.products > 0
+                    OR old.state NOT IN ('COMPLETE', 'INCOMPLETE') OR old.products = 0)
+        )
+        ORDER BY finished_at LIMIT $2
+    ))
+"""
+_RUN_BATCH_SIZE = 200  # their errors are deleted with them
+
 _FIND_RUN = "SELECT * FROM keyshop.sync_runs WHERE id = $1"
 _LIST_RUNS = "SELECT * FROM keyshop.sync_runs ORDER BY started_at DESC, id LIMIT $1"
 _LATEST_RUNS = """
@@ -165,3 +181,8 @@ async def list_run_totals(reader: Reader) -> list[RunTotals]:
 
 def _run(record: Record) -> Run:
     return msgspec.convert(dict(record), Run)
+
+
+async def delete_old_runs(tx: Transaction, before: datetime) -> int:
+    """Delete runs that finished before then, with their errors, up to 200; return how many."""
+    return await tx.execute(_DELETE_OLD_RUNS, before, _RUN_BATCH_SIZE)

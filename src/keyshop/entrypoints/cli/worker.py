@@ -1,5 +1,8 @@
 """`keyshop worker`: runs jobs and the schedule."""
 
+import asyncio
+from typing import Final
+
 import structlog
 import typer
 
@@ -10,10 +13,14 @@ from keyshop.entrypoints.cli.session import shop
 from keyshop.entrypoints.worker.run import run_worker, stop_on_signals
 from keyshop.entrypoints.worker.schedule import SCHEDULES
 from keyshop.kit.clock import utc_now
+from keyshop.kit.errors import Unavailable
 from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
 
 app = typer.Typer()
 _log = structlog.get_logger(__name__)
+
+_FIRST_DELAY: Final = 0.5  # seconds, doubled after each failure
+_MAX_DELAY: Final = 10.0  # seconds
 
 
 @app.callback(invoke_without_command=True)
@@ -24,6 +31,20 @@ def worker(exit_with: ExitWith = None) -> None:
 
 
 async def _run() -> None:
+    # Until it has started it has nothing to lose; from then on it waits for PostgreSQL itself.
+    delay = _FIRST_DELAY
+    while True:
+        try:
+            await _work()
+        except Unavailable as error:
+            _log.warning("worker.waits_to_start", reason=str(error))
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _MAX_DELAY)
+        else:
+            return
+
+
+async def _work() -> None:
     async with shop() as parts, parts.run_relay():
         for warning in parts.settings.warnings:
             _log.warning("settings.doubtful", reason=warning)

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+import asyncpg
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -11,6 +12,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 from keyshop.entrypoints.http.client_gone import CLIENT_GONE, is_client_gone
 from keyshop.entrypoints.http.requests import ApiRequest
 from keyshop.entrypoints.http.responses import error_response
+from keyshop.kit.database.errors import DatabaseBusy
 from keyshop.kit.errors import (
     Conflict,
     Forbidden,
@@ -91,6 +93,13 @@ def handle_undecodable_body(
     return handle_unexpected_error(request, error)
 
 
+def handle_collision(
+    request: ApiRequest, _: asyncpg.SerializationError | asyncpg.DeadlockDetectedError
+) -> Response[bytes]:
+    """Answer a transaction that collided with another, or a read that a standby cancelled."""
+    return handle_shop_error(request, DatabaseBusy())
+
+
 def handle_unexpected_error(request: ApiRequest, error: Exception) -> Response[bytes]:
     """Log the error, and answer only with the id under which it is logged."""
     if is_client_gone(request.scope):
@@ -132,5 +141,7 @@ EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: handle_http_exception,
     UnicodeDecodeError: handle_undecodable_body,
     RecursionError: handle_undecodable_body,
+    asyncpg.SerializationError: handle_collision,
+    asyncpg.DeadlockDetectedError: handle_collision,
     Exception: handle_unexpected_error,
 }

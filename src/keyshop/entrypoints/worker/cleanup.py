@@ -14,9 +14,11 @@ from keyshop.baskets.delete_expired_sessions import delete_expired_sessions
 from keyshop.entrypoints.worker.handlers import Handler, handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.jobs import Job
+from keyshop.kit.jobs import Job, delete_expired_job_log
 from keyshop.kit.limits import delete_expired_limits
+from keyshop.kit.schedule_ticks import delete_expired_ticks
 from keyshop.mail.send_once import delete_old_sent_mails
+from keyshop.sync.queries import delete_old_runs
 
 # A transaction that deletes several games locks lines of baskets in another order than this job.
 _MAX_ATTEMPTS: Final = 5
@@ -27,6 +29,9 @@ _log = structlog.get_logger(__name__)
 _EMAIL_TOKEN_RETENTION: Final = timedelta(days=1)
 # Longer than a mail is retried, and longer than a dead letter should wait for an operator.
 _SENT_MAIL_RETENTION: Final = timedelta(days=30)
+
+_SYNC_RUN_RETENTION: Final = timedelta(days=90)
+_QUEUE_RETENTION: Final = timedelta(days=14)
 
 _DeleteBatch: TypeAlias = Callable[[Transaction, datetime], Awaitable[int]]
 
@@ -64,6 +69,9 @@ _CLEANUPS: Final[dict[str, _DeleteBatch]] = {
     "email_tokens": lambda tx, now: delete_expired_email_tokens(tx, now - _EMAIL_TOKEN_RETENTION),
     "failures": lambda tx, now: delete_old_failures(tx, now - FAILURE_TTL),
     "sent_mails": lambda tx, now: delete_old_sent_mails(tx, now - _SENT_MAIL_RETENTION),
+    "sync_runs": lambda tx, now: delete_old_runs(tx, now - _SYNC_RUN_RETENTION),
+    "ticks": lambda tx, now: delete_expired_ticks(tx, before=now - _QUEUE_RETENTION),
+    "job_log": lambda tx, now: delete_expired_job_log(tx, before=now - _QUEUE_RETENTION),
 }
 
 HANDLERS: Final[tuple[Handler, ...]] = (handler(CleanupDue, on_cleanup_due),)

@@ -31,5 +31,5 @@ async def connected(database_url: str, *, lease: timedelta) -> AsyncIterator["Co
     try:
         yield connection
     finally:
-        with suppress(*CONNECTION_UNUSABLE):
+        with suppress(*CONNECTION_UNUSABLE, asyncpg.PostgresError):
             await connection.close(timeout=2)

@@ -44,7 +44,7 @@ from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.running_jobs import CancelReason, RunningJobs
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit import job_leases
-from keyshop.kit.database.errors import CONNECTION_UNUSABLE
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE, REFUSED_FOR_NOW
 from keyshop.kit.job_leases import FinishedJob
 
 # Every name is given: PgQueuer reads the others from the environment, where variables called
@@ -127,6 +127,11 @@ class JobQueue:
         self._connection.terminate()
 
 
+# A session that is read-only can neither renew leases nor finish jobs, and it stays so when the server
+# takes changes again.
+_BROKEN: Final = (*CONNECTION_UNUSABLE, *REFUSED_FOR_NOW)
+
+
 class WatchedDriver(AsyncpgDriver):
     """PgQueuer's connection; calls `on_broken` when a statement finds it unusable."""
 
@@ -137,14 +142,14 @@ class WatchedDriver(AsyncpgDriver):
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
         try:
             return await super().fetch(query, *args)
-        except CONNECTION_UNUSABLE:
+        except _BROKEN:
             self._on_broken()
             raise
 
     async def execute(self, query: str, *args: object) -> str:
         try:
             return await super().execute(query, *args)
-        except CONNECTION_UNUSABLE:
+        except _BROKEN:
             self._on_broken()
             raise
 

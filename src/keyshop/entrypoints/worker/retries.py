@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Final
 
+from keyshop.kit.database import errors as database_errors
 from keyshop.kit.errors import Conflict, Unavailable
 from keyshop.mail.protocol import MailUncertain
 from keyshop.supplier.errors import OutcomeUnknown, SupplierUnavailable
 
 # Faults that pass by themselves. Any other would recur, so its job waits for a person.
-RETRYABLE: Final = (SupplierUnavailable, OutcomeUnknown, Unavailable)
+RETRYABLE: Final = (SupplierUnavailable, OutcomeUnknown, Unavailable, *database_errors.RETRYABLE)
 
 MAX_ATTEMPTS: Final = 12
 MAX_LOST_WORKERS: Final = 5

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-import asyncpg
-
 from keyshop.entrypoints.worker import cleanup, mail, sync
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
@@ -15,10 +13,13 @@ from keyshop.entrypoints.worker.run_jobs import run_jobs
 from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule
 from keyshop.entrypoints.worker.scheduler import run_scheduler
 from keyshop.entrypoints.worker.shop import WorkerShop
-from keyshop.kit.errors import Conflict
+from keyshop.entrypoints.worker.waiting import Waiting
+from keyshop.kit.database.pool import Database
+from keyshop.kit.errors import Conflict, Unavailable
 
 HANDLERS: Final[tuple[Handler, ...]] = (*sync.HANDLERS, *mail.HANDLERS, *cleanup.HANDLERS)
 
+_HAS_QUEUE: Final = "SELECT to_regclass('keyshop.pgqueuer') IS NOT NULL"
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -46,6 +47,7 @@ async def run_worker(
     Raises:
         QueueMissing: the database was not upgraded.
     """
+    await _require_queue(shop.db, stop)
     scheduler = asyncio.create_task(run_scheduler(shop.db, tuple(schedules), stop=stop))
     jobs = asyncio.create_task(run_jobs(shop, handlers, limits=limits, stop=stop))
     try:
@@ -55,11 +57,24 @@ async def run_worker(
         await asyncio.wait({scheduler, jobs})
         jobs.result()
         scheduler.result()
-    except asyncpg.UndefinedTableError as error:
-        raise QueueMissing from error
     finally:
         scheduler.cancel()
         jobs.cancel()
+
+
+async def _require_queue(db: Database, stop: asyncio.Event) -> None:
+    # Only at the start: while a database is being restored, its tables are missing for a while.
+    waiting = Waiting("worker", stop)
+    while not stop.is_set():
+        try:
+            async with db.read() as reader:
+                has_queue = await reader.fetchval(_HAS_QUEUE)
+        except Unavailable as error:
+            await waiting.wait_after(error)
+            continue
+        if not has_queue:
+            raise QueueMissing
+        return
 
 
 @contextmanager

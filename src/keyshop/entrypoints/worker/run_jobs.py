@@ -1,31 +1,26 @@
 """
-Runs jobs over one connection, and over a new one whenever it breaks.
+Runs jobs over one connection, and over a new one whenever it breaks or PostgreSQL refuses a statement.
 
 When the connection breaks, the running handlers are cancelled: another worker may have their jobs
-already.
+already. Whatever the reason is, the worker waits and tries again: it never ends by itself.
 """
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-import structlog
+import asyncpg
 
 from keyshop.entrypoints.worker.connection import connected
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.pgqueuer_adapter import JobQueue
 from keyshop.entrypoints.worker.shop import WorkerShop
-from keyshop.kit.database.errors import CONNECTION_UNUSABLE
-
-_log = structlog.get_logger(__name__)
+from keyshop.entrypoints.worker.waiting import Waiting
 
 _CLEANUP_TIMEOUT: Final = timedelta(seconds=5)  # for handlers that were cancelled
-_RETRY_DELAY: Final = 0.5  # seconds, doubled after each failed connection
-_MAX_RETRY_DELAY: Final = 10.0
 
 
 async def run_jobs(
@@ -37,21 +32,18 @@ async def run_jobs(
 ) -> None:
     """Run jobs until `stop` is set; wait for PostgreSQL while it is unavailable."""
     worker_id = uuid4()
-    delay = _RETRY_DELAY
+    waiting = Waiting("worker", stop)
     while not stop.is_set():
         try:
             async with connected(shop.database_url, lease=limits.lease) as connection:
-                delay = _RETRY_DELAY
                 queue = JobQueue(connection, worker_id, handlers, shop, limits=limits)
                 await queue.release_leases()
+                waiting.reset()
                 await _run_until_stopped(queue, grace_period=limits.grace_period, stop=stop)
-        except CONNECTION_UNUSABLE as error:
+        except Exception as error:  # noqa: BLE001 - a worker that ended would need a person
             if stop.is_set():
                 return
-            _log.warning("database unavailable", operation="worker", reason=type(error).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), delay)
-            delay = min(delay * 2, _MAX_RETRY_DELAY)
+            await waiting.wait_after(error)
 
 
 async def _run_until_stopped(
@@ -68,5 +60,7 @@ async def _run_until_stopped(
         queue.interrupt_jobs()
         done, _ = await asyncio.wait({running}, timeout=_CLEANUP_TIMEOUT.total_seconds())
     # What still runs is left behind: when the lease ends, other workers take the jobs.
+    if running.cancelled():
+        raise asyncpg.InterfaceError("PgQueuer gave up.")
     if done:
         running.result()

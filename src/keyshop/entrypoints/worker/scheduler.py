@@ -9,18 +9,17 @@ from typing import Final
 import structlog
 
 from keyshop.entrypoints.worker.schedule import Schedule, latest_due, next_due
+from keyshop.entrypoints.worker.waiting import log_failure
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.errors import Unavailable
-from keyshop.kit.jobs import delete_expired_job_log, enqueue
-from keyshop.kit.schedule_ticks import claim_tick, delete_expired_ticks
+from keyshop.kit.jobs import enqueue
+from keyshop.kit.schedule_ticks import claim_tick
 
 _log = structlog.get_logger(__name__)
 
 # A change of the system's clock is noticed after at most this long.
 _MAX_SLEEP: Final = timedelta(seconds=5)
-_RETENTION: Final = timedelta(days=14)
 
 
 async def run_scheduler(
@@ -52,8 +51,6 @@ async def enqueue_if_due(
     if not await claim_tick(tx, schedule.name, due_at, now=now):
         return False
     await enqueue(tx, schedule.job(due_at))
-    await delete_expired_ticks(tx, schedule.name, before=now - _RETENTION)
-    await delete_expired_job_log(tx, before=now - _RETENTION)
     return True
 
 
@@ -64,8 +61,8 @@ async def _enqueue_or_postpone(
     try:
         async with db.transaction() as tx:
             enqueued = await enqueue_if_due(tx, schedule, due_at=due_at, now=now)
-    except Unavailable as error:
-        _log.warning("tick postponed", operation=schedule.name, due_at=due_at, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a schedule that ended would need a person
+        log_failure(error, operation=schedule.name, due_at=due_at)
         return False
     if enqueued:
         _log.info("tick", operation=schedule.name, due_at=due_at)

@@ -81,7 +81,8 @@ class Relay:
             self._log_interruption(type(error).__name__)
         except asyncpg.PostgresError as error:
             self._session.drop()
-            _log.warning("cache.relay_failed", reason=str(error))
+            if self._throttle.should_log():
+                _log.warning("cache.relay_failed", reason=str(error))
             await asyncio.sleep(_RETRY_DELAY)
 
     def _log_interruption(self, reason: str) -> None:

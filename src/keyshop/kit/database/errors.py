@@ -12,8 +12,27 @@ CONNECTION_LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
 )
-"""What the driver raises when the server is down, shutting down or out of connections."""
+"""
+What the driver raises when the server is down, shutting down, starting or out of connections, and when
+it cancels a statement.
+"""
+
+REFUSED_FOR_NOW: Final = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+)
+"""
+What a server raises that takes no changes for a while: read-only, a standby, or its disk is full.
+
+The connection is good, and statements that only read succeed.
+"""
+
+NO_DATABASE: Final = (asyncpg.InvalidCatalogNameError, asyncpg.ObjectNotInPrerequisiteStateError)
+"""What the server raises at a login while a database is being restored, and is missing or closed."""
 
 CONNECTION_UNUSABLE: Final = (
     *CONNECTION_LOST,
@@ -34,6 +53,20 @@ class DatabaseUnavailable(Unavailable):
         self, sentence: str = "The database cannot be reached at the moment. Please try again."
     ) -> None:
         super().__init__(sentence)
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """PostgreSQL takes no changes at the moment; reads succeed."""
+
+    def __init__(self) -> None:
+        super().__init__("The shop cannot save changes at the moment. Please try again later.")
+
+
+class DatabaseSlow(DatabaseUnavailable):
+    """PostgreSQL cancelled a statement, mostly because it took longer than `statement_timeout`."""
+
+    def __init__(self) -> None:
+        super().__init__("The shop is too busy for this request at the moment. Please try again.")
 
 
 class DatabaseBusy(DatabaseUnavailable):

@@ -20,7 +20,14 @@ from asyncpg import Record
 
 from keyshop.kit.database.codecs import AnyConnection, prepare_connection
 from keyshop.kit.database.commit import CommitGuard, Committer
-from keyshop.kit.database.errors import CONNECTION_LOST, RETRYABLE, DatabaseUnavailable
+from keyshop.kit.database.errors import (
+    CONNECTION_UNUSABLE,
+    NO_DATABASE,
+    REFUSED_FOR_NOW,
+    RETRYABLE,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+)
 from keyshop.kit.database.transaction import (
     Connection,
     Reader,
@@ -108,7 +115,9 @@ class Database:
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=_STATEMENT_TIMEOUT,
             )
-        except CONNECTION_LOST as error:
+        except asyncpg.ClientConfigurationError:
+            raise
+        except (*CONNECTION_UNUSABLE, *REFUSED_FOR_NOW, *NO_DATABASE) as error:
             raise DatabaseUnavailable from error
 
     def _session_settings(self) -> dict[str, str]:
@@ -152,7 +161,7 @@ class Database:
             raise RuntimeError("A transaction is open already: pass it on.")
         token = _in_transaction.set(True)
         try:
-            async with self._acquire() as connection:
+            async with self._acquire(for_changes=True) as connection:
                 block = connection.transaction()
                 await translate_errors(connection, block.start)
                 try:
@@ -215,19 +224,46 @@ class Database:
                         await translate_errors(connection, connection.fetchval, _UNLOCK, name)
 
     @asynccontextmanager
-    async def _acquire(self) -> AsyncIterator[Connection]:
+    async def _acquire(self, *, for_changes: bool = False) -> AsyncIterator[Connection]:
         if self._pool is None:
             raise DatabaseUnavailable
         try:
             # An idle connection is there at once, and a timer costs a tenth of a short read.
             timeout = None if self._pool.get_idle_size() else _ACQUIRE_TIMEOUT
             connection = await self._pool.acquire(timeout=timeout)
-        except CONNECTION_LOST as error:
+            if for_changes and _was_opened_read_only(connection):
+                connection.terminate()
+                await self._pool.release(connection)
+                connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT)
+        except (*CONNECTION_UNUSABLE, asyncpg.PostgresError) as error:
+            # It connected before, so whatever it says now (the database is being restored, or does not
+            # exist for a moment) may pass.
+            _log.warning("database.refused_connection", reason=str(error) or type(error).__name__)
             raise DatabaseUnavailable from error
         try:
             yield connection
+        except DatabaseReadOnly:
+            # A session stays read-only when its server is so no longer, and the address may lead to
+            # another server by now.
+            if not is_lost(connection):
+                connection.terminate()
+            raise
         finally:
             await self._pool.release(connection)
+
+
+def _was_opened_read_only(connection: Connection) -> bool:
+    """
+    Test whether the session was opened while its server took no changes.
+
+    Such a session may stay read-only when a new one is not, or lead to a standby that was replaced.
+    PostgreSQL reports both settings without being asked.
+    """
+    settings = connection.get_settings()
+    return (
+        getattr(settings, "default_transaction_read_only", "off") == "on"
+        or getattr(settings, "in_hot_standby", "off") == "on"
+    )
 
 
 async def _reset_nothing(connection: AnyConnection) -> None:

@@ -6,14 +6,24 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
-from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseBusy, DatabaseUnavailable
+from keyshop.kit.database.errors import (
+    CONNECTION_LOST,
+    REFUSED_FOR_NOW,
+    DatabaseBusy,
+    DatabaseReadOnly,
+    DatabaseSlow,
+    DatabaseUnavailable,
+)
 
 # Quoted: only the type checker knows it as generic.
 Connection: TypeAlias = "PoolConnectionProxy[Record]"
 _Result = TypeVar("_Result")
+
+_log = structlog.get_logger(__name__)
 
 
 class Reader:
@@ -90,18 +100,26 @@ async def translate_errors(
     connection: Connection, statement: Callable[..., Awaitable[_Result]], *args: object
 ) -> _Result:
     """
-    Run the statement, and translate the errors of a lost connection or a held lock.
+    Run the statement, and translate the errors that pass by themselves.
 
     Raises:
         DatabaseUnavailable: the connection is lost.
         DatabaseBusy: another transaction holds a lock for too long.
+        DatabaseReadOnly: the server takes no changes at the moment.
+        DatabaseSlow: the server cancelled the statement.
         asyncpg.PostgresError: the statement failed.
     """
     try:
         # Called inside the try: a connection that the pool took back raises before the await.
         return await statement(*args)
+    except asyncpg.QueryCanceledError as error:
+        raise DatabaseSlow from error
     except CONNECTION_LOST as error:
         raise DatabaseUnavailable from error
+    except REFUSED_FOR_NOW as error:
+        _clear_values(error)
+        _log.warning("database.refused_change", reason=str(error))
+        raise DatabaseReadOnly from error
     except asyncpg.LockNotAvailableError as error:
         raise DatabaseBusy from error
     except asyncpg.PostgresError as error:

@@ -30,6 +30,22 @@ _FAILURES = """
     INSERT INTO keyshop.sign_in_failures (email_digest, failures, last_failed_at) VALUES ($1, 1, $2)
 """
 _MAILS = "INSERT INTO keyshop.sent_mails (id, sent_at) VALUES ($1, $2)"
+_RUNS = """
+    INSERT INTO keyshop.sync_runs (id, kind, state, started_at, finished_at, products)
+    VALUES ($1, 'FULL', $2, $3::timestamp(3), $3::timestamp(3), 5)
+"""
+_ERRORS = """
+    INSERT INTO keyshop.sync_errors (run_id, page, reason, created_at)
+    SELECT id, 1, 'any', $1 FROM keyshop.sync_runs
+"""
+_TICKS = """
+    INSERT INTO keyshop.schedule_ticks (name, due_at, created_at)
+    VALUES ('any', $1, $1), ('any', $2, $2)
+"""
+_JOB_LOG = """
+    INSERT INTO keyshop.pgqueuer_log (job_id, status, priority, entrypoint, created)
+    VALUES (1, 'successful', 0, 'any', $1), (2, 'successful', 0, 'any', $2)
+"""
 
 _LEFT = """
     SELECT array_agg(DISTINCT name ORDER BY name) FROM (
@@ -85,6 +101,33 @@ class TestCleanup:
         (line,) = [line for line in logs if line["event"] == "tidied"]
         assert line["sessions"] == 450
         assert line["sent_mails"] == 1
+
+    async def test_keeps_the_newest_runs_and_ticks_however_old(self, shop: ProbeShop):
+        async with shop.db.transaction() as tx:
+            for number, state, days in (
+                (1, "COMPLETE", 300), (2, "COMPLETE", 200), (3, "FAILED", 150), (4, "FAILED", 100),
+            ):  # fmt: skip
+                await tx.execute(_RUNS, f"run {number}", state, NOON - days * DAY)
+            await tx.execute(_ERRORS, NOON)
+            await tx.execute(_TICKS, NOON - 40 * DAY, NOON - 15 * DAY)
+            await tx.execute(_JOB_LOG, NOON - 15 * DAY, NOON - 13 * DAY)
+
+        with capture_logs() as logs:
+            await on_cleanup_due(shop, CleanupDue(due_at=NOON))
+
+        async with shop.db.read() as reader:
+            runs = await reader.fetchval("SELECT array_agg(id ORDER BY id) FROM keyshop.sync_runs")
+            errors = await reader.fetchval("SELECT count(*) FROM keyshop.sync_errors")
+            ticks = await reader.fetch("SELECT due_at FROM keyshop.schedule_ticks")
+            jobs = await reader.fetchval("SELECT array_agg(job_id) FROM keyshop.pgqueuer_log")
+        # A full sync that reached its end, so that `keyshop up` does not repeat the first one; and the
+        # newest.
+        assert runs == ["run 2", "run 4"]
+        assert errors == 2
+        assert [tick["due_at"] for tick in ticks] == [NOON - 15 * DAY]
+        assert jobs == [2]
+        (line,) = [line for line in logs if line["event"] == "tidied"]
+        assert (line["sync_runs"], line["ticks"], line["job_log"]) == (2, 1, 1)
 
     async def test_succeeds_when_nothing_has_expired(self, shop: ProbeShop):
         await on_cleanup_due(shop, CleanupDue(due_at=NOON))

@@ -16,9 +16,11 @@ from keyshop.kit.cache.redis.address import parse_address
 from keyshop.kit.cache.redis.connect import connect
 from keyshop.kit.cache.redis.connection import RedisConnection
 from keyshop.kit.cache.redis.errors import RedisFault, RedisRefused, RedisUnsuitable
+from keyshop.kit.cache.redis.scripts import TOKEN
 from keyshop.kit.cache.redis.server_info import parse_info
 from keyshop.kit.errors import Invalid
 from tests.factories.cached_shop import open_cached_shop
+from tests.keyshop.kit.cache.network import network_to
 from tests.keyshop.kit.cache.redis_process import serving
 
 LATE = 0.4  # seconds of tolerance for a busy machine
@@ -43,6 +45,35 @@ def make_certificate(folder: Path) -> tuple[str, str]:
 async def enter(url: str) -> RedisConnection:
     async with asyncio.timeout(5):
         return await connect(parse_address(url), shop="shop")
+
+
+class TestServerFarAway:
+    # Each way takes half of it, and TCP's own round trip none here: the network is on this machine.
+    @pytest.mark.parametrize("round_trip", [0.02, 0.1])
+    async def test_is_reached_in_two_round_trips_with_login_and_database(self, kind, round_trip):
+        with serving(kind, "--requirepass", "secret") as server:
+            async with network_to(server.port) as network:
+                network.delay = round_trip / 2
+                url = f"redis://:secret@127.0.0.1:{network.port}/3"
+                loop = asyncio.get_running_loop()
+                began = loop.time()
+                connection = await enter(url)
+                took = loop.time() - began
+                assert await connection.call("EVALSHA", TOKEN.digest, 1, "t", "x") == 1
+                connection.close()
+
+                assert took < 2 * round_trip + 0.15
+
+                with pytest.raises(RedisUnsuitable, match="refuses the login"):
+                    await enter(url.replace("secret", "wrong"))
+
+    async def test_serves_reads_within_the_time_of_a_read(self, database_url, own_valkey):
+        async with network_to(own_valkey.port) as network:
+            network.delay = 0.01
+            url = f"redis://127.0.0.1:{network.port}/0"
+            async with open_cached_shop(database_url, url) as (cached_shop, game):
+                assert await cached_shop.price(game) == "10.00"
+                assert cached_shop.loads == 0
 
 
 class TestServer:

@@ -1,4 +1,8 @@
-"""Connecting to Redis: login, suitability, the token, and the scripts."""
+"""
+Connecting to Redis: login, suitability, the token, and the scripts.
+
+Beside the connect itself it takes two round trips, so that a server far away can be used.
+"""
 
 import asyncio
 
@@ -20,8 +24,13 @@ async def connect(address: RedisAddress, *, shop: str) -> RedisConnection:
     """
     connection = await _open(address)
     try:
-        await _log_in(connection, address)
+        await _enter(connection, address)
         await _shake_hands(connection, shop)
+    except RedisRefused as error:
+        connection.close()
+        if str(error).startswith("LOADING"):
+            raise RedisFault("Redis is still reading its file.") from error
+        raise RedisUnsuitable(f"Redis does not let the shop work: {error}") from error
     except BaseException:
         connection.close()
         raise
@@ -43,34 +52,47 @@ async def _open(address: RedisAddress) -> RedisConnection:
     return connection
 
 
+async def _enter(connection: RedisConnection, address: RedisAddress) -> None:
+    """Log in, and refuse a server that the shop cannot use, in one round trip."""
+    entered, info = await asyncio.gather(
+        _log_in(connection, address), connection.call("INFO"), return_exceptions=True
+    )
+    # The login first: whatever comes after a refused one is refused as well.
+    if isinstance(entered, BaseException):
+        raise entered
+    if isinstance(info, BaseException):
+        raise info
+    check_suitable(parse_info(info))
+
+
 async def _log_in(connection: RedisConnection, address: RedisAddress) -> None:
+    commands: list[tuple[str | int, ...]] = []
+    if address.password is not None:
+        user = (address.user,) if address.user else ()
+        commands.append(("AUTH", *user, address.password.reveal()))
+    if address.database:
+        commands.append(("SELECT", address.database))
     try:
-        if address.password is not None:
-            user = (address.user,) if address.user else ()
-            await connection.call("AUTH", *user, address.password.reveal())
-        if address.database:
-            await connection.call("SELECT", address.database)
+        await connection.call_all(commands)
     except RedisRefused as error:
         raise RedisUnsuitable(f"Redis refuses the login of REDIS_URL: {error}") from error
 
 
 async def _shake_hands(connection: RedisConnection, shop: str) -> None:
-    try:
-        check_suitable(parse_info(await connection.call("INFO")))
-        # The server announces a change of the token on this connection before its first reply from
-        # other data (emptied, or those of a replica that lagged behind).
-        await connection.call("HELLO", "3")
-        name = token_name(shop)
-        await connection.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", name, "NOLOOP")
-        info = parse_info(await connection.call("INFO"))
-        check_suitable(info)
-        token = await connection.call("GET", name)
-        for script in SCRIPTS:
-            await connection.call("SCRIPT", "LOAD", script.text)
-    except RedisRefused as error:
-        if str(error).startswith("LOADING"):
-            raise RedisFault("Redis is still reading its file.") from error
-        raise RedisUnsuitable(f"Redis does not let the shop work: {error}") from error
+    name = token_name(shop)
+    _, _, reply, token, *_ = await connection.call_all(
+        [
+            # The server announces a change of the token on this connection before its first reply
+            # from other data (emptied, or those of a replica that lagged behind).
+            ("HELLO", "3"),
+            ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", name, "NOLOOP"),
+            ("INFO",),
+            ("GET", name),
+            *(("SCRIPT", "LOAD", script.text) for script in SCRIPTS),
+        ]
+    )
+    info = parse_info(reply)
+    check_suitable(info)
     connection.identify(
         shop=shop,
         run=f"{info.get('run_id', '')}:{info.get('master_replid', '')}",

@@ -82,6 +82,19 @@ class RedisConnection(asyncio.Protocol):
             self.close()
             raise
 
+    async def call_all(self, commands: Sequence[Sequence[_Argument]]) -> list[Reply]:
+        """
+        Send commands in one round trip, and return their replies; otherwise as `call`.
+
+        The server runs all of them, also those after one that it refuses.
+        """
+        replies = [self._send(command, inf) for command in commands]
+        try:
+            return [await reply for reply in replies]
+        except asyncio.CancelledError:
+            self.close()
+            raise
+
     async def run_script(
         self,
         script: Script,

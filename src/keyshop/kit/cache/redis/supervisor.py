@@ -13,7 +13,8 @@ from keyshop.kit.cache.redis.connect import connect
 from keyshop.kit.cache.redis.connection import RedisConnection
 from keyshop.kit.cache.redis.errors import RedisFault, RedisUnsuitable
 
-_CONNECT_TIMEOUT: Final = 0.3  # seconds, with the handshake
+# With TLS the connect and the handshake take four round trips of up to 100 ms.
+_CONNECT_TIMEOUT: Final = 0.6  # seconds
 _RETRY_DELAY: Final = 0.02  # seconds
 _MAX_RETRY_DELAY: Final = 0.25  # seconds, after _MAX_FAILURES
 _UNSUITABLE_RETRY_DELAY: Final = 1.0  # seconds
