@@ -9,6 +9,7 @@ import re
 from typing import Final, NewType
 
 from keyshop.accounts.errors import AccountInvalid
+from keyshop.kit.domains import mixes_alphabets, to_ascii, to_unicode
 
 NormalAddress = NewType("NormalAddress", str)
 """An address as it is stored or looked up."""
@@ -72,13 +73,15 @@ def normalise(address: str) -> NormalAddress:
     the other would end at another person's address.
     """
     once = _earlier_form(address)
-    return once if _earlier_form(once) == once else NormalAddress(address.strip(_BLANK).lower())
+    if _earlier_form(once) == once:
+        return once
+    name, domain = _split(address)
+    return NormalAddress(f"{name.strip(_BLANK).lower()}@{domain}")
 
 
 def _earlier_form(address: str) -> NormalAddress:
     """Return the form under which the shop's earlier backend stored the address."""
-    name, _, domain = address.strip(_BLANK).rpartition("@")
-    domain = domain.lower()
+    name, domain = _split(address)
     if domain in _GMAIL:
         name, domain = _SINGLE_DOT.sub("", name.partition("+")[0]), "gmail.com"
     elif domain in _ICLOUD or domain in _OUTLOOK:
@@ -91,6 +94,12 @@ def _earlier_form(address: str) -> NormalAddress:
     return NormalAddress(f"{name}@{domain}" if name else "")
 
 
+def _split(address: str) -> tuple[str, str]:
+    """Return what stands before the @ as written, and the domain as the DNS has it."""
+    name, _, domain = address.strip(_BLANK).rpartition("@")
+    return name, to_ascii(domain)
+
+
 def spellings(address: str) -> list[str]:
     """
     Return the forms in which an account may be stored, the closest to the address first.
@@ -101,8 +110,25 @@ def spellings(address: str) -> list[str]:
     of them had an account: so a new account takes no address from an older one.
     """
     trimmed = address.strip(_BLANK)
-    forms = (trimmed, trimmed.lower(), _earlier_form(trimmed), normalise(trimmed))
+    lower = trimmed.lower()
+    forms = (
+        *(trimmed, *_forms_of_domain(trimmed)),
+        *(lower, *_forms_of_domain(lower)),
+        *(_earlier_form(trimmed), normalise(trimmed)),
+    )
     return list(dict.fromkeys(forms))
+
+
+def _forms_of_domain(address: str) -> tuple[str, str]:
+    name, domain = _split(address)
+    return f"{name}@{domain}", f"{name}@{to_unicode(domain)}"
+
+
+def displayed(stored: str) -> str:
+    """Return a stored address as its owner reads it: an internationalised domain is decoded."""
+    name, at, domain = stored.rpartition("@")
+    # A mixed domain passes for another one.
+    return stored if mixes_alphabets(domain) else f"{name}{at}{to_unicode(domain)}"
 
 
 def parse_sign_in_email(address: str) -> NormalAddress:
@@ -122,27 +148,30 @@ def parse_new_email(address: str) -> NormalAddress:
     """
     Return the normal form of an address for a new account.
 
-    ASCII only: a look-alike letter of another alphabet must not pass for another person's address.
-    Domains of other alphabets are written as punycode.
+    A look-alike letter of another alphabet must not pass for another person's address: before the
+    @ there is ASCII only, and the domain is of one alphabet.
 
     Raises:
-        AccountInvalid: it is not an address, or not in ASCII, or which mailbox it belongs to cannot
-            be known.
+        AccountInvalid: it is not an address, or has such letters, or which mailbox it belongs to
+            cannot be known.
     """
     trimmed = address.strip(_BLANK)
-    name, _, domain = trimmed.rpartition("@")
+    if len(trimmed) > _MAX_LENGTH:
+        raise AccountInvalid("email must be a valid e-mail address.")
+    name, domain = _split(trimmed)
     normal = normalise(trimmed)
     if (
-        len(trimmed) > _MAX_LENGTH
+        len(normal) > _MAX_LENGTH
         or len(name) > _MAX_NAME
         or _is_name(name) is None
         or _is_domain(domain) is None
+        or mixes_alphabets(domain)
         or not normal
         # No mailbox can exist there; erased accounts have such addresses.
         or normal.endswith(".invalid")
     ):
         raise AccountInvalid(
-            "email must be a valid e-mail address in Latin letters without accents."
+            "email must be a valid e-mail address, with Latin letters without accents before the @."
         )
     # The account would also answer to another address, and take the spelling of its owner away.
     if _earlier_form(trimmed) != normal:

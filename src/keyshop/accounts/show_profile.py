@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from keyshop.accounts import queries
+from keyshop.accounts.addresses import displayed
 from keyshop.accounts.errors import UserNotFound
 from keyshop.accounts.models import Profile, ProfileStatistics, Role
 from keyshop.accounts.queries import CustomerSummary
@@ -40,7 +41,7 @@ async def show_profile(db: Database, cache: Cache, *, user_id: str, now: datetim
 def _profile(summary: CustomerSummary, *, now: datetime) -> Profile:
     return Profile(
         id=summary.id,
-        email=summary.email,
+        email=displayed(summary.email),
         nickname=summary.nickname,
         first_name=_unset_if_empty(summary.first_name),
         last_name=_unset_if_empty(summary.last_name),

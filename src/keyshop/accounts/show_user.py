@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from keyshop.accounts.addresses import displayed
 from keyshop.accounts.lockout.failures import find_lock
 from keyshop.accounts.models import Account, Role
 from keyshop.accounts.queries import SignInAttempt, list_sign_ins
@@ -43,7 +44,7 @@ async def show_user(reader: Reader, account: Account, *, now: datetime) -> UserR
     locked_until = lock.locked_until if lock else None
     return UserReport(
         id=account.id,
-        email=account.email,
+        email=displayed(account.email),
         nickname=account.nickname,
         first_name=account.first_name,
         last_name=account.last_name,

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyshop.accounts.addresses import normalise, parse_new_email, parse_sign_in_email, spellings
+from keyshop.accounts.addresses import (
+    displayed,
+    normalise,
+    parse_new_email,
+    parse_sign_in_email,
+    spellings,
+)
 from keyshop.accounts.errors import AccountInvalid
 
 DOMAINS = [
@@ -15,6 +21,11 @@ DOMAINS = [
     "me.com",
     "ya.ru",
     "example.com",
+    "bücher.example",
+    "BÜCHER.Example",
+    "xn--bcher-kva.example",
+    "XN--e1afmkfd.xn--P1AI",
+    "ｙahoo.com",  # noqa: RUF001 - of full width
 ]
 
 
@@ -58,6 +69,8 @@ class TestNormalForm:
             ("  J.Doe+shop@Example.COM ", "j.doe+shop@example.com"),
             ('"j@doe"@example.com', '"j@doe"@example.com'),
             ("+shop@gmail.com", ""),
+            ("Kunde+x@Bücher.example", "kunde+x@xn--bcher-kva.example"),
+            ("J.Doe+shop@ｇmail.com", "jdoe@gmail.com"),  # noqa: RUF001 - of full width
             ("unknown", ""),
             ("", ""),
         ],
@@ -71,6 +84,10 @@ class TestNormalForm:
     @example("vic-x-y@yahoo.com")
     @example(" A-b- c @Yahoo.de")
     @example("--@yahoo.de")
+    @example("a-b-c@ｙahoo.com")  # noqa: RUF001 - of full width
+    @example("a@ẞ.de")
+    @example("a@xn--zzzzzz.com")
+    @example("a@" + "ü" * 300)
     def test_is_its_own_normal_form(self, text: str) -> None:
         once = normalise(text)
 
@@ -79,6 +96,8 @@ class TestNormalForm:
     @given(addresses)
     @example("vic-x-y@yahoo.com")
     @example("Vic-x@yahoo.de")
+    @example("Kunde@bücher.example")
+    @example("kunde@xn--bcher-kva.example")
     def test_of_a_new_account_takes_no_spelling_from_an_older_one(self, text: str) -> None:
         forms = spellings(text)
         for number, form in enumerate(forms):
@@ -100,7 +119,8 @@ class TestNewAddress:
         except AccountInvalid:
             return
 
-        assert text.isascii()
+        assert taken.isascii()
+        assert text.rpartition("@")[0].isascii()
         assert taken == normalise(text)
         assert parse_sign_in_email(text) == taken
 
@@ -133,6 +153,11 @@ class TestNewAddress:
             "\ud800@example.com",
             "vic-x-y@yahoo.com",
             "a-b-c-d@ymail.com",
+            "alice@xn--exmple-4nf.com",  # with a Cyrillic letter
+            "älice@bücher.example",
+            "alice@bü_cher.example",
+            "alice@" + "ü" * 64 + ".example",
+            "alice@" + "ü." * 124 + "de",
         ],
     )
     def test_is_refused_when_malformed_or_a_look_alike(self, text: str) -> None:
@@ -157,4 +182,21 @@ class TestSignInAddress:
         assert found.encode().decode() == found
 
     def test_may_be_of_another_alphabet_as_before(self) -> None:
-        assert parse_sign_in_email("Алиса@Пример.рф") == "алиса@пример.рф"
+        assert parse_sign_in_email("Алиса@Пример.рф") == "алиса@xn--e1afmkfd.xn--p1ai"
+
+
+class TestDisplayedAddress:
+    @pytest.mark.parametrize(
+        ("stored", "shown"),
+        [
+            ("kunde@xn--bcher-kva.example", "kunde@bücher.example"),
+            ("kunde@mail.xn--e1afmkfd.xn--p1ai", "kunde@mail.пример.рф"),
+            ("kunde@bücher.example", "kunde@bücher.example"),
+            ("alice@example.com", "alice@example.com"),
+            ("alice@xn--exmple-4nf.com", "alice@xn--exmple-4nf.com"),
+            ("alice@xn--zzzzzz.com", "alice@xn--zzzzzz.com"),
+            ("unknown", "unknown"),
+        ],
+    )
+    def test_has_its_domain_decoded_unless_that_misleads(self, stored: str, shown: str) -> None:
+        assert displayed(stored) == shown

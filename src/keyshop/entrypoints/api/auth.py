@@ -5,6 +5,7 @@ from typing import Final
 from litestar import MediaType, Response, Router, get, post
 from msgspec import UNSET, Struct, UnsetType
 
+from keyshop.accounts.addresses import displayed
 from keyshop.accounts.models import (
     Account,
     Credentials,
@@ -185,7 +186,7 @@ def _auth_session(result: SignInResult, *, absent: UnsetType | None) -> AuthSess
 def _auth_user(account: Account, absent: UnsetType | None) -> AuthUser:
     return AuthUser(
         id=account.id,
-        email=account.email,
+        email=displayed(account.email),
         nickname=account.nickname,
         first_name=account.first_name or absent,
         last_name=account.last_name or absent,

@@ -9,6 +9,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 import typer
 
+from keyshop.accounts.addresses import displayed
 from keyshop.accounts.create_user import create_user, generate_password
 from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.errors import UserNotFound
@@ -62,9 +63,11 @@ def create(
     account = run_fast(_create(NewUser(email=email, password=password, role=role)))
     if as_json:
         generated = {} if given else {"password": password}
-        print_json({"id": account.id, "email": account.email, "role": account.role, **generated})
+        print_json(
+            {"id": account.id, "email": displayed(account.email), "role": account.role, **generated}
+        )
         return
-    typer.echo(f"Created {account.email} ({account.role}), id {account.id}.")
+    typer.echo(f"Created {displayed(account.email)} ({account.role}), id {account.id}.")
     if not given:
         typer.echo(f"Password, shown only now: {password}")
 

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
+from keyshop.kit.domains import to_ascii
 from keyshop.kit.errors import Invalid
 from keyshop.kit.secrets import Secret
 
@@ -52,6 +53,8 @@ _PORTS: Final = {
 _MAIL_ADDRESS: Final = re.compile(
     r"(?=.{3,254}\Z)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z"
 )
+
+_MAX_LOCAL: Final = 64  # bytes
 
 
 def parse_smtp_url(url: str) -> SmtpAddress:
@@ -124,16 +127,36 @@ def parse_sender(mail_from: str) -> Address:
         Invalid: it is neither.
     """
     found = getaddresses([mail_from]) if mail_from.isprintable() else []
-    if len(found) != 1 or not is_mail_address(found[0][1]):
+    name, address = found[0] if len(found) == 1 else ("", "")
+    address = with_ascii_domain(address)
+    if not is_mail_address(address):
         raise Invalid("MAIL_FROM: must be shop@example.com or The Shop <shop@example.com>.")
-    name, address = found[0]
     return as_header(address, name=name)
+
+
+def with_ascii_domain(address: str) -> str:
+    """Return the address with its domain as mail servers know it: `xn--` for other alphabets."""
+    local, at, domain = address.rpartition("@")
+    return f"{local}{at}{domain if domain.isascii() else to_ascii(domain)}"
 
 
 def as_header(address: str, *, name: str = "") -> Address:
     """Return the header form of an address that `is_mail_address` accepts."""
     local, _, domain = address.rpartition("@")
     return Address(display_name=name, username=local, domain=domain)
+
+
+def is_utf8_mail_address(text: str) -> bool:
+    """Test the same, where letters beyond ASCII may stand before the @ (RFC 6531)."""
+    local, _, domain = text.rpartition("@")
+    letters = "".join(letter for letter in local if not letter.isascii())
+    ascii_local = "".join(letter for letter in local if letter.isascii()) or "x"
+    return (
+        local != ""
+        and letters.isprintable()
+        and len(local.encode(errors="replace")) <= _MAX_LOCAL
+        and is_mail_address(f"{ascii_local}@{domain}")
+    )
 
 
 def is_mail_address(text: str) -> bool:

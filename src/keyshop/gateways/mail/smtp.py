@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from keyshop.gateways.mail.address import Encryption, SmtpAddress
 from keyshop.gateways.mail.breaker import DEFAULT_OPEN_TIME, Breaker, ServerUnreachable
-from keyshop.gateways.mail.message import build_message
+from keyshop.gateways.mail.message import build_message, recipient_of
 from keyshop.kit.clock import utc_now
 from keyshop.mail.protocol import Mail, MailRefused, MailUnavailable, MailUncertain
 
@@ -103,7 +103,7 @@ class SmtpMailer:
         try:
             # Only the dialogue up to DATA is guarded: a long scan says nothing about other mails.
             with self._breaker.guard():
-                await self._start_data(server, to=mail.to)
+                await self._start_data(server, to=recipient_of(mail))
             await self._send_content(server, message.as_bytes())
             await _quit(server)
         finally:
@@ -113,8 +113,7 @@ class SmtpMailer:
         try:
             async with asyncio.timeout(self._timeouts.reply.total_seconds()):
                 await server.connect()
-                await server.mail(self._sender.addr_spec)
-                await server.rcpt(to)
+                await _name_recipient(server, self._sender.addr_spec, to=to)
                 answer = await server.execute_command(b"DATA")
             if answer.code != _START_INPUT:
                 raise _refusal(answer)
@@ -149,6 +148,21 @@ class SmtpMailer:
             start_tls=_START_TLS[address.encryption],
             tls_context=self._tls,
         )
+
+
+async def _name_recipient(server: SMTP, sender: str, *, to: str) -> None:
+    if to.isascii():
+        await server.mail(sender)
+        await server.rcpt(to)
+        return
+    if server.is_ehlo_or_helo_needed:
+        await server.ehlo()
+    if not server.supports_extension("smtputf8"):
+        raise MailRefused(
+            "The mail server takes no address with letters beyond ASCII: it does not offer SMTPUTF8."
+        )
+    await server.mail(sender, options=["SMTPUTF8"])
+    await server.rcpt(to, encoding="utf-8")
 
 
 async def _write_content(server: SMTP, content: bytes) -> SMTPResponse:

@@ -119,6 +119,31 @@ class TestRegistration:
         assert profile["id"] != "chosen"
 
 
+class TestInternationalisedDomain:
+    async def test_is_shown_decoded_wherever_it_was_written(self, guest: Person):
+        name = new_email().partition("@")[0]
+        decoded, encoded = f"{name}@bücher.example", f"{name}@xn--bcher-kva.example"
+
+        registered = await guest.client.post(
+            "/api/auth/register", json={"email": encoded, "password": PASSWORD}
+        )
+        again = await guest.client.post(
+            "/api/auth/register", json={"email": decoded, "password": PASSWORD}
+        )
+        signed_in = await guest.client.post(
+            "/api/auth/login", json={"email": decoded.upper(), "password": PASSWORD}
+        )
+        token = {"Authorization": f"Bearer {signed_in.json()['data']['token']}"}
+        me = await guest.client.get("/api/auth/me", headers=token)
+        profile = await guest.client.get("/api/user/profile", headers=token)
+
+        assert (registered.status_code, again.status_code) == (201, 409)
+        assert registered.json()["data"]["user"]["email"] == decoded
+        assert signed_in.json()["data"]["user"]["email"] == decoded
+        assert me.json()["data"]["email"] == decoded
+        assert profile.json()["data"]["email"] == decoded
+
+
 class TestSignIn:
     async def test_returns_new_tokens_and_omits_empty_names(self, guest, alice):
         data = await guest.sign_in(f"  {alice.email.upper()} ")

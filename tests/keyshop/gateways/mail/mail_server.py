@@ -24,6 +24,9 @@ class MailServer:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
+        self.options: list[list[str]] = []
+        """Of each mail: SMTPUTF8, or nothing."""
+
         self.connections = 0
         self.greeting_answer: str | None = None
         """The reply to EHLO and HELO, instead of 250."""
@@ -64,6 +67,7 @@ class MailServer:
         if self.sender_answer:
             return self.sender_answer
         envelope.mail_from = address
+        self.options.append([option for option in options if option == "SMTPUTF8"])
         return "250 OK"
 
     async def handle_RCPT(
@@ -102,6 +106,7 @@ async def serve(
     tls: ssl.SSLContext | None = None,
     starttls: ssl.SSLContext | None = None,
     password: str | None = None,
+    smtputf8: bool = False,
 ) -> AsyncIterator[int]:
     """Run the server and yield its port; `tls` from the first byte, or with STARTTLS."""
     loop = asyncio.get_running_loop()
@@ -118,6 +123,7 @@ async def serve(
             tls_context=starttls,
             authenticator=authenticate if password else None,
             auth_require_tls=not tls,
+            enable_SMTPUTF8=smtputf8,
         )
 
     server = await loop.create_server(connect, "127.0.0.1", port, ssl=tls)

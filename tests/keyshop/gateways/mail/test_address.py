@@ -5,6 +5,7 @@ import pytest
 from keyshop.gateways.mail.address import (
     Encryption,
     is_mail_address,
+    is_utf8_mail_address,
     parse_sender,
     parse_smtp_url,
 )
@@ -81,6 +82,7 @@ class TestSender:
 
         assert (named.display_name, named.addr_spec) == ("The Shop", "shop@shop.example")
         assert parse_sender("keyshop@localhost").domain == "localhost"
+        assert parse_sender("shop@Bücher.example").addr_spec == "shop@xn--bcher-kva.example"
 
     @pytest.mark.parametrize("text", ["", "shop", "a@b, c@d", "x@y\r\nBcc: z@y", "a@@b", "é@b.com"])
     def test_is_refused_without_a_valid_address(self, text: str):
@@ -100,3 +102,15 @@ class TestMailAddress:
     )  # fmt: skip
     def test_is_nothing_else(self, text: str):
         assert not is_mail_address(text)
+
+    @pytest.mark.parametrize("text", ["ä@b.de", "日本@b.de", "a.ä@b.de", "a@b.de"])
+    def test_may_be_beyond_ascii_before_the_at_sign(self, text: str):
+        assert is_utf8_mail_address(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "ä", "ä@", "ä b@c", "ä@bücher.de", "ä\u2028@b.de", "ä\ud800@b.de", "ä\xa0@b.de",
+         "<ä@b>", f"{'ä' * 33}@b.de", "ä@b,c@d", "ä\r\nRCPT TO:<x>@y.de"],
+    )  # fmt: skip
+    def test_is_nothing_else_beyond_ascii(self, text: str):
+        assert not is_utf8_mail_address(text)

@@ -51,6 +51,37 @@ class TestServerThatWorks:
         assert "Ália &lt;b&gt; &amp; Co" in page.get_content()
         assert mail["Auto-Submitted"] == "auto-generated"
 
+    @pytest.mark.parametrize("to", ["kunde@bücher.example", "kunde@xn--bcher-kva.example"])
+    async def test_gets_an_internationalised_domain_as_it_knows_it(
+        self, server: MailServer, to: str
+    ):
+        async with serve(server) as port:
+            await mailer_at(port).send(make_mail(to=to))
+
+        assert server.recipients == ["kunde@xn--bcher-kva.example"]
+        assert server.mails[0]["To"] == "kunde@xn--bcher-kva.example"
+        assert server.options == [[]]
+
+    async def test_gets_a_name_beyond_ascii_if_it_offers_that(self, server: MailServer):
+        async with serve(server, smtputf8=True) as port:
+            await mailer_at(port).send(make_mail(to="jürgen@bücher.example"))
+            await mailer_at(port).send(make_mail())
+
+        assert server.recipients == ["jürgen@xn--bcher-kva.example", "alice@example.com"]
+        assert server.mails[0]["To"] == "jürgen@xn--bcher-kva.example"
+        text = server.mails[0].get_body(("plain",))
+        assert text is not None
+        assert "Hello Ália <b> & Co," in text.get_content()
+        assert server.options == [["SMTPUTF8"], []]
+
+    async def test_gets_no_name_beyond_ascii_if_it_does_not_offer_that(self, server: MailServer):
+        async with serve(server) as port:
+            with pytest.raises(MailRefused, match="it does not offer SMTPUTF8") as refusal:
+                await mailer_at(port).send(make_mail(to="jürgen@example.com"))
+
+        assert server.mails == []
+        assert "jürgen" not in str(refusal.value)
+
     async def test_gets_the_same_message_id_each_time(self, server: MailServer):
         async with serve(server) as port:
             for _ in range(2):
@@ -86,7 +117,7 @@ class TestServerThatWorks:
         assert len(server.mails) == 1
 
     @pytest.mark.parametrize(
-        "to", ["a@b.co\r\nRCPT TO:<eve@x.co>", "alice", "<a@b.co>", "a@b.co, eve@x.co", "ä@b.de"]
+        "to", ["a@b.co\r\nRCPT TO:<eve@x.co>", "alice", "<a@b.co>", "a@b.co, eve@x.co", "ä b@b.de"]
     )
     async def test_gets_no_mail_to_an_invalid_address(self, server: MailServer, to: str):
         async with serve(server) as port:
