@@ -10,7 +10,6 @@ from keyshop.accounts.models import (
     Credentials,
     Profile,
     Registration,
-    Role,
     SignInResult,
     TokenPair,
 )
@@ -62,7 +61,7 @@ class AuthUser(Struct, frozen=True, kw_only=True, rename="camel"):
     first_name: str | UnsetType | None = UNSET
     last_name: str | UnsetType | None = UNSET
     avatar: str | UnsetType | None = UNSET
-    role: Role
+    role: str
 
 
 class AuthSession(Struct, frozen=True, kw_only=True, rename="camel"):

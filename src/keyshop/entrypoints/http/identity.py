@@ -76,7 +76,7 @@ async def get_administrator(request: ApiRequest, shop: ApiShop, *, now: datetime
         AdministratorRequired: the user is a customer.
     """
     signed_in = await get_signed_in(request, shop, now=now)
-    if signed_in.role is not Role.ADMIN:
+    if signed_in.role != Role.ADMIN:
         raise AdministratorRequired
     return signed_in
 
