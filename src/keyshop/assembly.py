@@ -185,7 +185,9 @@ def basket_settings(settings: Settings, secrets: TokenSecrets) -> BasketSettings
     """Return the settings of carts and wishlists."""
     return BasketSettings(
         limits=BasketLimits(
-            max_quantity=settings.cart_max_quantity, max_lines=settings.cart_max_lines
+            max_quantity=settings.cart_max_quantity,
+            max_lines=settings.cart_max_lines,
+            guest_sessions_per_hour=settings.guest_sessions_per_hour,
         ),
         session_secret=secrets.access,
     )

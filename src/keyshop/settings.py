@@ -15,7 +15,7 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from keyshop.baskets.settings import DEFAULT_MAX_LINES, DEFAULT_MAX_QUANTITY
+from keyshop.baskets.settings import DEFAULT_GUEST_SESSIONS, DEFAULT_MAX_LINES, DEFAULT_MAX_QUANTITY
 from keyshop.catalog.rules import PriceBasis
 from keyshop.kit.errors import Invalid
 from keyshop.setting_types import (
@@ -102,6 +102,7 @@ class Settings(BaseSettings):
 
     cart_max_quantity: Annotated[int, Field(ge=1, le=9999)] = DEFAULT_MAX_QUANTITY
     cart_max_lines: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_MAX_LINES
+    guest_sessions_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_GUEST_SESSIONS
 
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"

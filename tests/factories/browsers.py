@@ -47,10 +47,12 @@ class Person(Struct):
         assert answer.json()["success"] is True
         return answer.json()
 
-    async def register(self, **fields: Any) -> Any:
+    async def register(self, *, headers: dict[str, str] | None = None, **fields: Any) -> Any:
         """Register an account and sign in."""
         given = {"email": new_email(), "password": PASSWORD, "nickname": "Alice"} | fields
-        return self._remember(await self.do("POST", "/api/auth/register", given))
+        return self._remember(
+            await self.do("POST", "/api/auth/register", given, headers=headers or {})
+        )
 
     async def sign_in(self, email: str, password: str = PASSWORD, **more: Any) -> Any:
         """Sign in with the browser's cookie."""

@@ -133,12 +133,14 @@ class TestAccountServices:
     def test_hold_what_the_settings_say(self, tmp_path: Path):
         settings = load_from(
             tmp_path, KEYSHOP_HOME=str(tmp_path), CART_MAX_QUANTITY="5", CART_MAX_LINES="7",
+            GUEST_SESSIONS_PER_HOUR="9",
             JWT_EXPIRES_IN="15m", JWT_REFRESH_EXPIRES_IN="7d",
         )  # fmt: skip
 
         limits = basket_settings(settings, token_secrets(settings)).limits
         with open_accounts(settings) as parts:
             assert (limits.max_quantity, limits.max_lines) == (5, 7)
+            assert limits.guest_sessions_per_hour == 9
             assert parts.tokens.access_lifetime == timedelta(minutes=15)
             assert parts.tokens.refresh_lifetime == timedelta(days=7)
 

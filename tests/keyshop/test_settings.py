@@ -119,6 +119,7 @@ _ACCEPTED = [
     ("MAIL_FROM", "The Shop <shop@example.com>", "The Shop <shop@example.com>"),
     ("CART_MAX_QUANTITY", "5", 5),
     ("CART_MAX_LINES", "1000", 1000),
+    ("GUEST_SESSIONS_PER_HOUR", "5", 5),
     ("LOG_FORMAT", "json", "json"),
     ("LOG_LEVEL", "debug", "debug"),
 ]  # fmt: skip
@@ -207,6 +208,7 @@ _REFUSED = [
     ("CART_MAX_QUANTITY", "0"),
     ("CART_MAX_QUANTITY", "10000"),
     ("CART_MAX_LINES", "hush"),
+    ("GUEST_SESSIONS_PER_HOUR", "0"),
     ("LOG_FORMAT", "hush"),
     ("LOG_LEVEL", "hush"),
 ]

@@ -4,7 +4,7 @@ from typing import Final
 
 from asyncpg import Record
 
-from keyshop.accounts.models import Account, Role
+from keyshop.accounts.models import Account
 from keyshop.accounts.rules import ERASED_DOMAIN
 from keyshop.kit.secrets import Secret
 
@@ -25,6 +25,5 @@ ACCOUNT_COLUMNS: Final = f"""
 def to_account(record: Record) -> Account:
     """Return the account of a row of `ACCOUNT_COLUMNS`; other columns are ignored."""
     fields = {name: record[name] for name in Account.__struct_fields__}
-    fields["role"] = Role(fields["role"])
     fields["password_hash"] = Secret(fields["password_hash"])
     return Account(**fields)

@@ -30,7 +30,9 @@ class Account(Struct, frozen=True, kw_only=True):
     first_name: str | None
     last_name: str | None
     avatar: str | None
-    role: Role
+    role: str
+    """The stored label. One that is not a `Role` gives the rights of a customer, and is shown as it is."""
+
     email_verified: bool
     password_hash: Secret
     created_at: datetime
@@ -57,7 +59,7 @@ class SignedIn(Struct, frozen=True, kw_only=True):
     email: str
     """As it was when the token was issued."""
 
-    role: Role
+    role: str
     """As it is now."""
 
     family_id: str
@@ -154,7 +156,7 @@ class Profile(Struct, frozen=True, kw_only=True, rename="camel"):
     last_name: str | UnsetType = UNSET
     avatar: str | UnsetType = UNSET
     balance: Decimal
-    role: Role
+    role: str
     email_verified: bool
     created_at: str
     stats: ProfileStatistics

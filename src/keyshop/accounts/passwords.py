@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 
 import bcrypt
 
+from keyshop.kit.client_limits import find_site
 from keyshop.kit.errors import Invalid, TooMany, Unavailable
 
 MAX_PASSWORD_BYTES: Final = 72
@@ -68,19 +69,21 @@ class PasswordPool:
         """
         Prepare the pool; `threads` defaults to the cores that this process may use.
 
-        `queue` passwords may wait besides those in the threads, a quarter of them of one client.
+        `queue` passwords may wait besides those in the threads, a quarter of them of one client and
+        half of them of one IPv6 site.
         New hashes have this `cost`.
         """
         self._threads = threads or count_cores()
         self._max_pending = self._threads + queue
         self._max_pending_of_client = self._threads + queue // 4
+        self._max_pending_of_site = self._threads + queue // 2
         self._cost = cost
         self._executor = ThreadPoolExecutor(
             self._threads, thread_name_prefix="passwords", initializer=_lower_priority
         )
         self._lock = threading.Lock()
         self._pending = 0
-        self._pending_of_client: Counter[str] = Counter()
+        self._pending_of: Counter[str] = Counter()
         self._seconds: deque[float] = deque(maxlen=_MEASURED)
 
     async def hash(self, password: str, *, client: str = "") -> str:
@@ -141,7 +144,7 @@ class PasswordPool:
             self._check_room(client)
             future = self._executor.submit(work)
             self._pending += 1
-            self._pending_of_client[client] += 1
+            self._pending_of.update(_shares_of(client))
         # Not when the caller is cancelled: the thread stays busy until it is done.
         future.add_done_callback(partial(self._end, client))
         return await asyncio.wrap_future(future)
@@ -149,16 +152,19 @@ class PasswordPool:
     def _check_room(self, client: str) -> None:
         if self._pending >= self._max_pending:
             raise PasswordsBusy
-        if self._pending_of_client[client] >= self._max_pending_of_client:
-            raise TooManyPasswords
+        limits = (self._max_pending_of_client, self._max_pending_of_site)
+        for share, limit in zip(_shares_of(client), limits, strict=False):
+            if self._pending_of[share] >= limit:
+                raise TooManyPasswords
 
     def _end(self, client: str, _: "Future[_Result]") -> None:
         with self._lock:
             self._pending -= 1
-            self._pending_of_client[client] -= 1
-            if not self._pending_of_client[client]:
-                # Or the counter would keep every client that was ever here.
-                del self._pending_of_client[client]
+            for share in _shares_of(client):
+                self._pending_of[share] -= 1
+                if not self._pending_of[share]:
+                    # Or the counter would keep every client that was ever here.
+                    del self._pending_of[share]
 
     # The next three run in the threads.
 
@@ -206,6 +212,12 @@ def _cost_of(hashed: str) -> int | None:
 def _bytes_of(password: str) -> bytes:
     # Half of a surrogate pair makes a password wrong, and must not raise.
     return password.encode(errors="surrogatepass")
+
+
+def _shares_of(client: str) -> list[str]:
+    """Return the client and, if it has one, its site."""
+    site = find_site(client)
+    return [client] if site is None else [client, site]
 
 
 def _lower_priority() -> None:

@@ -27,10 +27,10 @@ from keyshop.accounts.rules import (
 )
 from keyshop.accounts.sessions.families import begin_family
 from keyshop.baskets.settings import BasketSettings
+from keyshop.kit.client_limits import refund_client, take_for_client
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
-from keyshop.kit.limits import refund, take
 
 _MAX_ATTEMPTS: Final = 3
 
@@ -68,13 +68,13 @@ async def register(
     """
     fields = _checked(registration)
     client = client_key(client_info.address)
-    await take(db, REGISTRATIONS_PER_CLIENT, client, now=now)
+    await take_for_client(db, REGISTRATIONS_PER_CLIENT, client, now=now)
     await _refuse_taken(db, registration.email)
     # Before the transaction, which would hold its connection for as long as that takes.
     try:
         hashed = await services.passwords.hash(registration.password, client=client)
     except (PasswordsBusy, TooManyPasswords):
-        await refund(db, REGISTRATIONS_PER_CLIENT, client)
+        await refund_client(db, REGISTRATIONS_PER_CLIENT, client)
         raise
 
     async def add(tx: Transaction) -> SignInResult:

@@ -10,6 +10,7 @@ from keyshop.accounts.jobs import MailReset
 from keyshop.accounts.lockout.failures import counted_under
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import MAILS_PER_CLIENT, RESET_MAILS_PER_ADDRESS, client_key
+from keyshop.kit.client_limits import take_for_client
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.kit.jobs import enqueue
@@ -33,7 +34,7 @@ async def request_reset(
     if not email.strip():
         raise EmailRequired
     address = parse_sign_in_email(email)
-    await take(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
+    await take_for_client(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
     async with db.read() as reader:
         account = await queries.find_account_by_spellings(reader, email)
     found_id = None if account is None else account.id

@@ -14,9 +14,9 @@ from keyshop.accounts.lockout.failures import forget_failures
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, check_password, client_key
 from keyshop.accounts.sessions.families import revoke_all
+from keyshop.kit.client_limits import take_for_client
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.limits import take
 
 _MAX_ATTEMPTS: Final = 3
 
@@ -49,7 +49,7 @@ async def reset_password(
         raise EmailTokenRefused
     client = client_key(client_info.address)
     # After the signature check, which needs no database: a forged link costs no more than that.
-    await take(db, EMAIL_TOKENS_PER_CLIENT, client, now=now)
+    await take_for_client(db, EMAIL_TOKENS_PER_CLIENT, client, now=now)
     # Before the hashing, which an expired link must not cause.
     if not await _is_live(db, email_token_id, now=now):
         raise EmailTokenRefused

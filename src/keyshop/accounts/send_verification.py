@@ -8,6 +8,7 @@ from keyshop.accounts.errors import AlreadyVerified, UserNotFound
 from keyshop.accounts.jobs import MailVerification
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import MAILS_PER_CLIENT, VERIFICATION_MAILS_PER_ADDRESS, client_key
+from keyshop.kit.client_limits import take_for_client
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import enqueue
 from keyshop.kit.limits import take
@@ -30,7 +31,7 @@ async def send_verification(
         raise UserNotFound
     if account.email_verified:
         raise AlreadyVerified
-    await take(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
+    await take_for_client(db, MAILS_PER_CLIENT, client_key(client_info.address), now=now)
     await take(db, VERIFICATION_MAILS_PER_ADDRESS, account.email, now=now)
     async with db.transaction() as tx:
         email_token_id = await issue_email_token(tx, Purpose.VERIFY_EMAIL, user_id=user_id, now=now)

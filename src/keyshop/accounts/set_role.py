@@ -25,7 +25,7 @@ async def set_role(tx: Transaction, *, user_id: str, role: Role, by: str, now: d
     account = await queries.lock_account(tx, user_id)
     if account is None:
         raise UserNotFound
-    if account.role is role:
+    if account.role == role:
         return False
     await revoke_all(tx, user_id, reason="role changed", now=now)
     await queries.set_role(tx, user_id, role, now=now)

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from keyshop.accounts import queries
 from keyshop.accounts.addresses import displayed
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.models import Profile, ProfileStatistics, Role
+from keyshop.accounts.models import Profile, ProfileStatistics
 from keyshop.accounts.queries import CustomerSummary
 from keyshop.accounts.rules import count_empty, days_since, days_valid_until
 from keyshop.cache_keys import PROFILE
@@ -47,7 +47,7 @@ def _profile(summary: CustomerSummary, *, now: datetime) -> Profile:
         last_name=_unset_if_empty(summary.last_name),
         avatar=_unset_if_empty(summary.avatar),
         balance=summary.balance,
-        role=Role(summary.role),
+        role=summary.role,
         email_verified=summary.email_verified,
         created_at=format_utc(summary.created_at),
         stats=ProfileStatistics(

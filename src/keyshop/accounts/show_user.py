@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from keyshop.accounts.addresses import displayed
 from keyshop.accounts.lockout.failures import find_lock
-from keyshop.accounts.models import Account, Role
+from keyshop.accounts.models import Account
 from keyshop.accounts.queries import SignInAttempt, list_sign_ins
 from keyshop.accounts.sessions.queries import TokenFamily, list_families
 from keyshop.journal.models import Entry, Subject
@@ -25,7 +25,7 @@ class UserReport(Struct, frozen=True, kw_only=True):
     nickname: str
     first_name: str | None
     last_name: str | None
-    role: Role
+    role: str
     email_verified: bool
     created_at: datetime
     wrong_passwords: int

@@ -10,9 +10,9 @@ from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.accounts.errors import EmailTokenRefused
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.rules import EMAIL_TOKENS_PER_CLIENT, MAX_CODE_ATTEMPTS, client_key
+from keyshop.kit.client_limits import take_for_client
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.limits import take
 
 _MAX_ATTEMPTS: Final = 3
 _WRONG_CODE: Final = "Invalid or expired verification code"
@@ -34,7 +34,7 @@ async def verify_by_code(
         EmailTokenRefused: the code is wrong, has expired, was used, or had too many attempts.
         TooMany: this client tries too often.
     """
-    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
+    await take_for_client(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
 
     async def verify(tx: Transaction) -> bool:
         await queries.lock_account(tx, user_id)
@@ -67,7 +67,7 @@ async def verify_by_token(
     if email_token_id is None:
         raise EmailTokenRefused
     # After the signature check, which needs no database: a forged link costs no more than that.
-    await take(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
+    await take_for_client(db, EMAIL_TOKENS_PER_CLIENT, client_key(client_info.address), now=now)
 
     async def verify(tx: Transaction) -> None:
         await _verify_by_email_token(tx, email_token_id, now=now)

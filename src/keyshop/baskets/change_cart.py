@@ -34,6 +34,7 @@ async def add_to_cart(
         GameNotFound: there is no such game.
         GameOutOfStock: the game cannot be bought at the moment.
         BasketFull: the cart already holds the maximum of other games.
+        TooMany: the guest's client has begun too many sessions.
         AccountGone: the user was deleted.
     """
     check_quantity(quantity, limits)
@@ -41,7 +42,7 @@ async def add_to_cart(
         raise GameNotFound
 
     async def add(tx: Transaction) -> str | None:
-        owner = await lock_or_begin(tx, visitor, now=now)
+        owner = await lock_or_begin(tx, visitor, limits=limits, now=now)
         state = await queries.find_state(tx, owner, game_id=game_id)
         if state is None:
             raise GameNotFound

@@ -24,13 +24,14 @@ async def add_wish(
     Raises:
         GameNotFound: there is no such game.
         BasketFull: the wishlist already holds the maximum of games.
+        TooMany: the guest's client has begun too many sessions.
         AccountGone: the user was deleted.
     """
     if not may_be_game_id(game_id):
         raise GameNotFound
 
     async def add(tx: Transaction) -> str | None:
-        owner = await lock_or_begin(tx, visitor, now=now)
+        owner = await lock_or_begin(tx, visitor, limits=limits, now=now)
         wishes = await queries.count_other_wishes(tx, owner, game_id=game_id)
         if wishes is None:
             raise GameNotFound

@@ -15,6 +15,9 @@ class Visitor(Struct, frozen=True, kw_only=True):
     session_id: str | None = None
     """The cookie's value, unchecked; it can name a guest's session and never a user."""
 
+    client: str | None = None
+    """The key of a guest's client, whose new sessions are limited; None: they are not."""
+
 
 class Owner(Struct, frozen=True, kw_only=True):
     """The owner of a basket: a user, or a session that exists and has not expired."""

@@ -3,16 +3,19 @@
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from keyshop.baskets import queries
 from keyshop.baskets.errors import AccountGone
 from keyshop.baskets.models import Owner, Visitor
 from keyshop.baskets.rules import SESSION_LIFE, is_session_id
-from keyshop.baskets.settings import BasketSettings
+from keyshop.baskets.settings import BasketLimits, BasketSettings
+from keyshop.kit.client_limits import take_for_client_within
+from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
+from keyshop.kit.limits import Limit
 
 _SESSION_BYTES: Final = 24
 
@@ -47,14 +50,27 @@ async def lock_owner(tx: Transaction, visitor: Visitor, *, now: datetime) -> Own
     return Owner(id=session_id, is_guest=True) if renewed else None
 
 
-async def lock_or_begin(tx: Transaction, visitor: Visitor, *, now: datetime) -> Owner:
+async def lock_or_begin(
+    tx: Transaction, visitor: Visitor, *, limits: BasketLimits, now: datetime
+) -> Owner:
     """
     Do as `lock_owner`, and begin a session for a guest without a live one.
 
     Raises:
         AccountGone: the user was deleted.
+        TooMany: the guest's client has begun too many sessions; a write that fails counts none.
     """
-    return await lock_owner(tx, visitor, now=now) or await _begin(tx, now=now)
+    owner = await lock_owner(tx, visitor, now=now)
+    if owner is not None:
+        return owner
+    if visitor.client is not None:
+        await take_for_client_within(tx, _sessions_per_client(limits), visitor.client, now=now)
+    return await _begin(tx, now=now)
+
+
+def _sessions_per_client(limits: BasketLimits) -> Limit:
+    burst = limits.guest_sessions_per_hour
+    return Limit("guest_sessions_per_client", burst=burst, per=timedelta(hours=1) / burst)
 
 
 async def _begin(tx: Transaction, *, now: datetime) -> Owner:
@@ -63,6 +79,13 @@ async def _begin(tx: Transaction, *, now: datetime) -> Owner:
         tx, row_id=new_id(), session_id=session_id, now=now, expires=now + SESSION_LIFE
     )
     return Owner(id=session_id, is_guest=True)
+
+
+async def choose_session(db: Database, session_ids: list[str], *, now: datetime) -> str:
+    """Return the first id of a live session; without a live one, the first."""
+    async with db.read() as reader:
+        live = await queries.list_live_sessions(reader, session_ids=session_ids, now=now)
+    return next((each for each in session_ids if each in live), session_ids[0])
 
 
 def new_session_id() -> str:

@@ -41,6 +41,11 @@ _FIND_SESSION: Final = """
     SELECT "expiresAt" FROM sessions WHERE "sessionId" = $1 AND "expiresAt" >= $2
 """
 
+_LIST_LIVE_SESSIONS: Final = """
+    SELECT "sessionId" AS session_id FROM sessions
+    WHERE "sessionId" = ANY($1) AND "expiresAt" >= $2
+"""
+
 _DELETE_EXPIRED_SESSIONS: Final = """
     DELETE FROM sessions WHERE id = ANY(ARRAY(
         SELECT id FROM sessions WHERE "expiresAt" < $1
@@ -169,6 +174,12 @@ async def find_expiry(reader: Reader, *, session_id: str, now: datetime) -> date
     """Return when the session expires; None: there is no live session."""
     expires: datetime | None = await reader.fetchval(_FIND_SESSION, session_id, now)
     return expires
+
+
+async def list_live_sessions(reader: Reader, *, session_ids: list[str], now: datetime) -> set[str]:
+    """Return which of the ids are of live sessions."""
+    records = await reader.fetch(_LIST_LIVE_SESSIONS, session_ids, now)
+    return {record["session_id"] for record in records}
 
 
 async def delete_expired_sessions(tx: Transaction, *, before: datetime, limit: int) -> int:

@@ -8,6 +8,8 @@ from keyshop.kit.secrets import Secret
 
 DEFAULT_MAX_QUANTITY: Final = 99
 DEFAULT_MAX_LINES: Final = 100
+DEFAULT_GUEST_SESSIONS: Final = 600
+"""Per hour and client; a mobile carrier's customers share addresses."""
 
 
 class BasketLimits(Struct, frozen=True, kw_only=True):
@@ -21,6 +23,9 @@ class BasketLimits(Struct, frozen=True, kw_only=True):
 
     max_wishes: int = 1000
     """Games on a wishlist."""
+
+    guest_sessions_per_hour: int = DEFAULT_GUEST_SESSIONS
+    """New sessions of one client."""
 
 
 class BasketSettings(Struct, frozen=True, kw_only=True):

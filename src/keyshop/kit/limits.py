@@ -61,11 +61,23 @@ async def take(db: Database, limit: Limit, limit_key: str, *, now: datetime) -> 
     Raises:
         TooMany: the limit is reached; this request is not counted.
     """
-    key = _row_key(limit, limit_key)
     async with db.transaction() as tx:
-        if await tx.fetchval(_TAKE, key, now, limit.per, limit.per * limit.burst):
-            return
-        arrives_at: datetime | None = await tx.fetchval(_ARRIVES_AT, key)
+        await take_within(tx, limit, limit_key, now=now)
+
+
+async def take_within(tx: Transaction, limit: Limit, limit_key: str, *, now: datetime) -> None:
+    """
+    Do as `take` in the caller's transaction: what is rolled back was not counted.
+
+    Until that transaction ends, others with the same key wait.
+
+    Raises:
+        TooMany: the limit is reached.
+    """
+    key = _row_key(limit, limit_key)
+    if await tx.fetchval(_TAKE, key, now, limit.per, limit.per * limit.burst):
+        return
+    arrives_at: datetime | None = await tx.fetchval(_ARRIVES_AT, key)
     raise TooMany(_MESSAGE, retry_after=_seconds_until_free(limit, arrives_at, now=now))
 
 

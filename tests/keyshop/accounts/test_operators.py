@@ -150,7 +150,7 @@ class TestRole:
             )
 
         assert not await is_signed_in(db, parts, alice.tokens.token)
-        assert (await enter(db, parts)).account.role is Role.ADMIN
+        assert (await enter(db, parts)).account.role == Role.ADMIN
 
     async def test_that_changes_invalidates_mailed_links(self, db, parts) -> None:
         alice = (await add_alice(db, parts)).account

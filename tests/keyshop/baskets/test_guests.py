@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,14 @@ from keyshop.baskets.errors import NotInCart
 from keyshop.baskets.models import Visitor
 from keyshop.baskets.owners import new_session_id
 from keyshop.baskets.remove_from_cart import clear_cart, remove_from_cart
+from keyshop.baskets.settings import BasketLimits
 from keyshop.baskets.show_cart import show_cart
 from keyshop.baskets.show_wishlist import show_user_wishlist, show_whether_wished, show_wishlist
+from keyshop.kit.client_limits import CLIENTS_OF_SITE
 from keyshop.kit.database.pool import Database
+from keyshop.kit.errors import TooMany
 from keyshop.kit.ids import new_id
+from keyshop.storefront.errors import GameNotFound
 from tests.factories.baskets import (
     LIMITS,
     NEW_VISITOR,
@@ -282,3 +287,56 @@ class TestDeleteExpiredSessions:
 
         assert deleted == 0
         assert await cart_of(db, guest) == {games[0]: 1}
+
+
+class TestNewSessions:
+    """Of one client, per hour."""
+
+    LIMITS = BasketLimits(guest_sessions_per_hour=3)
+
+    async def _begin(self, db: Database, client: str | None, game: str, **more: Any) -> None:
+        visitor = Visitor(client=client)
+        when = more.get("now", NOON)
+        if more.get("as_wish"):
+            await add_wish(db, visitor, game, limits=self.LIMITS, now=when)
+        else:
+            await add_to_cart(db, visitor, game, 1, limits=self.LIMITS, now=when)
+
+    async def test_are_limited_for_cart_and_wishlist_together(self, db, games):
+        for as_wish in (True, False, True):
+            await self._begin(db, "192.0.2.1", games[0], as_wish=as_wish)
+
+        for as_wish in (True, False):
+            with pytest.raises(TooMany) as refused:
+                await self._begin(db, "192.0.2.1", games[0], as_wish=as_wish)
+            assert refused.value.retry_after == 20 * 60
+        await self._begin(db, "192.0.2.2", games[0])
+        await self._begin(db, "192.0.2.1", games[0], now=NOON + timedelta(minutes=20))
+
+    async def test_are_not_counted_when_none_begins(self, db, games):
+        known = Visitor(client="192.0.2.3", session_id=(await make_guest(db)).session_id)
+        customer = Visitor(client="192.0.2.3", user_id=(await make_user(db)).user_id)
+        for _ in range(5):
+            await add_to_cart(db, known, games[0], 1, limits=self.LIMITS, now=NOON)
+            await add_to_cart(db, customer, games[0], 1, limits=self.LIMITS, now=NOON)
+            with pytest.raises(GameNotFound):
+                await self._begin(db, "192.0.2.3", "no-such-game")
+
+        for _ in range(3):
+            await self._begin(db, "192.0.2.3", games[0])
+
+    async def test_are_not_more_when_they_begin_at_once(self, db, games):
+        results = await asyncio.gather(
+            *(self._begin(db, "192.0.2.4", games[0]) for _ in range(8)), return_exceptions=True
+        )
+
+        assert results.count(None) == 3
+        assert sum(isinstance(each, TooMany) for each in results) == 5
+
+    async def test_are_limited_for_a_site_too(self, db, games):
+        for number in range(3 * CLIENTS_OF_SITE):
+            await self._begin(db, f"2001:db8:1:{number:x}::/64", games[0])
+
+        with pytest.raises(TooMany):
+            await self._begin(db, "2001:db8:1:ffff::/64", games[0])
+        await self._begin(db, "2001:db8:2::/64", games[0])

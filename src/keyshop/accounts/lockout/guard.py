@@ -16,6 +16,7 @@ from keyshop.accounts.lockout.rules import FAILURE_TTL, MAX_FAILURES, lock_durat
 from keyshop.accounts.models import ClientInfo
 from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_INS_PER_CLIENT, client_key
+from keyshop.kit.client_limits import refund_client, take_for_client
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -78,7 +79,7 @@ async def attempt_under_lockout(
         Locked: there were too many wrong passwords in a row.
         AttemptInProgress: another attempt has reserved the failure that locks.
     """
-    await take(db, SIGN_INS_PER_CLIENT, client_key(client_info.address), now=now)
+    await take_for_client(db, SIGN_INS_PER_CLIENT, client_key(client_info.address), now=now)
     attempt = await describe()
     await take(db, attempt.limit, attempt.limit_key, now=now)
     try:
@@ -86,7 +87,8 @@ async def attempt_under_lockout(
             yield attempt, count_failure
     except (PasswordsBusy, TooManyPasswords):
         # The password was not verified.
-        await _refund(db, SIGN_INS_PER_CLIENT, attempt.client)
+        with suppress(DatabaseUnavailable):
+            await refund_client(db, SIGN_INS_PER_CLIENT, attempt.client)
         await _refund(db, attempt.limit, attempt.limit_key)
         raise
     # The client's limit stays taken: the right password has cost as much time as a wrong one.

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.accounts.columns import ACCOUNT_COLUMNS, to_account
-from keyshop.accounts.models import Account, Role
+from keyshop.accounts.models import Account
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 
@@ -155,7 +155,7 @@ class TokenFamily(Struct, frozen=True, kw_only=True):
 class Access(Struct, frozen=True):
     """The role of an account, and the families whose access tokens are valid; cached."""
 
-    role: Role
+    role: str
     families: list[str]
 
 
@@ -251,7 +251,7 @@ async def rebind_to_new_hash(tx: Transaction, user_id: str, *, old_hash: str, ne
 
 async def find_access(reader: Reader, user_id: str) -> Access | None:
     record = await reader.fetchrow(_ACCESS, user_id)
-    return None if record is None else Access(Role(record["role"]), record["families"])
+    return None if record is None else Access(record["role"], record["families"])
 
 
 async def list_families(reader: Reader, user_id: str) -> list[TokenFamily]:

@@ -11,7 +11,6 @@ from keyshop.accounts.models import (
     Credentials,
     Profile,
     Registration,
-    Role,
     SignInResult,
     TokenPair,
 )
@@ -63,7 +62,7 @@ class AuthUser(Struct, frozen=True, kw_only=True, rename="camel"):
     first_name: str | UnsetType | None = UNSET
     last_name: str | UnsetType | None = UNSET
     avatar: str | UnsetType | None = UNSET
-    role: Role
+    role: str
 
 
 class AuthSession(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -91,7 +90,9 @@ class AuthSession(Struct, frozen=True, kw_only=True, rename="camel"):
 async def register(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     """Create an account and move the guest's cart and wishlist into it."""
     body = await read_body(request, RegisterBody, message=_VALIDATION_FAILED)
-    client = get_client_info(request, shop, session_id=find_session(request.scope) or None)
+    now = utc_now()
+    session_id = await find_session(request, shop, now=now)
+    client = get_client_info(request, shop, session_id=session_id or None)
     registration = Registration(
         email=body.email,
         password=body.password,
@@ -100,7 +101,7 @@ async def register(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
         last_name=body.last_name,
     )
     result = await register_account(
-        shop.db, shop.accounts, shop.baskets, registration, client, now=utc_now()
+        shop.db, shop.accounts, shop.baskets, registration, client, now=now
     )
     return data_response(
         _auth_session(result, absent=None),
@@ -119,8 +120,10 @@ async def register(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
 async def login(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     """Sign in and move the guest's cart and wishlist into the account."""
     credentials = await read_body(request, Credentials, message=_VALIDATION_FAILED)
-    client = get_client_info(request, shop, session_id=find_session_at_sign_in(request.scope))
-    result = await sign_in(shop.db, shop.accounts, shop.baskets, credentials, client, now=utc_now())
+    now = utc_now()
+    session_id = await find_session_at_sign_in(request, shop, now=now)
+    client = get_client_info(request, shop, session_id=session_id)
+    result = await sign_in(shop.db, shop.accounts, shop.baskets, credentials, client, now=now)
     return data_response(
         _auth_session(result, absent=UNSET),
         cookies=basket_cookies(request, shop, result.migration),

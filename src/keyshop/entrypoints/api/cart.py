@@ -42,7 +42,7 @@ async def cart(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
 
 @post(
     "/",
-    responses=documented_responses(MessageBody, 401, 404, 413, status=201),
+    responses=documented_responses(MessageBody, 401, 403, 404, 413, 429, status=201),
     opt=request_body(AddCartItemBody),
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,

@@ -59,7 +59,7 @@ async def migrate_here(
     """
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
-    session_id = find_session(request.scope)
+    session_id = await find_session(request, shop, now=now)
     if session_id is None:
         raise SessionRequired
     migration = (

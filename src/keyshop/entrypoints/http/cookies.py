@@ -1,41 +1,51 @@
 """The shop's only cookie, which names the basket of a visitor without an account."""
 
+import re
+from datetime import datetime
 from typing import Final
 
 from litestar.datastructures import Cookie
-from litestar.types import HTTPScope
 
+from keyshop.baskets.owners import choose_session
 from keyshop.baskets.rules import SESSION_LIFE, is_session_id
 from keyshop.entrypoints.http.dependencies import ApiShop
 from keyshop.entrypoints.http.headers import find_header, list_headers
 from keyshop.entrypoints.http.requests import ApiRequest
 
 _SESSION: Final = b"sessionId"
+_find_sessions: Final = re.compile(rb"(?:^|;)[ \t]*sessionId=([^;]*)").findall
 _SESSION_HEADER: Final = b"x-session-id"
 
 
-def find_session(scope: HTTPScope) -> str | None:
+async def find_session(request: ApiRequest, shop: ApiShop, *, now: datetime) -> str | None:
     """
     Return the session id of the cookie, which proves nothing yet; "" if it is malformed.
 
     A malformed id never reaches the database or the cache. Another program on a neighbouring
-    domain may have set a cookie of the same name, so the first well-formed one counts.
+    domain may have set cookies of the same name, so of several the one of a live session counts.
     """
-    found = None
-    for header in list_headers(scope, b"cookie"):
-        for part in header.split(b";"):
-            name, _, value = part.strip().partition(b"=")
-            if name == _SESSION:
-                found = found or _parse_session_id(value)
-    return found
+    values = [
+        value
+        for header in list_headers(request.scope, b"cookie")
+        for value in _find_sessions(header)
+    ]
+    if not values:
+        return None
+    # Without repetitions, in the order of the browser.
+    session_ids = list(dict.fromkeys(filter(None, map(_parse_session_id, values))))
+    if len(session_ids) > 1:
+        return await choose_session(shop.db, session_ids, now=now)
+    return session_ids[0] if session_ids else ""
 
 
-def find_session_at_sign_in(scope: HTTPScope) -> str | None:
+async def find_session_at_sign_in(
+    request: ApiRequest, shop: ApiShop, *, now: datetime
+) -> str | None:
     """Return the cookie's session id or, without a cookie, that of the header for other clients."""
-    session_id = find_session(scope)
+    session_id = await find_session(request, shop, now=now)
     if session_id is not None:
         return session_id or None
-    value = find_header(scope, _SESSION_HEADER)
+    value = find_header(request.scope, _SESSION_HEADER)
     return (_parse_session_id(value) or None) if value is not None else None
 
 

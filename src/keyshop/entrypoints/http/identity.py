@@ -15,6 +15,7 @@ from litestar.types import HTTPScope
 from keyshop.accounts.check_access import check_access
 from keyshop.accounts.errors import NO_TOKEN, NOT_A_TOKEN, TokenRefused
 from keyshop.accounts.models import ClientInfo, Role, SignedIn
+from keyshop.accounts.rules import client_key
 from keyshop.baskets.models import Visitor
 from keyshop.entrypoints.http.cookies import find_session
 from keyshop.entrypoints.http.dependencies import ApiShop
@@ -58,7 +59,10 @@ async def get_visitor(request: ApiRequest, shop: ApiShop, *, now: datetime) -> V
     """
     token = _find_token(request.scope)
     if token is None:
-        return Visitor(user_id=None, session_id=find_session(request.scope) or None)
+        return Visitor(
+            session_id=await find_session(request, shop, now=now) or None,
+            client=client_key(shop.proxies.client_address(request.scope)),
+        )
     signed_in = await check_access(shop.db, shop.cache, shop.accounts.tokens, token, now=now)
     return Visitor(user_id=signed_in.user_id, session_id=None)
 
@@ -72,7 +76,7 @@ async def get_administrator(request: ApiRequest, shop: ApiShop, *, now: datetime
         AdministratorRequired: the user is a customer.
     """
     signed_in = await get_signed_in(request, shop, now=now)
-    if signed_in.role is not Role.ADMIN:
+    if signed_in.role != Role.ADMIN:
         raise AdministratorRequired
     return signed_in
 

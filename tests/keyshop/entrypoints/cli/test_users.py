@@ -96,7 +96,7 @@ class TestCreate:
         assert done.returncode == 0, done.stderr
         account = await get_account(db)
         assert json.loads(done.stdout) == {"id": account.id, "email": _ALICE, "role": "ADMIN"}
-        assert account.role is Role.ADMIN
+        assert account.role == Role.ADMIN
         assert await is_password(account, _PASSWORD)
 
     async def test_refuses_a_weak_password_before_the_database_is_needed(self, home: Path):
@@ -144,7 +144,7 @@ class TestChanges:
         assert json.loads(revoked.stdout) == {"id": account.id, "revoked": 0}
         async with db.read() as reader:
             assert not await is_live(reader, link, Purpose.RESET_PASSWORD, now=utc_now())
-        assert (await get_account(db)).role is Role.ADMIN
+        assert (await get_account(db)).role == Role.ADMIN
         me = get_os_user()
         assert await journal_of(db, account.id) == [
             (me, "users.create", {"role": "USER"}),
