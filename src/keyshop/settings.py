@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     public_url: Origin | None = None
     allowed_origins: Origins = ()
     trusted_proxies: Networks = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     storefront_dir: Folder | None = None
 
     cart_max_quantity: Annotated[int, Field(ge=1, le=9999)] = DEFAULT_MAX_QUANTITY

@@ -24,7 +24,7 @@ from keyshop.entrypoints.api.pages.static_files import StorefrontFiles
 from keyshop.entrypoints.api.probes import Checks
 from keyshop.entrypoints.api.user import user_router
 from keyshop.entrypoints.api.wishlist import user_wishlist_router, wishlist_router
-from keyshop.entrypoints.http.client_address import Network, TrustedProxies
+from keyshop.entrypoints.http.client_address import ForwardedHeader, Network, TrustedProxies
 from keyshop.entrypoints.http.dependencies import ApiShop, ShopParts
 from keyshop.entrypoints.http.edge import Edge
 from keyshop.entrypoints.http.errors import EXCEPTION_HANDLERS
@@ -45,6 +45,9 @@ class ApiOptions(Struct, frozen=True, kw_only=True):
 
     trusted_proxies: Sequence[Network] = ()
     """The networks of proxies whose forwarding headers are believed."""
+
+    forwarded_header: ForwardedHeader = "x-forwarded-for"
+    """The one header in which those proxies report the client."""
 
     secure_cookies: bool = False
     """Whether clients reach the shop over TLS only."""
@@ -83,7 +86,7 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
         cache=shop.cache,
         accounts=shop.accounts,
         baskets=shop.baskets,
-        proxies=TrustedProxies(options.trusted_proxies),
+        proxies=TrustedProxies(options.trusted_proxies, options.forwarded_header),
         secure_cookies=options.secure_cookies,
     )
     health = Health(shop.db, options.checks)

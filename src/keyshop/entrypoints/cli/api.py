@@ -86,6 +86,7 @@ async def _serve_shop(settings: Settings, servers: Servers, listening: socket.so
                 "g2a": Check(lambda: _check_supplier(shop), _SUPPLIER_CHECK_INTERVAL),
             },
             trusted_proxies=settings.trusted_proxies,
+            forwarded_header=settings.forwarded_header,
             secure_cookies=settings.shop_url.startswith("https://"),
             allowed_origins=settings.allowed_origins,
             metrics_folder=settings.metrics_folder,
