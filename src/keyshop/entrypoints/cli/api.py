@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 import uvicorn
 import uvloop
+from pydantic import SecretStr
 
 from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.entrypoints.api.app import ApiOptions, create_app
@@ -18,6 +19,7 @@ from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
 from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent, until_stopped
 from keyshop.entrypoints.cli.session import read_settings
 from keyshop.kit.errors import Conflict
+from keyshop.kit.secrets import Secret
 from keyshop.servers import Servers, open_servers
 from keyshop.settings import Settings
 from keyshop.supplier.errors import SupplierError
@@ -91,6 +93,8 @@ async def _serve_shop(settings: Settings, servers: Servers, listening: socket.so
             allowed_origins=settings.allowed_origins,
             metrics_folder=settings.metrics_folder,
             read_metrics=lambda: read_database_metrics(shop.db),
+            metrics_token=_secret(settings.metrics_token),
+            public_docs=settings.shows_docs,
             simulator_url=supplier_url(settings) if settings.uses_simulator else None,
             storefront_dir=settings.storefront_dir,
         )
@@ -106,6 +110,10 @@ async def _serve_shop(settings: Settings, servers: Servers, listening: socket.so
             timeout_graceful_shutdown=_GRACE,
         )
         await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _secret(value: SecretStr | None) -> Secret | None:
+    return None if value is None else Secret(value.get_secret_value())
 
 
 async def _check_redis(shop: Shop) -> Finding:
