@@ -98,7 +98,10 @@ class Settings(BaseSettings):
     public_url: Origin | None = None
     allowed_origins: Origins = ()
     trusted_proxies: Networks = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     storefront_dir: Folder | None = None
+    metrics_token: LongSecret | None = None
+    public_docs: Literal["on", "off"] | None = None
 
     cart_max_quantity: Annotated[int, Field(ge=1, le=9999)] = DEFAULT_MAX_QUANTITY
     cart_max_lines: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_MAX_LINES
@@ -116,6 +119,13 @@ class Settings(BaseSettings):
     def mail_folder(self) -> Path:
         """The folder to which mails are written while no mail server is set."""
         return self.keyshop_home / "mail"
+
+    @property
+    def shows_docs(self) -> bool:
+        """Test whether anyone may read the API's description and the start page."""
+        if self.public_docs is not None:
+            return self.public_docs == "on"
+        return self.keyshop_env is not Environment.PRODUCTION
 
     @property
     def uses_simulator(self) -> bool:

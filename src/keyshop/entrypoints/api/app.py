@@ -24,12 +24,13 @@ from keyshop.entrypoints.api.pages.static_files import StorefrontFiles
 from keyshop.entrypoints.api.probes import Checks
 from keyshop.entrypoints.api.user import user_router
 from keyshop.entrypoints.api.wishlist import user_wishlist_router, wishlist_router
-from keyshop.entrypoints.http.client_address import Network, TrustedProxies
+from keyshop.entrypoints.http.client_address import ForwardedHeader, Network, TrustedProxies
 from keyshop.entrypoints.http.dependencies import ApiShop, ShopParts
 from keyshop.entrypoints.http.edge import Edge
 from keyshop.entrypoints.http.errors import EXCEPTION_HANDLERS
 from keyshop.entrypoints.http.openapi import SECURITY_SCHEMES, MoneySchema
 from keyshop.entrypoints.http.requests import MAX_BODY_SIZE
+from keyshop.kit.secrets import Secret
 
 _DESCRIPTION: Final = (
     "The storefront API of a shop that sells digital game keys: catalogue, accounts, carts and"
@@ -46,6 +47,9 @@ class ApiOptions(Struct, frozen=True, kw_only=True):
     trusted_proxies: Sequence[Network] = ()
     """The networks of proxies whose forwarding headers are believed."""
 
+    forwarded_header: ForwardedHeader = "x-forwarded-for"
+    """The one header in which those proxies report the client."""
+
     secure_cookies: bool = False
     """Whether clients reach the shop over TLS only."""
 
@@ -60,6 +64,12 @@ class ApiOptions(Struct, frozen=True, kw_only=True):
 
     read_metrics: ReadMetrics | None = None
     """Reads the metrics that are the same for all processes."""
+
+    metrics_token: Secret | None = None
+    """With this bearer token, /metrics is shown to other machines as well."""
+
+    public_docs: bool = True
+    """Whether /docs, /openapi.json and the start page are shown."""
 
     simulator_url: str | None = None
     """The address of the simulated supplier, for the start page."""
@@ -91,7 +101,7 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
         cache=shop.cache,
         accounts=shop.accounts,
         baskets=shop.baskets,
-        proxies=TrustedProxies(options.trusted_proxies),
+        proxies=TrustedProxies(options.trusted_proxies, options.forwarded_header),
         secure_cookies=options.secure_cookies,
     )
     health = Health(shop.db, options.checks)
@@ -101,16 +111,20 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
         dependencies={"shop": Provide(lambda: api_shop, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_SIZE,
-        openapi_config=OpenAPIConfig(
-            title="keyshop",
-            version=version("keyshop"),
-            description=_DESCRIPTION,
-            path="/docs",
-            render_plugins=[DocsPage()],
-            components=Components(security_schemes=SECURITY_SCHEMES),
-        ),
+        openapi_config=_openapi_config() if options.public_docs else None,
         plugins=[MoneySchema()],
         logging_config=None,
+    )
+
+
+def _openapi_config() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="keyshop",
+        version=version("keyshop"),
+        description=_DESCRIPTION,
+        path="/docs",
+        render_plugins=[DocsPage()],
+        components=Components(security_schemes=SECURITY_SCHEMES),
     )
 
 
@@ -126,9 +140,11 @@ def _route_handlers(
         wishlist_router,
         user_wishlist_router,
         *health_handlers(health),
-        metrics_handler(options.metrics_folder, options.read_metrics),
-        start_page_handler(options.simulator_url),
-        docs_file,
-        openapi_file,
+        metrics_handler(options.metrics_folder, options.read_metrics, options.metrics_token),
+        *(
+            [start_page_handler(options.simulator_url), docs_file, openapi_file]
+            if options.public_docs
+            else []
+        ),
         *options.extra_routes,
     ]

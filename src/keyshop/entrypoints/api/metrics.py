@@ -1,6 +1,7 @@
 """Metrics for Prometheus at /metrics, for all processes of the shop."""
 
 import asyncio
+import hmac
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -12,12 +13,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.headers import find_header
+from keyshop.entrypoints.http.requests import ApiRequest
+from keyshop.kit.errors import Unauthenticated
 from keyshop.kit.multiprocess_metrics import SharedFolderCollector
+from keyshop.kit.secrets import Secret
 
 ReadMetrics: TypeAlias = Callable[[], Coroutine[Any, Any, Iterable[Metric]]]
 """Reads metrics that are the same for all processes, such as queue lengths."""
 
 _MAX_WAIT: Final = 0.1  # seconds for the metrics that are read
+
+_NOT_SHOWN: Final = "Metrics are shown on the shop's own machine, and to those who send METRICS_TOKEN as a bearer token."
 
 _log = structlog.get_logger(__name__)
 
@@ -55,13 +63,21 @@ class _Reading:
             return []
 
 
-def metrics_handler(folder: Path | None, read_metrics: ReadMetrics | None) -> HTTPRouteHandler:
-    """Return the handler of /metrics; without a folder it shows this process alone."""
+def metrics_handler(
+    folder: Path | None, read_metrics: ReadMetrics | None, token: Secret | None
+) -> HTTPRouteHandler:
+    """
+    Return the handler of /metrics; without a folder it shows this process alone.
+
+    It answers clients of this machine, and others that send the token.
+    """
     shared = None if folder is None else SharedFolderCollector(folder)
     reading = None if read_metrics is None else _Reading(read_metrics)
 
     @get("/metrics", include_in_schema=False)
-    async def metrics() -> Response[bytes]:
+    async def metrics(request: ApiRequest, shop: CurrentShop) -> Response[bytes]:
+        if not shop.proxies.is_local(request.scope) and not _has_token(request, token):
+            raise Unauthenticated(_NOT_SHOWN)
         registry = CollectorRegistry()
         if shared is not None:
             registry.register(shared)
@@ -73,3 +89,10 @@ def metrics_handler(folder: Path | None, read_metrics: ReadMetrics | None) -> HT
         return Response(exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return metrics
+
+
+def _has_token(request: ApiRequest, token: Secret | None) -> bool:
+    scheme, _, sent = (find_header(request.scope, b"authorization") or b"").partition(b" ")
+    if token is None or scheme.lower() != b"bearer":
+        return False
+    return hmac.compare_digest(sent.strip(), token.reveal().encode())

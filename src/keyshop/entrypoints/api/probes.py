@@ -12,7 +12,7 @@ CheckResult: TypeAlias = Literal["ok", "error", "disconnected"]
 """`disconnected`: the settings leave this dependency out."""
 
 _TIMEOUT: Final = 2.0  # seconds for each check
-_RETRY_DELAY: Final = 2.0  # seconds after a check that failed
+_SOONER: Final = 10  # times, after a check that failed
 
 
 class Finding(Struct, frozen=True):
@@ -78,7 +78,7 @@ class Probe:
     @property
     def _delay(self) -> float:
         interval = self._check.interval
-        return min(interval, _RETRY_DELAY) if self.finding.result == "error" else interval
+        return interval / _SOONER if self.finding.result == "error" else interval
 
     async def _look(self) -> None:
         # One that does not even end when it is cancelled is not joined by others.

@@ -10,6 +10,7 @@ import typer
 import uvicorn
 import uvloop
 from msgspec import structs
+from pydantic import SecretStr
 
 from keyshop.assembly import Shop, open_shop, supplier_url
 from keyshop.entrypoints.api.app import ApiOptions, create_app
@@ -22,6 +23,7 @@ from keyshop.entrypoints.cli.session import read_settings
 from keyshop.entrypoints.http.connection_limits import ConnectionLimits, Connections
 from keyshop.entrypoints.http.server_protocol import limited_protocol
 from keyshop.kit.errors import Conflict
+from keyshop.kit.secrets import Secret
 from keyshop.servers import Servers, open_servers
 from keyshop.settings import Settings
 from keyshop.supplier.errors import SupplierError
@@ -92,11 +94,14 @@ async def _serve_shop(settings: Settings, servers: Servers, listening: socket.so
                 "g2a": Check(lambda: _check_supplier(shop), _SUPPLIER_CHECK_INTERVAL),
             },
             trusted_proxies=settings.trusted_proxies,
+            forwarded_header=settings.forwarded_header,
             secure_cookies=settings.shop_url.startswith("https://"),
             allowed_origins=settings.allowed_origins,
             public_origin=settings.public_url,
             metrics_folder=settings.metrics_folder,
             read_metrics=lambda: read_database_metrics(shop.db),
+            metrics_token=_secret(settings.metrics_token),
+            public_docs=settings.shows_docs,
             simulator_url=supplier_url(settings) if settings.uses_simulator else None,
             storefront_dir=settings.storefront_dir,
         )
@@ -121,6 +126,10 @@ def _limits() -> ConnectionLimits:
     descriptors = raise_descriptor_limit(wanted.connections + _OWN_DESCRIPTORS)
     most = max(1, min(wanted.connections, descriptors - _OWN_DESCRIPTORS))
     return structs.replace(wanted, connections=most)
+
+
+def _secret(value: SecretStr | None) -> Secret | None:
+    return None if value is None else Secret(value.get_secret_value())
 
 
 async def _check_redis(shop: Shop) -> Finding:

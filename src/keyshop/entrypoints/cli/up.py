@@ -188,7 +188,8 @@ def _print_addresses(settings: Settings, accounts: list[DemoAccount]) -> None:
     url = local_url(settings)
     typer.echo(f"\nThe shop is up:  {url}")
     typer.echo(f"  API            {url}/api/games")
-    typer.echo(f"  Documentation  {url}/docs")
+    if settings.shows_docs:
+        typer.echo(f"  Documentation  {url}/docs")
     typer.echo(f"  Health         {url}/health")
     if settings.uses_simulator:
         typer.echo(f"  Supplier       {supplier_url(settings)} (simulator)")

@@ -1,13 +1,16 @@
 """
 The client's address, as far as trusted proxies report it.
 
-Any client can send forwarding headers. Each proxy appends the address that connected to it, so the
+One header counts, FORWARDED_HEADER: a proxy that sets one of them passes the other on as the client
+wrote it. Any client can send forwarding headers. Each proxy appends the address that connected to it, so the
 list is read from the right, and only as long as the proxy that wrote an entry is trusted.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final, TypeAlias
+from itertools import islice
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from litestar.types import HTTPScope
 
@@ -16,30 +19,73 @@ from keyshop.entrypoints.http.headers import find_header, list_headers
 Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address
 
+ForwardedHeader: TypeAlias = Literal["x-forwarded-for", "forwarded"]
+
 _UNKNOWN: Final = IPv4Address(0)  # a connection without an address, such as a local socket
 _MAX_HOPS: Final = 32
+_MAX_LENGTH: Final = 4096  # characters of `Forwarded` that are looked at, from its end
+_FORWARDING: Final = (b"x-forwarded-for", b"forwarded")
+
+# RFC 7239: `for=192.0.2.60;proto=https, for="[2001:db8::17]:4711"`.
+_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
+_PAIR: Final = re.compile(rf"[ \t]*({_WORD})=({_WORD}|{_QUOTED})[ \t]*(?:;|$)")
+
+
+class Hop(NamedTuple):
+    """What a proxy wrote of the connection that it received."""
+
+    host: str
+    proto: str = ""
 
 
 class TrustedProxies:
     """The proxies in front of the shop whose forwarding headers are believed."""
 
-    def __init__(self, networks: Sequence[Network]) -> None:
+    def __init__(
+        self, networks: Sequence[Network], header: ForwardedHeader = "x-forwarded-for"
+    ) -> None:
+        """Believe the proxies of these networks, and of their headers only this one."""
         self._networks = tuple(networks)
+        self._header = header
 
     def client_address(self, scope: HTTPScope) -> str:
         """Return the nearest address that is not a trusted proxy."""
-        nearest = _peer_address(scope)
+        return str(self._follow(scope)[0])
+
+    def is_local(self, scope: HTTPScope) -> bool:
+        """
+        Test whether the client is on the machine of the shop or of a trusted proxy.
+
+        A proxy there that is not trusted, or that hides its clients, makes no client local.
+        """
+        sent = {name for name in _FORWARDING if find_header(scope, name) is not None}
+        if self._is_trusted(_peer_address(scope)):
+            sent.discard(self._header.encode())
+        address, _, is_known = self._follow(scope)
+        return is_known and not sent and address.is_loopback
+
+    def _follow(self, scope: HTTPScope) -> tuple[_Address, str, bool]:
+        """Return the client's address, its protocol if reported, and whether it is known."""
+        nearest, proto = _peer_address(scope), ""
         if not self._networks or not self._is_trusted(nearest):
-            return str(nearest)
-        for hop in _list_hops(scope):
-            address = parse_address(hop)
+            return nearest, proto, True
+        for hop in islice(self._list_hops(scope), _MAX_HOPS):
+            address = parse_address(hop.host)
             if address is None:
                 # The entries to the left of it may be forged.
-                break
-            nearest = address
+                return nearest, proto, False
+            nearest, proto = address, hop.proto
             if not self._is_trusted(address):
                 break
-        return str(nearest)
+        return nearest, proto, True
+
+    def _list_hops(self, scope: HTTPScope) -> Iterator[Hop]:
+        """Return what the header says, the nearest first."""
+        value = b",".join(list_headers(scope, self._header.encode())).decode("latin-1")
+        if self._header == "forwarded":
+            return parse_forwarded(value)
+        return (Hop(host) for host in value.split(",")[::-1]) if value else iter(())
 
     def is_encrypted(self, scope: HTTPScope) -> bool:
         """Test whether the client's own connection is encrypted."""
@@ -47,6 +93,8 @@ class TrustedProxies:
             return True
         if not self._networks or not self._is_trusted(_peer_address(scope)):
             return False
+        if self._header == "forwarded":
+            return self._follow(scope)[1] == "https"
         schemes = find_header(scope, b"x-forwarded-proto") or b""
         return schemes.partition(b",")[0].strip().lower() == b"https"
 
@@ -59,10 +107,42 @@ def _peer_address(scope: HTTPScope) -> _Address:
     return (parse_address(client[0]) if client else None) or _UNKNOWN
 
 
-def _list_hops(scope: HTTPScope) -> list[str]:
-    """Return the forwarded addresses, the nearest first and at most 32."""
-    addresses = b",".join(list_headers(scope, b"x-forwarded-for")).decode("latin-1")
-    return addresses.split(",")[::-1][:_MAX_HOPS] if addresses else []
+def parse_forwarded(value: str) -> Iterator[Hop]:
+    """
+    Yield the elements of a `Forwarded` header from its end, the nearest first.
+
+    Its beginning is the client's, who may have opened a quotation; so it is never read from there.
+    An element that cannot be read, or has no `for`, has an empty host, and is the last.
+    """
+    value = value[-_MAX_LENGTH:]
+    while value.strip():
+        comma, hop = len(value), None
+        while hop is None and comma >= 0:
+            comma = value.rfind(",", 0, comma)
+            hop = _parse_element(value[comma + 1 :])
+            if comma < 0:
+                break
+        yield hop or Hop("")
+        if hop is None or comma < 0:
+            return
+        value = value[:comma]
+
+
+def _parse_element(text: str) -> Hop | None:
+    """Return the element; None if the text is not a whole one."""
+    found: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        pair = _PAIR.match(text, position)
+        if pair is None or pair[1].lower() in found:
+            return None
+        found[pair[1].lower()] = _unquote(pair[2])
+        position = pair.end()
+    return Hop(found.get("for", ""), found.get("proto", "").lower()) if found else None
+
+
+def _unquote(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
 
 
 def parse_address(text: str) -> _Address | None:

@@ -37,7 +37,7 @@ _PRIVATE_HEADERS: Final[_Headers] = [
 ]
 
 _PREFLIGHT_HEADERS: Final[_Headers] = [
-    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, PATCH, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"),
     (b"access-control-allow-headers", b"Content-Type, Authorization, X-Requested-With"),
     (b"access-control-max-age", b"600"),
 ]
@@ -83,11 +83,16 @@ class Edge:
         started_at = perf_counter()
         _strip_doubled_prefix(scope)
         request_id = _random.randbytes(16).hex()
-        response = _Response(send, self._headers(scope, request_id))
+        method = scope["method"]
+        response = _Response(send, self._headers(scope, request_id), has_body=method != "HEAD")
+        if method == "HEAD":
+            # A copy: the web server goes by the method in its own, and expects no body.
+            scope = cast("HTTPScope", {**scope, "method": "GET"})
         context_token = REQUEST_ID.set(request_id)
         try:
             await self._respond(scope, _watch_body(scope, receive), response)
         finally:
+            scope["method"] = method
             record_request(scope, status=response.status, seconds=perf_counter() - started_at)
             REQUEST_ID.reset(context_token)
 
@@ -133,11 +138,12 @@ class Edge:
 class _Response:
     """Sends the application's response with further headers, and keeps its status."""
 
-    __slots__ = ("_headers", "_send", "status")
+    __slots__ = ("_has_body", "_headers", "_send", "status")
 
-    def __init__(self, send: Send, headers: _Headers) -> None:
+    def __init__(self, send: Send, headers: _Headers, *, has_body: bool) -> None:
         self._send = send
         self._headers = headers
+        self._has_body = has_body
         # What the client receives if the application raises before it responds.
         self.status = 500
 
@@ -150,6 +156,8 @@ class _Response:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], *self._headers]
+        elif message["type"] == "http.response.body" and not self._has_body:
+            message["body"] = b""
         await self._send(message)
 
 

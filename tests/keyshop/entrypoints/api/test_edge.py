@@ -25,7 +25,7 @@ class TestErrors:
         assert response.status_code == 404
         assert response.json()["error"]["message"] == "Route /api/nothing/here?a=1&b=%20 not found"
 
-    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     async def test_list_the_allowed_methods(self, client: AsyncClient, method: str):
         response = await client.request(method, "/api/games/genres")
 
@@ -162,6 +162,30 @@ class TestEveryResponse:
 
         assert len(set(ids)) == 50
         assert all(len(bytes.fromhex(id_)) == 16 for id_ in ids)
+
+
+class TestHead:
+    @pytest.mark.parametrize(
+        "path",
+        ["/api/games/genres", "/api/games", "/live", "/health", "/", "/docs", "/openapi.json",
+         "/api/cart", "/api/auth/me", "/api/nothing", "/api/games/%00", "/metrics"],
+    )  # fmt: skip
+    async def test_is_answered_as_get_without_a_body(self, client: AsyncClient, path: str):
+        head, get = await client.head(path), await client.get(path)
+
+        assert head.status_code == get.status_code
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert head.content == b""
+        assert int(head.headers["content-length"]) > 0
+
+    async def test_is_refused_where_there_is_no_get(self, client: AsyncClient):
+        assert (await client.head("/api/auth/login")).status_code == 405
+
+    async def test_is_counted_as_such(self, client: AsyncClient):
+        await client.head("/live")
+
+        line = 'keyshop_http_requests_total{method="HEAD",operation="/live",status="200"}'
+        assert line in (await client.get("/metrics")).text
 
 
 class TestHealth:
