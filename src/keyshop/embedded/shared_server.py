@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -223,6 +224,9 @@ class SharedServer(ABC):
     def _stop_if_last(self, users: int) -> bool:
         if try_acquire_exclusive(users):
             stop_running(self._program)
+            with suppress(OSError):
+                # It may be outside the home, where an empty folder would be left behind.
+                self._socket_folder.rmdir()
             return True
         if try_acquire_shared(users):
             ensure_guardian(self.folder, self._program)  # the other users may be killed
