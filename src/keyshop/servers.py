@@ -43,7 +43,7 @@ def database_server(settings: Settings) -> Iterator[str]:
         yield settings.database_url
         return
     with PostgresServer(settings.keyshop_home) as server:
-        yield server.url
+        yield server.socket_url
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def cache_server(settings: Settings) -> Iterator[str | None]:
         yield settings.redis_url
     else:
         with ValkeyServer(settings.keyshop_home) as server:
-            yield server.url
+            yield server.socket_url
 
 
 def embedded_servers(settings: Settings) -> list[SharedServer]:

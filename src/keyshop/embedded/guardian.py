@@ -13,7 +13,7 @@ from pathlib import Path
 from keyshop.embedded.folder import open_log
 from keyshop.embedded.locks import acquire_exclusive, open_lock, try_acquire_exclusive
 from keyshop.embedded.processes import Program, has_ended, spawn_detached, stop_running
-from keyshop.embedded.run_as import OsAccount
+from keyshop.embedded.run_as import OsAccount, python_environment
 
 USERS_LOCK = "users.lock"
 _GUARDIAN_LOCK = "guardian.lock"
@@ -61,7 +61,7 @@ def _spawn(folder: Path, program: Program, lock: int) -> None:
             [sys.executable, "-m", _MODULE, *arguments],
             account=OsAccount(),
             log=log,
-            environment=dict(os.environ),
+            environment=python_environment(),
             pass_fds=(lock,),
         )
     finally:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL 18: on a loopback port, with a password, its data below the home."""
+"""The embedded PostgreSQL 18: on a socket and a loopback port, with a password."""
 
 import asyncio
 import os
@@ -28,8 +28,7 @@ _ANSWER_TIMEOUT = 10
 
 _SETTINGS = {
     "listen_addresses": HOST,
-    # No socket file: its path may be longer than the 107 bytes that the system allows.
-    "unix_socket_directories": "",
+    "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",
@@ -54,8 +53,17 @@ class PostgresServer(SharedServer):
 
     @property
     def url(self) -> str:
-        """The address of the shop's database, with the password."""
+        """The address of the shop's database on the loopback port, with the password."""
         return self.url_of(DATABASE)
+
+    @property
+    def socket_url(self) -> str:
+        """The address of the shop's database on the socket, with the password."""
+        return self._socket_url_of(DATABASE)
+
+    @property
+    def socket(self) -> Path:
+        return self._socket_folder / f".s.PGSQL.{self.port}"
 
     @property
     def data(self) -> Path:
@@ -63,20 +71,24 @@ class PostgresServer(SharedServer):
         return self.folder / "data"
 
     def url_of(self, database: str) -> str:
-        """Return the address of any database of this server, with the password."""
+        """Return the address of any database of this server on its port, with the password."""
         return f"postgresql://{USER}:{self.password}@{HOST}:{self.port}/{database}"
 
     def start(self) -> None:
         """Use the server: start it unless it runs, and create the shop's database if it is missing."""
         super().start()
         try:
-            _run_in_thread(_create_database(self.url_of("postgres")))
+            _run_in_thread(_create_database(self._socket_url_of("postgres")))
         except BaseException:
             self.release()
             raise
 
+    def _socket_url_of(self, database: str) -> str:
+        login = f"{USER}:{self.password}"
+        return f"postgresql://{login}@/{database}?host={self._socket_folder}&port={self.port}"
+
     def _answers(self) -> bool:
-        return _run_in_thread(_answers(self.url_of("postgres"), data=self.data))
+        return _run_in_thread(_answers(self._socket_url_of("postgres"), data=self.data))
 
     @property
     def _program(self) -> Program:
@@ -97,7 +109,12 @@ class PostgresServer(SharedServer):
         take_over_pid_file(self.data, program=self._program)
         program = get_postgres_program("postgres")
         account = choose_account(data=self.data, program=program)
-        options = [f"--{name}={value}" for name, value in self._settings.items()]
+        self._make_socket_folder(account)
+        for left_behind in self._socket_folder.glob(".s.PGSQL.*"):
+            # After a crash its lock may name the pid of another process by now.
+            left_behind.unlink()
+        settings = {**self._settings, "unix_socket_directories": str(self._socket_folder)}
+        options = [f"--{name}={value}" for name, value in settings.items()]
         log = open_log(self.log)
         try:
             return spawn_detached(

@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import shlex
 import shutil
+import stat
 from pathlib import Path
 
 from keyshop.embedded.binaries import get_postgres_program
@@ -13,6 +15,8 @@ from keyshop.embedded.run_as import OsAccount
 from keyshop.kit.processes import is_living
 
 MAJOR_VERSION = "18"
+
+_MAX_MODE = 0o750
 
 
 def make_data(data: Path, *, user: str, password: str, account: OsAccount) -> None:
@@ -45,7 +49,8 @@ def check_data(data: Path, *, password_file: Path) -> None:
     Refuse a data folder that this PostgreSQL cannot use.
 
     Raises:
-        EmbeddedServerError: another major version created it, or its password is missing.
+        EmbeddedServerError: another major version created it, its password is missing, or its mode
+            lets other accounts in.
     """
     if not password_file.exists():
         raise EmbeddedServerError(
@@ -57,6 +62,17 @@ def check_data(data: Path, *, password_file: Path) -> None:
         raise EmbeddedServerError(
             f"The data in {data} was created by PostgreSQL {found}, and this is version "
             f"{MAJOR_VERSION}: dump it with the old version, or choose another KEYSHOP_HOME."
+        )
+    _check_mode(data)
+
+
+def _check_mode(data: Path) -> None:
+    mode = stat.S_IMODE(data.stat().st_mode)
+    # As PostgreSQL itself, which would refuse it only when it has started.
+    if mode & ~_MAX_MODE & 0o777:
+        raise EmbeddedServerError(
+            f"The data in {data} is open to other accounts (mode {mode:o}): "
+            f"run chmod 700 {shlex.quote(str(data))}, after you have looked who may have changed it."
         )
 
 

@@ -71,6 +71,16 @@ def list_running(program: Program) -> list[int]:
     return [pid for pid, command_line in _command_lines() if _matches(program, command_line)]
 
 
+def is_process_of(program: Program, pid: int) -> bool:
+    """Test whether this process is the server."""
+    if not _PROC.joinpath("self", "cmdline").exists():
+        return pid in list_running(program)
+    try:
+        return _matches(program, _read_command_line(_PROC / str(pid)))
+    except OSError:
+        return False
+
+
 def stop_running(program: Program) -> None:
     """
     Stop the server and wait until it has ended; kill it after `timeout_seconds`.
@@ -110,10 +120,15 @@ def _command_lines() -> Iterator[tuple[int, str]]:
     for entry in _PROC.iterdir():
         if entry.name.isdecimal():
             try:
-                raw = entry.joinpath("cmdline").read_bytes()
+                command_line = _read_command_line(entry)
             except OSError:
                 continue  # it has ended meanwhile
-            yield int(entry.name), os.fsdecode(raw).rstrip("\0").replace("\0", " ")
+            yield int(entry.name), command_line
+
+
+def _read_command_line(process: Path) -> str:
+    raw = process.joinpath("cmdline").read_bytes()
+    return os.fsdecode(raw).rstrip("\0").replace("\0", " ")
 
 
 def _command_lines_by_ps() -> Iterator[tuple[int, str]]:

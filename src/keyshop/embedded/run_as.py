@@ -1,5 +1,5 @@
 """
-The account that PostgreSQL runs as. It refuses root, so root must find another account for it.
+The account that a server runs as: never root, so root must find another account for it.
 
 The first choice is an unprivileged account of the system that can reach both the server's folder
 and its binaries. Below a home that is closed to others there is none; then a user namespace makes
@@ -16,6 +16,8 @@ from pathlib import Path
 from keyshop.embedded.errors import EmbeddedServerError
 
 _UNPRIVILEGED = "nobody"
+# Where programs and their libraries are found. TMPDIR and TZ change no secret and no address.
+_PLAIN_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TZ")
 _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 
@@ -79,16 +81,26 @@ def choose_account(*, data: Path, program: Path) -> OsAccount:
         if account is not None and _can_use(account, folder=data.parent, program=program):
             return account
     raise EmbeddedServerError(
-        f"PostgreSQL does not run as root, and the account {_UNPRIVILEGED} cannot reach both "
+        f"No server runs as root, and the account {_UNPRIVILEGED} cannot reach both "
         f"{data.parent} and {program}: set KEYSHOP_HOME to a folder that every account may pass "
         "through, or start keyshop from an ordinary account."
     )
 
 
-def plain_environment() -> dict[str, str]:
-    """Return the environment without the variables that change how a server behaves."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+def plain_environment(*names: str) -> dict[str, str]:
+    """
+    Return the few variables that a program needs to run, and those that are named.
+
+    The settings, which hold the shop's secrets, are not among them: other accounts may be able to
+    read a server's environment.
+    """
+    kept = {name: os.environ[name] for name in (*_PLAIN_VARIABLES, *names) if name in os.environ}
     return {**kept, "LC_ALL": "C"}
+
+
+def python_environment() -> dict[str, str]:
+    """Return the few variables that a Python program of ours needs to run."""
+    return plain_environment("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
 
 def _find_owner(data: Path) -> OsAccount | None:

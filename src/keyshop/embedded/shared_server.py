@@ -1,8 +1,10 @@
 """A server that any number of processes share: the first starts it, the last stops it."""
 
+import os
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -10,6 +12,7 @@ from typing import ClassVar, Self
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.folder import last_line, make_server_folder
 from keyshop.embedded.guardian import USERS_LOCK, ensure_guardian, wait_for_guardian_to_end
+from keyshop.embedded.listeners import describe_listener, list_listening
 from keyshop.embedded.locks import (
     acquire_shared,
     exclusive_lock,
@@ -18,13 +21,16 @@ from keyshop.embedded.locks import (
     try_acquire_exclusive,
     try_acquire_shared,
 )
-from keyshop.embedded.ports import choose_port, find_port, is_free
-from keyshop.embedded.processes import Program, list_running, stop_running
+from keyshop.embedded.ports import HOST, choose_port, find_port, is_free
+from keyshop.embedded.processes import Program, is_process_of, list_running, stop_running
+from keyshop.embedded.run_as import OsAccount
+from keyshop.embedded.sockets import find_peer, make_socket_folder, socket_folder
 
 _POLL_INTERVAL = 0.02
 # The port of a killed server, and its shared memory, may stay in use for a moment.
 _PORT_TIMEOUT = 1.0
 _RETRY_TIMEOUT = 15.0
+_PEER_TIMEOUT = 2.0
 
 
 class SharedServer(ABC):
@@ -46,11 +52,29 @@ class SharedServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address with the password; known once the server has started."""
+        """The address on the loopback port, with the password; known once the server has started."""
+
+    @property
+    @abstractmethod
+    def socket_url(self) -> str:
+        """
+        The address on the socket, with the password; known once the server has started.
+
+        The shop uses this one: while the server is stopped, any program may listen on its port.
+        """
+
+    @property
+    @abstractmethod
+    def socket(self) -> Path:
+        """The socket's file; known once the server has started."""
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Test whether the server answers on a new connection."""
+        """Test whether the server answers on a new connection to its socket."""
+
+    def _finish_start(self) -> bool:
+        """Do what must be done once its socket is open; return whether that worked."""
+        return True
 
     @property
     @abstractmethod
@@ -73,12 +97,13 @@ class SharedServer(ABC):
         if self._users_lock is not None:
             self.ensure()
             return
+        _check_name(self.folder)
         make_server_folder(self.folder.parent, self.name)
         self._users_lock = open_lock(self.folder / USERS_LOCK)
         try:
             # Waits here while a server without users is being stopped.
             acquire_shared(self._users_lock)
-            self._ensure_running(keep_port=False)
+            self._ensure_running()
         except BaseException:
             self.release()
             raise
@@ -92,7 +117,7 @@ class SharedServer(ABC):
         """
         if self._users_lock is None:
             raise EmbeddedServerError(f"The embedded {self.title} was not started.")
-        self._ensure_running(keep_port=True)
+        self._ensure_running()
 
     def release(self) -> None:
         """
@@ -114,8 +139,7 @@ class SharedServer(ABC):
 
     def is_alive(self) -> bool:
         """Test whether the server answers on a new connection."""
-        is_known = find_port(self._port_file) is not None and self.password_file.exists()
-        return is_known and self._answers()
+        return self._has_known_port() and self._is_own_process() and self._answers()
 
     def __enter__(self) -> Self:
         self.start()
@@ -158,9 +182,51 @@ class SharedServer(ABC):
     def _start_lock(self) -> Path:
         return self.folder / "start.lock"
 
+    def _has_known_port(self) -> bool:
+        return find_port(self._port_file) is not None and self.password_file.exists()
+
+    @property
+    def _socket_folder(self) -> Path:
+        return socket_folder(self.folder)
+
+    def _make_socket_folder(self, account: OsAccount) -> None:
+        owner = os.geteuid() if account.uid is None else account.uid
+        group = os.getegid() if account.gid is None else account.gid
+        make_socket_folder(self._socket_folder, owner=owner, group=group)
+
+    def _is_own_process(self) -> bool:
+        """Test whether the process behind the socket is the server, before it gets the password."""
+        pid = find_peer(self.socket, timeout_seconds=_PEER_TIMEOUT)
+        return pid is not None and is_process_of(self._program, pid)
+
+    def _has_started(self) -> bool:
+        """
+        Test whether the server answers, and listens only where it should.
+
+        Raises:
+            EmbeddedServerError: it listens elsewhere as well, or cannot open its port; it was stopped.
+        """
+        if not self._is_own_process():
+            return False
+        finished = self._finish_start()
+        elsewhere = {
+            address for pid in list_running(self._program) for address in list_listening(pid)
+        } - {(HOST, self.port)}
+        if elsewhere or not finished:
+            stop_running(self._program)
+            places = ", ".join(f"{host} port {port}" for host, port in sorted(elsewhere))
+            fault = f"listens on {places}" if elsewhere else f"cannot open port {self.port}"
+            raise EmbeddedServerError(
+                f"The embedded {self.title} {fault}, and was stopped; see {self.log}."
+            )
+        return self.is_alive()
+
     def _stop_if_last(self, users: int) -> bool:
         if try_acquire_exclusive(users):
             stop_running(self._program)
+            with suppress(OSError):
+                # It may be outside the home, where an empty folder would be left behind.
+                self._socket_folder.rmdir()
             return True
         if try_acquire_shared(users):
             ensure_guardian(self.folder, self._program)  # the other users may be killed
@@ -169,7 +235,7 @@ class SharedServer(ABC):
         acquire_shared(users)
         return True
 
-    def _ensure_running(self, *, keep_port: bool) -> None:
+    def _ensure_running(self) -> None:
         with exclusive_lock(self._start_lock):
             # Before the server: if this process died in between, the server would be left behind.
             ensure_guardian(self.folder, self._program)
@@ -177,23 +243,23 @@ class SharedServer(ABC):
                 return
             if not self._wait_for_running():
                 self._prepare()
-                self._start_and_wait(keep_port=keep_port)
+                self._start_and_wait()
 
     def _wait_for_running(self) -> bool:
         """Wait for a server that is starting, recovering or ending; stop one that hangs."""
         deadline = time.monotonic() + self.start_seconds
         while list_running(self._program):
-            if self.is_alive():
+            if self._has_known_port() and self._has_started():
                 return True
             if time.monotonic() > deadline:
                 stop_running(self._program)
             time.sleep(_POLL_INTERVAL)
         return False
 
-    def _start_and_wait(self, *, keep_port: bool) -> None:
+    def _start_and_wait(self) -> None:
         deadline = time.monotonic() + _RETRY_TIMEOUT
         while True:
-            self._choose_port(keep_port=keep_port)
+            self._choose_port()
             if self._wait_for_answer(self._launch()):
                 return
             if time.monotonic() > deadline:
@@ -203,23 +269,23 @@ class SharedServer(ABC):
                 )
             time.sleep(_POLL_INTERVAL * 10)
 
-    def _choose_port(self, *, keep_port: bool) -> None:
+    def _choose_port(self) -> None:
         deadline = time.monotonic() + _PORT_TIMEOUT
         port = find_port(self._port_file)
         while port and not is_free(port) and time.monotonic() < deadline:
             time.sleep(_POLL_INTERVAL)
-        if keep_port and port and not is_free(port):
-            # Other processes have this port in their address, so the server must not move.
+        if port and not is_free(port):
+            # Scripts have this port in their address, and would give the password to the listener.
             raise EmbeddedServerError(
-                f"Port {port} of the embedded {self.title} is taken by another program: "
-                "stop that program, or start keyshop again."
+                f"Port {port} of the embedded {self.title} is taken by {describe_listener(port)}: "
+                f"stop it, or delete {self._port_file} to move to another port."
             )
         choose_port(self._port_file)
 
     def _wait_for_answer(self, process: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + self.start_seconds
         while process.poll() is None:
-            if self.is_alive():
+            if self._has_started():
                 return True
             if time.monotonic() > deadline:
                 stop_running(self._program)
@@ -229,3 +295,13 @@ class SharedServer(ABC):
                 )
             time.sleep(_POLL_INTERVAL)
         return False
+
+
+def _check_name(folder: Path) -> None:
+    name = str(folder)
+    # PostgreSQL's files have a path to a line, and its answers are UTF-8.
+    if not name.isprintable():
+        raise EmbeddedServerError(
+            f"KEYSHOP_HOME is {name!r}, with a control character or one that is not UTF-8: "
+            "choose another folder."
+        )

@@ -3,6 +3,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,8 @@ class TestPostgresServer:
             "fsync": "on",
             "data_checksums": "on",
             "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": "",
+            "unix_socket_directories": str(server.socket.parent),
+            "unix_socket_permissions": "0700",
             "password_encryption": "scram-sha-256",
         }
 
@@ -104,6 +106,17 @@ class TestCheckData:
 
         with pytest.raises(EmbeddedServerError, match=r"created by PostgreSQL 16.*KEYSHOP_HOME"):
             check_data(tmp_path / "data", password_file=tmp_path / "password")
+
+    def test_refuses_data_that_others_may_change_before_it_starts(self, home):
+        with PostgresServer(home) as server:
+            pass
+        server.data.chmod(0o777)
+
+        started = time.monotonic()
+        with pytest.raises(EmbeddedServerError, match=r"open to other accounts .*chmod 700"):
+            PostgresServer(home).start()
+
+        assert time.monotonic() - started < 5
 
     def test_refuses_data_whose_password_is_missing(self, home):
         with PostgresServer(home) as server:

@@ -95,16 +95,21 @@ class TestLeftovers:
 
 
 class TestTakenPort:
-    def test_a_start_moves_to_another_port(self, home):
+    def test_a_start_names_the_listener_and_says_nothing_to_it(self, home):
         with ValkeyServer(home) as server:
             taken = server.port
-        with socket.create_server(("127.0.0.1", taken)), ValkeyServer(home) as server:
-            moved_to = server.port
-            assert server.is_alive()
+        with socket.create_server(("127.0.0.1", taken)) as stranger:
+            named = f"Port {taken} .*taken by .*process {os.getpid()}.* delete .*port"
+            with pytest.raises(EmbeddedServerError, match=named):
+                ValkeyServer(home).start()
 
-        assert moved_to != taken
-        with ValkeyServer(home) as server:
-            assert server.port == moved_to
+            stranger.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                stranger.accept()
+
+            (server.folder / "port").unlink()
+            with ValkeyServer(home) as server:
+                assert server.port != taken
 
     def test_a_restart_keeps_the_port_that_others_use(self, home):
         with ValkeyServer(home) as server:
@@ -126,6 +131,7 @@ class TestCopiedHome:
         with PostgresServer(original):
             pass
         shutil.copytree(original, copy)
+        (copy / "postgres" / "port").unlink()
         if os.geteuid() == 0:
             shutil.chown(copy / "postgres" / "data", "root", "root")
 

@@ -8,8 +8,9 @@ import pytest
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.embedded.run_as import choose_account
+from keyshop.embedded.valkey import ValkeyServer
 from tests.keyshop.embedded.database import run_sql
-from tests.keyshop.embedded.users import get_server
+from tests.keyshop.embedded.users import get_server, list_processes
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to find another account")
 
@@ -37,6 +38,16 @@ class TestRoot:
 
             assert process.uids().real != 0
             assert server.data.stat().st_uid == process.uids().real
+
+    def test_no_server_has_the_secrets_of_the_shop_in_its_environment(self, home, monkeypatch):
+        monkeypatch.setenv("JWT_SECRET", "s" * 40)
+        monkeypatch.setenv("SMTP_URL", "smtp://user:password@localhost")
+
+        with PostgresServer(home), ValkeyServer(home):
+            for process in list_processes(home):
+                assert not {"JWT_SECRET", "SMTP_URL"} & process.environ().keys()
+            for name in ("postgres", "valkey-server"):
+                assert get_server(home, name).uids().real != 0
 
     def test_the_account_that_owns_the_data_keeps_it(self, home):
         with PostgresServer(home) as server:

@@ -35,7 +35,10 @@ class TestValkeyServer:
             command_lines = [" ".join(process.cmdline()) for process in list_processes(home)]
 
             assert not any(server.password in line for line in command_lines)
-            assert {path.stat().st_mode & 0o777 for path in server.folder.iterdir()} == {0o600}
+            assert {path.stat().st_mode & 0o777 for path in server.folder.iterdir()} == {
+                0o600,  # files
+                0o700,  # the folder of the socket
+            }
 
     def test_is_restarted_on_its_old_port_after_a_kill(self, home):
         with ValkeyServer(home) as server, ValkeyServer(home) as other:

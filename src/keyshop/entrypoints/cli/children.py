@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -27,10 +27,19 @@ def keyshop_command(*arguments: str) -> list[str]:
 class Child:
     """One process that is kept running."""
 
-    def __init__(self, name: str, command: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        pass_fds: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store what `start` needs; without an `environment`, the process has this one's."""
         self.name = name
         self._command = command
         self._pass_fds = pass_fds
+        self._environment = environment
         self._restart_delay = _RESTART_DELAY
         self._started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,7 +52,11 @@ class Child:
         """Start the process in a session of its own, so that only the parent acts on Ctrl-C."""
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=self._pass_fds
+            self._command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=self._pass_fds,
+            env=self._environment,
         )
 
     def restart_if_dead(self) -> None:

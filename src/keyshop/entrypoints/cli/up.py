@@ -18,6 +18,7 @@ from keyshop.catalog.demo_home_lists import fill_home_lists
 from keyshop.embedded.errors import EmbeddedServerError
 from keyshop.embedded.locks import open_lock, try_acquire_exclusive
 from keyshop.embedded.ports import is_free
+from keyshop.embedded.run_as import python_environment
 from keyshop.embedded.shared_server import SharedServer
 from keyshop.entrypoints.cli.attached import NO_SUPPLIER, is_attached, may_synchronise
 from keyshop.entrypoints.cli.children import Child, Children, keyshop_command
@@ -118,7 +119,9 @@ def _started(server: SharedServer) -> Iterator[SharedServer]:
 def _start_simulator(settings: Settings, children: Children) -> None:
     state = settings.keyshop_home / "simulator"
     state.mkdir(mode=0o700, exist_ok=True)
-    children.start(Child("simulator", simulator_command(settings, state=state)))
+    command = simulator_command(settings, state=state)
+    # It needs no secret of the shop.
+    children.start(Child("simulator", command, environment=python_environment()))
     _wait_for(supplier_url(settings), what="The simulator", children=children)
 
 
