@@ -44,10 +44,11 @@ def upgrade(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show the database's revision, and which of keyshop's triggers are missing or disabled."""
+    """Show the database's revision, and and what keyshop needs in it and does not find."""
     with database_server(read_settings()) as url:
         found = migrate.status(url)
-        others = asyncio.run(_count_unnormalised_emails(url)) if found.state == "ours" else None
+        is_complete = found.state == "ours" and not found.missing
+        others = asyncio.run(_count_unnormalised_emails(url)) if is_complete else None
     if as_json:
         print_json(msgspec.structs.asdict(found) | {"other_spellings": others})
         return
@@ -58,6 +59,9 @@ def status(as_json: AsJson = False) -> None:
     if found.triggers:
         rows = [(each.table, each.trigger, each.fault) for each in found.triggers]
         print_table("Triggers that do not work", ("table", "trigger", "fault"), rows)
+    if found.missing:
+        absent = [(name, "missing") for name in found.missing]
+        print_table("Tables and columns that keyshop needs", ("name", "fault"), absent)
     _print_unnormalised_emails(others)
 
 

@@ -6,14 +6,26 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
-from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseBusy, DatabaseUnavailable
+from keyshop.kit.database.errors import (
+    CONNECTION_LOST,
+    SCHEMA_CHANGED,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    SchemaChanged,
+)
 
 # Quoted: only the type checker knows it as generic.
 Connection: TypeAlias = "PoolConnectionProxy[Record]"
 _Result = TypeVar("_Result")
+
+_log = structlog.get_logger(__name__)
+
+# What PostgreSQL said is missing, so that each is logged once and not with every request.
+_logged: set[str] = set()
 
 
 class Reader:
@@ -95,6 +107,7 @@ async def translate_errors(
     Raises:
         DatabaseUnavailable: the connection is lost.
         DatabaseBusy: another transaction holds a lock for too long.
+        SchemaChanged: a table, column or function is missing; logged once for each.
         asyncpg.PostgresError: the statement failed.
     """
     try:
@@ -104,6 +117,10 @@ async def translate_errors(
         raise DatabaseUnavailable from error
     except asyncpg.LockNotAvailableError as error:
         raise DatabaseBusy from error
+    except SCHEMA_CHANGED as error:
+        _clear_values(error)
+        _log_once(str(error))
+        raise SchemaChanged from error
     except asyncpg.PostgresError as error:
         _clear_values(error)
         raise
@@ -118,6 +135,12 @@ async def translate_errors(
         if not is_lost(connection):
             connection.terminate()
         raise DatabaseUnavailable from error
+
+
+def _log_once(reason: str) -> None:
+    if reason not in _logged:
+        _logged.add(reason)
+        _log.error("database.schema_changed", reason=reason)
 
 
 def _clear_values(error: asyncpg.PostgresError) -> None:
