@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from keyshop.kit.database.transaction import Reader
 from keyshop.schema.connect import Connection
+from keyshop.schema.missing import list_missing_parts
 from keyshop.schema.revisions import UNRELEASED_IDS, Revision
 from keyshop.schema.triggers import TriggerFault, list_trigger_faults
 
@@ -70,6 +71,9 @@ class Status(Struct, frozen=True, kw_only=True):
     triggers: list[TriggerFault]
     """Triggers of keyshop that are missing, disabled or changed."""
 
+    missing: list[str]
+    """Tables and columns of the shop that are missing from an upgraded database."""
+
 
 async def read_status(connection: Connection, revisions: list[Revision]) -> Status:
     current: str | None = None
@@ -78,14 +82,16 @@ async def read_status(connection: Connection, revisions: list[Revision]) -> Stat
     found = []
     if current is None:
         found = [record["name"] for record in await connection.fetch(_TABLES_AND_TYPES)]
+    state = _state(current, found, revisions)
     return Status(
-        state=_state(current, found, revisions),
+        state=state,
         current=current,
         head=revisions[-1].id,
         pending=[] if found else _pending(current, revisions),
         found=found,
         attachment=await _find_attachment(connection),
         triggers=await list_trigger_faults(connection),
+        missing=await list_missing_parts(connection) if state == "ours" else [],
     )
 
 

@@ -111,6 +111,7 @@ class _Canon:
                 control.open,
                 seqs.setdefault(control.seq, len(seqs)),
                 control.cold_next,
+                control.blocked,
             )
         return known
 

@@ -22,9 +22,11 @@ class WriterKind(NamedTuple):
 
     `off` runs with `CACHE_MODE=off` or has lost Redis for good; `foreign` is a program outside
     keyshop: no INTENT, no guard, no waiting, and its COMMIT is its acknowledgement.
+    `silent` is a foreign one while triggers are disabled: it leaves no row, and its value is promised
+    only once a worker has noticed that.
     """
 
-    path: Literal["guarded", "off", "foreign"]
+    path: Literal["guarded", "off", "foreign", "silent"]
     target: Target = "key"
 
 
@@ -33,6 +35,7 @@ GUARDED_GROUP = WriterKind("guarded", "group")
 OFF = WriterKind("off")
 OFF_GROUP = WriterKind("off", "group")
 FOREIGN = WriterKind("foreign")
+SILENT = WriterKind("silent")
 FOREIGN_GROUP = WriterKind("foreign", "group")
 
 
@@ -94,6 +97,7 @@ SMALL = [
         stopped_workers=1,
         faults=0,
     ),
+    Configuration(name="two silent writers", writers=(SILENT, SILENT), faults=0),
     Configuration(
         name="another shop on the same Redis, FLUSHALL", kinds=_kinds("flush"), other_shop=2
     ),

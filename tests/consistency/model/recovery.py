@@ -16,11 +16,33 @@ from tests.consistency.model.states import (
 )
 
 
+def block(moment: Moment, index: int, worker: Worker) -> None:
+    """BLOCK while triggers are disabled: CLOSE, no OPEN, and the next one is cold; then UNBLOCK."""
+    control = moment.state.control
+    unseen = any(writer.at == "unseen" for writer in moment.state.writers)
+    if unseen and not control.blocked:
+        cold = control.cold_next or moment.rules.block_demands_cold
+        blocked = closed(control)._replace(blocked=True, cold_next=cold)
+    elif control.blocked and not unseen:
+        blocked = control._replace(blocked=False, seq=FRESH)
+    else:
+        return
+    state = moment.with_control(blocked)
+    label = "BLOCK" if blocked.blocked else "UNBLOCK"
+    moment.add_of_worker(index, label, state.workers[index], state=state)
+
+
+def _is_blocked(moment: Moment) -> bool:
+    return moment.state.control.blocked and moment.rules.blocked_refuses_open
+
+
 def begin_recovery(moment: Moment, index: int, worker: Worker) -> None:
     """Lead a recovery: the connection is to another incarnation, or a cold one is demanded."""
     control = moment.state.control
     agree = moment.agree(worker.connection, control.incarnation)
     if (agree and not control.cold_next) or worker.connection != moment.address():
+        return
+    if _is_blocked(moment):
         return
     if moment.rules.close_compares_seq:
         close_for_recovery(moment, index, worker)
@@ -86,7 +108,7 @@ def decide_warm(
 ) -> None:
     """Call OPEN warm: the incarnation is the same, and no cold recovery is demanded."""
     control = moment.state.control
-    if control.open or control.cold_next:
+    if control.open or control.cold_next or _is_blocked(moment):
         return
     if not moment.agree(connection, control.incarnation):
         return
@@ -127,6 +149,8 @@ def call_open(moment: Moment, index: int, worker: Worker) -> None:
         moment.add_of_worker(
             index, "OPEN refused: the control row changed", idle, by_postgres=queued
         )
+    elif _is_blocked(moment):
+        moment.add_of_worker(index, "OPEN refused: blocked", idle, by_postgres=queued)
     elif warm and not _rows_are_delivered(moment):
         moment.add_of_worker(index, "OPEN warm refused: rows are left", idle, by_postgres=queued)
     else:
@@ -141,4 +165,4 @@ def _opened(moment: Moment, worker: Worker, *, warm: bool) -> Control:
         return control._replace(open=True, seq=FRESH)
     assert worker.connection is not None
     epoch = FRESH if moment.rules.epoch_is_new else control.epoch
-    return Control(epoch, worker.connection, True, FRESH, False)
+    return Control(epoch, worker.connection, True, FRESH, False, control.blocked)

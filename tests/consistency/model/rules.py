@@ -73,6 +73,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     warm_needs_rows_delivered: bool = True
     warm_counts_locked_rows: bool = True
 
+    # Triggers that are disabled
+    blocked_refuses_open: bool = True
+    block_demands_cold: bool = True
+
     # Two shops on one Redis
     control_keys_carry_shop: bool = True
     token_carries_shop: bool = True

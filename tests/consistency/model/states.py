@@ -50,6 +50,7 @@ class Control(NamedTuple):
     open: bool
     seq: int
     cold_next: bool
+    blocked: bool = False
 
 
 class Read(NamedTuple):

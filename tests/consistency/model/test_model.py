@@ -24,6 +24,8 @@ _REPRESENTATIVE = {
     "OPEN waits for the lock without a limit",
     "markers of dead transactions stay",
     "an epoch is a counter",
+    "a blocked cache opens",
+    "a blocked cache opens warm",
 }
 
 

@@ -5,6 +5,7 @@ from tests.consistency.model.configurations import (
     FOREIGN,
     GUARDED,
     OFF,
+    SILENT,
     Configuration,
 )
 from tests.consistency.model.rules import Rules
@@ -25,6 +26,7 @@ _OFF_PARTITION = Configuration(name="", writers=(OFF,), kinds=frozenset({"partit
 _OFF_FAILOVER = Configuration(name="", writers=(OFF,), kinds=frozenset({"failover", "snapshot"}))
 _BOTH_FLUSH = Configuration(name="", writers=(GUARDED, OFF), kinds=frozenset({"flush"}))
 _TWO_LEADERS = Configuration(name="", workers=2, kinds=frozenset({"failover"}))
+_SILENT = Configuration(name="", writers=(SILENT, SILENT), faults=0)
 _TWO_SHOPS = Configuration(name="", faults=0, other_shop=1)
 
 _RELAY = [
@@ -148,6 +150,11 @@ _RECOVERY = [
     ),
 ]
 
+_TRIGGERS = [
+    weakened("a blocked cache opens", "G1", Rules(blocked_refuses_open=False), _SILENT),
+    weakened("a blocked cache opens warm", "G1", Rules(block_demands_cold=False), _SILENT),
+]
+
 _SHOPS = [
     weakened(
         "two shops share their markers",
@@ -159,4 +166,4 @@ _SHOPS = [
     weakened("an epoch is a counter", "SHOP", Rules(epoch_is_random=False), _TWO_SHOPS),
 ]
 
-WEAKENED_RECOVERY = [*_RELAY, *_RECOVERY, *_SHOPS]
+WEAKENED_RECOVERY = [*_RELAY, *_RECOVERY, *_TRIGGERS, *_SHOPS]

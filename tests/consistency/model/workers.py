@@ -3,6 +3,7 @@
 from tests.consistency.model.moment import Moment
 from tests.consistency.model.recovery import (
     begin_recovery,
+    block,
     call_open,
     close_for_recovery,
     decide_warm,
@@ -38,6 +39,7 @@ def _idle(moment: Moment, index: int, worker: Worker, redis: Redis | None) -> No
         moment.add_of_worker(index, "RECONNECT", worker._replace(connection=address))
     if worker.cut:
         drop_rows(moment, index, worker)
+    block(moment, index, worker)
     if moment.config.has_foreign_writers:
         watch_round(moment, index, worker)
         close_for_old_row(moment, index, worker)

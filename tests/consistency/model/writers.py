@@ -17,6 +17,8 @@ def steps_of_writers(moment: Moment) -> None:
     for index, writer in enumerate(moment.state.writers):
         if moment.config.writers[index].path == "foreign":
             _foreign(moment, index, writer)
+        elif moment.config.writers[index].path == "silent":
+            _silent(moment, index, writer)
         elif (steps := _STEPS.get(writer.at)) is not None:
             steps(moment, index, writer)
 
@@ -45,6 +47,19 @@ def _foreign(moment: Moment, index: int, writer: Writer) -> None:
     elif writer.at == "fresh":
         later = state._replace(matured=max(state.matured, writer.value))
         _step(moment, index, "1 s passes", writer._replace(at="matured"), state=later)
+
+
+def _silent(moment: Moment, index: int, writer: Writer) -> None:
+    state = moment.state
+    if writer.at == "idle":
+        value = state.value + 1
+        done = writer._replace(at="unseen", value=value)
+        committed = state._replace(value=value)
+        _step(moment, index, f"COMMIT {value} (triggers disabled)", done, state=committed)
+    elif writer.at == "unseen" and state.control.blocked and moment.views_waited_out():
+        seen = writer._replace(at="matured")
+        promised = _acknowledged(moment, writer)
+        _step(moment, index, "is promised: blocked", seen, state=promised, helps=True)
 
 
 def _idle(moment: Moment, index: int, writer: Writer) -> None:

@@ -92,6 +92,7 @@ class TestSeq:
             "state = 'OPEN'",
             "cold_next = NOT cold_next",
             "installation = gen_random_uuid()",
+            "blocked = 'triggers are disabled'",
             "state = 'OPEN', seq = 0",
         ],
     )

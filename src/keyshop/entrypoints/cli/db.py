@@ -45,12 +45,12 @@ def upgrade(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show the database's revision, and which of keyshop's triggers are missing or disabled."""
+    """Show the database's revision, and what keyshop needs in it and does not find."""
     with database_server(read_settings()) as url:
         found = migrate.status(url)
-        is_ours = found.state == "ours"
-        others = asyncio.run(_count_unnormalised_emails(url)) if is_ours else None
-        unpriced = asyncio.run(_count_unpriced_games(url)) if is_ours else None
+        is_complete = found.state == "ours" and not found.missing
+        others = asyncio.run(_count_unnormalised_emails(url)) if is_complete else None
+        unpriced = asyncio.run(_count_unpriced_games(url)) if is_complete else None
     if as_json:
         counts = {"other_spellings": others, "unpriced_games": unpriced}
         print_json(msgspec.structs.asdict(found) | counts)
@@ -64,6 +64,9 @@ def status(as_json: AsJson = False) -> None:
         print_table("Triggers that do not work", ("table", "trigger", "fault"), rows)
     if unpriced:
         typer.echo(f"Games whose price is not a number, and which the shop hides: {unpriced}.")
+    if found.missing:
+        absent = [(name, "missing") for name in found.missing]
+        print_table("Tables and columns that keyshop needs", ("name", "fault"), absent)
     _print_unnormalised_emails(others)
 
 

@@ -5,14 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-from asyncpg import (
-    InvalidSchemaNameError,
-    UndefinedColumnError,
-    UndefinedFunctionError,
-    UndefinedTableError,
-)
-
 from keyshop.assembly import Shop, open_database, open_shop
+from keyshop.kit.database.errors import SCHEMA_CHANGED, SchemaChanged
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict
 from keyshop.kit.logs import configure_logging
@@ -36,12 +30,7 @@ def read_settings(*, shows_progress: bool = False) -> Settings:
 
 
 # An unreleased version's tables have other columns.
-_OUTDATED_SCHEMA: Final = (
-    InvalidSchemaNameError,
-    UndefinedColumnError,
-    UndefinedFunctionError,
-    UndefinedTableError,
-)
+_OUTDATED_SCHEMA: Final = (SchemaChanged, *SCHEMA_CHANGED)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`keyshop worker`: runs jobs and the schedule."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,8 +13,10 @@ from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent
 from keyshop.entrypoints.cli.session import shop
 from keyshop.entrypoints.worker.run import run_worker, stop_on_signals
 from keyshop.entrypoints.worker.schedule import SCHEDULES
+from keyshop.kit.cache.background import in_background
 from keyshop.kit.clock import utc_now
 from keyshop.kit.errors import Unavailable
+from keyshop.schema.watch import watch_schema
 from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
 
 app = typer.Typer()
@@ -45,7 +48,11 @@ async def _run() -> None:
 
 
 async def _work() -> None:
-    async with shop() as parts, parts.run_relay():
+    async with (
+        shop() as parts,
+        parts.run_relay(),
+        in_background(partial(watch_schema, parts.database_url)),
+    ):
         for warning in parts.settings.warnings:
             _log.warning("settings.doubtful", reason=warning)
         await mark_interrupted_runs(parts.db, now=utc_now())

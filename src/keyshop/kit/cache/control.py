@@ -33,6 +33,9 @@ class Control(Struct, frozen=True, kw_only=True):
     cold_next: bool
     """The next opening must begin a new epoch."""
 
+    blocked: str | None
+    """Why the cache must stay closed; None: it may open."""
+
     closed_seconds: float
     """Time since the last CLOSE."""
 
@@ -59,6 +62,7 @@ async def read_control(connection: "Connection[Record]") -> Control:
         incarnation=record["incarnation"],
         is_open=record["state"] == "OPEN",
         cold_next=record["cold_next"],
+        blocked=record["blocked"],
         closed_seconds=record["closed_seconds"],
         beat_seconds=record["beat_seconds"],
     )

@@ -101,7 +101,7 @@ class Relay:
         began: datetime = await db.fetchval(_NOW)
         control = await read_control(db)
         connection = await self._find_checked_connection(control)
-        if connection is None:
+        if connection is None or control.blocked is not None:
             await self._run_without_redis(db, control)
         elif connection.incarnation != control.incarnation or control.cold_next:
             await self._recover_cold(db, control, connection)

@@ -92,6 +92,8 @@ def _find_distrust(
     """Return why Redis is not trusted; None: it is."""
     if connection is None:
         return fault
+    if control.blocked is not None:
+        return control.blocked
     if not control.is_open:
         return "The cache is closed; a running worker opens it when no old value can be read."
     if connection.incarnation != control.incarnation:

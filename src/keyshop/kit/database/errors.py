@@ -78,6 +78,29 @@ class DatabaseBusy(DatabaseUnavailable):
         )
 
 
+SCHEMA_CHANGED: Final = (
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidSchemaNameError,
+    # A name that is missing in one table may be found in two others.
+    asyncpg.AmbiguousColumnError,
+    asyncpg.DatatypeMismatchError,
+)
+"""A table, column, type or function that a statement needs is missing or of another type."""
+
+
+class SchemaChanged(DatabaseUnavailable):
+    """Another application has removed or renamed something that a statement of the shop needs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The shop's database is being changed, and this request cannot be answered at the"
+            " moment. Please try again later."
+        )
+
+
 class CommitOutcomeUnknown(DatabaseUnavailable):
     """
     The connection was lost at a COMMIT, and PostgreSQL does not answer.

@@ -13,10 +13,12 @@ from asyncpg.pool import PoolConnectionProxy
 from keyshop.kit.database.errors import (
     CONNECTION_LOST,
     REFUSED_FOR_NOW,
+    SCHEMA_CHANGED,
     DatabaseBusy,
     DatabaseReadOnly,
     DatabaseSlow,
     DatabaseUnavailable,
+    SchemaChanged,
 )
 
 # Quoted: only the type checker knows it as generic.
@@ -24,6 +26,9 @@ Connection: TypeAlias = "PoolConnectionProxy[Record]"
 _Result = TypeVar("_Result")
 
 _log = structlog.get_logger(__name__)
+
+# What PostgreSQL said is missing, so that each is logged once and not with every request.
+_logged: set[str] = set()
 
 
 class Reader:
@@ -107,6 +112,7 @@ async def translate_errors(
         DatabaseBusy: another transaction holds a lock for too long.
         DatabaseReadOnly: the server takes no changes at the moment.
         DatabaseSlow: the server cancelled the statement.
+        SchemaChanged: a table, column or function is missing; logged once for each.
         asyncpg.PostgresError: the statement failed.
     """
     try:
@@ -122,6 +128,10 @@ async def translate_errors(
         raise DatabaseReadOnly from error
     except asyncpg.LockNotAvailableError as error:
         raise DatabaseBusy from error
+    except SCHEMA_CHANGED as error:
+        _clear_values(error)
+        _log_once(str(error))
+        raise SchemaChanged from error
     except asyncpg.PostgresError as error:
         _clear_values(error)
         raise
@@ -136,6 +146,12 @@ async def translate_errors(
         if not is_lost(connection):
             connection.terminate()
         raise DatabaseUnavailable from error
+
+
+def _log_once(reason: str) -> None:
+    if reason not in _logged:
+        _logged.add(reason)
+        _log.error("database.schema_changed", reason=reason)
 
 
 def _clear_values(error: asyncpg.PostgresError) -> None:

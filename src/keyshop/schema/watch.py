@@ -1,0 +1,49 @@
+"""Closes the cache while triggers, tables or columns that it needs are missing."""
+
+import asyncio
+from typing import Final
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+
+from keyshop.kit.errors import ShopError
+from keyshop.schema.connect import Connection, connected
+from keyshop.schema.missing import list_missing_parts
+from keyshop.schema.triggers import list_trigger_faults
+
+_INTERVAL: Final = 30.0  # seconds
+_BLOCK: Final = "SELECT keyshop.cache_block($1)"
+
+FAULTS: Final = Counter(
+    "keyshop_schema_faults_total", "Checks that found triggers or columns missing.", ["table"]
+)
+
+_log = structlog.get_logger(__name__)
+
+
+async def watch_schema(database_url: str) -> None:
+    """Check every 30 s until cancelled; wait for PostgreSQL while it is unavailable."""
+    while True:
+        try:
+            async with connected(database_url) as connection:
+                await check_schema(connection)
+        except (ShopError, asyncpg.PostgresError) as error:
+            _log.warning("schema.not_checked", reason=str(error))
+        await asyncio.sleep(_INTERVAL)
+
+
+async def check_schema(connection: Connection) -> None:
+    """Block the cache if triggers do not work or columns are missing; else let it open."""
+    tables = [each.table for each in await list_trigger_faults(connection)]
+    tables += [".".join(name.split(".")[:2]) for name in await list_missing_parts(connection)]
+    for table in sorted(set(tables)):
+        FAULTS.labels(table).inc()
+    names = ", ".join(sorted(set(tables)))
+    reason = f"Triggers or columns are missing or disabled: {names}." if tables else None
+    if not await connection.fetchval(_BLOCK, reason):
+        return
+    if reason:
+        _log.error("cache.blocked", reason=reason)
+    else:
+        _log.info("cache.unblocked")
