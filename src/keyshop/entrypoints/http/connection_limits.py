@@ -33,7 +33,7 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """Request line and header fields. What a chunked body has besides its data counts as well."""
 
     head_fields: int = 100
-    pipelined: int = 16
+    pipelined: int = 100
     """Requests that are sent before the first of them is answered."""
 
     head_time: float = 10.0

@@ -143,7 +143,11 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if len(self.headers) >= self._limits.head_fields:
             raise _Refused(431)
-        super().on_header(name, value)
+        # As uvicorn does it: this runs for every field, and a further call would cost as much.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= self._limits.pipelined:

@@ -118,23 +118,13 @@ async def translate_errors(
     try:
         # Called inside the try: a connection that the pool took back raises before the await.
         return await statement(*args)
-    except asyncpg.QueryCanceledError as error:
-        raise DatabaseSlow from error
-    except CONNECTION_LOST as error:
-        raise DatabaseUnavailable from error
-    except REFUSED_FOR_NOW as error:
-        _clear_values(error)
-        _log.warning("database.refused_change", reason=str(error))
-        raise DatabaseReadOnly from error
-    except asyncpg.LockNotAvailableError as error:
-        raise DatabaseBusy from error
-    except SCHEMA_CHANGED as error:
-        _clear_values(error)
-        _log_once(str(error))
-        raise SchemaChanged from error
-    except asyncpg.PostgresError as error:
-        _clear_values(error)
-        raise
+    except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
+        if isinstance(error, asyncpg.PostgresError):
+            _clear_values(error)
+        unavailable = _find_unavailable(error)
+        if unavailable is None:
+            raise
+        raise unavailable from error
     except asyncpg.InterfaceError as error:
         # The driver raises this if the connection was lost between two statements.
         if is_lost(connection):
@@ -146,6 +136,23 @@ async def translate_errors(
         if not is_lost(connection):
             connection.terminate()
         raise DatabaseUnavailable from error
+
+
+def _find_unavailable(error: Exception) -> DatabaseUnavailable | None:
+    """Return what the shop says of an error that may pass by itself; None: it is a fault."""
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return DatabaseSlow()
+    if isinstance(error, CONNECTION_LOST):
+        return DatabaseUnavailable()
+    if isinstance(error, REFUSED_FOR_NOW):
+        _log.warning("database.refused_change", reason=str(error))
+        return DatabaseReadOnly()
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return DatabaseBusy()
+    if isinstance(error, SCHEMA_CHANGED):
+        _log_once(str(error))
+        return SchemaChanged()
+    return None
 
 
 def _log_once(reason: str) -> None:

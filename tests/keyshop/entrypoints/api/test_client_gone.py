@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -22,7 +23,7 @@ LIMITS = ConnectionLimits(body_rate_after=0.1, linger_time=0.1)
 async def port(app: ASGIApp) -> AsyncIterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type] # both name ASGI anew
+        app,
         http=limited_protocol(Connections(LIMITS)),
         ws="none",
         lifespan="off",
@@ -40,7 +41,7 @@ def counted(operation: str, status: int, method: str = "POST") -> float:
     return REGISTRY.get_sample_value("keyshop_http_requests_total", labels) or 0.0
 
 
-async def wait_for_log(lines: list[dict[str, object]]) -> dict[str, object]:
+async def wait_for_log(lines: list[MutableMapping[str, Any]]) -> MutableMapping[str, Any]:
     async with asyncio.timeout(10):
         while True:
             for line in lines:

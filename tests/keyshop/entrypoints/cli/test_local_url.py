@@ -22,7 +22,7 @@ class TestLocalUrl:
         ],
     )
     def test_is_a_url_whatever_the_shop_listens_on(self, host, url):
-        settings = Settings(_env_file=None, keyshop_host=host, keyshop_port=18042)
+        settings = Settings(keyshop_host=host, keyshop_port=18042)
 
         assert local_url(settings) == url
         assert urlsplit(url).port == 18042
