@@ -69,4 +69,4 @@ class TestKilledUp:
         wait_until(lambda: not shop.list_processes(), seconds=_END_SECONDS)
         shop.start("up")
         assert has(shop, "killed")
-        assert shop.is_healthy()
+        wait_until(shop.is_healthy, seconds=_END_SECONDS)

@@ -1,18 +1,21 @@
 """Domain names of other alphabets: as the DNS has them, and as people read them."""
 
+import re
 import unicodedata
 from typing import Final
 
 import idna
 
 _MAX_LENGTH: Final = 253
+# IDNA reads these as dots; an address that has one only looks like another.
+_OTHER_DOTS: Final = re.compile("[\u3002\uff0e\uff61]")
 _LOOK_ALIKES: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 
 
 def to_ascii(domain: str) -> str:
     """Return the domain in lower case and with `xn--` labels; one that has no such form stays."""
     domain = domain.lower()
-    if domain.isascii() or len(domain) > _MAX_LENGTH:
+    if domain.isascii() or len(domain) > _MAX_LENGTH or _OTHER_DOTS.search(domain):
         return domain
     try:
         return idna.encode(domain, uts46=True).decode()

@@ -104,7 +104,10 @@ class TestClientThatStopsSending:
         failed = counted("/tests/wishes", 500)
         with capture_logs() as lines:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"POST /tests/wishes HTTP/1.1\r\nContent-Length: 9\r\n\r\n{")
+            writer.write(
+                b"POST /tests/wishes HTTP/1.1\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 9\r\n\r\n{"
+            )
             answer = await asyncio.wait_for(reader.read(), timeout=10)
             line = await wait_for_log(lines)
             writer.close()

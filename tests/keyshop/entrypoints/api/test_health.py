@@ -124,9 +124,9 @@ class TestProbe:
                 seen.set()
             return finding
 
-        probe = Probe(Check(look, 3600))
+        probe = Probe(Check(look, 20))
         running = asyncio.create_task(probe.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             await seen.wait()
             await probe.refresh()
         running.cancel()

@@ -8,6 +8,7 @@ import pytest
 from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
 from tests.keyshop.embedded.database import run_sql
+from tests.keyshop.embedded.users import wait_until
 from tests.keyshop.entrypoints.cli.shop_process import fetch, run_keyshop, running
 from tests.servers import connected
 
@@ -76,7 +77,7 @@ class TestRefusals:
         assert second.returncode == 1
         assert "keyshop is up already" in second.stderr
         assert "KEYSHOP_HOME" in second.stderr
-        assert shop.is_healthy()
+        wait_until(shop.is_healthy)
 
     @pytest.mark.parametrize("variable", ["KEYSHOP_PORT", "SIMULATOR_PORT"])
     def test_a_port_that_is_taken_is_named_with_its_variable(self, home, variable):
@@ -138,7 +139,7 @@ class TestSideBySide:
             assert run_sql(PostgresServer(home).url, marked) == 0
             assert run_sql(PostgresServer(home).url, "SELECT count(*) FROM users") == 0
             assert "Accounts to try it with" not in second.log.read_text()
-        assert shop.is_healthy()
+        wait_until(shop.is_healthy)
 
 
 _TABLES = """
