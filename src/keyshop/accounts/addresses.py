@@ -9,7 +9,7 @@ import re
 from typing import Final, NewType
 
 from keyshop.accounts.errors import AccountInvalid
-from keyshop.kit.domains import mixes_alphabets, to_ascii, to_unicode
+from keyshop.kit.domains import has_other_dots, mixes_alphabets, to_ascii, to_unicode
 
 NormalAddress = NewType("NormalAddress", str)
 """An address as it is stored or looked up."""
@@ -166,6 +166,7 @@ def parse_new_email(address: str) -> NormalAddress:
         or _is_name(name) is None
         or _is_domain(domain) is None
         or mixes_alphabets(domain)
+        or has_other_dots(trimmed)
         or not normal
         # No mailbox can exist there; erased accounts have such addresses.
         or normal.endswith(".invalid")

@@ -7,7 +7,6 @@ from typing import Final
 import idna
 
 _MAX_LENGTH: Final = 253
-# IDNA reads these as dots; an address that has one only looks like another.
 _OTHER_DOTS: Final = re.compile("[\u3002\uff0e\uff61]")
 _LOOK_ALIKES: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 
@@ -15,7 +14,7 @@ _LOOK_ALIKES: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHER
 def to_ascii(domain: str) -> str:
     """Return the domain in lower case and with `xn--` labels; one that has no such form stays."""
     domain = domain.lower()
-    if domain.isascii() or len(domain) > _MAX_LENGTH or _OTHER_DOTS.search(domain):
+    if domain.isascii() or len(domain) > _MAX_LENGTH:
         return domain
     try:
         return idna.encode(domain, uts46=True).decode()
@@ -31,6 +30,11 @@ def to_unicode(domain: str) -> str:
         return idna.decode(domain)
     except UnicodeError:
         return domain
+
+
+def has_other_dots(domain: str) -> bool:
+    """Test whether the domain has a character that IDNA reads as a dot, and that is not one."""
+    return _OTHER_DOTS.search(domain) is not None
 
 
 def mixes_alphabets(domain: str) -> bool:

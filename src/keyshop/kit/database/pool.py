@@ -54,6 +54,7 @@ _ACQUIRE_TIMEOUT: Final = 10.0  # seconds
 _CONNECT_TIMEOUT: Final = 10.0  # seconds
 _STATEMENT_TIMEOUT: Final = 60.0  # seconds
 _CLOSE_TIMEOUT: Final = 5.0  # seconds
+_MAX_REPLACED: Final = 3  # read-only sessions, before one transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -231,9 +232,12 @@ class Database:
             # An idle connection is there at once, and a timer costs a tenth of a short read.
             timeout = None if self._pool.get_idle_size() else _ACQUIRE_TIMEOUT
             connection = await self._pool.acquire(timeout=timeout)
-            if for_changes and _was_opened_read_only(connection):
+            for _ in range(_MAX_REPLACED if for_changes else 0):
+                if not _was_opened_read_only(connection):
+                    break
                 connection.terminate()
                 await self._pool.release(connection)
+                # Mostly a new one; a task that waited may have taken it, and left an older one.
                 connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT)
         except (*CONNECTION_UNUSABLE, asyncpg.PostgresError) as error:
             # It connected before, so whatever it says now (the database is being restored, or does not

@@ -56,6 +56,7 @@ class TestWorkerThatIsStarted:
         assert worker.stop() == 0
         assert "Traceback" not in worker.log.read_text()
 
+    @pytest.mark.slow
     async def test_starts_although_its_connections_are_cut(
         self, worker: ShopProcess, db: Database, database_url: str
     ):
