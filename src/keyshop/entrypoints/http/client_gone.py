@@ -1,4 +1,4 @@
-"""Clients that hang up while they send a request: nobody's fault, and no failure of the shop."""
+"""Clients that hang up while they send a request, which is no failure of the shop."""
 
 from typing import Any, Final, cast
 
