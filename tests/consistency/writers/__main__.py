@@ -16,6 +16,7 @@ import uvloop
 from keyshop.assembly import Shop
 from keyshop.entrypoints.cli.parent import exit_with_parent
 from keyshop.entrypoints.cli.session import shop
+from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from tests.consistency.keys import Kind
@@ -30,7 +31,7 @@ from tests.consistency.writers.slots import SlotWriter
 from tests.consistency.writers.sync import SyncWriter
 
 # The errors that the checker's faults cause in a writer; any other error ends the process.
-_EXPECTED = (ShopError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_EXPECTED = (ShopError, *CONNECTION_UNUSABLE, asyncpg.PostgresError)
 _RETRY_DELAY = 0.1  # seconds
 
 _log = structlog.get_logger(__name__)

@@ -6,6 +6,7 @@ import asyncpg
 
 from tests.consistency.keys import Kind, of_kind
 from tests.consistency.writers.config import NEVER_SEEN, Writing, price_of, version_of
+from tests.consistency.writers.foreign_connection import ForeignConnection
 
 _RAISE = "UPDATE games SET price = price + 0.01 WHERE id = $1 RETURNING price"
 _RAISE_FAR = "UPDATE games SET price = price + $2 WHERE id = $1"
@@ -17,21 +18,18 @@ class ForeignWriter:
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
         self._keys = of_kind(Kind.FOREIGN)
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection = ForeignConnection(writing.config.database_url)
 
     async def write(self) -> None:
         """Change one game."""
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._writing.config.database_url, ssl=False, timeout=5
-            )
         key = self._writing.dice.choice(self._keys)
-        if self._writing.is_undone():
-            await self._undo(self._connection, key.id)
-            return
-        invoked = monotonic_ns()
-        price = await self._connection.fetchval(_RAISE, key.id, timeout=10)
-        self._writing.note_acknowledged({key.number: version_of(price)}, invoked)
+        async with self._connection.used() as connection:
+            if self._writing.is_undone():
+                await self._undo(connection, key.id)
+                return
+            invoked = monotonic_ns()
+            price = await connection.fetchval(_RAISE, key.id)
+            self._writing.note_acknowledged({key.number: version_of(price)}, invoked)
 
     async def _undo(self, connection: "asyncpg.Connection[asyncpg.Record]", game: str) -> None:
         block = connection.transaction()

@@ -2,10 +2,9 @@
 
 from time import monotonic_ns
 
-import asyncpg
-
 from tests.consistency.keys import Kind, choose_personal, of_kind
 from tests.consistency.writers.config import Writing
+from tests.consistency.writers.foreign_connection import ForeignConnection
 from tests.consistency.writers.person_rows import lock_version, put_version
 
 
@@ -15,30 +14,27 @@ class ForeignPersonWriter:
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
         self._keys = of_kind(Kind.FOREIGN_PERSON)
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection = ForeignConnection(writing.config.database_url)
 
     async def write(self) -> None:
         """Change one customer's profile, basket or sign-ins."""
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._writing.config.database_url, ssl=False, timeout=5, command_timeout=10
-            )
         key = choose_personal(self._writing.dice, self._keys)
-        old = await lock_version(self._connection, key)
-        versions = {key.number: old + 1}
-        is_undone = self._writing.is_undone()
-        if is_undone:
-            versions = self._writing.far_above(versions)
-        invoked = monotonic_ns()
-        if not is_undone:
-            self._writing.note_tried(versions, invoked)
-        block = self._connection.transaction()
-        if is_undone:
-            await block.start()
-        await put_version(
-            self._connection, key, old=old, new=versions[key.number], dice=self._writing.dice
-        )
-        if is_undone:
-            await block.rollback()
-        else:
-            self._writing.note_acknowledged(versions, invoked)
+        async with self._connection.used() as connection:
+            old = await lock_version(connection, key)
+            versions = {key.number: old + 1}
+            is_undone = self._writing.is_undone()
+            if is_undone:
+                versions = self._writing.far_above(versions)
+            invoked = monotonic_ns()
+            if not is_undone:
+                self._writing.note_tried(versions, invoked)
+            block = connection.transaction()
+            if is_undone:
+                await block.start()
+            await put_version(
+                connection, key, old=old, new=versions[key.number], dice=self._writing.dice
+            )
+            if is_undone:
+                await block.rollback()
+            else:
+                self._writing.note_acknowledged(versions, invoked)
