@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import asyncpg
 from asyncpg import Record
 
-from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseUnavailable
+from keyshop.kit.database.errors import CONNECTION_LOST, CONNECTION_UNUSABLE, DatabaseUnavailable
 from keyshop.kit.dsn import clean_dsn
 from keyshop.schema.errors import ServerRefused, StatementCancelled, UpgradeBusy
 
@@ -47,8 +47,7 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
             await connection.close()
     except asyncpg.QueryCanceledError as error:
         raise StatementCancelled(error) from error
-    except (*CONNECTION_LOST, asyncpg.InterfaceError):
-        # InterfaceError: the driver's, when the connection is lost within a transaction.
+    except CONNECTION_UNUSABLE:
         raise DatabaseUnavailable from None
 
 
