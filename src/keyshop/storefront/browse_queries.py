@@ -29,16 +29,21 @@ _PAGE: Final = """
         ARRAY(SELECT game_id FROM matched ORDER BY {order} LIMIT $1 OFFSET $2) AS ids
 """
 
-# The pages that most visits begin with. Indexes of games have these orders, so nothing is sorted.
+# The pages that most visits begin with. Indexes of games have these orders, so nothing is sorted. The
+# few games without a price are excluded by id: their price is in no index, and reading it would mean
+# reading every row that a late page skips.
 _PAGE_IN_STOCK: Final = f"""
-    SELECT (
-            SELECT count(*) FROM keyshop.game_facets
-            WHERE in_stock AND NOT is_preorder AND {HAS_PRICE}
-        ) AS total,
-        ARRAY(
-            SELECT id FROM games WHERE "inStock" AND NOT "isPreorder" AND {HAS_PRICE}
-            ORDER BY {{order}} LIMIT $1 OFFSET $2
-        ) AS ids
+    WITH counted AS (
+        SELECT count(*) FILTER (WHERE {HAS_PRICE}) AS total,
+            coalesce(array_agg(game_id) FILTER (WHERE NOT {HAS_PRICE}), '{{{{}}}}') AS unpriced
+        FROM keyshop.game_facets WHERE in_stock AND NOT is_preorder
+    )
+    SELECT total, ARRAY(
+        SELECT id FROM games
+        WHERE "inStock" AND NOT "isPreorder" AND id <> ALL((SELECT unpriced FROM counted)::text[])
+        ORDER BY {{order}} LIMIT $1 OFFSET $2
+    ) AS ids
+    FROM counted
 """
 _INDEXED_ORDERS: Final = {
     Sort.POPULAR: POPULAR_GAMES,

@@ -23,7 +23,7 @@ from keyshop.storefront.list_games import (
     list_preorders,
     list_random,
 )
-from keyshop.storefront.models import CatalogueFilter
+from keyshop.storefront.models import CatalogueFilter, Sort
 from keyshop.storefront.search_games import search_games, suggest_games
 from tests.factories.baskets import make_guest, make_user, put, wish
 from tests.factories.catalogue import make_catalogue_query
@@ -66,6 +66,19 @@ LISTS: list[tuple[str, Callable[[Database], Awaitable[bytes]], int, int]] = [
             db,
             NO_CACHE,
             make_catalogue_query(CatalogueFilter(genres=["action"])),
+            now=NOON,
+        ),
+        2,
+        36,
+    ),
+    (
+        "a late page of all games in stock",
+        lambda db: browse_catalogue(
+            db,
+            NO_CACHE,
+            make_catalogue_query(
+                CatalogueFilter(in_stock_only=True), sort=Sort.POPULAR, page=50, page_size=36
+            ),
             now=NOON,
         ),
         2,
