@@ -82,7 +82,7 @@ async def _run(machine: Machine, sections: set[str]) -> None:
         if "api" in sections:
             await compare_api(machine, database_url)
         if "search" in sections:
-            time_search(machine, database_url, games=games)
+            await time_search(machine, database_url, games=games)
     if "cache" in sections:
         await measure_cache(machine)
     if "personal" in sections:
