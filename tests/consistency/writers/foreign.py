@@ -1,5 +1,7 @@
 """Writes as psql does: one statement that commits by itself, without the shop's code."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic_ns
 
 import asyncpg
@@ -9,6 +11,22 @@ from tests.consistency.writers.config import NEVER_SEEN, Writing, price_of, vers
 
 _RAISE = "UPDATE games SET price = price + 0.01 WHERE id = $1 RETURNING price"
 _RAISE_FAR = "UPDATE games SET price = price + $2 WHERE id = $1"
+
+
+@asynccontextmanager
+async def closed_on_error(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """
+    Close the connection if the block raises, so that the next write opens another.
+
+    A failed transaction would refuse every later statement. And when a session is ended while the
+    connection is idle, the message can arrive before the end of the connection: then the driver, which
+    expected no message, raises InternalClientError at the next statement.
+    """
+    try:
+        yield
+    except Exception:
+        connection.terminate()
+        raise
 
 
 class ForeignWriter:
@@ -25,16 +43,20 @@ class ForeignWriter:
             self._connection = await asyncpg.connect(
                 self._writing.config.database_url, ssl=False, timeout=5
             )
+        async with closed_on_error(self._connection):
+            await self._write(self._connection)
+
+    async def _write(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         key = self._writing.dice.choice(self._keys)
         if self._writing.is_undone():
-            await self._undo(self._connection, key.id)
+            await self._undo(connection, key.id)
             return
         invoked = monotonic_ns()
-        price = await self._connection.fetchval(_RAISE, key.id, timeout=10)
+        price = await connection.fetchval(_RAISE, key.id, timeout=10)
         self._writing.note_acknowledged({key.number: version_of(price)}, invoked)
 
     async def _undo(self, connection: "asyncpg.Connection[asyncpg.Record]", game: str) -> None:
         block = connection.transaction()
         await block.start()
-        await connection.execute(_RAISE_FAR, game, price_of(NEVER_SEEN))
+        await connection.execute(_RAISE_FAR, game, price_of(NEVER_SEEN), timeout=10)
         await block.rollback()

@@ -6,6 +6,7 @@ import asyncpg
 
 from tests.consistency.keys import Kind, choose_personal, of_kind
 from tests.consistency.writers.config import Writing
+from tests.consistency.writers.foreign import closed_on_error
 from tests.consistency.writers.person_rows import lock_version, put_version
 
 
@@ -23,8 +24,12 @@ class ForeignPersonWriter:
             self._connection = await asyncpg.connect(
                 self._writing.config.database_url, ssl=False, timeout=5, command_timeout=10
             )
+        async with closed_on_error(self._connection):
+            await self._write(self._connection)
+
+    async def _write(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         key = choose_personal(self._writing.dice, self._keys)
-        old = await lock_version(self._connection, key)
+        old = await lock_version(connection, key)
         versions = {key.number: old + 1}
         is_undone = self._writing.is_undone()
         if is_undone:
@@ -32,11 +37,11 @@ class ForeignPersonWriter:
         invoked = monotonic_ns()
         if not is_undone:
             self._writing.note_tried(versions, invoked)
-        block = self._connection.transaction()
+        block = connection.transaction()
         if is_undone:
             await block.start()
         await put_version(
-            self._connection, key, old=old, new=versions[key.number], dice=self._writing.dice
+            connection, key, old=old, new=versions[key.number], dice=self._writing.dice
         )
         if is_undone:
             await block.rollback()
