@@ -30,7 +30,7 @@ async def time_foreign_writes(stage: Stage, target: str) -> None:
             for _ in range(_WARM):
                 await asyncio.to_thread(_ask, visitor, target)
             # At another point of the relay's interval each time.
-            await asyncio.sleep(place * 0.007 % 0.05)
+            await asyncio.sleep(place * 0.007 % 0.1)
             price = f"{100 + place}.{place % 89 + 10}"
             await connection.execute(_SET_PRICE, game_id, price)
             shown = f'"price":{price.rstrip("0")}'.encode()

@@ -58,7 +58,7 @@ class LostPage(Struct, frozen=True):
 
 
 class RunTotals(Struct, frozen=True):
-    """The counts of all runs of one kind that ended in one state, added up."""
+    """The counts of all runs of one kind in one state, added up; those that run have not finished."""
 
     kind: str
     state: str

@@ -75,18 +75,35 @@ _RECORD_ERROR = """
 """
 
 # The newest run of each kind is kept, and so is the newest full one that reached its end: `keyshop up`
-# would otherwise repeat the first sync.
+# would otherwise repeat the first sync. What the deleted ones had counted stays in the totals.
 _DELETE_OLD_RUNS = """
-    DELETE FROM keyshop.sync_runs WHERE id = ANY(ARRAY(
-        SELECT id FROM keyshop.sync_runs AS old
-        WHERE finished_at < $1 AND EXISTS (
-            SELECT FROM keyshop.sync_runs AS newer
-            WHERE newer.kind = old.kind AND newer.started_at > old.started_at
-                AND (newer.state IN ('COMPLETE', 'INCOMPLETE') AND newer.products > 0
-                    OR old.state NOT IN ('COMPLETE', 'INCOMPLETE') OR old.products = 0)
-        )
-        ORDER BY finished_at LIMIT $2
-    ))
+    WITH deleted AS (
+        DELETE FROM keyshop.sync_runs WHERE id = ANY(ARRAY(
+            SELECT id FROM keyshop.sync_runs AS old
+            WHERE finished_at < $1 AND EXISTS (
+                SELECT FROM keyshop.sync_runs AS newer
+                WHERE newer.kind = old.kind AND newer.started_at > old.started_at
+                    AND (newer.state IN ('COMPLETE', 'INCOMPLETE') AND newer.products > 0
+                        OR old.state NOT IN ('COMPLETE', 'INCOMPLETE') OR old.products = 0)
+            )
+            ORDER BY finished_at LIMIT $2
+        ))
+        RETURNING kind, state, products, rejected, added, updated, finished_at
+    ), kept AS (
+        INSERT INTO keyshop.deleted_sync_runs AS kept
+            (kind, state, runs, products, rejected, added, updated, finished_at)
+        SELECT kind, state, count(*), sum(products), sum(rejected), sum(added), sum(updated),
+            max(finished_at)
+        FROM deleted GROUP BY kind, state ORDER BY kind, state
+        ON CONFLICT (kind, state) DO UPDATE SET
+            runs = kept.runs + EXCLUDED.runs,
+            products = kept.products + EXCLUDED.products,
+            rejected = kept.rejected + EXCLUDED.rejected,
+            added = kept.added + EXCLUDED.added,
+            updated = kept.updated + EXCLUDED.updated,
+            finished_at = greatest(kept.finished_at, EXCLUDED.finished_at)
+    )
+    SELECT count(*) FROM deleted
 """
 _RUN_BATCH_SIZE = 200  # their errors are deleted with them
 
@@ -100,10 +117,17 @@ _LIST_ERRORS = """
     WHERE run_id = $1 ORDER BY created_at, page LIMIT $2
 """
 _RUN_TOTALS = """
-    SELECT kind, state, count(*) AS runs, sum(added)::bigint AS added,
+    SELECT kind, state, sum(runs)::bigint AS runs, sum(added)::bigint AS added,
         sum(updated)::bigint AS updated, sum(products)::bigint AS products,
         sum(rejected)::bigint AS rejected, max(finished_at) AS finished_at
-    FROM keyshop.sync_runs GROUP BY kind, state ORDER BY kind, state
+    FROM (
+        SELECT kind, state, 1 AS runs, added, updated, products, rejected, finished_at
+        FROM keyshop.sync_runs
+        UNION ALL
+        SELECT kind, state, runs, added, updated, products, rejected, finished_at
+        FROM keyshop.deleted_sync_runs
+    ) AS counted
+    GROUP BY kind, state ORDER BY kind, state
 """
 
 
@@ -175,7 +199,7 @@ async def list_errors(reader: Reader, run_id: str, *, limit: int) -> list[RunErr
 
 
 async def list_run_totals(reader: Reader) -> list[RunTotals]:
-    """Add up the counts of all runs by kind and state."""
+    """Add up the counts of all runs by kind and state, deleted ones included."""
     return rows(RunTotals, await reader.fetch(_RUN_TOTALS))
 
 
@@ -185,4 +209,5 @@ def _run(record: Record) -> Run:
 
 async def delete_old_runs(tx: Transaction, before: datetime) -> int:
     """Delete runs that finished before then, with their errors, up to 200; return how many."""
-    return await tx.execute(_DELETE_OLD_RUNS, before, _RUN_BATCH_SIZE)
+    deleted: int = await tx.fetchval(_DELETE_OLD_RUNS, before, _RUN_BATCH_SIZE)
+    return deleted

@@ -174,6 +174,16 @@ LARGE = [
         readers=2,
         kinds=_kinds("partition"),
     ),
+    Configuration(name="a silent writer, any fault", writers=(SILENT,)),
+    Configuration(name="a silent and a guarded writer", writers=(SILENT, GUARDED), faults=0),
+    Configuration(name="a silent and an unguarded writer", writers=(SILENT, OFF), faults=0),
+    Configuration(
+        name="a silent writer, two workers, one may stop for ever",
+        writers=(SILENT,),
+        workers=2,
+        stopped_workers=1,
+        faults=0,
+    ),
     Configuration(name="another shop on the same Redis, any fault", other_shop=2),
     Configuration(name="a guarded writer, any fault, GETs run late", slow_gets=True),
     Configuration(

@@ -46,8 +46,9 @@ async def _sync_metrics(reader: Reader) -> list[Metric]:
     )
     totals: dict[tuple[str, str], int] = {}
     for group in await list_run_totals(reader):
-        runs.add_metric([group.kind, group.state], group.runs)
+        # A running one has no final state yet, and a counter must never fall.
         if group.finished_at is not None:
+            runs.add_metric([group.kind, group.state], group.runs)
             last_ends.add_metric([group.kind, group.state], group.finished_at.timestamp())
         for fate in ("products", "added", "updated", "rejected"):
             key = (group.kind, fate)

@@ -32,7 +32,7 @@ from keyshop.kit.cache.redis.server_info import check_suitable, parse_info, pars
 from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
-_ROUND_INTERVAL: Final = 0.05  # seconds
+_ROUND_INTERVAL: Final = 0.1  # seconds
 _STATEMENT_TIMEOUT: Final = 2.0  # seconds
 _CHECK_TIMEOUT: Final = 0.5  # seconds
 _INFO_INTERVAL: Final = 1.0  # seconds
@@ -46,7 +46,7 @@ _BEAT: Final = """
     WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode)
     UPDATE keyshop.cache_control SET relay_beat = $1
     WHERE (SELECT mode FROM quick) = 'off'
-        AND relay_beat < $1::timestamptz - interval '150 milliseconds'
+        AND relay_beat < $1::timestamptz - interval '300 milliseconds'
         AND NOT EXISTS (
             SELECT FROM keyshop.cache_outbox WHERE NOT guarded AND created_at <= $1
         )

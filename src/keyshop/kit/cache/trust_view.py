@@ -12,7 +12,7 @@ from keyshop.kit.cache.control import MAX_VIEW_AGE, Control, read_control
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 
-_POLL_INTERVAL: Final = 0.1  # seconds
+_POLL_INTERVAL: Final = 0.2  # seconds
 _POLL_TIMEOUT: Final = 0.4  # seconds
 _MAX_BEAT_AGE: Final = 1.0  # seconds: how late a foreign writer's change may be seen
 

@@ -1,4 +1,4 @@
-"""`keyshop worker`, started while its database does not let it."""
+"""`keyshop worker`, started while its database does not let it, and while others change its schema."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from keyshop.entrypoints.worker.cleanup import CleanupDue
+from keyshop.kit.cache.control import read_control
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
@@ -13,13 +14,19 @@ from keyshop.kit.jobs import enqueue, list_jobs
 from keyshop.sync.models import Run
 from keyshop.sync.queries import start_run
 from keyshop.sync.rules import RunKind, RunState
+from tests.factories.cached_shop import cached_shop_at
+from tests.factories.cached_shop import until as until_within
 from tests.factories.refusing_postgres import cut_sessions, refusing
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
 from tests.keyshop.entrypoints.worker.conftest import until
+from tests.servers import connected
 
 pytestmark = pytest.mark.timed
 
 _CUTS = 12
+_CHECKED_WITHIN = 45.0  # seconds: triggers are checked every 30 s
+_TRIGGER = "TRIGGER keyshop_cache_updated"
+_SET_PRICE = "UPDATE games SET price = $2::text::numeric WHERE id = $1"
 
 
 @pytest.fixture
@@ -75,3 +82,46 @@ class TestWorkerThatIsStarted:
         await until(lambda: is_idle(db))
         assert worker.stop() == 0
         assert "Traceback" not in worker.log.read_text()
+
+
+class TestRunningWorker:
+    @pytest.mark.slow
+    async def test_opens_the_cache_itself_once_disabled_triggers_are_back(
+        self, home, database_url: str, valkey_url: str
+    ):
+        worker = ShopProcess(home, DATABASE_URL=database_url, REDIS_URL=valkey_url, CACHE_MODE="on")
+        async with (
+            connected(database_url) as psql,
+            cached_shop_at(database_url, valkey_url) as shopper,
+        ):
+
+            async def is_blocked() -> bool:
+                control = await read_control(psql)
+                return control.blocked is not None and not control.is_open
+
+            async def shows(price: str) -> bool:
+                return await shopper.price(game) == price
+
+            try:
+                worker.launch("worker")
+                game = await shopper.add(price=10)
+                await shopper.until_kept(game, seconds=30)
+                await psql.execute(f"ALTER TABLE games DISABLE {_TRIGGER}")
+                await psql.execute(_SET_PRICE, game, "11.00")
+                await until_within(is_blocked, seconds=_CHECKED_WITHIN)
+                # A reader may rely on its copy of the control row for another half second.
+                await until_within(lambda: shows("11.00"), seconds=5)
+                assert not await shopper.keeps(game)
+
+                await psql.execute(f"ALTER TABLE games ENABLE ALWAYS {_TRIGGER}")
+                await shopper.until_kept(game, seconds=_CHECKED_WITHIN)
+                assert await shopper.price(game) == "11.00"
+                assert (await read_control(psql)).blocked is None
+
+                await psql.execute(_SET_PRICE, game, "12.00")
+                await until_within(lambda: shows("12.00"), seconds=5)
+                assert worker.stop() == 0
+            finally:
+                worker.end()
+        log = worker.log.read_text()
+        assert log.index("cache.blocked") < log.index("cache.unblocked")

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from structlog.testing import capture_logs
 
+from keyshop.entrypoints.api.database_metrics import read_database_metrics
 from keyshop.entrypoints.worker.cleanup import CleanupDue, on_cleanup_due
 from keyshop.kit.database.pool import Database
 from tests.factories.games import NOON
@@ -33,6 +34,14 @@ _MAILS = "INSERT INTO keyshop.sent_mails (id, sent_at) VALUES ($1, $2)"
 _RUNS = """
     INSERT INTO keyshop.sync_runs (id, kind, state, started_at, finished_at, products)
     VALUES ($1, 'FULL', $2, $3::timestamp(3), $3::timestamp(3), 5)
+"""
+_COUNTED_RUNS = """
+    INSERT INTO keyshop.sync_runs
+        (id, kind, state, started_at, finished_at, products, rejected, added, updated)
+    SELECT concat_ws(' ', $1::text, kind, state, n), kind, state, $2::timestamp(3), $2::timestamp(3), n * 7, n, n * 2, n * 3
+    FROM generate_series(1, $3::int) AS n,
+        unnest(ARRAY['full', 'stock']) AS kind,
+        unnest(ARRAY['COMPLETE', 'INCOMPLETE', 'FAILED', 'SUSPECT', 'INTERRUPTED']) AS state
 """
 _ERRORS = """
     INSERT INTO keyshop.sync_errors (run_id, page, reason, created_at)
@@ -86,6 +95,16 @@ async def add_visits(db: Database, name: str, *, at: datetime, sessions: int = 1
         await tx.execute(_MAILS, f"{name} mail", at - 30 * DAY)
 
 
+async def sync_figures(db: Database) -> dict[str, float]:
+    """Return what `/metrics` says about sync runs, by name and labels."""
+    return {
+        f"{sample.name}{sample.labels}": sample.value
+        for metric in await read_database_metrics(db)
+        for sample in metric.samples
+        if metric.name.startswith("keyshop_sync_")
+    }
+
+
 class TestCleanup:
     async def test_deletes_expired_rows_and_no_others(self, shop: ProbeShop):
         await add_visits(shop.db, "old", at=NOON - MOMENT, sessions=450)
@@ -128,6 +147,35 @@ class TestCleanup:
         assert jobs == [2]
         (line,) = [line for line in logs if line["event"] == "tidied"]
         assert (line["sync_runs"], line["ticks"], line["job_log"]) == (2, 1, 1)
+
+    async def test_lets_no_figure_of_sync_runs_fall(self, shop: ProbeShop):
+        async with shop.db.transaction() as tx:
+            await tx.execute(_COUNTED_RUNS, "oldest", NOON - 300 * DAY, 30)
+            await tx.execute(_COUNTED_RUNS, "old", NOON - 100 * DAY, 3)
+            await tx.execute(_COUNTED_RUNS, "new", NOON - DAY, 2)
+        before = await sync_figures(shop.db)
+
+        # First the oldest, in more than one batch; then what the same totals are added to.
+        for due_at, left in ((NOON - 50 * DAY, 50), (NOON, 20), (NOON, 20)):
+            await on_cleanup_due(shop, CleanupDue(due_at=due_at))
+            async with shop.db.read() as reader:
+                assert await reader.fetchval("SELECT count(*) FROM keyshop.sync_runs") == left
+            assert await sync_figures(shop.db) == before
+        assert len([name for name in before if name.startswith("keyshop_sync_runs_total")]) == 10
+
+    async def test_keeps_the_totals_of_a_kind_whose_runs_of_a_state_are_all_gone(
+        self, shop: ProbeShop
+    ):
+        async with shop.db.transaction() as tx:
+            await tx.execute(_RUNS, "run 1", "FAILED", NOON - 200 * DAY)
+            await tx.execute(_RUNS, "run 2", "COMPLETE", NOON - DAY)
+        before = await sync_figures(shop.db)
+
+        await on_cleanup_due(shop, CleanupDue(due_at=NOON))
+
+        async with shop.db.read() as reader:
+            assert await reader.fetchval("SELECT array_agg(id) FROM keyshop.sync_runs") == ["run 2"]
+        assert await sync_figures(shop.db) == before
 
     async def test_succeeds_when_nothing_has_expired(self, shop: ProbeShop):
         await on_cleanup_due(shop, CleanupDue(due_at=NOON))
