@@ -10,7 +10,14 @@ from msgspec.structs import replace
 from keyshop.cache_keys import CART
 from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.families import CacheKey
-from keyshop.kit.cache.operations import BYPASS, CacheOperations, Hit, Lease, LookupResult
+from keyshop.kit.cache.operations import (
+    BYPASS,
+    CacheOperations,
+    Hit,
+    Lease,
+    LookupResult,
+    key_head,
+)
 from keyshop.kit.cache.protocol import Load, Loaded
 from keyshop.kit.cache.reader import GuardedCache
 from keyshop.kit.cache.redis.connection import RedisConnection, Reply
@@ -39,7 +46,7 @@ class FillsWithoutLease(CacheOperations):
         return Lease(connection, control, _NO_LEASE, generation)
 
     async def fill(self, key: CacheKey, lease: Lease, loaded: Loaded, *, ttl: float) -> str:
-        head = f"{lease.control.tag}|{key.name}|".encode() + lease.generation + b"|"
+        head = key_head(lease.control, key).encode() + lease.generation + b"|"
         value = head + (loaded.payload or b"")
         try:
             await lease.connection.call("SET", key.name, value, "PX", str(int(ttl * 1000)))
@@ -55,7 +62,7 @@ class IgnoresGenerations(CacheOperations):
         self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
     ) -> LookupResult:
         if isinstance(reply, list) and isinstance(reply[0], bytes):
-            head = f"{control.tag}|{key.name}|".encode()
+            head = key_head(control, key).encode()
             if reply[0].startswith(head):
                 return Hit(reply[0][len(head) :].partition(b"|")[2])
         return super()._parse_get_reply(connection, control, key, reply)
