@@ -31,16 +31,20 @@ def encode_with_etag(data: _Data) -> bytes:
     """
     Return the data in its envelope, encoded, after the entity tag of these bytes.
 
-    Public answers are cached in this form, so that only making one costs a digest. `split_etag`
-    parts the two.
+    Public answers are cached in this form, so that only making one costs a digest.
     """
     body = encode_data(data)
     return f'"{sha256(body).hexdigest()[:_DIGEST_LENGTH]}"'.encode() + body
 
 
-def split_etag(answer: bytes) -> tuple[bytes, bytes]:
-    """Return the entity tag, with its quotes, and the body of a public answer."""
-    return answer[:_ETAG_LENGTH], answer[_ETAG_LENGTH:]
+def etag_of(answer: bytes) -> bytes:
+    """Return the entity tag of a public answer, with its quotes."""
+    return answer[:_ETAG_LENGTH]
+
+
+def body_of(answer: bytes) -> bytes:
+    """Return what follows the entity tag of a public answer."""
+    return answer[_ETAG_LENGTH:]
 
 
 EMPTY_LIST: Final = encode_with_etag(())

@@ -9,7 +9,7 @@ from litestar.types import HTTPResponseStartEvent, HTTPScope, Receive, Scope, Se
 from msgspec import Struct, json
 
 from keyshop.entrypoints.http.conditional import is_unchanged
-from keyshop.kit.envelope import encode_data, split_etag
+from keyshop.kit.envelope import body_of, encode_data, etag_of
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -74,12 +74,12 @@ class PublicJson:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del receive
-        etag, body = split_etag(self._answer)
+        etag = etag_of(self._answer)
         validators: Headers = [(b"etag", etag), _REVALIDATE]
         if is_unchanged(cast("HTTPScope", scope), etag):
             await send_response(send, 304, validators, b"")
         else:
-            await send_response(send, 200, [*JSON_HEADERS, *validators], body)
+            await send_response(send, 200, [*JSON_HEADERS, *validators], body_of(self._answer))
 
 
 async def send_response(send: Send, status: int, headers: Headers, body: bytes) -> None:
