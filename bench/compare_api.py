@@ -15,6 +15,7 @@ from bench.take_turns import CONNECTIONS, Server, repeat, take_turns
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import body_of
 from keyshop.storefront.browse_catalogue import browse_catalogue
 from keyshop.storefront.list_games import list_best_sellers
 from keyshop.storefront.models import CatalogueFilter, CatalogueQuery, Sort
@@ -106,7 +107,7 @@ def _game_read(game_id: str) -> Read:
 
 async def _record(db: Recorder, read: Read) -> RecordedAnswer:
     db.statements.clear()
-    body = await read(db)
+    body = body_of(await read(db))
     return RecordedAnswer(list(db.statements), body)
 
 

@@ -24,6 +24,7 @@ from tests.consistency.answers import observe
 from tests.consistency.extract import versions_in
 from tests.consistency.history import SECOND
 from tests.consistency.keys import ABSENT, KEYS
+from tests.consistency.known_answers import KnownAnswer, KnownAnswers, ask_if_unchanged
 from tests.consistency.records import Answer, ReadLog
 from tests.consistency.requests import (
     PERSONAL_SHARE,
@@ -59,18 +60,21 @@ class _Reader(asyncio.Protocol):
         api: int,
         address: tuple[str, int],
         requests: Iterator[Request],
+        known: KnownAnswers,
         sign_ins: SignIns | None,
         log: ReadLog,
     ) -> None:
         self._api = api
         self._address = address
         self._requests = requests
+        self._known = known
         self._sign_ins = sign_ins
         self._log = log
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._missing = 0
         self._pending: Request | None = None
+        self._named: KnownAnswer | None = None  # whose entity tag the pending request names
         self._invoked = 0
         self.answers = 0
 
@@ -113,9 +117,11 @@ class _Reader(asyncio.Protocol):
 
     def _send_request(self) -> None:
         if self._transport is not None:
-            self._pending = next(self._requests)
+            request = self._pending = next(self._requests)
+            named = self._named = self._known.choose(request)
+            text = request.text if named is None else ask_if_unchanged(request, named)
             self._invoked = monotonic_ns()
-            self._transport.write(self._pending.text)
+            self._transport.write(text)
 
     def _note(self, answer: bytes, returned: int) -> None:
         request, self._pending = self._pending, None
@@ -123,6 +129,11 @@ class _Reader(asyncio.Protocol):
             return
         self.answers += 1
         status = int(answer[9:12])
+        if status == 304 and self._named is not None:
+            # The shop says that the known answer is the current one.
+            status, answer = 200, self._named.answer
+        elif status == 200:
+            self._known.remember(request, answer)
         if request.version and status in {200, 401}:
             self._note_access(request, returned, is_good=status == 200)
         elif status == 200 and is_personal(request.path):
@@ -182,6 +193,8 @@ def _length_of(buffer: bytearray) -> int:
     end = buffer.find(_END)
     if end < 0:
         return 0
+    if buffer[9:12] == b"304":
+        return end + len(_END)
     head = bytes(buffer[:end]).lower()
     begin = head.index(_LENGTH) + len(_LENGTH)
     return end + len(_END) + int(head[begin:].split(b"\r\n", 1)[0])
@@ -200,9 +213,10 @@ async def _read(config: ShopReaderConfig) -> None:
     dice = Random(config.seed)
     sign_ins = SignIns(config.secret) if config.secret else None
     requests = _mix(dice, sign_ins)
+    known = KnownAnswers(dice)
     log = ReadLog(Path(config.log))
     readers = [
-        _Reader(place, address, requests, sign_ins, log)
+        _Reader(place, address, requests, known, sign_ins, log)
         for place, address in enumerate(config.apis)
         for _ in range(config.connections)
     ]

@@ -8,7 +8,7 @@ from keyshop.cache_keys import CATALOG_PAGE
 from keyshop.kit.cache.families import CacheKey, digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.kit.envelope import encode_data
+from keyshop.kit.envelope import encode_with_etag
 from keyshop.storefront import browse_queries, queries
 from keyshop.storefront.models import CatalogueQuery, Game, GamePage
 from keyshop.storefront.rules import is_cacheable, page_count, valid_until
@@ -25,10 +25,10 @@ async def browse_catalogue(
             if not total:
                 return Loaded(None)
             games = await queries.list_games(reader, ids=ids, now=now)
-        return Loaded(encode_data(_build_page(query, games, total)), valid_until(games))
+        return Loaded(encode_with_etag(_build_page(query, games, total)), valid_until(games))
 
     page = await cache.read(_find_key(query), load, now=now)
-    return page or encode_data(_build_page(query, [], 0))
+    return page or encode_with_etag(_build_page(query, [], 0))
 
 
 def _build_page(query: CatalogueQuery, games: list[Game], total: int) -> GamePage:

@@ -9,7 +9,7 @@ from keyshop.cache_keys import COLLECTIONS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.kit.envelope import EMPTY_LIST, encode_data
+from keyshop.kit.envelope import EMPTY_LIST, encode_with_etag
 from keyshop.storefront import collection_queries, queries
 from keyshop.storefront.models import Collection, Game
 from keyshop.storefront.rules import valid_until
@@ -45,7 +45,7 @@ async def _load(reader: Reader, *, now: datetime) -> Loaded:
     by_id = {game.id: game for game in games}
     collections = [_genre(record, by_id) for record in genres]
     collections += [_publisher(record, by_id) for record in publishers]
-    return Loaded(encode_data(collections), valid_until(games))
+    return Loaded(encode_with_etag(collections), valid_until(games))
 
 
 def _genre(record: Record, by_id: dict[str, Game]) -> Collection:

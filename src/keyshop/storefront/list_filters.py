@@ -6,7 +6,7 @@ from typing import Final
 from keyshop.cache_keys import FILTER_OPTIONS, GENRES, PLATFORMS
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.kit.envelope import EMPTY_LIST, encode_data
+from keyshop.kit.envelope import EMPTY_LIST, encode_with_etag
 from keyshop.storefront import filter_queries
 from keyshop.storefront.models import FilterOptions, NamedSlug
 
@@ -17,7 +17,7 @@ _FILTER_OPTIONS: Final = FILTER_OPTIONS.find_key()
 _NO_OPTIONS: Final = FilterOptions(
     genres=[], platforms=[], activation_services=[], regions=[], publishers=[]
 )
-_NO_OPTIONS_ANSWER: Final = encode_data(_NO_OPTIONS)
+_NO_OPTIONS_ANSWER: Final = encode_with_etag(_NO_OPTIONS)
 
 
 async def list_genres(db: Database, cache: Cache, *, now: datetime) -> bytes:
@@ -52,10 +52,10 @@ async def list_filter_options(db: Database, cache: Cache, *, now: datetime) -> b
                 regions=await filter_queries.list_values(reader, filter_queries.REGIONS),
                 publishers=await filter_queries.list_values(reader, filter_queries.PUBLISHERS),
             )
-        return Loaded(None if options == _NO_OPTIONS else encode_data(options))
+        return Loaded(None if options == _NO_OPTIONS else encode_with_etag(options))
 
     return await cache.read(_FILTER_OPTIONS, load, now=now) or _NO_OPTIONS_ANSWER
 
 
 def _loaded(names: list[NamedSlug]) -> Loaded:
-    return Loaded(encode_data(names) if names else None)
+    return Loaded(encode_with_etag(names) if names else None)

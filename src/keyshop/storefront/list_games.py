@@ -17,7 +17,7 @@ from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Reader
-from keyshop.kit.envelope import EMPTY_LIST, encode_data
+from keyshop.kit.envelope import EMPTY_LIST, encode_with_etag
 from keyshop.kit.ids import new_id
 from keyshop.storefront import list_queries, queries
 from keyshop.storefront.rules import DEFAULT_SIMILAR, fold, new_since, valid_until
@@ -127,7 +127,7 @@ async def list_random(db: Database, *, count: int, now: datetime) -> bytes:
     async with db.read() as reader:
         ids = await list_queries.list_random_ids(reader, pivot=new_id(), limit=count)
         _shuffle(ids)
-        return encode_data(await queries.list_games(reader, ids=ids, now=now))
+        return encode_with_etag(await queries.list_games(reader, ids=ids, now=now))
 
 
 async def list_similar(
@@ -154,4 +154,4 @@ async def _loaded(reader: Reader, ids: list[str], *, now: datetime) -> Loaded:
     if not ids:
         return Loaded(None)
     games = await queries.list_games(reader, ids=ids, now=now)
-    return Loaded(encode_data(games), valid_until(games))
+    return Loaded(encode_with_etag(games), valid_until(games))

@@ -9,7 +9,7 @@ from keyshop.cache_keys import SUGGESTIONS
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.kit.envelope import EMPTY_LIST, encode_data
+from keyshop.kit.envelope import EMPTY_LIST, encode_with_etag
 from keyshop.storefront import queries, search_queries
 from keyshop.storefront.errors import BadParameter
 from keyshop.storefront.models import Suggestion
@@ -46,7 +46,7 @@ async def search_games(db: Database, *, text: str, now: datetime) -> bytes:
         raise BadParameter("Search query is required")
     async with db.read() as reader:
         ids = await search_queries.search(reader, term=term, limit=_MAX_RESULTS)
-        return encode_data(await queries.list_games(reader, ids=ids, now=now))
+        return encode_with_etag(await queries.list_games(reader, ids=ids, now=now))
 
 
 async def suggest_games(
@@ -66,7 +66,7 @@ async def suggest_games(
         async with db.read() as reader:
             records = await search_queries.suggest(reader, term=term, limit=limit)
         suggestions = [_suggestion(term, record) for record in records]
-        return Loaded(encode_data(suggestions) if suggestions else None)
+        return Loaded(encode_with_etag(suggestions) if suggestions else None)
 
     is_cacheable = is_cacheable_term(term, limit=limit)
     key = SUGGESTIONS.find_key(digest=digest(term)) if is_cacheable else None

@@ -6,7 +6,7 @@ from keyshop.cache_keys import GAME, GAME_BY_SLUG
 from keyshop.kit.cache.families import digest
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.database.pool import Database
-from keyshop.kit.envelope import encode_data
+from keyshop.kit.envelope import encode_with_etag
 from keyshop.storefront import queries
 from keyshop.storefront.errors import GameNotFound
 from keyshop.storefront.models import Game
@@ -52,4 +52,4 @@ async def show_game_by_slug(db: Database, cache: Cache, *, slug: str, now: datet
 def _loaded(game: Game | None) -> Loaded:
     if game is None:
         return Loaded(None)
-    return Loaded(encode_data(game), valid_until([game]))
+    return Loaded(encode_with_etag(game), valid_until([game]))

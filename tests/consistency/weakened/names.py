@@ -78,5 +78,8 @@ WEAKENED: Final = {
     "guests-forgotten": Conditions(
         description="a guest's basket stays cached when it changes or is moved to a customer"
     ),
+    "old-entity-tags": Conditions(
+        description="an answer keeps its entity tag when it changes; 304 confirms older ones"
+    ),
     "no-generation": Conditions(description="a group's new generation is not compared"),
 }

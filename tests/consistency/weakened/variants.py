@@ -8,6 +8,7 @@ from tests.consistency.weakened.readers import (
     ForgetsWhoseCart,
     IgnoresEpochs,
     IgnoresGenerations,
+    KeepsOldTags,
     TrustsAfterTheReplyOnly,
     TrustsForEver,
 )
@@ -28,5 +29,6 @@ VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
     "trust-without-relay": {"CacheOperations": TrustsForEver},
     "shared-cart-key": {"GuardedCache": ForgetsWhoseCart},
     "guests-forgotten": {"RedisCommitGuard": ForgetsGuests},
+    "old-entity-tags": {"GuardedCache": KeepsOldTags},
     "no-generation": {"CacheOperations": IgnoresGenerations},
 }

@@ -10,6 +10,7 @@ from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import body_of
 from tests.factories.catalogue import stock_catalogue
 from tests.servers import copied_database
 
@@ -44,7 +45,7 @@ async def fresh_ids(db: Database) -> dict[str, str]:
 
 async def data_of(answer: Awaitable[bytes]) -> Any:
     """Return the data of an answer."""
-    envelope = msgspec.json.decode(await answer)
+    envelope = msgspec.json.decode(body_of(await answer))
     assert envelope["success"] is True
     return envelope["data"]
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from keyshop.kit.database.pool import Database
+from keyshop.kit.envelope import body_of
 from keyshop.storefront.errors import GameNotFound
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 from tests.factories.games import NOON, make_game
@@ -88,7 +89,7 @@ class TestGame:
         answers = {await show_game(db, NO_CACHE, game_id=game_id, now=NOON) for _ in range(5)}
 
         [answer] = answers
-        shown = json.loads(answer, parse_float=str)["data"]["price"]
+        shown = json.loads(body_of(answer), parse_float=str)["data"]["price"]
         assert shown == price
 
     async def test_is_new_by_its_release_and_not_by_the_column(self, db: Database):
@@ -117,4 +118,4 @@ class TestGame:
     async def test_is_valid_json_with_success_first(self, stocked: Database, ids: dict[str, str]):
         answer = await show_game(stocked, NO_CACHE, game_id=ids["Rust"], now=NOON)
 
-        assert list(msgspec.json.decode(answer)) == ["success", "data"]
+        assert list(msgspec.json.decode(body_of(answer))) == ["success", "data"]

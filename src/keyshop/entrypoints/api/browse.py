@@ -9,9 +9,9 @@ from keyshop.entrypoints.api.catalogue_query import (
     ParsedQueryCache,
 )
 from keyshop.entrypoints.http.dependencies import ApiShop
-from keyshop.entrypoints.http.openapi import documented_responses
+from keyshop.entrypoints.http.openapi import documented_public_responses
 from keyshop.entrypoints.http.requests import ApiRequest
-from keyshop.entrypoints.http.responses import JsonBytes
+from keyshop.entrypoints.http.responses import PublicJson
 from keyshop.kit.clock import utc_now
 from keyshop.kit.envelope import Envelope
 from keyshop.storefront.browse_catalogue import browse_catalogue
@@ -22,7 +22,7 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
     parsed_queries = ParsedQueryCache()
 
     # Parsing fourteen parameters costs half as much as the rest of a cached response.
-    async def respond_to_parsed_query(request: ApiRequest) -> JsonBytes | None:
+    async def respond_to_parsed_query(request: ApiRequest) -> PublicJson | None:
         query = parsed_queries.find(request.scope["query_string"])
         return None if query is None else await _respond(shop, query)
 
@@ -31,10 +31,10 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
         tags=["Games"],
         before_request=respond_to_parsed_query,
         dependencies=PARAMETERS_DEPENDENCY,
-        responses=documented_responses(Envelope[GamePage]),
+        responses=documented_public_responses(Envelope[GamePage]),
         media_type=MediaType.JSON,
     )
-    async def browse(request: ApiRequest, parameters: CurrentParameters) -> JsonBytes:
+    async def browse(request: ApiRequest, parameters: CurrentParameters) -> PublicJson:
         """List a page of the games that match every filter."""
         query = parameters.parse()
         parsed_queries.put(request.scope["query_string"], query)
@@ -43,5 +43,5 @@ def browse_handler(shop: ApiShop) -> HTTPRouteHandler:
     return browse
 
 
-async def _respond(shop: ApiShop, query: CatalogueQuery) -> JsonBytes:
-    return JsonBytes(await browse_catalogue(shop.db, shop.cache, query, now=utc_now()))
+async def _respond(shop: ApiShop, query: CatalogueQuery) -> PublicJson:
+    return PublicJson(await browse_catalogue(shop.db, shop.cache, query, now=utc_now()))

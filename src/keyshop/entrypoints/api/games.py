@@ -13,8 +13,8 @@ from keyshop.entrypoints.api.parameters import (
     clamp_count,
 )
 from keyshop.entrypoints.http.dependencies import CurrentShop
-from keyshop.entrypoints.http.openapi import documented_responses
-from keyshop.entrypoints.http.responses import JsonBytes
+from keyshop.entrypoints.http.openapi import documented_public_responses
+from keyshop.entrypoints.http.responses import PublicJson
 from keyshop.kit.clock import utc_now
 from keyshop.kit.envelope import Envelope
 from keyshop.storefront.list_collections import list_collections
@@ -39,103 +39,103 @@ from keyshop.storefront.rules import DEFAULT_SIMILAR, DEFAULT_SUGGESTIONS
 from keyshop.storefront.search_games import search_games, suggest_games
 from keyshop.storefront.show_game import show_game, show_game_by_slug
 
-_GAME = documented_responses(Envelope[Game], 404)
-_GAMES = documented_responses(Envelope[list[Game]])
-_NAMES = documented_responses(Envelope[list[NamedSlug]])
+_GAME = documented_public_responses(Envelope[Game], 404)
+_GAMES = documented_public_responses(Envelope[list[Game]])
+_NAMES = documented_public_responses(Envelope[list[NamedSlug]])
 
 
 @get(
     "/autocomplete",
-    responses=documented_responses(Envelope[list[Suggestion]]),
+    responses=documented_public_responses(Envelope[list[Suggestion]]),
     media_type=MediaType.JSON,
 )
 async def autocomplete(
     shop: CurrentShop, q: SearchTerm = "", limit: Limit = DEFAULT_SUGGESTIONS
-) -> JsonBytes:
+) -> PublicJson:
     """Suggest games for the text typed so far."""
-    return JsonBytes(await suggest_games(shop.db, shop.cache, text=q, limit=limit, now=utc_now()))
+    return PublicJson(await suggest_games(shop.db, shop.cache, text=q, limit=limit, now=utc_now()))
 
 
 @get("/search", responses=_GAMES, media_type=MediaType.JSON)
-async def search(shop: CurrentShop, q: SearchTerm = "") -> JsonBytes:
+async def search(shop: CurrentShop, q: SearchTerm = "") -> PublicJson:
     """Search the games in stock by title, publisher and description."""
-    return JsonBytes(await search_games(shop.db, text=q, now=utc_now()))
+    return PublicJson(await search_games(shop.db, text=q, now=utc_now()))
 
 
 @get("/best-sellers", responses=_GAMES, media_type=MediaType.JSON)
-async def best_sellers(shop: CurrentShop, genre: Genre = None) -> JsonBytes:
+async def best_sellers(shop: CurrentShop, genre: Genre = None) -> PublicJson:
     """List the best sellers of all games or of one genre."""
-    return JsonBytes(
+    return PublicJson(
         await list_best_sellers(shop.db, shop.cache, genre=genre or None, now=utc_now())
     )
 
 
 @get("/new-in-catalog", responses=_GAMES, media_type=MediaType.JSON)
-async def new_in_catalogue(shop: CurrentShop) -> JsonBytes:
+async def new_in_catalogue(shop: CurrentShop) -> PublicJson:
     """List games that were released in the last two weeks or will be released."""
-    return JsonBytes(await list_new_in_catalogue(shop.db, shop.cache, now=utc_now()))
+    return PublicJson(await list_new_in_catalogue(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/preorders", responses=_GAMES, media_type=MediaType.JSON)
-async def preorders(shop: CurrentShop) -> JsonBytes:
+async def preorders(shop: CurrentShop) -> PublicJson:
     """List games that can be pre-ordered, the next release first."""
-    return JsonBytes(await list_preorders(shop.db, shop.cache, now=utc_now()))
+    return PublicJson(await list_preorders(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/new", responses=_GAMES, media_type=MediaType.JSON)
-async def new(shop: CurrentShop) -> JsonBytes:
+async def new(shop: CurrentShop) -> PublicJson:
     """List new games as /new-in-catalog does, without pre-orders."""
-    return JsonBytes(await list_new(shop.db, shop.cache, now=utc_now()))
+    return PublicJson(await list_new(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/by-genre/{genre:str}", responses=_GAMES, media_type=MediaType.JSON)
-async def by_genre(shop: CurrentShop, genre: GenrePath) -> JsonBytes:
+async def by_genre(shop: CurrentShop, genre: GenrePath) -> PublicJson:
     """List the popular games of a genre, or the best sellers if it has none."""
-    return JsonBytes(await list_by_genre(shop.db, shop.cache, genre=genre, now=utc_now()))
+    return PublicJson(await list_by_genre(shop.db, shop.cache, genre=genre, now=utc_now()))
 
 
 @get("/random", responses=_GAMES, media_type=MediaType.JSON)
-async def random(shop: CurrentShop, count: Count = 10) -> JsonBytes:
+async def random(shop: CurrentShop, count: Count = 10) -> PublicJson:
     """List random games in stock."""
-    return JsonBytes(await list_random(shop.db, count=clamp_count(count), now=utc_now()))
+    return PublicJson(await list_random(shop.db, count=clamp_count(count), now=utc_now()))
 
 
 @get("/genres", responses=_NAMES, media_type=MediaType.JSON)
-async def genres(shop: CurrentShop) -> JsonBytes:
+async def genres(shop: CurrentShop) -> PublicJson:
     """List all genres by name."""
-    return JsonBytes(await list_genres(shop.db, shop.cache, now=utc_now()))
+    return PublicJson(await list_genres(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/platforms", responses=_NAMES, media_type=MediaType.JSON)
-async def platforms(shop: CurrentShop) -> JsonBytes:
+async def platforms(shop: CurrentShop) -> PublicJson:
     """List all platforms by name."""
-    return JsonBytes(await list_platforms(shop.db, shop.cache, now=utc_now()))
+    return PublicJson(await list_platforms(shop.db, shop.cache, now=utc_now()))
 
 
 @get(
     "/filter-options",
-    responses=documented_responses(Envelope[FilterOptions]),
+    responses=documented_public_responses(Envelope[FilterOptions]),
     media_type=MediaType.JSON,
 )
-async def filter_options(shop: CurrentShop) -> JsonBytes:
+async def filter_options(shop: CurrentShop) -> PublicJson:
     """List the values of every filter of the catalogue."""
-    return JsonBytes(await list_filter_options(shop.db, shop.cache, now=utc_now()))
+    return PublicJson(await list_filter_options(shop.db, shop.cache, now=utc_now()))
 
 
 @get(
     "/collections",
-    responses=documented_responses(Envelope[list[Collection]]),
+    responses=documented_public_responses(Envelope[list[Collection]]),
     media_type=MediaType.JSON,
 )
-async def collections(shop: CurrentShop) -> JsonBytes:
+async def collections(shop: CurrentShop) -> PublicJson:
     """List the largest genres and publishers with their popular games."""
-    return JsonBytes(await list_collections(shop.db, shop.cache, now=utc_now()))
+    return PublicJson(await list_collections(shop.db, shop.cache, now=utc_now()))
 
 
 @get("/{game_id:str}/similar", responses=_GAMES, media_type=MediaType.JSON)
-async def similar(shop: CurrentShop, game_id: GameId, count: Count = DEFAULT_SIMILAR) -> JsonBytes:
+async def similar(shop: CurrentShop, game_id: GameId, count: Count = DEFAULT_SIMILAR) -> PublicJson:
     """List games similar to this one."""
-    return JsonBytes(
+    return PublicJson(
         await list_similar(
             shop.db, shop.cache, game_id=game_id, count=clamp_count(count), now=utc_now()
         )
@@ -143,15 +143,15 @@ async def similar(shop: CurrentShop, game_id: GameId, count: Count = DEFAULT_SIM
 
 
 @get("/slug/{slug:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game_by_slug(shop: CurrentShop, slug: Slug) -> JsonBytes:
+async def game_by_slug(shop: CurrentShop, slug: Slug) -> PublicJson:
     """Show the game with this slug."""
-    return JsonBytes(await show_game_by_slug(shop.db, shop.cache, slug=slug, now=utc_now()))
+    return PublicJson(await show_game_by_slug(shop.db, shop.cache, slug=slug, now=utc_now()))
 
 
 @get("/{game_id:str}", responses=_GAME, media_type=MediaType.JSON)
-async def game(shop: CurrentShop, game_id: GameId) -> JsonBytes:
+async def game(shop: CurrentShop, game_id: GameId) -> PublicJson:
     """Show the game with this id."""
-    return JsonBytes(await show_game(shop.db, shop.cache, game_id=game_id, now=utc_now()))
+    return PublicJson(await show_game(shop.db, shop.cache, game_id=game_id, now=utc_now()))
 
 
 games_router = Router(

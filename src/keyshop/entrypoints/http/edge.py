@@ -30,19 +30,26 @@ _HSTS_HEADER: Final = (b"strict-transport-security", b"max-age=31536000")
 _REFERRER_HEADER: Final = (b"referrer-policy", b"strict-origin-when-cross-origin")
 # A browser or a proxy must not keep one user's response for the next user.
 _PRIVATE_PATHS: Final = ("/api/auth", "/api/user", "/api/cart", "/api/wishlist")
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _PRIVATE_HEADERS: Final[_Headers] = [
-    (b"cache-control", b"no-store"),
+    _NO_STORE,
     # The URLs of mailed links contain tokens.
     (b"referrer-policy", b"no-referrer"),
 ]
 
 _PREFLIGHT_HEADERS: Final[_Headers] = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"),
-    (b"access-control-allow-headers", b"Content-Type, Authorization, X-Requested-With"),
+    (
+        b"access-control-allow-headers",
+        b"Content-Type, Authorization, X-Requested-With, If-None-Match",
+    ),
     (b"access-control-max-age", b"600"),
 ]
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_EXPOSE_HEADER: Final = (b"access-control-expose-headers", b"Content-Range, X-Content-Range")
+_EXPOSE_HEADER: Final = (
+    b"access-control-expose-headers",
+    b"Content-Range, X-Content-Range, ETag",
+)
 
 # Request ids need not be unpredictable, and the system's random source is slower.
 _random: Final = Random()  # noqa: S311
@@ -155,7 +162,11 @@ class _Response:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *self._headers]
+            headers = [*message["headers"], *self._headers]
+            # Caches may store some errors, 404 among them, unless a header forbids it.
+            if self.status >= 400 and _NO_STORE not in headers:
+                headers.append(_NO_STORE)
+            message["headers"] = headers
         elif message["type"] == "http.response.body" and not self._has_body:
             message["body"] = b""
         await self._send(message)

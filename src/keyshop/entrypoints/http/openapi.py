@@ -40,6 +40,18 @@ _ERROR_DESCRIPTIONS: Final = {
     503: "The database is unavailable. Try again later.",
 }
 
+_ETAG: Final = {
+    "description": "The strong entity tag of the answer.",
+    "schema": {"type": "string"},
+}
+_IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "Entity tags of answers that the client has.",
+    "schema": {"type": "string"},
+}
+
 
 class MoneySchema(OpenAPISchemaPlugin):
     """Describes decimals as JSON numbers, which is how they are sent."""
@@ -69,6 +81,15 @@ def documented_responses(body: Any, *errors: int, status: int = 200) -> dict[int
     }
 
 
+def documented_public_responses(body: Any, *errors: int) -> dict[int, ResponseSpec]:
+    """Return `documented_responses`, for an answer with an entity tag."""
+    unchanged = "Unchanged: If-None-Match names the entity tag of the current answer."
+    return {
+        **documented_responses(body, *errors),
+        304: ResponseSpec(None, description=unchanged, generate_examples=False),
+    }
+
+
 def documented_errors(*statuses: int) -> dict[int, ResponseSpec]:
     return {
         status: ResponseSpec(
@@ -83,7 +104,18 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     document = app.openapi_schema.to_schema()
     add_request_bodies(document, app)
     _add_summaries(document, app)
+    _add_entity_tags(document)
     return document
+
+
+def _add_entity_tags(document: dict[str, Any]) -> None:
+    """Describe the headers of operations that may answer 304."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "304" in operation["responses"]:
+                operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+                for status in ("200", "304"):
+                    operation["responses"][status]["headers"] = {"ETag": _ETAG}
 
 
 def _add_summaries(document: dict[str, Any], app: Litestar) -> None:

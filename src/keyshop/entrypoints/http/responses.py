@@ -1,18 +1,22 @@
 """Responses: JSON bytes that are ready, messages, data and errors."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, cast
 
 from litestar import MediaType, Response
 from litestar.datastructures import Cookie
-from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
+from litestar.types import HTTPResponseStartEvent, HTTPScope, Receive, Scope, Send
 from msgspec import Struct, json
 
-from keyshop.kit.envelope import encode_data
+from keyshop.entrypoints.http.conditional import is_unchanged
+from keyshop.kit.envelope import body_of, encode_data, etag_of
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 JSON_HEADERS: Final[Headers] = [(b"content-type", b"application/json")]
+
+# Any cache may keep it, and asks whether it is unchanged before each use.
+_REVALIDATE: Final = (b"cache-control", b"public, no-cache")
 
 _ENCODER: Final = json.Encoder()
 _Data = TypeVar("_Data")
@@ -55,13 +59,37 @@ class JsonBytes:
         await send_response(send, 200, JSON_HEADERS, self._body)
 
 
+class PublicJson:
+    """
+    A response of status 200 that is the same for all visitors: JSON after its entity tag.
+
+    To a client that names this tag in If-None-Match, it is 304 without a body.
+    """
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: bytes) -> None:
+        """Take an answer as `encode_with_etag` returns it."""
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        etag = etag_of(self._answer)
+        validators: Headers = [(b"etag", etag), _REVALIDATE]
+        if is_unchanged(cast("HTTPScope", scope), etag):
+            await send_response(send, 304, validators, b"")
+        else:
+            await send_response(send, 200, [*JSON_HEADERS, *validators], body_of(self._answer))
+
+
 async def send_response(send: Send, status: int, headers: Headers, body: bytes) -> None:
     """Send a whole response over ASGI."""
-    length = (b"content-length", str(len(body)).encode())
+    if status != 304:  # there, a length would be that of the body which is not sent
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
     start: HTTPResponseStartEvent = {
         "type": "http.response.start",
         "status": status,
-        "headers": [*headers, length],
+        "headers": headers,
     }
     await send(start)
     await send({"type": "http.response.body", "body": body, "more_body": False})

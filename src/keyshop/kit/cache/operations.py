@@ -25,6 +25,10 @@ from keyshop.kit.cache.trust_view import TrustView
 FILL_TIMEOUT: Final = 0.25  # seconds
 _PING_TIMEOUT: Final = 1.0  # seconds
 
+# Raised when the form of the payloads changes. A release neither serves nor is served the values of
+# another form, also while processes of both run: each finds the other's values missing.
+_FORMAT: Final = 2
+
 
 class Lease(Struct, frozen=True):
     """The right to fill a key, with the connection and the control row of its ACQUIRE."""
@@ -110,12 +114,11 @@ class CacheOperations:
         if connection is None or control is None:
             return BYPASS
         token, generation = secrets.token_hex(8), secrets.token_hex(8)
-        head = f"{control.tag}|{key.name}|"
         try:
             reply = await connection.run_script(
                 ACQUIRE,
                 _script_keys(control, key),
-                (connection.token, head, token, generation),
+                (connection.token, key_head(control, key), token, generation),
                 timeout=READ_TIMEOUT,
             )
         except RedisFault:
@@ -196,7 +199,12 @@ class CacheOperations:
 
 def _value_head(control: Control, key: CacheKey, generation: bytes) -> bytes:
     """Return what a value of this key and generation begins with; the rest is the payload."""
-    return f"{control.tag}|{key.name}|".encode() + generation + b"|"
+    return key_head(control, key).encode() + generation + b"|"
+
+
+def key_head(control: Control, key: CacheKey) -> str:
+    """Return what every value of this key begins with; its generation follows."""
+    return f"{_FORMAT}|{control.tag}|{key.name}|"
 
 
 def _script_keys(control: Control, key: CacheKey) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class TestPersonalResponse:
     async def test_excludes_the_catalogue(self, guest: Person):
         answer = await guest.request("GET", "/api/games/genres")
 
-        assert "cache-control" not in answer.headers
+        assert answer.headers.get_list("cache-control") == ["public, no-cache"]
 
 
 class TestEncryptedShop:

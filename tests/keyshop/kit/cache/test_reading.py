@@ -171,12 +171,13 @@ class TestLateFill:
 class TestForeignValue:
     """A value under the right name that belongs to another key or epoch."""
 
-    @pytest.mark.parametrize("part", ["shop", "timeline", "epoch", "key", "generation"])
+    @pytest.mark.parametrize("part", ["format", "shop", "timeline", "epoch", "key", "generation"])
     async def test_of_another_is_not_served(self, cached_shop, game, execute, part):
         name = game_key(game).name
         parts = split(execute("GET", name))
         parts[part] = f"another {part}"
-        execute("SET", name, "{shop}.{timeline}.{epoch}|{key}|{generation}|66.66".format(**parts))
+        value = "{format}|{shop}.{timeline}.{epoch}|{key}|{generation}|66.66".format(**parts)
+        execute("SET", name, value)
 
         assert await cached_shop.price(game) == "10.00"
         assert await cached_shop.until_kept(game) < 1
@@ -524,9 +525,10 @@ def now_ms(execute) -> int:
 
 def split(value: bytes) -> dict[str, str]:
     """Parse a cached value."""
-    tag, key, generation, payload = value.decode().split("|", 3)
+    form, tag, key, generation, payload = value.decode().split("|", 4)
     shop, timeline, epoch = tag.split(".")
     return {
+        "format": form,
         "shop": shop,
         "timeline": timeline,
         "epoch": epoch,

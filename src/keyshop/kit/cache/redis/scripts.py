@@ -29,7 +29,7 @@ def _script(text: str) -> Script:
 
 
 # KEYS: token, value, lease, markers, the group's generation, the group's markers
-# ARGV: token, head of the value ("<tag>|<key>|"), the lease's token, a new generation
+# ARGV: token, head of the value ("<format>|<tag>|<key>|"), the lease's token, a new generation
 # Replies {"LOST"}, {"BUSY", old markers of the key, old markers of the group} (the id and the time of
 # each transaction in turn), {"HIT", value, generation}, {"LEASE", generation} or {"WAIT"}.
 ACQUIRE: Final = _script(f"""
