@@ -28,8 +28,14 @@ def make_app(
     *,
     cache: Cache | None = None,
     accounts: AccountServices | None = None,
+    baskets: BasketSettings = BASKETS,
     **options: Any,
 ) -> ASGIApp:
     """Return the API; without a cache every response is read from the database."""
-    shop = OpenShop(db=db, cache=cache or PassThrough(), accounts=accounts or account_services())
+    shop = OpenShop(
+        db=db,
+        cache=cache or PassThrough(),
+        accounts=accounts or account_services(),
+        baskets=baskets,
+    )
     return create_app(shop, ApiOptions(**options))

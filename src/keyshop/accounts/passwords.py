@@ -3,6 +3,10 @@ A pool of threads that hashes and verifies passwords beside the event loop.
 
 bcrypt is slow on purpose. It runs in a few threads of low priority, behind a bounded queue. Every
 wrong password takes the same time, whatever hash is stored.
+
+"é" is one character (composed, NFC) or two (decomposed, NFD), depending on keyboard and system. New
+hashes are of the composed form. Hashes of earlier backends are of the form that was typed, so up to
+three forms of a password are checked; one that is only ASCII has one form.
 """
 
 import asyncio
@@ -12,6 +16,7 @@ import secrets
 import sys
 import threading
 import time
+import unicodedata
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +30,8 @@ from keyshop.kit.errors import Invalid, TooMany, Unavailable
 
 MAX_PASSWORD_BYTES: Final = 72
 """bcrypt ignores the bytes of a password beyond these."""
+
+_MAX_NORMALISED: Final = 1024  # characters; time grows with the square of the combining ones
 
 _MAX_COST: Final = 16  # a hash of this cost takes seconds; a higher one would block its thread
 _MIN_COST: Final = 4  # bcrypt's own
@@ -69,8 +76,8 @@ class PasswordPool:
         """
         Prepare the pool; `threads` defaults to the cores that this process may use.
 
-        `queue` passwords may wait besides those in the threads, a quarter of them of one client and
-        half of them of one IPv6 site.
+        `queue` checks may wait besides those in the threads, a quarter of them of one client and
+        half of them of one IPv6 site. A password that is not only ASCII takes up to three of them.
         New hashes have this `cost`.
         """
         self._threads = threads or count_cores()
@@ -82,40 +89,51 @@ class PasswordPool:
             self._threads, thread_name_prefix="passwords", initializer=_lower_priority
         )
         self._lock = threading.Lock()
-        self._pending = 0
+        self._jobs = 0
+        self._pending = 0  # checks of these jobs
         self._pending_of: Counter[str] = Counter()
         self._seconds: deque[float] = deque(maxlen=_MEASURED)
 
     async def hash(self, password: str, *, client: str = "") -> str:
         """
-        Return a new hash of the password; an empty `client` is the shop itself.
+        Return a new hash of the password's composed form; an empty `client` is the shop itself.
 
         Raises:
             PasswordTooLong: the password has more than 72 bytes.
             PasswordsBusy: the queue is full.
             TooManyPasswords: this client's share of the queue is full.
         """
-        clear = _bytes_of(password)
+        clear = _bytes_of(composed(password))
         if len(clear) > MAX_PASSWORD_BYTES:
             raise PasswordTooLong
-        return await self._run(lambda: self._hash(clear), client)
+        return await self._run(lambda: self._hash(clear), client, checks=1)
 
     async def verify(self, password: str, hashed: str | None, *, client: str = "") -> bool:
         """
-        Test whether the hash is of this password; without a valid hash, every password is wrong.
+        Test whether the hash is of any form of this password.
 
-        Bytes after the 72nd are ignored, as other programs that set passwords have ignored them.
+        Raises as `find_form` does.
+        """
+        return await self.find_form(password, hashed, client=client) is not None
+
+    async def find_form(self, password: str, hashed: str | None, *, client: str = "") -> str | None:
+        """
+        Return the form of the password that the hash is of; None: the password is wrong.
+
+        Composed, as typed and decomposed are checked in this order, where they differ. Without a
+        valid hash, every password is wrong. Bytes after the 72nd of each form are ignored, as other
+        programs that set passwords have ignored them.
 
         Raises:
             PasswordsBusy: the queue is full.
             TooManyPasswords: this client's share of the queue is full.
         """
-        clear = _bytes_of(password)[:MAX_PASSWORD_BYTES]
-        return await self._run(lambda: self._verify(clear, hashed), client)
+        forms = _forms_of(password)
+        return await self._run(lambda: self._find_form(forms, hashed), client, checks=len(forms))
 
-    async def dummy_verify(self, *, client: str = "") -> None:
+    async def dummy_verify(self, password: str, *, client: str = "") -> None:
         """
-        Wait as long as a wrong password would take now, without computing anything.
+        Wait as long as this password would take now if it was wrong, without computing anything.
 
         Raises:
             PasswordsBusy: the queue is full.
@@ -123,12 +141,14 @@ class PasswordPool:
         """
         with self._lock:
             self._check_room(client)
-            pending, seconds = self._pending, tuple(self._seconds)
+            ahead = 0 if self._jobs < self._threads else self._pending - self._threads + 1
+            seconds = tuple(self._seconds)
         if not seconds:
-            await self.verify("", None, client=client)
+            await self.verify(password, None, client=client)
             return
-        turns = max(pending - self._threads + 1, 0) / self._threads
-        await asyncio.sleep(turns * sum(seconds) / len(seconds) + secrets.choice(seconds))
+        turns = ahead / self._threads
+        own = sum(secrets.choice(seconds) for _ in _forms_of(password))
+        await asyncio.sleep(turns * sum(seconds) / len(seconds) + own)
 
     def is_outdated(self, hashed: str) -> bool:
         """Test whether the hash is cheaper than a new one would be."""
@@ -139,14 +159,15 @@ class PasswordPool:
         """Let the threads finish their password, and drop those that wait."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _Result], client: str) -> _Result:
+    async def _run(self, work: Callable[[], _Result], client: str, *, checks: int) -> _Result:
         with self._lock:
             self._check_room(client)
             future = self._executor.submit(work)
-            self._pending += 1
-            self._pending_of.update(_shares_of(client))
+            self._jobs += 1
+            self._pending += checks
+            self._pending_of.update(dict.fromkeys(_shares_of(client), checks))
         # Not when the caller is cancelled: the thread stays busy until it is done.
-        future.add_done_callback(partial(self._end, client))
+        future.add_done_callback(partial(self._end, client, checks))
         return await asyncio.wrap_future(future)
 
     def _check_room(self, client: str) -> None:
@@ -157,22 +178,29 @@ class PasswordPool:
             if self._pending_of[share] >= limit:
                 raise TooManyPasswords
 
-    def _end(self, client: str, _: "Future[_Result]") -> None:
+    def _end(self, client: str, checks: int, _: "Future[_Result]") -> None:
         with self._lock:
-            self._pending -= 1
+            self._jobs -= 1
+            self._pending -= checks
             for share in _shares_of(client):
-                self._pending_of[share] -= 1
+                self._pending_of[share] -= checks
                 if not self._pending_of[share]:
                     # Or the counter would keep every client that was ever here.
                     del self._pending_of[share]
 
-    # The next three run in the threads.
+    # The next four run in the threads.
 
     def _hash(self, clear: bytes) -> str:
         started = time.perf_counter()
         hashed = bcrypt.hashpw(clear, bcrypt.gensalt(self._cost)).decode()
         self._measure(time.perf_counter() - started)
         return hashed
+
+    def _find_form(self, forms: dict[bytes, str], hashed: str | None) -> str | None:
+        for clear, form in forms.items():
+            if self._verify(clear, hashed):
+                return form
+        return None
 
     def _verify(self, clear: bytes, hashed: str | None) -> bool:
         started = time.perf_counter()
@@ -189,6 +217,15 @@ class PasswordPool:
     def _measure(self, seconds: float) -> None:
         with self._lock:
             self._seconds.append(seconds)
+
+
+def composed(password: str) -> str:
+    """
+    Return the form of the password that new hashes are of (NFC).
+
+    Characters after the 1,024th are left out; what remains is still too long for a hash.
+    """
+    return unicodedata.normalize("NFC", password[:_MAX_NORMALISED])
 
 
 def count_cores() -> int:
@@ -212,6 +249,15 @@ def _cost_of(hashed: str) -> int | None:
 def _bytes_of(password: str) -> bytes:
     # Half of a surrogate pair makes a password wrong, and must not raise.
     return password.encode(errors="surrogatepass")
+
+
+def _forms_of(password: str) -> dict[bytes, str]:
+    """Return the forms to be checked by the bytes that bcrypt sees, the likeliest first."""
+    typed = password[:_MAX_NORMALISED]
+    forms: dict[bytes, str] = {}
+    for form in (composed(typed), typed, unicodedata.normalize("NFD", typed)):
+        forms.setdefault(_bytes_of(form)[:MAX_PASSWORD_BYTES], form)
+    return forms
 
 
 def _shares_of(client: str) -> list[str]:

@@ -56,12 +56,15 @@ _MARK_EMAIL_VERIFIED: Final = """
     UPDATE users SET "emailVerified" = true, "updatedAt" = $2 WHERE id = $1 AND NOT "emailVerified"
 """
 
+# A numeric column may hold NaN, which is above every number, and infinity. JSON has no word for them.
 _SUMMARY: Final = f"""
     SELECT u.id, u.email, {NICKNAME}, u."firstName" AS first_name, u."lastName" AS last_name,
-        u.avatar, u.balance, u.role, u."emailVerified" AS email_verified,
-        u."createdAt" AS created_at, totals.orders, totals.saved, totals.games
+        CASE WHEN abs(u.balance::numeric) < 'Infinity' THEN u.balance::numeric ELSE 0 END AS balance,
+        u.avatar, u.role, u."emailVerified" AS email_verified, u."createdAt" AS created_at,
+        totals.orders, totals.saved, totals.games
     FROM users AS u, LATERAL (
-        SELECT count(*) AS orders, coalesce(sum(o.discount), 0) AS saved,
+        SELECT count(*) AS orders,
+            coalesce(sum(o.discount) FILTER (WHERE abs(o.discount::numeric) < 'Infinity'), 0) AS saved,
             coalesce(sum((SELECT sum(quantity) FROM order_items WHERE "orderId" = o.id)), 0)::bigint
                 AS games
         FROM orders AS o WHERE o."userId" = u.id AND o.status = 'COMPLETED'
@@ -95,6 +98,8 @@ class CustomerSummary(Struct, frozen=True, kw_only=True):
     last_name: str | None
     avatar: str | None
     balance: Decimal
+    """0 if what is stored is not a number; so are such discounts."""
+
     role: str
     email_verified: bool
     created_at: datetime

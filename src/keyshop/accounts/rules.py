@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from keyshop.accounts.errors import AccountInvalid
-from keyshop.accounts.passwords import MAX_PASSWORD_BYTES
+from keyshop.accounts.passwords import MAX_PASSWORD_BYTES, composed
 from keyshop.kit.limits import Limit
 
 SIGN_INS_PER_ADDRESS: Final = Limit("sign_ins_per_address", burst=30, per=timedelta(seconds=30))
@@ -61,8 +61,10 @@ def find_password_problem(password: str) -> str | None:
     """
     Return the rule that the password breaks ("must be at least ..."); None: it breaks none.
 
-    Only for new passwords: stored ones may be older than these rules.
+    Only for new passwords: stored ones may be older than these rules. They are about the composed
+    form, which is hashed, so that every keyboard gets the same answer.
     """
+    password = composed(password)
     if _UNSTORABLE.search(password):
         return "must not contain invalid characters."
     if len(password) < _MIN_PASSWORD:
@@ -76,8 +78,14 @@ def find_password_problem(password: str) -> str | None:
 
 
 def is_hashable(password: str) -> bool:
-    """Test whether a hash covers the whole password; older rules allowed longer ones."""
-    return _UNSTORABLE.search(password) is None and len(password.encode()) <= MAX_PASSWORD_BYTES
+    """
+    Test whether the hash that this form fits, and a new one, cover the whole password.
+
+    Older rules allowed longer ones, of which the end was never checked.
+    """
+    return _UNSTORABLE.search(password) is None and all(
+        len(form.encode()) <= MAX_PASSWORD_BYTES for form in (password, composed(password))
+    )
 
 
 def check_password(password: str) -> None:

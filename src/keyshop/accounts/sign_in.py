@@ -23,8 +23,8 @@ from keyshop.accounts.lockout.guard import CountFailure, PasswordAttempt, attemp
 from keyshop.accounts.lockout.queries import record_sign_in
 from keyshop.accounts.migrate_after_sign_in import migrate_after_sign_in
 from keyshop.accounts.models import Account, ClientInfo, Credentials, SignInResult
-from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
-from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, is_hashable
+from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords, composed
+from keyshop.accounts.rules import SIGN_INS_PER_ADDRESS, client_key, is_hashable
 from keyshop.accounts.sessions.families import begin_family, rebind_to_new_hash
 from keyshop.baskets.settings import BasketSettings
 from keyshop.kit.database.pool import Database
@@ -103,7 +103,11 @@ async def _describe_attempt(
         counter=counter,
         limit=SIGN_INS_PER_ADDRESS,
         limit_key=address_limit_key(counted_under(user_id, email), counter.client_digest),
-        delay_pool=services.passwords,
+        delay=partial(
+            services.passwords.dummy_verify,
+            credentials.password,
+            client=client_key(client_info.address),
+        ),
     )
 
 
@@ -121,11 +125,11 @@ async def _authenticate(
         account = await queries.find_account_by_id(reader, attempt.user_id or "")
     # Verified even without an account; otherwise the response time would reveal that there is none.
     stored = None if account is None else account.password_hash.reveal()
-    is_right = await services.passwords.verify(password, stored, client=attempt.client)
-    if account is None or not is_right:
+    form = await services.passwords.find_form(password, stored, client=attempt.client)
+    if account is None or form is None:
         await count_failure()
         raise WrongCredentials
-    new_hash = await _rehash(services.passwords, account, password, attempt.client)
+    new_hash = await _rehash(services.passwords, account, form, attempt.client)
 
     async def begin_sign_in(tx: Transaction) -> SignInResult:
         current = account if new_hash is None else await _store(tx, account, new_hash, now=now)
@@ -149,13 +153,20 @@ async def _retry_when_changed(work: Callable[[], Awaitable[SignInResult]]) -> Si
 
 
 async def _rehash(
-    passwords: PasswordPool, account: Account, password: str, client: str
+    passwords: PasswordPool, account: Account, form: str, client: str
 ) -> Secret | None:
-    """Return a hash of today's cost when the stored one is cheaper; None: the stored one stays."""
-    if not passwords.is_outdated(account.password_hash.reveal()) or not is_hashable(password):
+    """
+    Return a hash of today's cost and of the composed form; None: the stored one stays.
+
+    `form` is the form of the password that the stored hash is of.
+    """
+    is_current = form == composed(form) and not passwords.is_outdated(
+        account.password_hash.reveal()
+    )
+    if is_current or not is_hashable(form):
         return None
     try:
-        return Secret(await passwords.hash(password, client=client))
+        return Secret(await passwords.hash(form, client=client))
     except (PasswordsBusy, TooManyPasswords):
         # The password was right; a stronger hash can wait for the next sign-in.
         return None

@@ -263,9 +263,9 @@ class CountingPool(PasswordPool):
         super().__init__(cost=4)
         self.compared = 0
 
-    async def verify(self, password: str, hashed: str | None, *, client: str = "") -> bool:
+    async def find_form(self, password: str, hashed: str | None, *, client: str = "") -> str | None:
         self.compared += hashed is not None
-        return await super().verify(password, hashed, client=client)
+        return await super().find_form(password, hashed, client=client)
 
 
 class TestGuessing:

@@ -159,10 +159,10 @@ class TestQueue:
         await asyncio.sleep(0)
 
         with pytest.raises(PasswordsBusy):
-            await pool.dummy_verify()
+            await pool.dummy_verify("wrong")
 
         await asyncio.gather(*waiting)
-        await pool.dummy_verify()
+        await pool.dummy_verify("wrong")
         pool.close()
 
     async def test_has_room_again_after_waiting_clients_gave_up(self):
@@ -193,7 +193,7 @@ class TestClient:
         greedy = [asyncio.create_task(pool.hash("x", client="greedy")) for _ in range(140)]
         await asyncio.sleep(0)
         with pytest.raises(TooManyPasswords) as refused:
-            await pool.dummy_verify(client="greedy")
+            await pool.dummy_verify("x", client="greedy")
         assert not await pool.verify("x", None, client="other")
         answers = await asyncio.gather(*greedy, return_exceptions=True)
 
@@ -263,7 +263,7 @@ class TestRefusalTime:
         pool = PasswordPool(threads=1, cost=8)
         real = [await seconds_of(pool.verify("wrong", None)) for _ in range(15)]
 
-        pretended = [await seconds_of(pool.dummy_verify()) for _ in range(15)]
+        pretended = [await seconds_of(pool.dummy_verify("wrong")) for _ in range(15)]
 
         assert 0.4 < statistics.median(pretended) / statistics.median(real) < 2.5
         pool.close()
@@ -276,7 +276,7 @@ class TestRefusalTime:
         await asyncio.sleep(0)
 
         real, pretended = await asyncio.gather(
-            seconds_of(pool.verify("wrong", None)), seconds_of(pool.dummy_verify())
+            seconds_of(pool.verify("wrong", None)), seconds_of(pool.dummy_verify("wrong"))
         )
 
         await asyncio.gather(*waiting)
@@ -287,14 +287,16 @@ class TestRefusalTime:
         pool = PasswordPool(threads=1, cost=9)
         real = await cpu_seconds_of(pool.verify("wrong", None))
 
-        pretended = await cpu_seconds_of(asyncio.gather(*(pool.dummy_verify() for _ in range(20))))
+        pretended = await cpu_seconds_of(
+            asyncio.gather(*(pool.dummy_verify("wrong") for _ in range(20)))
+        )
 
         assert pretended < 4 * real
         pool.close()
 
     async def test_is_computed_where_none_has_been_measured_yet(self):
         pool = PasswordPool(threads=1, cost=9)
-        first = await cpu_seconds_of(pool.dummy_verify())
+        first = await cpu_seconds_of(pool.dummy_verify("wrong"))
 
         assert first > 0.5 * await cpu_seconds_of(pool.verify("", None))
         pool.close()

@@ -1,21 +1,25 @@
 """The profile of a customer, and changes to it."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.accounts.edit_profile import edit_profile
 from keyshop.accounts.errors import AccountInvalid, PasswordNotHere, UserNotFound
+from keyshop.accounts.export_user import export_user
 from keyshop.accounts.models import Account, ProfileChanges
 from keyshop.accounts.rules import DEFAULT_NICKNAME, days_since, days_valid_until
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.kit.cache.families import CacheKey
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Load, Loaded
 from keyshop.kit.database.pool import Database
@@ -23,6 +27,7 @@ from keyshop.kit.ids import new_id
 from tests.factories.customers import PASSWORD, add_alice, enter
 from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user, get_account
+from tests.servers import Postgres, connected, copied_database
 
 DAY = timedelta(days=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -239,3 +244,45 @@ class TestDateBeyondTheCalendar:
         await show_statistics(db, user_id=alice.id, now=NOON)
 
         assert shown["stats"]["daysSinceRegistration"] >= 0
+
+
+@pytest_asyncio.fixture
+async def loose_db(postgres_server: Postgres, template_database: str) -> AsyncIterator[Database]:
+    """A database whose amounts have no precision, so that infinity fits as well as NaN."""
+    async with copied_database(postgres_server, template_database) as url:
+        async with connected(url) as connection:
+            await connection.execute("ALTER TABLE users ALTER balance TYPE numeric")
+            await connection.execute("ALTER TABLE orders ALTER discount TYPE numeric")
+        database = Database(url, guard=RedisCommitGuard(None))
+        await database.open()
+        yield database
+        await database.close()
+
+
+class TestAmountThatIsNoNumber:
+    """Of another program: PostgreSQL stores NaN, and infinity in a column without precision."""
+
+    async def test_counts_as_0(self, loose_db) -> None:
+        for stored in ("NaN", "Infinity", "-Infinity"):
+            alice = await add_user(loose_db, balance=Decimal(stored))
+            await add_order(loose_db, alice, discount=stored)
+            await add_order(loose_db, alice, discount="1.50")
+
+            # msgspec refuses JSON that has NaN or Infinity.
+            shown = await profile_of(loose_db, alice)
+            statistics = await show_statistics(loose_db, user_id=alice.id, now=NOON)
+            balance = await show_balance(loose_db, user_id=alice.id)
+            async with loose_db.transaction() as tx:
+                export = await export_user(tx, user_id=alice.id, by="olga", now=NOON)
+
+            assert (shown["balance"], shown["stats"]["totalSaved"]) == (0, 1.5)
+            assert msgspec.json.decode(statistics)["data"]["totalSaved"] == 1.5
+            assert msgspec.json.decode(statistics)["data"]["balance"] == 0
+            assert msgspec.json.decode(balance)["data"]["balance"] == 0
+            # What a customer gets on request is what is stored.
+            assert msgspec.json.decode(export)["account"]["balance"] == stored
+
+    async def test_of_a_customer_in_debt_is_shown(self, db) -> None:
+        alice = await add_user(db, balance=Decimal("-12.30"))
+
+        assert (await profile_of(db, alice))["balance"] == pytest.approx(-12.30)

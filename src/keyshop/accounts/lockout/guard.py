@@ -14,7 +14,7 @@ from keyshop.accounts.lockout.errors import AttemptInProgress, Locked
 from keyshop.accounts.lockout.models import FailureCounter, LockoutState
 from keyshop.accounts.lockout.rules import FAILURE_TTL, MAX_FAILURES, lock_duration
 from keyshop.accounts.models import ClientInfo
-from keyshop.accounts.passwords import PasswordPool, PasswordsBusy, TooManyPasswords
+from keyshop.accounts.passwords import PasswordsBusy, TooManyPasswords
 from keyshop.accounts.rules import SIGN_INS_PER_CLIENT, client_key
 from keyshop.kit.client_limits import refund_client, take_for_client
 from keyshop.kit.database.errors import DatabaseUnavailable
@@ -48,8 +48,8 @@ class PasswordAttempt(Struct, frozen=True, kw_only=True):
     """Taken besides the client's; a right password gets it back."""
 
     limit_key: str
-    delay_pool: PasswordPool | None = None
-    """The pool whose delay a locked attempt imitates; None: the caller may see the lock."""
+    delay: Callable[[], Awaitable[None]] | None = None
+    """Waits as long as a wrong password takes, when locked; None: the caller may see the lock."""
 
     @property
     def client(self) -> str:
@@ -122,8 +122,8 @@ async def _reserve(db: Database, attempt: PasswordAttempt, *, now: datetime) -> 
     if state.is_reserved:
         raise AttemptInProgress
     if state.locked_until is not None:
-        if attempt.delay_pool is not None:
-            await attempt.delay_pool.dummy_verify(client=attempt.client)
+        if attempt.delay is not None:
+            await attempt.delay()
         raise Locked(seconds=(state.locked_until - now).total_seconds())
     if not state.locks_next:
         return None

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from keyshop.accounts.count_broken_amounts import count_broken_amounts
 from keyshop.accounts.count_unnormalised_emails import count_unnormalised_emails
 from keyshop.catalog.count_unpriced_games import count_unpriced_games
 from keyshop.entrypoints.cli.output import AsJson, print_json, print_table
@@ -51,8 +52,9 @@ def status(as_json: AsJson = False) -> None:
         is_complete = found.state == "ours" and not found.missing
         others = asyncio.run(_count_unnormalised_emails(url)) if is_complete else None
         unpriced = asyncio.run(_count_unpriced_games(url)) if is_complete else None
+        broken = asyncio.run(_count_broken_amounts(url)) if is_complete else None
     if as_json:
-        counts = {"other_spellings": others, "unpriced_games": unpriced}
+        counts = {"other_spellings": others, "unpriced_games": unpriced, "broken_amounts": broken}
         print_json(msgspec.structs.asdict(found) | counts)
         return
     typer.echo(f"The database {_state_of(found)}.")
@@ -64,6 +66,11 @@ def status(as_json: AsJson = False) -> None:
         print_table("Triggers that do not work", ("table", "trigger", "fault"), rows)
     if unpriced:
         typer.echo(f"Games whose price is not a number, and which the shop hides: {unpriced}.")
+    if broken:
+        typer.echo(
+            "Balances of customers and discounts of orders that are not a number, and which the shop"
+            f" shows as 0: {broken}."
+        )
     if found.missing:
         absent = [(name, "missing") for name in found.missing]
         print_table("Tables and columns that keyshop needs", ("name", "fault"), absent)
@@ -126,6 +133,11 @@ async def _count_unnormalised_emails(url: str) -> int:
 async def _count_unpriced_games(url: str) -> int:
     async with connected(url) as connection:
         return await count_unpriced_games(connection)
+
+
+async def _count_broken_amounts(url: str) -> int:
+    async with connected(url) as connection:
+        return await count_broken_amounts(connection)
 
 
 def _print_unnormalised_emails(others: int | None) -> None:

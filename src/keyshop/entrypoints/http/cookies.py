@@ -22,7 +22,9 @@ async def find_session(request: ApiRequest, shop: ApiShop, *, now: datetime) -> 
     Return the session id of the cookie, which proves nothing yet; "" if it is malformed.
 
     A malformed id never reaches the database or the cache. Another program on a neighbouring
-    domain may have set cookies of the same name, so of several the one of a live session counts.
+    domain may have set cookies of the same name, so of several the one of a live session counts. Of
+    two live ones it is the browser's first (longer path, then older), because a `Cookie` header does
+    not tell which domain set them.
     """
     values = [
         value

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx2
 import pytest
+from litestar.types import ASGIApp
 
 from keyshop.accounts.email_tokens.tokens import Purpose
 from keyshop.kit.database.pool import Database
@@ -145,6 +146,19 @@ class TestInternationalisedDomain:
 
 
 class TestSignIn:
+    async def test_takes_the_password_of_another_keyboard(self, app: ASGIApp, guest: Person):
+        composed, decomposed = "Gr\u00fc\u00dfe-1234", "Gru\u0308\u00dfe-1234"
+        await guest.register(password=decomposed)
+
+        async with open_browser(app) as phone:
+            await phone.sign_in(guest.email, composed)
+            await phone.do(
+                "PUT",
+                "/api/user/password",
+                {"currentPassword": decomposed, "newPassword": "Caf\u00e9-Cr\u00e8me-1"},
+            )
+            await phone.sign_in(guest.email, "Cafe\u0301-Cre\u0300me-1")
+
     async def test_returns_new_tokens_and_omits_empty_names(self, guest, alice):
         data = await guest.sign_in(f"  {alice.email.upper()} ")
 

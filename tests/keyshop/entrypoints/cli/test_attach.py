@@ -11,7 +11,9 @@ import asyncpg
 import pytest
 
 from keyshop.kit.database.pool import Database
+from keyshop.kit.ids import new_id
 from tests.factories.games import make_game
+from tests.factories.sessions import add_user
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop, running
 from tests.keyshop.entrypoints.cli.test_commands import document_of
 from tests.keyshop.schema.prisma_database import describe_all, make_prisma_database
@@ -111,6 +113,25 @@ class TestAttach:
         )
 
         assert "price is not a number, and which the shop hides: 1." in done.stdout
+
+    async def test_counts_amounts_that_are_not_a_number(
+        self, home: Path, db: Database, database_url: str
+    ) -> None:
+        alice = await add_user(db, balance=Decimal("NaN"))
+        await add_user(db, balance=Decimal("-12.30"))
+        async with db.transaction() as tx:
+            for discount in ("NaN", "1.50"):
+                await tx.execute(
+                    """INSERT INTO orders (id, "userId", status, subtotal, discount, total)
+                    VALUES ($1, $2, 'COMPLETED', 10, $3::text::numeric, 10)""",
+                    new_id(), alice.id, discount,
+                )  # fmt: skip
+
+        done = await asyncio.to_thread(
+            run_keyshop, "db", "status", home=home, DATABASE_URL=database_url
+        )
+
+        assert "not a number, and which the shop shows as 0: 2." in done.stdout
 
 
 class TestUp:

@@ -4,7 +4,8 @@ import asyncio
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 from msgspec import structs
 from msgspec.structs import replace
+from prometheus_client import REGISTRY
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from keyshop.entrypoints.http.client_address import Network
@@ -22,13 +24,13 @@ from keyshop.entrypoints.http.server_protocol import limited_protocol
 pytestmark = pytest.mark.timed
 
 LIMITS = ConnectionLimits(
-    head_time=0.4,
-    body_time=1.2,
+    head_time=0.2,
+    body_time=0.5,
     body_rate=1000,
-    body_rate_after=0.4,
-    idle_time=0.3,
-    send_time=0.5,
-    linger_time=0.3,
+    body_rate_after=0.2,
+    idle_time=0.2,
+    send_time=0.4,
+    linger_time=0.2,
 )
 PATIENT = ConnectionLimits()
 LARGE = b"x" * 6_000_000
@@ -63,9 +65,15 @@ class Shop:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    async def connect(self, source: str = "127.0.0.1") -> "Client":
-        streams = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
-        client = Client(*streams)
+    async def connect(self, source: str = "127.0.0.1", *, buffer: int = 0) -> "Client":
+        """Connect from this address; `buffer` bounds what the kernel receives ahead, in bytes."""
+        connection = socket.socket()
+        if buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        connection.setblocking(False)
+        connection.bind((source, 0))
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
+        client = Client(*await asyncio.open_connection(sock=connection))
         self.clients.append(client)
         return client
 
@@ -109,6 +117,8 @@ class Client:
 @asynccontextmanager
 async def serving(limits: ConnectionLimits, trusted: Sequence[Network] = ()) -> AsyncIterator[Shop]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    # Or the kernel would take megabytes of an answer, and the server see no progress meanwhile.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
     shop = Shop(listener.getsockname()[1])
     config = uvicorn.Config(
         shop.app,
@@ -120,17 +130,45 @@ async def serving(limits: ConnectionLimits, trusted: Sequence[Network] = ()) -> 
         log_config=None,
         timeout_graceful_shutdown=1,
     )
+    config.load()
     server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    server.lifespan = config.lifespan_class(config)
+    # Without the server's main loop, which takes a fifth of a second to end.
+    await server.startup(sockets=[listener])
     try:
         yield shop
     finally:
         shop.goes_on.set()
+        for listening in server.servers:
+            listening.close()
         for client in shop.clients:
             client.writer.transport.abort()
             await asyncio.gather(client.writer.wait_closed(), return_exceptions=True)
-        server.should_exit = True
-        await task
+        state = server.server_state
+        await until(lambda: not (state.connections or state.tasks))
+        listener.close()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.005)
+
+
+def count_cuts(reason: str) -> float:
+    """Return how many connections the shop's metrics count as cut for this reason."""
+    labels = {"reason": reason}
+    return REGISTRY.get_sample_value("keyshop_http_connections_cut_total", labels) or 0
+
+
+async def outlast_a_body(shop: Shop) -> None:
+    """Wait until a client that begins now has had all the time that there is for a body."""
+    late = await shop.connect()
+    enough = b"x" * int(2 * LIMITS.body_rate * LIMITS.body_time)
+    await late.send(b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + enough)
+    assert (await late.read_to_end()).startswith(b"HTTP/1.1 408 ")
 
 
 def head_of(size: int) -> bytes:
@@ -175,7 +213,7 @@ class TestHead:
     async def test_without_an_end_is_refused_long_before_it_is_collected(self, begin):
         async with serving(PATIENT) as shop:
             client = await shop.connect()
-            sending = asyncio.create_task(client.send(begin + b"x" * 20_000_000))
+            sending = asyncio.create_task(client.send(begin + b"x" * 8_000_000))
 
             assert await client.status() == 431
 
@@ -239,11 +277,11 @@ class TestBody:
             client = await shop.connect()
             await client.send(
                 b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-                + b"1\r\nx\r\n" * 100_000
+                + b"1\r\nx\r\n" * 30_000
                 + b"0\r\n\r\n"
             )
 
-            assert b'"body": 100000' in await read_answer(client)
+            assert b'"body": 30000' in await read_answer(client)
 
     async def test_may_be_large_and_followed_by_the_next_request(self):
         async with serving(PATIENT) as shop:
@@ -291,10 +329,15 @@ class TestSilence:
     async def test_does_not_end_a_connection_that_is_used(self):
         async with serving(LIMITS) as shop:
             client = await shop.connect()
-            for _ in range(6):
+            silent = await shop.connect()
+            for each in (client, silent):
+                await each.send(b"GET / HTTP/1.1\r\n\r\n")
+                assert await each.status() == 200
+            ending = asyncio.create_task(silent.read_to_end())
+            while not ending.done():
+                await asyncio.sleep(LIMITS.idle_time / 10)
                 await client.send(b"GET / HTTP/1.1\r\n\r\n")
                 assert await client.status() == 200
-                await asyncio.sleep(LIMITS.idle_time / 3)
 
     @pytest.mark.parametrize(
         "begin",
@@ -335,7 +378,8 @@ class TestSilence:
             shop.goes_on.clear()
             client = await shop.connect()
             await client.send(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi")
-            await asyncio.sleep(LIMITS.body_time * 1.5)
+            await until(lambda: shop.requests)
+            await outlast_a_body(shop)
             shop.goes_on.set()
 
             assert await client.status() == 200
@@ -347,32 +391,37 @@ class TestSilence:
             await client.send(
                 b"POST /unread HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
             )
-            await asyncio.sleep(LIMITS.body_time * 1.5)
+            await until(lambda: shop.requests)
+            await outlast_a_body(shop)
             shop.goes_on.set()
 
             assert await client.status() == 200
 
     async def test_of_a_client_that_takes_no_answer_ends_the_connection(self):
         async with serving(LIMITS) as shop:
+            before = count_cuts("response_not_taken")
             client = await shop.connect()
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             await client.send(b"GET /large HTTP/1.1\r\n\r\n")
-            await asyncio.sleep((LIMITS.idle_time + LIMITS.send_time) * 2)
+            await until(lambda: count_cuts("response_not_taken") > before)
             client.writer.transport.resume_reading()  # type: ignore[attr-defined]
 
             assert len(await client.read_to_end()) < len(LARGE)
 
     async def test_between_reads_of_a_large_answer_is_allowed(self):
-        # The kernel's buffers hold much of it, so the server sees progress only now and then.
-        async with serving(replace(LIMITS, send_time=2)) as shop:
-            client = await shop.connect()
+        limits = replace(LIMITS, send_time=0.6)
+        async with serving(limits) as shop:
+            client = await shop.connect(buffer=64 * 1024)
+            began = time.monotonic()
             await client.send(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n")
             received = 0
-            while chunk := await client.reader.read(1_000_000):
+            while chunk := await client.reader.read(64 * 1024):
                 received += len(chunk)
-                await asyncio.sleep(0.06)
+                if time.monotonic() - began < 2 * limits.send_time:
+                    await asyncio.sleep(limits.send_time / 30)
 
             assert received > len(LARGE)
+            assert time.monotonic() - began > 2 * limits.send_time
 
 
 class TestConnectionCap:
