@@ -23,6 +23,9 @@ CONNECTION_UNUSABLE: Final = (
 )
 """The same for a connection outside the pool, where a driver in an invalid state is lost as well."""
 
+STATEMENT_OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""A table was altered (ALTER COLUMN TYPE), and the driver has forgotten what it knew of it."""
+
 RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """A collision with another transaction: nothing has changed, and a second attempt may succeed."""
 
@@ -43,6 +46,13 @@ class DatabaseBusy(DatabaseUnavailable):
         super().__init__(
             "Another request is changing the same data at the moment. Please try again."
         )
+
+
+class TablesChanged(DatabaseUnavailable):
+    """A table was altered during the transaction, which was rolled back."""
+
+    def __init__(self) -> None:
+        super().__init__("The shop's tables are being changed at the moment. Please try again.")
 
 
 class CommitOutcomeUnknown(DatabaseUnavailable):
