@@ -18,7 +18,7 @@ from msgspec import Struct
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.codecs import _decode_timestamp, _encode_timestamp, row, rows
-from keyshop.kit.database.errors import DatabaseBusy, DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseBusy, DatabaseUnavailable, TablesChanged
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import Invalid
@@ -437,3 +437,55 @@ class TestDatabase:
 
         assert len(set(await asyncio.gather(*(backend() for _ in range(10))))) <= 2
         await db.close()
+
+
+_RETYPE = "ALTER TABLE public.games ALTER COLUMN title TYPE varchar(900)"
+_RETYPE_BACK = "ALTER TABLE public.games ALTER COLUMN title TYPE text"
+_TITLES = "SELECT id, title FROM games"
+_NOTE = "INSERT INTO rate_notes (note) VALUES ($1)"
+
+
+class TestAlteredTable:
+    async def alter(self, db: Database, sql: str) -> None:
+        async with db.transaction() as tx:
+            await tx.execute(sql)
+
+    async def test_is_read_at_once_by_every_connection(self, db):
+        async def read() -> None:
+            async with db.transaction() as tx:
+                await tx.fetch(_TITLES)
+                await tx.execute("SELECT pg_sleep(0.02)")
+
+        await asyncio.gather(*(read() for _ in range(4)))
+        await self.alter(db, _RETYPE)
+        await asyncio.gather(*(read() for _ in range(4)))
+
+    async def test_is_read_again_in_a_transaction_that_has_only_read(self, db):
+        async with db.transaction() as tx:
+            await tx.fetch(_TITLES)
+        await self.alter(db, _RETYPE)
+
+        async with db.transaction() as tx:
+            await tx.fetchval("SELECT count(*) FROM users")
+            assert await tx.fetch(_TITLES) == []
+            assert await tx.fetchval("SHOW transaction_isolation") == "read committed"
+            await tx.execute(_RETYPE_BACK)
+
+    async def test_rolls_back_a_transaction_that_has_written(self, db):
+        async with db.transaction() as tx:
+            await tx.execute("CREATE TABLE public.rate_notes (note text)")
+            await tx.fetch(_TITLES)
+        await self.alter(db, _RETYPE)
+
+        async def write_and_read() -> None:
+            async with db.transaction() as tx:
+                await tx.execute(_NOTE, "written")
+                await tx.fetch(_TITLES)
+
+        with pytest.raises(TablesChanged, match="try again"):
+            await write_and_read()
+
+        async with db.transaction() as tx:
+            assert await tx.fetchval("SELECT count(*) FROM rate_notes") == 0
+            await tx.execute(_NOTE, "written")
+            await tx.fetch(_TITLES)
