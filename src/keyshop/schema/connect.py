@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import asyncpg
 from asyncpg import Record
 
-from keyshop.kit.database.connect import connect_arguments
+from keyshop.kit.database.connect import connect
 from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseUnavailable
 from keyshop.kit.dsn import clean_dsn
 from keyshop.schema.errors import ServerRefused, StatementCancelled, UpgradeBusy
@@ -89,9 +89,7 @@ async def lock_migrations(connection: Connection) -> AsyncIterator[None]:
 async def _connect(database_url: str, settings: Mapping[str, str]) -> Connection:
     dsn = clean_dsn(database_url)
     try:
-        connection: Connection = await asyncpg.connect(
-            **connect_arguments(dsn, settings={**_SETTINGS, **settings}, statement_cache_size=0)
-        )
+        connection = await connect(dsn, settings={**_SETTINGS, **settings}, statement_cache_size=0)
     except asyncpg.ProtocolViolationError as error:
         # A pooler's word for a parameter or a login that it does not know.
         raise _refused(error) from None

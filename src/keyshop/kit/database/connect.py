@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 import asyncpg
 from asyncpg import Record
 
+from keyshop.kit.database.codecs import AnyConnection
 from keyshop.kit.dsn import Dsn
 
 # Only the type checker knows the class as generic.
@@ -32,6 +33,7 @@ _SETTINGS: Final = {
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
     "lock_timeout": "0",
     # A process that stops between two statements must not hold its locks for ever.
     "idle_in_transaction_session_timeout": "5000",
@@ -41,6 +43,8 @@ _SESSION_SETTINGS: Final = {
     "default_transaction_isolation": "read committed",
     "idle_session_timeout": "0",
 }
+# As a start-up parameter it would be refused by servers that do not know it yet.
+_TRANSACTION_TIMEOUT_SINCE: Final = 17
 _MARGIN: Final = 5.0  # seconds
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 
@@ -60,7 +64,10 @@ class PooledConnection(_Base):
             return await super().execute(query, *args, **options)
         if query.startswith("BEGIN"):
             begin = _BEGIN if query == "BEGIN;" else query
-            return await super().execute(f"{begin} {self.settings_statement}", **options)
+            statements = f"{begin} {self.settings_statement}"
+            if _has_transaction_timeout(self):
+                statements += " SET LOCAL transaction_timeout = 0;"
+            return await super().execute(statements, **options)
         async with self.transaction():
             return await super().execute(query, *args, **options)
 
@@ -101,6 +108,7 @@ async def connect(
     timeout: float = 60.0,
     command_timeout: float | None = None,
     settings: Mapping[str, str] | None = None,
+    statement_cache_size: int = 100,
 ) -> Connection:
     """
     Open one connection, within `timeout` seconds.
@@ -109,11 +117,25 @@ async def connect(
         OSError, asyncpg.InterfaceError, asyncpg.PostgresError: there is no connection.
     """
     connection: Connection = await asyncpg.connect(
-        **connect_arguments(dsn, settings=settings or {}),
+        **connect_arguments(
+            dsn, settings=settings or {}, statement_cache_size=statement_cache_size
+        ),
         timeout=timeout,
         command_timeout=command_timeout,
     )
+    if not dsn.pgbouncer:
+        await lift_transaction_timeout(connection)
     return connection
+
+
+async def lift_transaction_timeout(connection: AnyConnection) -> None:
+    """Let transactions of a new, direct connection last, where its role or database limits them."""
+    if _has_transaction_timeout(connection):
+        await connection.execute("SET transaction_timeout = 0")
+
+
+def _has_transaction_timeout(connection: AnyConnection) -> bool:
+    return connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE
 
 
 def statement_timeout(command_timeout: float) -> dict[str, str]:

@@ -23,6 +23,7 @@ from keyshop.kit.database.commit import CommitGuard, Committer
 from keyshop.kit.database.connect import (
     connect_arguments,
     describe_refusal,
+    lift_transaction_timeout,
     statement_timeout,
 )
 from keyshop.kit.database.errors import (
@@ -122,6 +123,8 @@ class Database:
             raise DatabaseUnavailable(f"The database cannot be reached: {reason}.") from error
 
     async def _prepare(self, connection: AnyConnection) -> None:
+        if not self._dsn.pgbouncer:
+            await lift_transaction_timeout(connection)
         # In one transaction, because a pooler may give the next one another connection.
         async with connection.transaction():
             await prepare_connection(connection)
