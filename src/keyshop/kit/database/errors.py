@@ -42,6 +42,9 @@ CONNECTION_UNUSABLE: Final = (
 STATEMENT_OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A table was altered (ALTER COLUMN TYPE), and the driver has forgotten what it knew of it."""
 
+PARAMETERS_OUTDATED: Final = (asyncpg.UndefinedFunctionError, asyncpg.DatatypeMismatchError)
+"""What PostgreSQL raises, among other causes, when a column has another type than a parameter."""
+
 RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """A collision with another transaction: nothing has changed, and a second attempt may succeed."""
 

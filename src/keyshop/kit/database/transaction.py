@@ -13,6 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from keyshop.kit.database.errors import (
     CONNECTION_LOST,
+    PARAMETERS_OUTDATED,
     REFUSED_FOR_NOW,
     SCHEMA_CHANGED,
     STATEMENT_OUTDATED,
@@ -62,11 +63,13 @@ class Reader:
     ) -> _Result:
         try:
             return await translate_errors(self._connection, statement, sql, *args)
-        except STATEMENT_OUTDATED:
-            # The driver itself repeats what PostgreSQL has refused, but not what it could not decode.
-            if not _only_reads(sql):
+        except Exception as error:
+            # The driver itself repeats some of what PostgreSQL has refused, and nothing that it could
+            # not decode.
+            if not (_is_outdated(error) and _only_reads(sql)):
                 raise
-            return await translate_errors(self._connection, statement, sql, *args)
+        await self._connection.reload_schema_state()
+        return await translate_errors(self._connection, statement, sql, *args)
 
 
 class Transaction(Reader):
@@ -87,11 +90,7 @@ class Transaction(Reader):
 
     async def execute_many(self, sql: str, args: Iterable[Sequence[object]]) -> None:
         """Run the statement once for each tuple of arguments, in one round trip."""
-        self._has_only_read = False
-        try:
-            await translate_errors(self._connection, self._connection.executemany, sql, args)
-        except STATEMENT_OUTDATED as error:
-            raise TablesChanged from error
+        await self._run(self._connection.executemany, sql, list(args))
 
     async def copy_records(
         self,
@@ -119,7 +118,10 @@ class Transaction(Reader):
         self._has_only_read = may_begin_anew and _only_reads(sql)
         try:
             return await translate_errors(self._connection, statement, sql, *args)
-        except STATEMENT_OUTDATED as error:
+        except Exception as error:
+            if not _is_outdated(error):
+                raise
+            await self._connection.reload_schema_state()
             if not may_begin_anew:
                 raise TablesChanged from error
         await translate_errors(self._connection, self._connection.execute, "ROLLBACK;")
@@ -136,6 +138,7 @@ class Transaction(Reader):
 
         The shop's own statements use the methods above.
         """
+        self._has_only_read = False
         return self._connection
 
 
@@ -150,6 +153,17 @@ async def roll_back(connection: Connection, block: asyncpg.transaction.Transacti
 @lru_cache(maxsize=1024)
 def _only_reads(sql: str) -> bool:
     return _PLAIN_SELECT.match(sql) is not None
+
+
+def _is_outdated(error: Exception) -> bool:
+    """Test whether the statement may succeed when it is prepared again."""
+    if isinstance(error, SchemaChanged):
+        # It was prepared for another type than the column has now.
+        return isinstance(error.__cause__, PARAMETERS_OUTDATED)
+    if isinstance(error, asyncpg.InternalServerError):
+        # The type of a parameter was dropped, as Prisma does when it changes an enum.
+        return str(error).startswith("cache lookup failed for type")
+    return isinstance(error, STATEMENT_OUTDATED)
 
 
 def _count_rows(tag: str) -> int:
