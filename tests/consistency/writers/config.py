@@ -21,6 +21,16 @@ NEVER_SEEN: Final = 1_000_000
 NEVER_SEEN_OF_PERSONS: Final = 1_000
 """The same for baskets, whose contents limit the version."""
 
+FOREIGN_SETTINGS: Final = {
+    "search_path": "public",
+    "default_transaction_isolation": "read committed",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+"""What another application sets for its own statements; formats and time zone stay the role's."""
+
 
 class WriterConfig(msgspec.Struct, frozen=True):
     """What to write, how often, and where to write the notes."""

@@ -5,7 +5,13 @@ from time import monotonic_ns
 import asyncpg
 
 from tests.consistency.keys import Kind, of_kind
-from tests.consistency.writers.config import NEVER_SEEN, Writing, price_of, version_of
+from tests.consistency.writers.config import (
+    FOREIGN_SETTINGS,
+    NEVER_SEEN,
+    Writing,
+    price_of,
+    version_of,
+)
 
 _RAISE = "UPDATE games SET price = price + 0.01 WHERE id = $1 RETURNING price"
 _RAISE_FAR = "UPDATE games SET price = price + $2 WHERE id = $1"
@@ -23,7 +29,10 @@ class ForeignWriter:
         """Change one game."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._writing.config.database_url, ssl=False, timeout=5
+                self._writing.config.database_url,
+                ssl=False,
+                timeout=5,
+                server_settings=FOREIGN_SETTINGS,
             )
         key = self._writing.dice.choice(self._keys)
         if self._writing.is_undone():

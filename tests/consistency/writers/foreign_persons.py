@@ -5,7 +5,7 @@ from time import monotonic_ns
 import asyncpg
 
 from tests.consistency.keys import Kind, choose_personal, of_kind
-from tests.consistency.writers.config import Writing
+from tests.consistency.writers.config import FOREIGN_SETTINGS, Writing
 from tests.consistency.writers.person_rows import lock_version, put_version
 
 
@@ -21,7 +21,11 @@ class ForeignPersonWriter:
         """Change one customer's profile, basket or sign-ins."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._writing.config.database_url, ssl=False, timeout=5, command_timeout=10
+                self._writing.config.database_url,
+                ssl=False,
+                timeout=5,
+                command_timeout=10,
+                server_settings=FOREIGN_SETTINGS,
             )
         key = choose_personal(self._writing.dice, self._keys)
         old = await lock_version(self._connection, key)
