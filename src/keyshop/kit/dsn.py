@@ -57,6 +57,16 @@ _INSTEAD: Final = {
     "sslidentity": "give a client certificate as sslcert and sslkey, two PEM files",
 }
 _SYSTEM: Final = "system"
+_IN_CONTEXT: Final = (
+    "sslcert",
+    "sslcrl",
+    "sslkey",
+    "sslpassword",
+    "sslrootcert",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+)
+"""Parameters that the driver would ignore beside a context."""
 
 _EXPECTED_FORM: Final = (
     "DATABASE_URL should look like postgresql://user:password@host:5432/database."
@@ -80,6 +90,9 @@ class Tls(Struct, frozen=True, kw_only=True):
     """PEM file of trusted authorities; None: the system's."""
 
     checks_host: bool
+    crl_file: str | None = None
+    min_version: str | None = None
+    max_version: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
     client_password: str | None = None
@@ -100,6 +113,9 @@ class Dsn(Struct, frozen=True):
     tls: Tls | None = None
     """None: the driver follows the URL's own sslmode."""
 
+    driver_files: Tls | None = None
+    """The files that the driver then reads."""
+
     def tls_context(self) -> ssl.SSLContext | None:
         """
         Return the context for the driver; None: it follows the URL.
@@ -107,23 +123,39 @@ class Dsn(Struct, frozen=True):
         Raises:
             BadDatabaseUrl: a file cannot be read as certificates.
         """
-        if self.tls is None:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self.tls.ca_file)
-            context.check_hostname = self.tls.checks_host
-            if self.tls.client_cert is not None:
-                context.load_cert_chain(
-                    self.tls.client_cert, self.tls.client_key, self.tls.client_password or ""
-                )
-        except OSError:  # of which ssl.SSLError is one
-            raise BadDatabaseUrl(
-                "DATABASE_URL: a file of sslrootcert, sslcert or sslkey cannot be read as PEM."
-            ) from None
-        return context
+        if self.tls is not None:
+            return _make_context(self.tls)
+        if self.driver_files is not None:
+            # The driver would raise errors that name no parameter.
+            _make_context(self.driver_files)
+        return None
 
     def __repr__(self) -> str:
         return f"Dsn(pgbouncer={self.pgbouncer}, connection_limit={self.connection_limit})"
+
+
+def _make_context(tls: Tls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+        context.check_hostname = tls.checks_host
+        if tls.crl_file is not None:
+            context.load_verify_locations(cafile=tls.crl_file)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+        if tls.client_cert is not None:
+            context.load_cert_chain(tls.client_cert, tls.client_key, tls.client_password or "")
+    except OSError:  # of which ssl.SSLError is one
+        raise BadDatabaseUrl(
+            "DATABASE_URL: a file of sslrootcert, sslcert, sslkey or sslcrl cannot be read as PEM."
+        ) from None
+    if tls.min_version is not None:
+        context.minimum_version = _tls_version(tls.min_version)
+    if tls.max_version is not None:
+        context.maximum_version = _tls_version(tls.max_version)
+    return context
+
+
+def _tls_version(word: str) -> ssl.TLSVersion:
+    return ssl.TLSVersion[word.replace(".", "_")]
 
 
 def clean_dsn(database_url: str) -> Dsn:
@@ -143,6 +175,7 @@ def clean_dsn(database_url: str) -> Dsn:
     return Dsn(
         url=_to_driver_url(parts, parameters, verifies=tls is not None),
         tls=tls,
+        driver_files=_parse_files(parameters) if tls is None else None,
         pgbouncer=_parse_pgbouncer(parameters.get("pgbouncer", "false")),
         connection_limit=_parse_connection_limit(parameters.get("connection_limit")),
     )
@@ -196,38 +229,73 @@ def _parse_parameters(query: str) -> dict[str, str]:
 
 def _parse_tls(parameters: dict[str, str]) -> Tls | None:
     """Return how the server's certificate is checked, where the driver does not do it as asked."""
+    _refuse_contradictions(parameters)
     mode = parameters.get("sslmode")
-    authority = parameters.get("sslrootcert")
+    if mode == "disable" or parameters.get("sslaccept") == "accept_invalid_certs":
+        return None
     is_strict = parameters.get("sslaccept") == "strict"
-    is_prismas = "sslcert" in parameters and "sslkey" not in parameters
-    if is_prismas:
-        # Prisma's sslcert is the authority's certificate, and libpq's the client's, with its sslkey.
-        if authority is not None:
-            raise BadDatabaseUrl(
-                "DATABASE_URL has sslcert and sslrootcert; a client certificate needs sslkey as well."
-            )
+    authority = parameters.get("sslrootcert")
+    if _is_prismas(parameters):
         authority = parameters["sslcert"]
-    elif "sslkey" in parameters and "sslcert" not in parameters:
-        raise BadDatabaseUrl("DATABASE_URL has sslkey without sslcert; give both files.")
-
-    if mode == "disable":
-        if is_strict:
-            raise BadDatabaseUrl(
-                "DATABASE_URL has sslaccept=strict and sslmode=disable; write sslmode=require."
-            )
+    elif authority is None and mode == "verify-full":
+        authority = _SYSTEM
+    elif authority is not None and authority != _SYSTEM and not is_strict:
         return None
-    if authority == _SYSTEM and not is_prismas and mode not in {None, "verify-full"}:
-        raise BadDatabaseUrl("DATABASE_URL: sslrootcert=system needs sslmode=verify-full.")
-    if not (is_strict or is_prismas or authority == _SYSTEM):
+    if authority is None and not is_strict:
         return None
-    if parameters.get("sslaccept") == "accept_invalid_certs":
-        return None
+    is_system = authority is None or authority == _SYSTEM
     return Tls(
-        ca_file=None if authority == _SYSTEM else authority,
-        checks_host=is_strict or authority == _SYSTEM or mode == "verify-full",
-        client_cert=None if is_prismas else parameters.get("sslcert"),
+        ca_file=None if is_system else authority,
+        checks_host=is_strict or is_system or mode == "verify-full",
+        client_cert=parameters["sslcert"] if "sslkey" in parameters else None,
         client_key=parameters.get("sslkey"),
         client_password=parameters.get("sslpassword"),
+        crl_file=parameters.get("sslcrl"),
+        min_version=parameters.get("ssl_min_protocol_version"),
+        max_version=parameters.get("ssl_max_protocol_version"),
+    )
+
+
+def _refuse_contradictions(parameters: dict[str, str]) -> None:
+    mode, authority = parameters.get("sslmode"), parameters.get("sslrootcert")
+    is_strict = parameters.get("sslaccept") == "strict"
+    if _is_prismas(parameters) and authority is not None:
+        raise BadDatabaseUrl(
+            "DATABASE_URL has sslcert and sslrootcert; a client certificate needs sslkey as well."
+        )
+    if "sslkey" in parameters and "sslcert" not in parameters:
+        raise BadDatabaseUrl("DATABASE_URL has sslkey without sslcert; give both files.")
+    if mode == "disable" and is_strict:
+        raise BadDatabaseUrl(
+            "DATABASE_URL has sslaccept=strict and sslmode=disable; write sslmode=require."
+        )
+    if authority == _SYSTEM and mode not in {None, "disable", "verify-full"}:
+        raise BadDatabaseUrl("DATABASE_URL: sslrootcert=system needs sslmode=verify-full.")
+    if mode == "verify-ca" and not (is_strict or authority or _is_prismas(parameters)):
+        raise BadDatabaseUrl(
+            "DATABASE_URL: sslmode=verify-ca needs sslrootcert, the file of the authority."
+        )
+
+
+def _is_prismas(parameters: dict[str, str]) -> bool:
+    """Test whether sslcert is the authority's certificate; libpq's is the client's, with a sslkey."""
+    return "sslcert" in parameters and "sslkey" not in parameters
+
+
+def _parse_files(parameters: dict[str, str]) -> Tls | None:
+    """Return the files that the driver reads; None where it reads none."""
+    if parameters.get("sslmode") == "disable":
+        return None
+    if parameters.keys().isdisjoint({"sslkey", "sslrootcert", "sslcrl"}):
+        return None
+    authority = parameters.get("sslrootcert")
+    return Tls(
+        ca_file=None if authority == _SYSTEM else authority,
+        checks_host=False,
+        client_cert=parameters["sslcert"] if "sslkey" in parameters else None,
+        client_key=parameters.get("sslkey"),
+        client_password=parameters.get("sslpassword"),
+        crl_file=parameters.get("sslcrl"),
     )
 
 
@@ -238,7 +306,7 @@ def _to_driver_url(parts: SplitResult, parameters: Mapping[str, str], *, verifie
     if verifies:
         # The driver is given the certificates as a context.
         kept["sslmode"] = "verify-full"
-        for name in ("sslcert", "sslkey", "sslpassword", "sslrootcert"):
+        for name in _IN_CONTEXT:
             kept.pop(name, None)
     if kept.get("sslrootcert") == _SYSTEM:
         del kept["sslrootcert"]

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import asyncpg
 from asyncpg import Record
 
-from keyshop.kit.database.connect import connect
+from keyshop.kit.database.connect import connect, describe_refusal
 from keyshop.kit.database.errors import CONNECTION_LOST, DatabaseUnavailable
 from keyshop.kit.dsn import clean_dsn
 from keyshop.schema.errors import ServerRefused, StatementCancelled, UpgradeBusy
@@ -93,8 +93,9 @@ async def _connect(database_url: str, settings: Mapping[str, str]) -> Connection
     except asyncpg.ProtocolViolationError as error:
         # A pooler's word for a parameter or a login that it does not know.
         raise _refused(error) from None
-    except CONNECTION_LOST:
-        raise
+    except CONNECTION_LOST as error:
+        reason = describe_refusal(error)
+        raise DatabaseUnavailable(f"The database cannot be reached: {reason}.") from None
     except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
         raise _refused(error) from None
     server = connection.get_server_version().major
@@ -107,4 +108,6 @@ async def _connect(database_url: str, settings: Mapping[str, str]) -> Connection
 
 
 def _refused(error: Exception) -> ServerRefused:
-    return ServerRefused(f"PostgreSQL refused the connection in DATABASE_URL: {error}.")
+    return ServerRefused(
+        f"PostgreSQL refused the connection in DATABASE_URL: {describe_refusal(error)}."
+    )

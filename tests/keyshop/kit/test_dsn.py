@@ -138,6 +138,11 @@ class TestCleanDsn:
             ("postgresql://u:hunter2@h/shop?sslcert=c&sslrootcert=r", "needs sslkey"),
             ("postgresql://u:hunter2@h/shop?sslmode=disable&sslaccept=strict", "sslmode=require"),
             ("postgresql://u:hunter2@h/shop?sslmode=require&sslrootcert=system", "verify-full"),
+            ("postgresql://u:hunter2@h/shop?sslmode=verify-ca", "verify-ca needs sslrootcert"),
+            (
+                "postgresql://u:hunter2@h/shop?sslmode=verify-ca&sslcert=c&sslkey=k",
+                "verify-ca needs sslrootcert",
+            ),
             ("postgresql://u:hunter2@h/shop?sslcertmode=allow", "sslcertmode"),
             (
                 "postgresql://u:hunter2@h/shop?ssl_min_protocol_version=1",

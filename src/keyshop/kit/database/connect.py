@@ -179,4 +179,6 @@ def _to_statement(settings: Mapping[str, str]) -> str:
 def describe_refusal(error: BaseException) -> str:
     """Return why there is no connection, in the words of the server, the pooler or the system."""
     # None of them repeats the password; a refusal for it names the role only.
-    return str(error).strip().removesuffix(".") or type(error).__name__
+    # The lines after the first one are hints for other clients.
+    first_line = str(error).strip().partition("\n")[0]
+    return first_line.removesuffix(".") or type(error).__name__

@@ -40,7 +40,7 @@ from keyshop.kit.database.transaction import (
     roll_back,
     translate_errors,
 )
-from keyshop.kit.dsn import clean_dsn
+from keyshop.kit.dsn import BadDatabaseUrl, clean_dsn
 
 _Result = TypeVar("_Result")
 
@@ -100,6 +100,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: PostgreSQL does not answer.
+            BadDatabaseUrl: a file that the address names cannot be read.
         """
         try:
             self._pool = await asyncpg.create_pool(
@@ -115,8 +116,8 @@ class Database:
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=_STATEMENT_TIMEOUT,
             )
-        except asyncpg.ClientConfigurationError:
-            raise
+        except asyncpg.ClientConfigurationError as error:
+            raise BadDatabaseUrl(f"DATABASE_URL: {describe_refusal(error)}.") from None
         except (*CONNECTION_UNUSABLE, asyncpg.PostgresError) as error:
             reason = describe_refusal(error)
             _log.error("database.refused", reason=reason)
