@@ -61,8 +61,8 @@ model: .venv/test ## The cache protocol's model: its large configurations and ev
 	.venv/bin/python -m tests.consistency.model weak
 
 SECONDS ?= 1800
-consistency: .venv/test ## Try to catch the shop showing an old value, for SECONDS (half an hour)
-	.venv/bin/python -m tests.consistency --seconds $(SECONDS)
+consistency: .venv/test ## Try to catch the shop showing an old value, for SECONDS (half an hour), with OPTIONS
+	.venv/bin/python -m tests.consistency --seconds $(SECONDS) $(OPTIONS)
 
 clean:           ## Remove the environment and everything built here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

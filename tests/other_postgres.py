@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import trustme
+from msgspec import Struct
 
 from keyshop.embedded.folder import open_log
 from keyshop.embedded.ports import choose_port
@@ -16,6 +18,13 @@ from keyshop.embedded.run_as import choose_account, plain_environment
 from tests.servers import FAST, connected, open_home
 
 _USER = "keyshop"
+
+
+class Tls(Struct, frozen=True):
+    """What a server that speaks TLS shows its clients, and who issues its clients' certificates."""
+
+    certificate: trustme.LeafCert
+    authority: trustme.CA
 
 
 class OtherPostgres:
@@ -31,7 +40,7 @@ class OtherPostgres:
 
 
 @contextmanager
-def other_postgres(programs: Path) -> Iterator[OtherPostgres]:
+def other_postgres(programs: Path, *, tls: Tls | None = None) -> Iterator[OtherPostgres]:
     """Run the server with the programs in this folder, on new data, during the block."""
     with open_home() as home:
         data = home / "data"
@@ -46,6 +55,9 @@ def other_postgres(programs: Path) -> Iterator[OtherPostgres]:
         server = OtherPostgres(home, choose_port(home / "port"))
         options = {**FAST, "port": str(server._port), "listen_addresses": "127.0.0.1",
                    "unix_socket_directories": "", "timezone": "UTC", "jit": "off"}  # fmt: skip
+        if tls is not None:
+            options |= _write_certificates(tls, home / "tls")
+            account.chown_tree(home / "tls")
         log = open_log(home / "log")
         process = spawn_detached(
             [programs / "postgres", "-D", data, *(f"--{k}={v}" for k, v in options.items())],
@@ -58,6 +70,22 @@ def other_postgres(programs: Path) -> Iterator[OtherPostgres]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
+
+
+def _write_certificates(tls: Tls, folder: Path) -> dict[str, str]:
+    """Return the settings with which the server uses them."""
+    folder.mkdir(mode=0o700)
+    tls.certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
+    key = folder / "server.key"
+    tls.certificate.private_key_pem.write_to_path(key)
+    key.chmod(0o600)
+    tls.authority.cert_pem.write_to_path(folder / "clients.pem")
+    return {
+        "ssl": "on",
+        "ssl_cert_file": str(folder / "server.pem"),
+        "ssl_key_file": str(key),
+        "ssl_ca_file": str(folder / "clients.pem"),
+    }
 
 
 async def _wait_until_ready(server: OtherPostgres) -> None:

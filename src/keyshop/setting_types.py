@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from keyshop.gateways.mail.address import parse_sender, parse_smtp_url
+from keyshop.kit.cache.redis.address import parse_address
 from keyshop.kit.dsn import BadDatabaseUrl, clean_dsn
 from keyshop.kit.errors import Invalid
 
@@ -72,8 +73,9 @@ def _split_url(url: str) -> SplitResult:
 
 
 def _check_redis_url(value: str) -> str:
-    if _split_url(value).scheme not in {"redis", "rediss", "unix"}:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    _without_name("REDIS_URL", lambda: parse_address(value))
     return value
 
 

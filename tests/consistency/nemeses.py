@@ -273,7 +273,9 @@ class Nemeses:
 
     async def _end_backends(self, which: str, *values: float) -> None:
         if self._admin is None or self._admin.is_closed():
-            self._admin = await asyncpg.connect(self._parts.database_url, ssl=False, timeout=10)
+            postgres = self._parts.postgres
+            url = self._parts.database_url if postgres is None else postgres.url
+            self._admin = await asyncpg.connect(url, ssl=False, timeout=10)
         await self._admin.fetch(which, *values)
 
 

@@ -56,6 +56,9 @@ class Options(Struct, frozen=True, kw_only=True):
     fault_every: float = 2.0
     """Average seconds between the beginnings of two faults."""
 
+    hostile_role: bool = False
+    """Whether the shop's role has settings of another application, such as another search_path."""
+
     base_urls: tuple[str, ...] = ()
     database_url: str | None = None
     redis_url: str | None = None
@@ -73,6 +76,8 @@ def read_options(words: list[str]) -> Options:
     given = parser.parse_args(words)
     if bool(given.base_url) != bool(given.database_url):
         parser.error("--base-url and --database-url go together")
+    if given.base_url and given.hostile_role:
+        parser.error("--hostile-role is for a shop that the checker starts")
     return Options(
         seconds=given.seconds,
         reads=given.reads,
@@ -92,6 +97,7 @@ def read_options(words: list[str]) -> Options:
         weakened=given.weakened,
         planned_faults=wanted.planned_faults if wanted else (),
         fault_every=given.fault_every,
+        hostile_role=given.hostile_role,
         base_urls=tuple(given.base_url or ()),
         database_url=given.database_url,
         redis_url=given.redis_url,
@@ -145,6 +151,11 @@ def _parser() -> ArgumentParser:
     add("--workers", type=int, default=2, help="worker processes, each with a relay (2)")
     add("--uncached", type=int, default=0, help="API processes with CACHE_MODE=off (0)")
     add("--uncached-writers", action="store_true", help="run all writers with CACHE_MODE=off")
+    add(
+        "--hostile-role",
+        action="store_true",
+        help="give the shop's database role a foreign search_path, isolation, timeouts and formats",
+    )
     add("--haste", type=float, default=1.0, metavar="X", help="multiply the write rate by this (1)")
     add(
         "--slow-loads",

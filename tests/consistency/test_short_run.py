@@ -24,6 +24,10 @@ class TestShop:
         assert_kept("--seconds", "180", "--fault-every", "1.5", "--server", server)
 
     @pytest.mark.slow
+    def test_keeps_its_promise_under_a_hostile_role(self):
+        assert_kept("--seconds", "60", "--fault-every", "1.5", "--hostile-role")
+
+    @pytest.mark.slow
     def test_keeps_its_promise_when_some_processes_work_without_a_cache(self):
         assert_kept(
             "--seconds", "120", "--fault-every", "1.5", "--api-processes", "3", "--uncached", "1"

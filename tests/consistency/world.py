@@ -1,5 +1,6 @@
 """Starts a whole shop in its own folder: servers, processes, and a proxy between them."""
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -21,12 +22,17 @@ from tests.consistency.parts import PER_SECOND, Parts
 from tests.consistency.processes import Child, python
 from tests.consistency.redis_server import RedisServer
 from tests.consistency.writers.sync import list_products, set_price
+from tests.factories.hostile import make_hostile_role, with_role
 from tests.keyshop.entrypoints.cli.shop_process import shop_environment
-from tests.servers import FAST, open_home
+from tests.servers import FAST, connected, open_home
 
 _PRODUCTS: Final = 60  # at the simulator
 _UNCACHED: Final = (Kind.SLOT, Kind.GUEST)
 """Writers that run without a cache when some API processes do."""
+
+_HOSTILE_ROLE: Final = "hostile_checker"
+_HARMLESS: Final = ("transaction_timeout",)
+"""A setting whose effect on the foreign writers could not be lifted on every version."""
 
 _SECRET_BYTES: Final = 32
 _MAX_START: Final = 60.0  # seconds
@@ -41,7 +47,8 @@ def own_world(options: Options) -> Iterator[Parts]:
         notes.mkdir()
         postgres = stack.enter_context(PostgresServer(home, settings=FAST))
         upgrade(postgres.url)
-        parts = Parts(notes, options, database_url=postgres.url)
+        database_url = asyncio.run(_hostile_url(postgres)) if options.hostile_role else postgres.url
+        parts = Parts(notes, options, database_url=database_url)
         parts.postgres = postgres
         parts.secret = token_urlsafe(_SECRET_BYTES)
         parts.redis = _start_redis(home, options, stack)
@@ -53,6 +60,13 @@ def own_world(options: Options) -> Iterator[Parts]:
         for child in parts.children:
             stack.callback(child.end)
         yield parts
+
+
+async def _hostile_url(postgres: PostgresServer) -> str:
+    """Make a hostile role, and return the address of the shop's database with it."""
+    async with connected(postgres.url) as admin:
+        await make_hostile_role(admin, _HOSTILE_ROLE, without=_HARMLESS)
+    return with_role(postgres.url, _HOSTILE_ROLE)
 
 
 def _start_redis(home: Path, options: Options, stack: ExitStack) -> RedisServer:

@@ -13,9 +13,12 @@ _SOURCE = Path(keyshop.__file__).parent
 # The modules that open a connection, and why they commit no data of cached answers.
 _OWN_CONNECTIONS = {
     "kit/database/pool.py": "the pool, whose transactions are guarded",
+    "kit/database/connect.py": "the one place of all connections outside the pool",
+    "embedded/postgres.py": "is the server up",
+}
+_UNPOOLED = {
     "kit/cache/reconnecting.py": "the cache's own control row and outbox",
     "schema/connect.py": "migrations, whose triggers are heeded like any foreign writer's",
-    "embedded/postgres.py": "is the server up",
     "entrypoints/worker/connection.py": "the queue of jobs",
 }
 _OPENING = {"connect", "create_pool", "Connection", "Pool"}
@@ -31,6 +34,18 @@ class TestCommit:
         opening = {name for name, tree in _modules() for call in _calls(tree) if call in _OPENING}
 
         assert opening == set(_OWN_CONNECTIONS)
+
+    def test_is_passed_by_no_connection_outside_the_pool_but_these(self) -> None:
+        opening = {
+            name
+            for name, tree in _modules()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            and node.module == "keyshop.kit.database.connect"
+            and "connect" in {each.name for each in node.names}
+        }
+
+        assert opening == set(_UNPOOLED)
 
     def test_encloses_every_statement_that_writes_cached_data(self) -> None:
         writers = {

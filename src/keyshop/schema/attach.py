@@ -41,7 +41,7 @@ from keyshop.schema.status import Status, read_status
 
 # Timeouts that the role has for customers' requests would abort the building of an index, and the
 # transaction that holds the lock meanwhile.
-_NO_TIMEOUTS: Final = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0"
+_NO_TIMEOUTS: Final = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
 
 # The same table as in the revision 0008_attachment.
 _BEGIN: Final = """
@@ -121,11 +121,12 @@ async def _check(database_url: str) -> list[Difference]:
 
 async def _attach(database_url: str, report: ReportStep) -> Attached:
     # CREATE INDEX CONCURRENTLY refuses to run in a transaction, so another connection holds the lock.
-    async with connected(database_url) as lock:
-        await lock.execute(_NO_TIMEOUTS)
-        async with lock_migrations(lock), connected(database_url) as connection:
-            await connection.execute(_NO_TIMEOUTS)
-            return await _attach_under_lock(connection, report)
+    async with (
+        connected(database_url, _NO_TIMEOUTS) as lock,
+        lock_migrations(lock),
+        connected(database_url, _NO_TIMEOUTS) as connection,
+    ):
+        return await _attach_under_lock(connection, report)
 
 
 async def _attach_under_lock(connection: Connection, report: ReportStep) -> Attached:

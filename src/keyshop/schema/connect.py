@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 import asyncpg
 from asyncpg import Record
 
+from keyshop.kit.database.connect import connect, describe_refusal
 from keyshop.kit.database.errors import CONNECTION_LOST, CONNECTION_UNUSABLE, DatabaseUnavailable
 from keyshop.kit.dsn import clean_dsn
 from keyshop.schema.errors import ServerRefused, StatementCancelled, UpgradeBusy
@@ -17,6 +18,9 @@ MIN_SERVER: Final = 15
 
 # Quoted: asyncpg.Connection is generic for the type checker only.
 Connection: TypeAlias = "asyncpg.Connection[Record]"
+
+# A revision may pause for longer than a transaction of the shop.
+_SETTINGS: Final = {"idle_in_transaction_session_timeout": "0"}
 
 _MAX_WAIT: Final = 120.0  # seconds
 _RETRY_DELAY: Final = 0.05  # seconds
@@ -29,9 +33,11 @@ _LOCKED: Final = "SELECT 1"
 
 
 @asynccontextmanager
-async def connected(database_url: str) -> AsyncIterator[Connection]:
+async def connected(
+    database_url: str, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Connection]:
     """
-    Connect for the length of a block.
+    Connect for the length of a block; `settings` are PostgreSQL's.
 
     Raises:
         BadDatabaseUrl: the URL is not valid.
@@ -40,7 +46,7 @@ async def connected(database_url: str) -> AsyncIterator[Connection]:
         StatementCancelled: it cancelled a statement of the block.
     """
     try:
-        connection = await _connect(database_url)
+        connection = await _connect(database_url, settings or {})
         try:
             yield connection
         finally:
@@ -79,18 +85,18 @@ async def lock_migrations(connection: Connection) -> AsyncIterator[None]:
         await asyncio.sleep(_RETRY_DELAY)
 
 
-async def _connect(database_url: str) -> Connection:
-    url = clean_dsn(database_url).url
+async def _connect(database_url: str, settings: Mapping[str, str]) -> Connection:
+    dsn = clean_dsn(database_url)
     try:
-        connection: Connection = await asyncpg.connect(
-            url, statement_cache_size=0, server_settings={"timezone": "UTC"}
-        )
-    except CONNECTION_LOST:
-        raise
+        connection = await connect(dsn, settings={**_SETTINGS, **settings}, statement_cache_size=0)
+    except asyncpg.ProtocolViolationError as error:
+        # A pooler's word for a parameter or a login that it does not know.
+        raise _refused(error) from None
+    except CONNECTION_LOST as error:
+        reason = describe_refusal(error)
+        raise DatabaseUnavailable(f"The database cannot be reached: {reason}.") from None
     except (asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
-        raise ServerRefused(
-            f"PostgreSQL refused the connection in DATABASE_URL: {error}."
-        ) from None
+        raise _refused(error) from None
     server = connection.get_server_version().major
     if server < MIN_SERVER:
         await connection.close()
@@ -98,3 +104,9 @@ async def _connect(database_url: str) -> Connection:
             f"The server is PostgreSQL {server}; keyshop needs {MIN_SERVER} or newer."
         )
     return connection
+
+
+def _refused(error: Exception) -> ServerRefused:
+    return ServerRefused(
+        f"PostgreSQL refused the connection in DATABASE_URL: {describe_refusal(error)}."
+    )

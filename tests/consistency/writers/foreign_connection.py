@@ -2,8 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
+
+# What another application sets for its own statements; formats and time zone stay the role's.
+_SETTINGS: Final = {
+    "search_path": "public",
+    "default_transaction_isolation": "read committed",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
 
 
 class ForeignConnection:
@@ -18,7 +29,7 @@ class ForeignConnection:
         """Yield the connection; an error in the block closes it, and any transaction ends."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._url, ssl=False, timeout=5, command_timeout=10
+                self._url, ssl=False, timeout=5, command_timeout=10, server_settings=_SETTINGS
             )
         try:
             yield self._connection

@@ -22,6 +22,7 @@ from tests.servers import FAST, connected, open_home
 
 # A COMMIT that waits for a lock that the test holds.
 _SLOW_COMMITS = """
+    SET search_path = public;
     CREATE TABLE notes (id TEXT PRIMARY KEY);
     CREATE FUNCTION wait_for_the_test() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN

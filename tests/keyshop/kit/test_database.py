@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextvars import Context
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -18,7 +19,7 @@ from msgspec import Struct
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.codecs import _decode_timestamp, _encode_timestamp, row, rows
-from keyshop.kit.database.errors import DatabaseBusy, DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseBusy, DatabaseUnavailable, TablesChanged
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.errors import Invalid
@@ -437,3 +438,101 @@ class TestDatabase:
 
         assert len(set(await asyncio.gather(*(backend() for _ in range(10))))) <= 2
         await db.close()
+
+
+_RETYPE = "ALTER TABLE public.games ALTER COLUMN title TYPE varchar(900)"
+_RETYPE_BACK = "ALTER TABLE public.games ALTER COLUMN title TYPE text"
+_TITLES = "SELECT id, title FROM games"
+_NOTE = "INSERT INTO rate_notes (note) VALUES ($1)"
+_KINDS = """
+    CREATE TYPE public."Kind" AS ENUM ('GOOD', 'BAD');
+    CREATE TABLE public.notes (kind public."Kind");
+    INSERT INTO public.notes VALUES ('GOOD');
+"""
+_COUNT_GOOD = "SELECT count(*) FROM notes WHERE kind = $1"
+# As Prisma changes an enum.
+_KINDS_ANEW = """
+    CREATE TYPE public."Kind_new" AS ENUM ('GOOD', 'NEUTRAL');
+    ALTER TABLE public.notes ALTER COLUMN kind TYPE public."Kind_new"
+        USING kind::text::public."Kind_new";
+    ALTER TYPE public."Kind" RENAME TO "Kind_old";
+    ALTER TYPE public."Kind_new" RENAME TO "Kind";
+    DROP TYPE public."Kind_old";
+"""
+
+
+class TestAlteredTable:
+    async def alter(self, db: Database, sql: str) -> None:
+        async with db.transaction() as tx:
+            await tx.execute(sql)
+
+    async def test_is_read_at_once_by_every_connection(self, db):
+        async def read() -> None:
+            async with db.transaction() as tx:
+                await tx.fetch(_TITLES)
+                await tx.execute("SELECT pg_sleep(0.02)")
+
+        await asyncio.gather(*(read() for _ in range(4)))
+        await self.alter(db, _RETYPE)
+        await asyncio.gather(*(read() for _ in range(4)))
+
+    async def test_is_read_again_in_a_transaction_that_has_only_read(self, db):
+        async with db.transaction() as tx:
+            await tx.fetch(_TITLES)
+        await self.alter(db, _RETYPE)
+
+        async with db.transaction() as tx:
+            await tx.fetchval("SELECT count(*) FROM users")
+            assert await tx.fetch(_TITLES) == []
+            assert await tx.fetchval("SHOW transaction_isolation") == "read committed"
+            await tx.execute(_RETYPE_BACK)
+
+    async def test_rolls_back_a_transaction_that_has_written(self, db):
+        async with db.transaction() as tx:
+            await tx.execute("CREATE TABLE public.rate_notes (note text)")
+            await tx.fetch(_TITLES)
+        await self.alter(db, _RETYPE)
+
+        async def write_and_read() -> None:
+            async with db.transaction() as tx:
+                await tx.execute(_NOTE, "written")
+                await tx.fetch(_TITLES)
+
+        with pytest.raises(TablesChanged, match="try again"):
+            await write_and_read()
+
+        async with db.transaction() as tx:
+            assert await tx.fetchval("SELECT count(*) FROM rate_notes") == 0
+            await tx.execute(_NOTE, "written")
+            await tx.fetch(_TITLES)
+
+    async def test_is_written_again_by_one_statement_for_many_rows(self, db):
+        async with db.transaction() as tx:
+            await tx.execute("CREATE TABLE public.rate_notes (note text)")
+            await tx.execute_many(_NOTE, [("one",), ("two",)])
+        await self.alter(db, "ALTER TABLE rate_notes ALTER COLUMN note TYPE uuid USING NULL")
+
+        async with db.transaction() as tx:
+            await tx.fetchval("SELECT count(*) FROM users")
+            await tx.execute_many(_NOTE, ((str(uuid4()),) for _ in range(3)))
+
+        async with db.read() as reader:
+            assert await reader.fetchval("SELECT count(note) FROM rate_notes") == 3
+
+    async def test_is_read_again_by_an_enum_that_was_made_anew(self, db):
+        async def count() -> int:
+            async with db.read() as reader:
+                return int(await reader.fetchval(_COUNT_GOOD, "GOOD"))
+
+        async def read_kinds() -> list[str]:
+            async with db.transaction() as tx:
+                found = await tx.fetch("SELECT kind FROM notes WHERE kind = $1", "GOOD")
+                return [each["kind"] for each in found]
+
+        await self.alter(db, _KINDS)
+        assert (await count(), await read_kinds()) == (1, ["GOOD"])
+        await self.alter(db, _KINDS_ANEW)
+
+        assert (await read_kinds(), await count()) == (["GOOD"], 1)
+        await self.alter(db, _KINDS_ANEW)
+        assert (await count(), await read_kinds()) == (1, ["GOOD"])

@@ -7,6 +7,7 @@ from datetime import timedelta
 import asyncpg
 from asyncpg import Connection, Record
 
+from keyshop.kit.database.connect import connect, statement_timeout
 from keyshop.kit.database.errors import CONNECTION_UNUSABLE
 from keyshop.kit.dsn import clean_dsn
 
@@ -19,14 +20,13 @@ async def connected(database_url: str, *, lease: timedelta) -> AsyncIterator["Co
     Raises:
         OSError, asyncpg.InterfaceError, asyncpg.PostgresError: the database does not answer.
     """
-    dsn = clean_dsn(database_url)
-    connection: Connection[Record] = await asyncpg.connect(
-        dsn.url,
+    timeout = lease.total_seconds()
+    connection = await connect(
+        clean_dsn(database_url),
         timeout=10,
         # When a statement takes longer than the lease, the jobs are lost anyway.
-        command_timeout=lease.total_seconds(),
-        statement_cache_size=0 if dsn.pgbouncer else 100,
-        server_settings={"timezone": "UTC"},
+        command_timeout=timeout,
+        settings=statement_timeout(timeout),
     )
     try:
         yield connection

@@ -4,9 +4,9 @@ import asyncio
 from types import TracebackType
 from typing import Final, Self
 
-import asyncpg
 from asyncpg import Connection, Record
 
+from keyshop.kit.database.connect import connect, statement_timeout
 from keyshop.kit.dsn import clean_dsn
 
 _MIN_CONNECT_TIMEOUT: Final = 2.0  # seconds
@@ -30,14 +30,12 @@ class ReconnectingConnection:
         """
         if self._connection is None or self._connection.is_closed():
             async with asyncio.timeout(max(self._timeout, _MIN_CONNECT_TIMEOUT)):
-                self._connection = await asyncpg.connect(
-                    self._dsn.url,
+                self._connection = await connect(
+                    self._dsn,
                     command_timeout=self._timeout,
-                    statement_cache_size=0 if self._dsn.pgbouncer else 100,
-                    server_settings={
-                        "timezone": "UTC",
-                        "idle_in_transaction_session_timeout": "5000",
+                    settings={
                         "application_name": "keyshop cache",
+                        **statement_timeout(self._timeout),
                     },
                 )
         return self._connection

@@ -31,9 +31,6 @@ What a server raises that takes no changes for a while: read-only, a standby, or
 The connection is good, and statements that only read succeed.
 """
 
-NO_DATABASE: Final = (asyncpg.InvalidCatalogNameError, asyncpg.ObjectNotInPrerequisiteStateError)
-"""What the server raises at a login while a database is being restored, and is missing or closed."""
-
 CONNECTION_UNUSABLE: Final = (
     *CONNECTION_LOST,
     asyncpg.InterfaceError,
@@ -41,6 +38,12 @@ CONNECTION_UNUSABLE: Final = (
     asyncpg.InternalClientError,
 )
 """The same for a connection outside the pool, where a driver in an invalid state is lost as well."""
+
+STATEMENT_OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""A table was altered (ALTER COLUMN TYPE), and the driver has forgotten what it knew of it."""
+
+PARAMETERS_OUTDATED: Final = (asyncpg.UndefinedFunctionError, asyncpg.DatatypeMismatchError)
+"""What PostgreSQL raises, among other causes, when a column has another type than a parameter."""
 
 RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """A collision with another transaction: nothing has changed, and a second attempt may succeed."""
@@ -99,6 +102,13 @@ class SchemaChanged(DatabaseUnavailable):
             "The shop's database is being changed, and this request cannot be answered at the"
             " moment. Please try again later."
         )
+
+
+class TablesChanged(DatabaseUnavailable):
+    """A table was altered during the transaction, which was rolled back."""
+
+    def __init__(self) -> None:
+        super().__init__("The shop's tables are being changed at the moment. Please try again.")
 
 
 class CommitOutcomeUnknown(DatabaseUnavailable):

@@ -20,10 +20,14 @@ from asyncpg import Record
 
 from keyshop.kit.database.codecs import AnyConnection, prepare_connection
 from keyshop.kit.database.commit import CommitGuard, Committer
+from keyshop.kit.database.connect import (
+    connect_arguments,
+    describe_refusal,
+    lift_transaction_timeout,
+    statement_timeout,
+)
 from keyshop.kit.database.errors import (
     CONNECTION_UNUSABLE,
-    NO_DATABASE,
-    REFUSED_FOR_NOW,
     RETRYABLE,
     DatabaseReadOnly,
     DatabaseUnavailable,
@@ -36,17 +40,12 @@ from keyshop.kit.database.transaction import (
     roll_back,
     translate_errors,
 )
-from keyshop.kit.dsn import clean_dsn
+from keyshop.kit.dsn import BadDatabaseUrl, clean_dsn
 
 _Result = TypeVar("_Result")
 
-# A process that stops between two statements must not hold its locks for ever.
-_SESSION_SETTINGS: Final = {
-    "timezone": "UTC",
-    # Sorting the ids of a large catalogue must not need a temporary file.
-    "work_mem": "16MB",
-    "idle_in_transaction_session_timeout": "5000",
-}
+# Sorting the ids of a large catalogue must not need a temporary file.
+_WORK_MEM: Final = "16MB"
 
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
@@ -101,30 +100,42 @@ class Database:
 
         Raises:
             DatabaseUnavailable: PostgreSQL does not answer.
+            BadDatabaseUrl: a file that the address names cannot be read.
         """
         try:
             self._pool = await asyncpg.create_pool(
-                self._dsn.url,
+                **connect_arguments(
+                    self._dsn, settings=self._settings(), statement_cache_size=1024
+                ),
                 min_size=min(self._min_size, self._max_size),
                 max_size=self._max_size,
-                init=prepare_connection,
+                init=self._prepare,
                 # The default reset costs a round trip after every use. Our connections have no
                 # state to reset, and a failed block rolls back its transaction itself.
                 reset=_reset_nothing,
-                server_settings=self._session_settings(),
-                statement_cache_size=0 if self._dsn.pgbouncer else 1024,
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=_STATEMENT_TIMEOUT,
             )
-        except asyncpg.ClientConfigurationError:
-            raise
-        except (*CONNECTION_UNUSABLE, *REFUSED_FOR_NOW, *NO_DATABASE) as error:
-            raise DatabaseUnavailable from error
+        except asyncpg.ClientConfigurationError as error:
+            raise BadDatabaseUrl(f"DATABASE_URL: {describe_refusal(error)}.") from None
+        except (*CONNECTION_UNUSABLE, asyncpg.PostgresError) as error:
+            reason = describe_refusal(error)
+            _log.error("database.refused", reason=reason)
+            raise DatabaseUnavailable(f"The database cannot be reached: {reason}.") from error
 
-    def _session_settings(self) -> dict[str, str]:
-        if self._lock_timeout is None:
-            return _SESSION_SETTINGS
-        return {**_SESSION_SETTINGS, "lock_timeout": f"{self._lock_timeout * 1000:.0f}"}
+    async def _prepare(self, connection: AnyConnection) -> None:
+        if not self._dsn.pgbouncer:
+            await lift_transaction_timeout(connection)
+        # In one transaction, because a pooler may give the next one another connection.
+        async with connection.transaction():
+            await prepare_connection(connection)
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "work_mem": _WORK_MEM,
+            "lock_timeout": f"{(self._lock_timeout or 0) * 1000:.0f}",
+            **statement_timeout(_STATEMENT_TIMEOUT),
+        }
 
     async def close(self) -> None:
         """Close every connection; running statements have five seconds to end."""
@@ -242,7 +253,7 @@ class Database:
         except (*CONNECTION_UNUSABLE, asyncpg.PostgresError) as error:
             # It connected before, so whatever it says now (the database is being restored, or does not
             # exist for a moment) may pass.
-            _log.warning("database.refused_connection", reason=str(error) or type(error).__name__)
+            _log.warning("database.refused", reason=describe_refusal(error))
             raise DatabaseUnavailable from error
         try:
             yield connection

@@ -1,9 +1,10 @@
 """Statements on one connection; a lost connection and a failed statement raise different errors."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from functools import lru_cache, partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -12,13 +13,16 @@ from asyncpg.pool import PoolConnectionProxy
 
 from keyshop.kit.database.errors import (
     CONNECTION_LOST,
+    PARAMETERS_OUTDATED,
     REFUSED_FOR_NOW,
     SCHEMA_CHANGED,
+    STATEMENT_OUTDATED,
     DatabaseBusy,
     DatabaseReadOnly,
     DatabaseSlow,
     DatabaseUnavailable,
     SchemaChanged,
+    TablesChanged,
 )
 
 # Quoted: only the type checker knows it as generic.
@@ -30,6 +34,13 @@ _log = structlog.get_logger(__name__)
 # What PostgreSQL said is missing, so that each is logged once and not with every request.
 _logged: set[str] = set()
 
+# Without locks, settings and functions that may write.
+_PLAIN_SELECT: Final = re.compile(
+    r"\s*SELECT\b(?!.*(\bFOR\s+(NO\s+KEY\s+|KEY\s+)?(UPDATE|SHARE)\b|\bINTO\b"
+    r"|\b(pg_\w+|set_config|nextval|setval|keyshop\.\w+)\s*\())",
+    re.IGNORECASE | re.DOTALL,
+)
+
 
 class Reader:
     """One connection; its statements raise DatabaseUnavailable when it is lost."""
@@ -38,27 +49,48 @@ class Reader:
         self._connection = connection
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
-        return await translate_errors(self._connection, self._connection.fetch, sql, *args)
+        return await self._run(self._connection.fetch, sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Record | None:
-        return await translate_errors(self._connection, self._connection.fetchrow, sql, *args)
+        return await self._run(self._connection.fetchrow, sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Return the first column of the first row; its type is that of the statement."""
-        return await translate_errors(self._connection, self._connection.fetchval, sql, *args)
+        return await self._run(self._connection.fetchval, sql, *args)
+
+    async def _run(
+        self, statement: Callable[..., Awaitable[_Result]], sql: str, *args: object
+    ) -> _Result:
+        try:
+            return await translate_errors(self._connection, statement, sql, *args)
+        except Exception as error:
+            # The driver itself repeats some of what PostgreSQL has refused, and nothing that it could
+            # not decode.
+            if not (_is_outdated(error) and _only_reads(sql)):
+                raise
+        await self._connection.reload_schema_state()
+        return await translate_errors(self._connection, statement, sql, *args)
 
 
 class Transaction(Reader):
-    """Statements that take effect together, or not at all."""
+    """
+    Statements that take effect together, or not at all.
+
+    A statement that was prepared before a table was altered is prepared again. While the transaction
+    has only read, it then begins anew; afterwards it raises TablesChanged.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._has_only_read = True
 
     async def execute(self, sql: str, *args: object) -> int:
         """Run the statement, and return the number of rows that it changed."""
-        tag = await translate_errors(self._connection, self._connection.execute, sql, *args)
-        return _count_rows(tag)
+        return _count_rows(await self._run(self._connection.execute, sql, *args))
 
     async def execute_many(self, sql: str, args: Iterable[Sequence[object]]) -> None:
         """Run the statement once for each tuple of arguments, in one round trip."""
-        await translate_errors(self._connection, self._connection.executemany, sql, args)
+        await self._run(self._connection.executemany, sql, list(args))
 
     async def copy_records(
         self,
@@ -76,7 +108,28 @@ class Transaction(Reader):
             columns=columns,
             schema_name=schema,
         )
+        self._has_only_read = False
         await translate_errors(self._connection, copy)
+
+    async def _run(
+        self, statement: Callable[..., Awaitable[_Result]], sql: str, *args: object
+    ) -> _Result:
+        may_begin_anew = self._has_only_read
+        self._has_only_read = may_begin_anew and _only_reads(sql)
+        try:
+            return await translate_errors(self._connection, statement, sql, *args)
+        except Exception as error:
+            if not _is_outdated(error):
+                raise
+            await self._connection.reload_schema_state()
+            if not may_begin_anew:
+                raise TablesChanged from error
+        await translate_errors(self._connection, self._connection.execute, "ROLLBACK;")
+        await translate_errors(self._connection, self._connection.execute, "BEGIN;")
+        try:
+            return await translate_errors(self._connection, statement, sql, *args)
+        except STATEMENT_OUTDATED as error:
+            raise TablesChanged from error
 
     @property
     def raw(self) -> Connection:
@@ -85,6 +138,7 @@ class Transaction(Reader):
 
         The shop's own statements use the methods above.
         """
+        self._has_only_read = False
         return self._connection
 
 
@@ -94,6 +148,22 @@ async def roll_back(connection: Connection, block: asyncpg.transaction.Transacti
         # The connection may be lost between the test and the statement.
         with suppress(DatabaseUnavailable):
             await translate_errors(connection, block.rollback)
+
+
+@lru_cache(maxsize=1024)
+def _only_reads(sql: str) -> bool:
+    return _PLAIN_SELECT.match(sql) is not None
+
+
+def _is_outdated(error: Exception) -> bool:
+    """Test whether the statement may succeed when it is prepared again."""
+    if isinstance(error, SchemaChanged):
+        # It was prepared for another type than the column has now.
+        return isinstance(error.__cause__, PARAMETERS_OUTDATED)
+    if isinstance(error, asyncpg.InternalServerError):
+        # The type of a parameter was dropped, as Prisma does when it changes an enum.
+        return str(error).startswith("cache lookup failed for type")
+    return isinstance(error, STATEMENT_OUTDATED)
 
 
 def _count_rows(tag: str) -> int:

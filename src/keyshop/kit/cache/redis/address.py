@@ -2,6 +2,7 @@
 
 import ssl
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from redis.asyncio.connection import parse_url
@@ -10,6 +11,11 @@ from keyshop.kit.errors import Invalid
 from keyshop.kit.secrets import Secret
 
 _DEFAULT_PORT: Final = 6379
+_EXPECTED_FORM: Final = "REDIS_URL: must look like redis://:password@host:6379/0."
+_ENCODE: Final = (
+    "REDIS_URL: holds a character that needs percent-encoding, such as # (%23), / (%2F), ? (%3F)"
+    " or @ (%40) in the password."
+)
 
 
 class RedisAddress(Struct, frozen=True, kw_only=True):
@@ -44,12 +50,13 @@ def parse_address(url: str) -> RedisAddress:
     Parse a REDIS_URL.
 
     Raises:
-        Invalid: it is not the address of a Redis server.
+        Invalid: it is not the address of a Redis server; the message never repeats it.
     """
+    _refuse_unreadable(url)
     try:
         parts = parse_url(url)
     except ValueError as error:
-        raise Invalid("REDIS_URL is not the address of a Redis server.") from error
+        raise Invalid(_EXPECTED_FORM) from error
     password = parts.get("password")
     ca_file = parts.get("ssl_ca_certs")
     return RedisAddress(
@@ -63,3 +70,21 @@ def parse_address(url: str) -> RedisAddress:
         verifies_server=parts.get("ssl_cert_reqs") != "none",
         ca_file=None if ca_file is None else str(ca_file),
     )
+
+
+def _refuse_unreadable(url: str) -> None:
+    """Refuse what the parser would take for another server, login or database."""
+    if "#" in url:
+        raise Invalid(_ENCODE)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # The original error quotes the address, and with it the password.
+        raise Invalid(_EXPECTED_FORM) from None
+    if parts.scheme == "unix":
+        return
+    if parts.netloc.count("@") > 1 or "@" in parts.path + parts.query:
+        raise Invalid(_ENCODE)
+    database = parts.path.removeprefix("/")
+    if database and not (database.isascii() and database.isdigit()):
+        raise Invalid("REDIS_URL: the database after the last / must be a number, such as /0.")

@@ -1,0 +1,163 @@
+"""The shop works behind a pooler, and with a role whose settings are another application's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from g2a_simulator.market import Market
+from keyshop.entrypoints.worker.mail import HANDLERS
+from keyshop.entrypoints.worker.run import run_worker
+from keyshop.kit.cache.guard import RedisCommitGuard
+from keyshop.kit.database.pool import Database
+from keyshop.kit.jobs import list_jobs
+from keyshop.schema.attach import check
+from keyshop.schema.errors import NothingToAttach
+from keyshop.schema.migrate import upgrade
+from keyshop.sync.rules import RunKind, RunState
+from tests.factories.account_services import account_services
+from tests.factories.api_app import make_app
+from tests.factories.browsers import PASSWORD, new_email, open_browser
+from tests.factories.hostile import hostile_role, make_database_hostile
+from tests.factories.jobs import ProbeShop
+from tests.factories.pooler import PGBOUNCER, pooled
+from tests.factories.syncs import PausingClient, expected_price, read_games, sync, wait_until
+from tests.keyshop.gateways.mail.mail_server import MailServer, serve
+from tests.keyshop.gateways.mail.mails import mailer_at
+from tests.servers import Postgres, connected, copied_database
+
+needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+
+# The clearing of a session that is idle would be the pooler's affair.
+_NOT_FOR_POOLERS = ("idle_session_timeout",)
+
+
+@asynccontextmanager
+async def open_shop(database_url: str) -> AsyncIterator[Database]:
+    db = Database(database_url, guard=RedisCommitGuard(None), max_size=3)
+    await db.open()
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def visit(db: Database, game: Any) -> None:
+    """Browse as a guest, fill a cart, register, and sign in elsewhere."""
+    app = make_app(db)
+    email = new_email()
+    async with open_browser(app) as laptop, open_browser(app) as phone:
+        shown = await laptop.get("/api/games?inStockOnly=false&pageSize=100")
+        assert game["id"] in {each["id"] for each in shown["data"]}
+        found = await laptop.get(f"/api/games/search?q={game['title']}")
+        assert game["id"] in {each["id"] for each in found}
+        page = await laptop.get(f"/api/games/{game['id']}")
+        assert page["price"] == float(game["price"])
+
+        await laptop.put(game["id"])
+        await laptop.register(email=email)
+        await phone.sign_in(email, PASSWORD)
+        assert await phone.cart() == {game["id"]: 1}
+        await phone.wish(game["id"])
+        profile = await phone.get("/api/auth/me")
+        # In UTC, and in the notation of every answer.
+        assert profile["createdAt"].endswith("Z")
+
+
+async def assert_settings_are_ours(db: Database) -> None:
+    async with db.transaction() as tx:
+        assert await tx.fetchval("SHOW transaction_isolation") == "read committed"
+        assert await tx.fetchval("SHOW datestyle") == "ISO, MDY"
+        assert await tx.fetchval("SHOW timezone") == "UTC"
+        assert await tx.fetchval("SHOW search_path") == "public, pg_temp"
+        # Longer than the role's statement_timeout, transaction_timeout and idle timeouts.
+        await tx.execute("SELECT pg_sleep(0.2)")
+        await asyncio.sleep(0.02)
+        assert await tx.fetchval("SELECT 1") == 1
+
+
+async def shop_for_a_while(db: Database, supplier: PausingClient, market: Market) -> None:
+    first = await sync(db, supplier)
+    assert first.state is RunState.COMPLETE
+    product = next(id_ for id_ in market.product_ids() if market.product(id_)["qty"] > 0)
+    market.set_product(product, minPrice=31.4, retail_min_price=31.4)
+    again = await sync(db, supplier, RunKind.STOCK)
+    assert again.state is RunState.COMPLETE
+    game = (await read_games(db))[product]
+    assert game["price"] == expected_price(market, product)
+
+    await visit(db, game)
+    await assert_settings_are_ours(db)
+
+
+class TestForeignSettings:
+    @pytest.mark.parametrize("isolation", ["serializable", "repeatable read"])
+    async def test_of_a_role_do_not_reach_the_shop(
+        self, database_url: str, supplier: PausingClient, market: Market, isolation: str
+    ) -> None:
+        async with hostile_role(database_url, isolation=isolation) as url, open_shop(url) as db:
+            await shop_for_a_while(db, supplier, market)
+
+    async def test_of_the_database_do_not_reach_the_shop(
+        self, database_url: str, supplier: PausingClient, market: Market
+    ) -> None:
+        async with connected(database_url) as admin:
+            await make_database_hostile(admin)
+        async with open_shop(database_url) as db:
+            await shop_for_a_while(db, supplier, market)
+
+    async def test_do_not_reach_the_upgrade_of_a_database(self, postgres_server: Postgres) -> None:
+        async with (
+            copied_database(postgres_server, "template0") as url,
+            hostile_role(url) as hostile,
+        ):
+            await asyncio.to_thread(upgrade, hostile)
+
+            async with connected(url) as admin:
+                users = await admin.fetchval("SELECT to_regclass('public.users') IS NOT NULL")
+            assert users
+            with pytest.raises(NothingToAttach, match="was made by keyshop"):
+                await asyncio.to_thread(check, hostile)
+
+
+@needs_pgbouncer
+class TestPooler:
+    async def test_lets_guests_and_customers_shop_under_a_hostile_role(
+        self, database_url: str, db: Database, supplier: PausingClient
+    ) -> None:
+        await sync(db, supplier)
+        game = next(iter((await read_games(db)).values()))
+
+        async with (
+            hostile_role(database_url, without=_NOT_FOR_POOLERS) as url,
+            pooled(url) as through_pooler,
+            open_shop(through_pooler) as shop,
+        ):
+            # Side by side, so that the pooler mixes their transactions on its connections.
+            await asyncio.gather(*(visit(shop, game) for _ in range(3)))
+            await assert_settings_are_ours(shop)
+
+    async def test_lets_the_worker_send_mails_without_notifications(
+        self, database_url: str
+    ) -> None:
+        server, stop = MailServer(), asyncio.Event()
+        async with serve(server) as port, pooled(database_url) as url, open_shop(url) as db:
+            shop = ProbeShop(db, url, mailer=mailer_at(port), accounts=account_services())
+            working = asyncio.create_task(
+                run_worker(shop, handlers=HANDLERS, schedules=(), stop=stop)
+            )
+
+            async def has_no_job() -> bool:
+                async with db.read() as reader:
+                    return await list_jobs(reader, dead=False) == []
+
+            async with open_browser(make_app(db)) as laptop:
+                # The second customer registers while the worker waits for work.
+                for customers in (1, 2):
+                    await laptop.register()
+                    await wait_until(has_no_job)
+                    assert len(server.mails) == customers
+            stop.set()
+            await working
