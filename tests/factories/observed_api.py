@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from httpx2 import AsyncClient, Response
+from litestar.types import ASGIApp
 from redis.asyncio import Redis
 
 from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
@@ -37,7 +38,10 @@ class CountingDatabase(Database):
 class ObservedApi:
     """A visitor of the shop, the shop's database and its Redis."""
 
-    def __init__(self, visitor: AsyncClient, db: CountingDatabase, redis: Redis) -> None:
+    def __init__(
+        self, app: ASGIApp, visitor: AsyncClient, db: CountingDatabase, redis: Redis
+    ) -> None:
+        self.app = app
         self.visitor = visitor
         self.db = db
         self.redis = redis
@@ -108,7 +112,7 @@ async def open_observed_api(database_url: str, redis_url: str) -> AsyncIterator[
         app = make_app(db, cache=opened.cache)
         visitor = await parts.enter_async_context(client_of(app))
         redis = await parts.enter_async_context(Redis.from_url(redis_url))
-        api = ObservedApi(visitor, db, redis)
+        api = ObservedApi(app, visitor, db, redis)
         # The absence of a game is cached like a game.
         await api.warm("/no-such-game")
         yield api
