@@ -29,9 +29,9 @@ _PAGE: Final = """
         ARRAY(SELECT game_id FROM matched ORDER BY {order} LIMIT $1 OFFSET $2) AS ids
 """
 
-# The pages that most visits begin with. Indexes of games have these orders, so nothing is sorted. The
-# few games without a price are excluded by id: their price is in no index, and reading it would mean
-# reading every row that a late page skips.
+# The pages that most visits begin with. Indexes have their orders, so nothing is sorted. The few games
+# without a price are excluded by id: their price is in no index, and reading it would mean reading
+# every row that a late page skips.
 _PAGE_IN_STOCK: Final = f"""
     WITH counted AS (
         SELECT count(*) FILTER (WHERE {HAS_PRICE}) AS total,
@@ -39,20 +39,22 @@ _PAGE_IN_STOCK: Final = f"""
         FROM keyshop.game_facets WHERE in_stock AND NOT is_preorder
     )
     SELECT total, ARRAY(
-        SELECT id FROM games
-        WHERE "inStock" AND NOT "isPreorder" AND id <> ALL((SELECT unpriced FROM counted)::text[])
+        SELECT {{rows}} <> ALL((SELECT unpriced FROM counted)::text[])
         ORDER BY {{order}} LIMIT $1 OFFSET $2
     ) AS ids
     FROM counted
 """
+_GAMES: Final = 'id FROM games WHERE "inStock" AND NOT "isPreorder" AND id'
+_FACETS: Final = "game_id FROM keyshop.game_facets WHERE in_stock AND NOT is_preorder AND game_id"
 _INDEXED_ORDERS: Final = {
-    Sort.POPULAR: POPULAR_GAMES,
-    Sort.NEWEST: '"releaseDate" DESC, id',
-    Sort.PRICE_ASCENDING: "price, id",
-    Sort.PRICE_DESCENDING: "price DESC, id",
+    Sort.POPULAR: (_GAMES, POPULAR_GAMES),
+    Sort.NEWEST: (_GAMES, '"releaseDate" DESC, id'),
+    Sort.PRICE_ASCENDING: (_GAMES, "price, id"),
+    Sort.PRICE_DESCENDING: (_GAMES, "price DESC, id"),
+    Sort.LATEST_ENTRY: (_FACETS, "created DESC, game_id"),
 }
-# Beyond this offset, skipping the wide rows of games costs more than sorting the narrow ones of
-# game_facets. The index for `popular` covers its whole order, so skipping reads no rows.
+# Beyond this offset, skipping rows costs more than sorting the narrow ones of game_facets. The index
+# for `popular` covers its whole order, so skipping reads no rows.
 _MAX_INDEXED_OFFSET: Final = 5000
 
 # The first condition uses the index and may match too much; the second one is exact.
@@ -86,7 +88,8 @@ def page_statement(
 ) -> tuple[str, list[object]]:
     """Return the statement, and its arguments after limit and offset."""
     if filters == CatalogueFilter(in_stock_only=True) and _has_index(sort, offset):
-        return _PAGE_IN_STOCK.format(order=_INDEXED_ORDERS[sort]), []
+        rows, order = _INDEXED_ORDERS[sort]
+        return _PAGE_IN_STOCK.format(rows=rows, order=order), []
     conditions = [HAS_PRICE]
     if filters.in_stock_only:
         conditions.append("in_stock AND NOT is_preorder")
@@ -100,7 +103,7 @@ def page_statement(
 
 
 def _has_index(sort: Sort, offset: int) -> bool:
-    return sort is Sort.POPULAR or (sort in _INDEXED_ORDERS and offset <= _MAX_INDEXED_OFFSET)
+    return sort is Sort.POPULAR or offset <= _MAX_INDEXED_OFFSET
 
 
 def _conditions(filters: CatalogueFilter) -> list[tuple[str, object]]:
