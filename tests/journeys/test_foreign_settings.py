@@ -113,6 +113,8 @@ class TestForeignSettings:
     ) -> None:
         async with connected(database_url) as admin:
             await make_database_hostile(admin)
+            for temporary in ("staged", "staged_new"):
+                await admin.execute(f"CREATE TABLE public.{temporary} (nothing int)")
         async with open_shop(database_url) as db:
             await shop_for_a_while(db, supplier, market)
 
