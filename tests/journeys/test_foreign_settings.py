@@ -16,6 +16,7 @@ from keyshop.kit.jobs import list_jobs
 from keyshop.schema.attach import check
 from keyshop.schema.errors import NothingToAttach
 from keyshop.schema.migrate import upgrade
+from keyshop.sync.errors import SyncAlreadyRunning
 from keyshop.sync.rules import RunKind, RunState
 from tests.factories.account_services import account_services
 from tests.factories.api_app import make_app
@@ -23,7 +24,14 @@ from tests.factories.browsers import PASSWORD, new_email, open_browser
 from tests.factories.hostile import hostile_role, make_database_hostile
 from tests.factories.jobs import ProbeShop
 from tests.factories.pooler import PGBOUNCER, pooled
-from tests.factories.syncs import PausingClient, expected_price, read_games, sync, wait_until
+from tests.factories.syncs import (
+    PausingClient,
+    expected_price,
+    open_client,
+    read_games,
+    sync,
+    wait_until,
+)
 from tests.keyshop.gateways.mail.mail_server import MailServer, serve
 from tests.keyshop.gateways.mail.mails import mailer_at
 from tests.servers import Postgres, connected, copied_database
@@ -105,6 +113,8 @@ class TestForeignSettings:
     ) -> None:
         async with connected(database_url) as admin:
             await make_database_hostile(admin)
+            for temporary in ("staged", "staged_new"):
+                await admin.execute(f"CREATE TABLE public.{temporary} (nothing int)")
         async with open_shop(database_url) as db:
             await shop_for_a_while(db, supplier, market)
 
@@ -125,19 +135,39 @@ class TestForeignSettings:
 @needs_pgbouncer
 class TestPooler:
     async def test_lets_guests_and_customers_shop_under_a_hostile_role(
-        self, database_url: str, db: Database, supplier: PausingClient
+        self, database_url: str, supplier: PausingClient
     ) -> None:
-        await sync(db, supplier)
-        game = next(iter((await read_games(db)).values()))
-
         async with (
             hostile_role(database_url, without=_NOT_FOR_POOLERS) as url,
             pooled(url) as through_pooler,
             open_shop(through_pooler) as shop,
         ):
+            assert (await sync(shop, supplier)).state is RunState.COMPLETE
+            game = next(iter((await read_games(shop)).values()))
             # Side by side, so that the pooler mixes their transactions on its connections.
             await asyncio.gather(*(visit(shop, game) for _ in range(3)))
             await assert_settings_are_ours(shop)
+
+    async def test_lets_one_sync_run_at_a_time(
+        self, database_url: str, simulator_url: str, market: Market
+    ) -> None:
+        market.settings.requests_per_minute = None
+        async with (
+            pooled(database_url) as url,
+            open_shop(url) as shop,
+            open_shop(url) as other,
+            open_client(simulator_url, pause_at=2) as held,
+        ):
+            first = asyncio.create_task(sync(shop, held))
+            await held.paused.wait()
+            # All of the pooler's other connections are used, and come back.
+            await asyncio.gather(*(read_games(other) for _ in range(10)))
+            with pytest.raises(SyncAlreadyRunning):
+                await sync(other, held)
+
+            held.resume.set()
+            assert (await first).state is RunState.COMPLETE
+            assert (await sync(other, held)).state is RunState.COMPLETE
 
     async def test_lets_the_worker_send_mails_without_notifications(
         self, database_url: str

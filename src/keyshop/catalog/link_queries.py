@@ -31,7 +31,7 @@ _INSERT_LINKS: Final = """
 _INSERT_GAMES_AND_LINKS: Final = _INSERT_LINKS.replace(
     "WITH ",
     f"""WITH new_games AS (
-        INSERT INTO games ({QUOTED_COLUMNS}) SELECT {QUOTED_COLUMNS} FROM staged_new
+        INSERT INTO games ({QUOTED_COLUMNS}) SELECT {QUOTED_COLUMNS} FROM pg_temp.staged_new
     ), """,  # noqa: S608 - made of constants
 )
 
@@ -48,7 +48,7 @@ _STORE_LINKS = """
         genre_links = string_to_array(l.genres, ' '),
         category_links = string_to_array(l.categories, ' ')
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-        AS l (game_id, platforms, genres, categories), staged AS s
+        AS l (game_id, platforms, genres, categories), pg_temp.staged AS s
     WHERE m.game_id = l.game_id AND s.product_id = m.product_id
 """
 

@@ -24,7 +24,7 @@ _UPDATE_GAMES = """
         "releaseDate" = COALESCE(s.release_date, g."releaseDate"),
         "g2aLastSync" = $2,
         "updatedAt" = $2
-    FROM staged AS s
+    FROM pg_temp.staged AS s
     WHERE g.id = ANY($1::text[]) AND s.product_id = g."g2aProductId"
 """
 
@@ -36,7 +36,7 @@ _STORE_OFFERS = """
     SELECT
         g.id, s.product_id, s.min_price, s.retail_min_price, s.retail_min_base_price, s.qty,
         s.available_to_buy, $2
-    FROM staged AS s
+    FROM pg_temp.staged AS s
     JOIN games AS g ON g."g2aProductId" = s.product_id
     WHERE g.id = ANY($1::text[])
     ON CONFLICT (game_id) DO UPDATE SET
@@ -92,7 +92,10 @@ async def stage_new_games(tx: Transaction, games: Sequence[NewGame], *, now: dat
         return
     await tx.execute(CREATE_STAGED_NEW)
     await tx.copy_records(
-        "staged_new", columns=_GAME_COLUMNS, records=(_new_row(game, now) for game in games)
+        "staged_new",
+        schema="pg_temp",
+        columns=_GAME_COLUMNS,
+        records=(_new_row(game, now) for game in games),
     )
 
 

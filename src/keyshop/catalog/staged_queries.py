@@ -81,7 +81,7 @@ _COMPARE = """
             ) AS offer_differs,
             s.described AND ROW(m.platform, m.categories)
                 IS DISTINCT FROM ROW(s.platform, s.categories) AS links_differ
-        FROM staged AS s
+        FROM pg_temp.staged AS s
         LEFT JOIN LATERAL (
             SELECT * FROM games WHERE games."g2aProductId" = s.product_id OFFSET 0
         ) AS g ON true
@@ -96,7 +96,9 @@ _COMPARE = """
 async def stage(tx: Transaction, products: Iterable[SupplierGame]) -> None:
     """Copy the batch into a temporary table that is dropped with the transaction."""
     await tx.execute(CREATE_STAGED)
-    await tx.copy_records("staged", columns=_STAGED_COLUMNS, records=map(_staged_row, products))
+    await tx.copy_records(
+        "staged", schema="pg_temp", columns=_STAGED_COLUMNS, records=map(_staged_row, products)
+    )
 
 
 def _staged_row(product: SupplierGame) -> tuple[object, ...]:

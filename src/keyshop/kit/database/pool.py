@@ -48,6 +48,10 @@ _Result = TypeVar("_Result")
 _WORK_MEM: Final = "16MB"
 
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+_LOCK_TRANSACTION: Final = """
+    SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)),
+        set_config('idle_in_transaction_session_timeout', '0', true)
+"""
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 _ACQUIRE_TIMEOUT: Final = 10.0  # seconds
 _CONNECT_TIMEOUT: Final = 10.0  # seconds
@@ -225,15 +229,9 @@ class Database:
         Raises:
             DatabaseUnavailable: there is no connection.
         """
-        async with self._acquire() as connection:
-            held: bool = await translate_errors(connection, connection.fetchval, _TRY_LOCK, name)
-            try:
-                yield held
-            finally:
-                if held and not is_lost(connection):
-                    # If the connection is lost now, the lock is free as well.
-                    with suppress(DatabaseUnavailable):
-                        await translate_errors(connection, connection.fetchval, _UNLOCK, name)
+        hold = _hold_in_transaction if self._dsn.pgbouncer else _hold_in_session
+        async with self._acquire() as connection, hold(connection, name) as held:
+            yield held
 
     @asynccontextmanager
     async def _acquire(self, *, for_changes: bool = False) -> AsyncIterator[Connection]:
@@ -265,6 +263,30 @@ class Database:
             raise
         finally:
             await self._pool.release(connection)
+
+
+@asynccontextmanager
+async def _hold_in_session(connection: Connection, name: str) -> AsyncIterator[bool]:
+    held: bool = await translate_errors(connection, connection.fetchval, _TRY_LOCK, name)
+    try:
+        yield held
+    finally:
+        if held and not is_lost(connection):
+            # If the connection is lost now, the lock is free as well.
+            with suppress(DatabaseUnavailable):
+                await translate_errors(connection, connection.fetchval, _UNLOCK, name)
+
+
+@asynccontextmanager
+async def _hold_in_transaction(connection: Connection, name: str) -> AsyncIterator[bool]:
+    # A pooler gives the session to others, but not before the transaction ends. Between statements an
+    # open transaction of this isolation has no snapshot, so it does not stop VACUUM.
+    block = connection.transaction()
+    await translate_errors(connection, block.start)
+    try:
+        yield await translate_errors(connection, connection.fetchval, _LOCK_TRANSACTION, name)
+    finally:
+        await roll_back(connection, block)
 
 
 def _was_opened_read_only(connection: Connection) -> bool:
