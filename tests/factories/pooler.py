@@ -42,9 +42,9 @@ async def pooled(database_url: str) -> AsyncIterator[str]:
 def _write_config(home: Path, database_url: str, *, port: int) -> Path:
     server = urlsplit(database_url)
     config = home / "pgbouncer.ini"
+    password = f" password='{unquote(server.password)}'" if server.password else ""
     config.write_text(
-        f"[databases]\n* = host={server.hostname} port={server.port} user={server.username}"
-        f" password='{unquote(server.password or '')}'\n"
+        f"[databases]\n* = host={server.hostname} port={server.port} user={server.username}{password}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         "auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
     )

@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from g2a_simulator.market import Market
 from keyshop.entrypoints.worker.mail import HANDLERS
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.kit.cache.guard import RedisCommitGuard
+from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import list_jobs
 from keyshop.schema.attach import check
-from keyshop.schema.errors import NothingToAttach
+from keyshop.schema.errors import NothingToAttach, ServerRefused
 from keyshop.schema.migrate import upgrade
 from keyshop.sync.errors import SyncAlreadyRunning
 from keyshop.sync.rules import RunKind, RunState
@@ -147,6 +149,23 @@ class TestPooler:
             # Side by side, so that the pooler mixes their transactions on its connections.
             await asyncio.gather(*(visit(shop, game) for _ in range(3)))
             await assert_settings_are_ours(shop)
+
+    async def test_is_told_in_its_own_words_why_it_refuses(self, database_url: str) -> None:
+        async with pooled(database_url) as url:
+            direct = url.replace("pgbouncer=true", "pgbouncer=false").replace("shop@", "shop:hush@")
+            with (
+                capture_logs() as logs,
+                pytest.raises(DatabaseUnavailable, match=r"startup parameter.*pgbouncer=true"),
+            ):
+                async with open_shop(direct):
+                    pass
+            with pytest.raises(ServerRefused, match=r"startup parameter.*pgbouncer=true"):
+                await asyncio.to_thread(check, direct)
+
+        (line,) = logs
+        assert line["event"] == "database.refused"
+        assert "startup parameter" in line["reason"]
+        assert "hush" not in str(logs)
 
     async def test_lets_one_sync_run_at_a_time(
         self, database_url: str, simulator_url: str, market: Market

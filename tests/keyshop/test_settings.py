@@ -222,6 +222,24 @@ _REFUSED = [
 
 
 class TestRefusals:
+    @pytest.mark.parametrize(
+        ("variable", "text"),
+        [
+            ("DATABASE_URL", "postgresql://u:12#hush@h/shop"),
+            ("DATABASE_URL", "postgresql://u:#hush@h/shop"),
+            ("REDIS_URL", "redis://:12#hush@h"),
+            ("REDIS_URL", "rediss://u:hush#@h:6379/0"),
+            ("REDIS_URL", "unix://:hush#@/run/redis.sock"),
+            ("SMTP_URL", "smtp://u:12#hush@h:25"),
+            ("SMTP_URL", "smtps://u:#hush@h"),
+        ],
+    )
+    def test_of_a_password_with_a_number_sign_tell_how_to_write_it(self, load, variable, text):
+        with pytest.raises(SettingsError, match=f"{variable}.*%23") as refusal:
+            load(**{variable: text})
+
+        assert "hush" not in str(refusal.value)
+
     @pytest.mark.parametrize(("variable", "text"), _REFUSED)
     def test_name_the_variable_and_never_the_value(self, load, variable, text):
         with pytest.raises(SettingsError) as refusal:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextvars import Context
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -15,6 +16,7 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from structlog.testing import capture_logs
 
 from keyshop.embedded.postgres import PostgresServer
 from keyshop.kit.cache.guard import RedisCommitGuard
@@ -438,6 +440,23 @@ class TestDatabase:
 
         assert len(set(await asyncio.gather(*(backend() for _ in range(10))))) <= 2
         await db.close()
+
+
+class TestRefusedConnection:
+    async def test_is_explained_by_the_server_without_the_password(self, database_url: str) -> None:
+        if urlsplit(database_url).password is None:
+            pytest.skip("this server asks for no password")
+        login, at, address = database_url.rpartition("@")
+        wrong = f"{login.rpartition(':')[0]}:hush{at}{address}"
+        with (
+            capture_logs() as logs,
+            pytest.raises(DatabaseUnavailable, match="password authentication failed"),
+        ):
+            await Database(wrong, guard=RedisCommitGuard(None)).open()
+
+        (line,) = logs
+        assert line["reason"] == 'password authentication failed for user "keyshop"'
+        assert "hush" not in str(logs)
 
 
 _RETYPE = "ALTER TABLE public.games ALTER COLUMN title TYPE varchar(900)"

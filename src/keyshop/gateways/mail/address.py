@@ -35,7 +35,8 @@ class SmtpAddress(Struct, frozen=True, kw_only=True):
 
 
 _HINT: Final = (
-    "SMTP_URL: must be smtp://user:password@host:port or smtps://user:password@host:port."
+    "SMTP_URL: must be smtp://user:password@host:port or smtps://user:password@host:port; in a"
+    " password, write # as %23, / as %2F, ? as %3F and @ as %40."
 )
 _STARTTLS: Final = {
     "true": Encryption.STARTTLS,

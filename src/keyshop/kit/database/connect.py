@@ -181,4 +181,6 @@ def describe_refusal(error: BaseException) -> str:
     # None of them repeats the password; a refusal for it names the role only.
     # The lines after the first one are hints for other clients.
     first_line = str(error).strip().partition("\n")[0]
+    if "unsupported startup parameter" in first_line:
+        first_line += "; behind a pooler, DATABASE_URL needs ?pgbouncer=true"
     return first_line.removesuffix(".") or type(error).__name__
