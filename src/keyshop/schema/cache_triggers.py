@@ -4,7 +4,9 @@ Generates the triggers that write cache invalidations to `keyshop.cache_outbox`.
 `cache_keys.SOURCES` says which rows invalidate which keys; each table in it gets four triggers. When
 it changes, a new revision carries the new triggers:
 
-    python -m keyshop.schema.cache_triggers TABLE... > DATE_NUMBER_NAME.generated.sql
+    python -m keyshop.schema.cache_triggers [--functions] TABLE... > DATE_NUMBER_NAME.generated.sql
+
+With `--functions`, the triggers exist already and only their functions are replaced.
 
 A test compares the migrated database with this output, so neither can change alone.
 """
@@ -93,10 +95,19 @@ def build_triggers() -> Iterator[Trigger]:
             yield Trigger(source.table, event, body)
 
 
-def revision_sql(tables: Collection[str]) -> str:
+def revision_sql(tables: Collection[str], *, functions_only: bool = False) -> str:
     """Return the file that creates the triggers of these tables, or of all if none are named."""
     chosen = (trigger for trigger in build_triggers() if not tables or trigger.table in tables)
-    return "\n".join([_HEAD, *(_create_statements(trigger) for trigger in chosen)])
+    write = _replace_function if functions_only else _create_statements
+    return "\n".join([_HEAD, *(write(trigger) for trigger in chosen)])
+
+
+def _replace_function(trigger: Trigger) -> str:
+    return (
+        f"CREATE OR REPLACE FUNCTION keyshop.{trigger.function}() RETURNS trigger\n"
+        "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$\n"
+        f"{trigger.body}\n$$;\n"
+    )
 
 
 def _create_statements(trigger: Trigger) -> str:
@@ -119,9 +130,13 @@ END"""
 
 
 def _body_of_truncate(source: Source) -> str:
+    return _TRUNCATE.format(groups=_all_groups(source))
+
+
+def _all_groups(source: Source) -> str:
     groups = {key.family.group: None for key in source.keys}
     groups |= {group.name: None for group in source.groups}
-    return _TRUNCATE.format(groups=",".join(groups))
+    return ",".join(groups)
 
 
 _RETURN_IF_UNCHANGED: Final = """\
@@ -135,9 +150,16 @@ IF moved_ids IS NOT NULL THEN
     PERFORM FROM public.{table} WHERE id = ANY(moved_ids) ORDER BY id FOR UPDATE;
 END IF;"""
 
+# A column of Prisma's that is missing or has another type must not make Prisma's write fail. What has
+# changed is then unknown, so that everything is invalidated which the table's rows are part of.
+_CATCH: Final = """\
+EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
+    invalidated_keys := '{{}}';
+    invalidated_groups := '{{{groups}}}';
+END;"""
+
 _WRITE_OUTBOX: Final = """\
-invalidated_keys := coalesce({keys}, '{{}}');
-IF invalidated_keys <> '{{}}' OR invalidated_groups <> '{{}}' THEN
+IF invalidated_keys <> '{}' OR invalidated_groups <> '{}' THEN
     INSERT INTO keyshop.cache_outbox (keys, groups)
     VALUES (invalidated_keys, invalidated_groups);
 END IF;
@@ -154,7 +176,11 @@ def _body(source: Source, event: Event) -> str:
     steps += [f"{_variable(key)} := {_keys(key)};" for key in source.keys]
     steps.append(_assign_groups(source, groups, flagged))
     all_keys = " || ".join(_variable(key) for key in source.keys) or "'{}'"
-    steps.append(_WRITE_OUTBOX.format(keys=all_keys))
+    steps.append(f"invalidated_keys := coalesce({all_keys}, '{{}}');")
+    if _is_of_prisma(source):
+        caught = _CATCH.format(groups=_all_groups(source))
+        steps = ["BEGIN", *(indent(step, "    ") for step in steps), caught]
+    steps.append(_WRITE_OUTBOX)
     return (
         "DECLARE\n"
         + indent("\n".join(_declarations(source, flagged, moves=moves)), "    ")
@@ -257,6 +283,10 @@ def _row(alias: str, columns: tuple[str, ...]) -> str:
     return fill(f"({text})", 88, subsequent_indent="    ", break_on_hyphens=False)
 
 
+def _is_of_prisma(source: Source) -> bool:
+    return "." not in source.table
+
+
 def _is_flagged(source: Source, columns: tuple[str, ...], event: Event) -> bool:
     """Test whether a row can change without a change in these columns."""
     return event is UPDATED and set(columns) != set(_all_columns(source))
@@ -287,4 +317,5 @@ def _quote(column: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(revision_sql(sys.argv[1:]))
+    _tables = [word for word in sys.argv[1:] if word != "--functions"]
+    sys.stdout.write(revision_sql(_tables, functions_only="--functions" in sys.argv))

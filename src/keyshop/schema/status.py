@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from keyshop.kit.database.transaction import Reader
 from keyshop.schema.connect import Connection
+from keyshop.schema.missed import list_missed_tables
 from keyshop.schema.missing import list_missing_parts
 from keyshop.schema.revisions import UNRELEASED_IDS, Revision
 from keyshop.schema.triggers import TriggerFault, list_trigger_faults
@@ -74,6 +75,9 @@ class Status(Struct, frozen=True, kw_only=True):
     missing: list[str]
     """Tables and columns of the shop that are missing from an upgraded database."""
 
+    missed: list[str]
+    """Tables with changes that keyshop's triggers could not follow, for want of a column."""
+
 
 async def read_status(connection: Connection, revisions: list[Revision]) -> Status:
     current: str | None = None
@@ -92,6 +96,7 @@ async def read_status(connection: Connection, revisions: list[Revision]) -> Stat
         attachment=await _find_attachment(connection),
         triggers=await list_trigger_faults(connection),
         missing=await list_missing_parts(connection) if state == "ours" else [],
+        missed=await list_missed_tables(connection),
     )
 
 

@@ -267,6 +267,7 @@ class TestInterruptedAttach:
         assert [step for step in steps if step.startswith("index")] == [
             "index keyshop_wishlist_gameId_idx",
             "index keyshop_games_popular_idx",
+            "index keyshop_games_in_stock_popular_idx",
         ]
         assert await prisma.fetchval(_INVALID) is None
         assert (await asyncio.to_thread(status, prisma_url)).pending == []

@@ -74,6 +74,11 @@ def status(as_json: AsJson = False) -> None:
     if found.missing:
         absent = [(name, "missing") for name in found.missing]
         print_table("Tables and columns that keyshop needs", ("name", "fault"), absent)
+    for table in found.missed:
+        typer.echo(
+            f"Changes of {table} were not followed, for want of a column or its type; a worker"
+            " follows them when it is as it was. Until then the cache stays closed."
+        )
     _print_unnormalised_emails(others)
 
 
