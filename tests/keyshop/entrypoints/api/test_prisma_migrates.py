@@ -220,6 +220,23 @@ class TestColumns:
                         f' ALTER COLUMN "{column.name}" SET DATA TYPE {wider}',
                     )
 
+    @pytest.mark.slow
+    async def test_of_another_type_is_never_an_internal_error(self, database_url: str) -> None:
+        async with _customer(database_url) as customer, connected(database_url) as prisma:
+            for table in _TABLES:
+                for column in table.columns:
+                    name, wider = column.name, _WIDER.get(column.type)
+                    if wider is None:
+                        continue
+                    retype = f'ALTER TABLE "{table.name}" ALTER COLUMN "{name}"'
+                    await prisma.execute(f"{retype} DROP DEFAULT")
+                    await prisma.execute(f"{retype} SET DATA TYPE {wider}")
+                    answers = [await customer.request("GET", path) for path in _PATHS]
+                    await prisma.execute(
+                        f'{retype} SET DATA TYPE {column.type} USING "{name}"::{column.type}'
+                    )
+                    assert {each.status_code for each in answers} <= {200, 503}, name
+
 
 class TestIndexes:
     async def test_each_can_be_dropped_and_added_again(self, database_url: str) -> None:
