@@ -170,7 +170,7 @@ class TestKillBetweenTheCommits:
 
 
 class TestKilledShop:
-    @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.slow)])
     async def test_loses_no_line_and_doubles_none(
         self, db: Database, database_url: str, kills: int
     ):

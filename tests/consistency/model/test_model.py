@@ -31,6 +31,7 @@ _REPRESENTATIVE = {
 
 # These take most of the time; `make test-all` runs them.
 _LONG: Final = {
+    "a foreign and a guarded writer",
     "a guarded writer of the key, any fault",
     "a guarded writer of the group, any fault",
     "an unguarded writer, any fault",

@@ -83,6 +83,7 @@ class TestSupplierThatFails:
         assert newest["state"] in {"INCOMPLETE", "FAILED"}
         assert newest["reason"]
 
+    @pytest.mark.slow
     def test_that_is_not_there_changes_nothing(self, calm):
         before = run_sql(calm.database_url, _CATALOGUE)
 

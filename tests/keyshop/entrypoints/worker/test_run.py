@@ -243,6 +243,7 @@ class TestLease:
 
         assert await read_job_log(shop.db) == ["began", "ended"]
 
+    @pytest.mark.slow
     async def test_is_lost_by_a_handler_that_blocks_its_process_and_cannot_end_the_job(
         self, shop: ProbeShop, start_worker: StartWorker, working: Working
     ):
