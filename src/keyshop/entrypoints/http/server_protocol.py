@@ -21,8 +21,9 @@ from keyshop.entrypoints.http.connection_limits import Connections, count_cut
 from keyshop.entrypoints.http.responses import encode_error
 
 _SLICE: Final = 16 * 1024  # bytes that are given to the parser at a time
-# A chunk of one byte has up to ten bytes around it.
+# A chunk of one byte has up to ten bytes around it, and every chunk costs time.
 _OVERHEAD_PER_BODY_BYTE: Final = 16
+_MAX_OVERHEAD_OF_BODY: Final = 1024 * 1024  # bytes
 
 _MESSAGES: Final = {
     400: "Invalid HTTP request.",
@@ -119,7 +120,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._phase is _Phase.BETWEEN:
             return
         self._overhead += len(data)
-        allowed = self._limits.head_size + _OVERHEAD_PER_BODY_BYTE * self._body_size
+        allowed = self._limits.head_size
+        if not self._is_answered():
+            # Only a body that is still read may come in small pieces.
+            allowed += min(_OVERHEAD_PER_BODY_BYTE * self._body_size, _MAX_OVERHEAD_OF_BODY)
         is_open_head = self._phase is _Phase.HEAD
         if self._overhead > allowed or (is_open_head and self._overhead == allowed):
             self._refuse(431)
@@ -256,12 +260,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self.pipeline.clear()
-        if not is_first_response:
+        if is_first_response:
+            self._write_refusal(status)
+        elif not self._is_answered():
             self.transport.close()
             return
-        self._write_refusal(status)
         self._enter(_Phase.REFUSED)
-        # Closing while bytes arrive would reset the connection before the refusal is read.
+        # Closing while bytes arrive would reset the connection before the response is read.
         self.flow.resume_reading()
         self.transport.write_eof()
 

@@ -283,6 +283,30 @@ class TestBody:
 
             assert b'"body": 30000' in await read_answer(client)
 
+    @pytest.mark.parametrize(("path", "status"), [(b"/", 431), (b"/unread", 200)])
+    async def test_in_chunks_of_one_byte_is_not_parsed_for_ever(self, path, status):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(b"POST " + path + b" HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            sending = asyncio.create_task(client.send(b"1\r\nx\r\n" * 1_000_000))
+
+            assert await client.status() == status
+            assert await client.read_to_end() == b""
+
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def test_that_arrives_after_the_answer_may_be_followed_by_the_next_request(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(b"POST /unread HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            assert await client.status() == 200
+
+            chunk = b"1000\r\n" + b"b" * 0x1000 + b"\r\n"
+            await client.send(chunk * 200 + b"0\r\n\r\n" + head_of(1_000))
+
+            assert await client.status() == 200
+
     async def test_may_be_large_and_followed_by_the_next_request(self):
         async with serving(PATIENT) as shop:
             client = await shop.connect()
