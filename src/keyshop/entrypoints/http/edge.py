@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage,
 
 from keyshop.entrypoints.http.client_gone import note_client_gone
 from keyshop.entrypoints.http.foreign_requests import find_refusal
-from keyshop.entrypoints.http.headers import find_header
+from keyshop.entrypoints.http.headers import find_header, list_headers
 from keyshop.entrypoints.http.record_request import record_request
 from keyshop.entrypoints.http.responses import JSON_HEADERS, encode_error, send_response
 from keyshop.kit.logs import REQUEST_ID
@@ -113,6 +113,9 @@ class Edge:
             # PostgreSQL's text type cannot store NUL, so nothing could be found.
             body = encode_error("The URL contains a NUL character.")
             await send_response(response, 400, JSON_HEADERS, body)
+        elif not _has_valid_host(scope):
+            body = encode_error("HTTP/1.1 requires exactly one Host header.")
+            await send_response(response, 400, JSON_HEADERS, body)
         elif refusal := find_refusal(
             scope, self._accepted_origins, is_encrypted=self._is_encrypted
         ):
@@ -186,6 +189,12 @@ def _watch_body(scope: HTTPScope, receive: Receive) -> Receive:
         return message
 
     return watched
+
+
+def _has_valid_host(scope: HTTPScope) -> bool:
+    # RFC 9112, 3.2. Before HTTP/1.1, there was none.
+    hosts = len(list_headers(scope, b"host"))
+    return hosts == 1 or (hosts == 0 and scope["http_version"] == "1.0")
 
 
 def _tidy_path(scope: HTTPScope) -> None:
