@@ -167,7 +167,8 @@ def parse_new_email(address: str) -> NormalAddress:
         or _is_domain(domain) is None
         or mixes_alphabets(domain)
         or has_other_dots(trimmed)
-        or not normal
+        # A sub-address may leave what is no address, such as `a.@outlook.com` of `a.+b@outlook.com`.
+        or _is_name(normal.rpartition("@")[0]) is None
         # No mailbox can exist there; erased accounts have such addresses.
         or normal.endswith(".invalid")
     ):

@@ -69,8 +69,10 @@ async def lock_or_begin(
 
 
 def _sessions_per_client(limits: BasketLimits) -> Limit:
-    burst = limits.guest_sessions_per_hour
-    return Limit("guest_sessions_per_client", burst=burst, per=timedelta(hours=1) / burst)
+    # Half at once and half over the hour: together no more in any hour.
+    burst = (limits.guest_sessions_per_hour + 1) // 2
+    refill = max(limits.guest_sessions_per_hour - burst, 1)
+    return Limit("guest_sessions_per_client", burst=burst, per=timedelta(hours=1) / refill)
 
 
 async def _begin(tx: Transaction, *, now: datetime) -> Owner:

@@ -25,7 +25,7 @@ class BasketLimits(Struct, frozen=True, kw_only=True):
     """Games on a wishlist."""
 
     guest_sessions_per_hour: int = DEFAULT_GUEST_SESSIONS
-    """New sessions of one client."""
+    """New sessions of one client in any hour; half of them at once."""
 
 
 class BasketSettings(Struct, frozen=True, kw_only=True):

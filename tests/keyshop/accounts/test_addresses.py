@@ -113,6 +113,7 @@ class TestNormalForm:
 
 class TestNewAddress:
     @given(addresses)
+    @example("b.+x@hotmail.de")
     def test_is_ascii_and_normal_or_refused(self, text: str) -> None:
         try:
             taken = parse_new_email(text)
@@ -123,6 +124,7 @@ class TestNewAddress:
         assert text.rpartition("@")[0].isascii()
         assert taken == normalise(text)
         assert parse_sign_in_email(text) == taken
+        assert parse_new_email(taken) == taken
 
     @pytest.mark.parametrize(
         "text",
@@ -140,6 +142,9 @@ class TestNewAddress:
             "alice.@example.com",
             "al..ice@example.com",
             "+tag@gmail.com",
+            "alice.+tag@outlook.com",
+            "alice.+tag@me.com",
+            "alice.-tag@yahoo.com",
             "erased-customer@Erased.Invalid",
             "alice@example.com\nBcc: bob@example.com",
             "alice@example.com\x00",

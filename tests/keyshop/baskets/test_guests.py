@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import Context
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -292,7 +293,7 @@ class TestDeleteExpiredSessions:
 class TestNewSessions:
     """Of one client, per hour."""
 
-    LIMITS = BasketLimits(guest_sessions_per_hour=3)
+    LIMITS = BasketLimits(guest_sessions_per_hour=6)  # three at once
 
     async def _begin(self, db: Database, client: str | None, game: str, **more: Any) -> None:
         visitor = Visitor(client=client)
@@ -332,6 +333,23 @@ class TestNewSessions:
 
         assert results.count(None) == 3
         assert sum(isinstance(each, TooMany) for each in results) == 5
+
+    @pytest.mark.parametrize("per_hour", [1, 2, 7])
+    async def test_are_never_more_in_any_hour(self, db, games, per_hour):
+        limits = BasketLimits(guest_sessions_per_hour=per_hour)
+        visitor = Visitor(client=f"192.0.2.{10 + per_hour}")
+        begun: list[datetime] = []
+        for minutes in range(0, 180, 5):
+            now = NOON + timedelta(minutes=minutes)
+            with suppress(TooMany):
+                for _ in range(per_hour + 1):
+                    await add_to_cart(db, visitor, games[0], 1, limits=limits, now=now)
+                    begun.append(now)
+
+        hour = timedelta(hours=1)
+        counts = [sum(begin <= each < begin + hour for each in begun) for begin in begun]
+        assert max(counts) <= per_hour
+        assert len(begun) >= 3 * (per_hour // 2)
 
     async def test_are_limited_for_a_site_too(self, db, games):
         for number in range(3 * CLIENTS_OF_SITE):

@@ -24,7 +24,10 @@ ForwardedHeader: TypeAlias = Literal["x-forwarded-for", "forwarded"]
 _UNKNOWN: Final = IPv4Address(0)  # a connection without an address, such as a local socket
 _MAX_HOPS: Final = 32
 _MAX_LENGTH: Final = 4096  # characters of `Forwarded` that are looked at, from its end
-_FORWARDING: Final = (b"x-forwarded-for", b"forwarded")
+# What proxies add to a request.
+_PROXY_HEADERS: Final = frozenset({b"via", b"forwarded", b"x-real-ip", b"cdn-loop"})
+_PROXY_PREFIXES: Final = (b"x-forwarded-", b"x-original-forwarded-", b"cf-")
+_PROXY_SUFFIXES: Final = (b"-client-ip", b"-connecting-ip")
 
 # RFC 7239: `for=192.0.2.60;proto=https, for="[2001:db8::17]:4711"`.
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -57,35 +60,51 @@ class TrustedProxies:
         """
         Test whether the client is on the machine of the shop or of a trusted proxy.
 
-        A proxy there that is not trusted, or that hides its clients, makes no client local.
+        A proxy there that is not trusted, or that hides its clients, makes no client local; it is
+        known by the headers that it adds.
         """
-        sent = {name for name in _FORWARDING if find_header(scope, name) is not None}
+        added = {name for name, _ in scope["headers"] if _is_of_proxy(name)}
+        hops: Iterator[Hop] = iter(())
         if self._is_trusted(_peer_address(scope)):
-            sent.discard(self._header.encode())
-        address, _, is_known = self._follow(scope)
-        return is_known and not sent and address.is_loopback
+            added -= self._own_headers()
+            hops = islice(self._list_hops(scope), _MAX_HOPS)
+        is_near = all(self._is_local_or_trusted(hop) for hop in hops)
+        return is_near and not added and self._follow(scope)[0].is_loopback
 
-    def _follow(self, scope: HTTPScope) -> tuple[_Address, str, bool]:
-        """Return the client's address, its protocol if reported, and whether it is known."""
+    def _own_headers(self) -> set[bytes]:
+        """Return the names of the headers that are read from a trusted proxy."""
+        if self._header == "forwarded":
+            return {b"forwarded"}
+        return {b"x-forwarded-for", b"x-forwarded-proto"}
+
+    def _is_local_or_trusted(self, hop: Hop) -> bool:
+        address = parse_address(hop.host)
+        return address is not None and (address.is_loopback or self._is_trusted(address))
+
+    def _follow(self, scope: HTTPScope) -> tuple[_Address, str]:
+        """Return the client's address, and its protocol if reported."""
         nearest, proto = _peer_address(scope), ""
         if not self._networks or not self._is_trusted(nearest):
-            return nearest, proto, True
+            return nearest, proto
         for hop in islice(self._list_hops(scope), _MAX_HOPS):
             address = parse_address(hop.host)
             if address is None:
                 # The entries to the left of it may be forged.
-                return nearest, proto, False
+                break
             nearest, proto = address, hop.proto
             if not self._is_trusted(address):
                 break
-        return nearest, proto, True
+        return nearest, proto
 
     def _list_hops(self, scope: HTTPScope) -> Iterator[Hop]:
-        """Return what the header says, the nearest first."""
-        value = b",".join(list_headers(scope, self._header.encode())).decode("latin-1")
-        if self._header == "forwarded":
+        """Return what the header says, the nearest first; an empty header hides its client."""
+        sent = list_headers(scope, self._header.encode())
+        if not sent:
+            return iter(())
+        value = b",".join(sent).decode("latin-1")
+        if self._header == "forwarded" and value.strip():
             return parse_forwarded(value)
-        return (Hop(host) for host in value.split(",")[::-1]) if value else iter(())
+        return (Hop(host) for host in value.split(",")[::-1])
 
     def is_encrypted(self, scope: HTTPScope) -> bool:
         """Test whether the client's own connection is encrypted."""
@@ -100,6 +119,12 @@ class TrustedProxies:
 
     def _is_trusted(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)
+
+
+def _is_of_proxy(name: bytes) -> bool:
+    return (
+        name in _PROXY_HEADERS or name.startswith(_PROXY_PREFIXES) or name.endswith(_PROXY_SUFFIXES)
+    )
 
 
 def _peer_address(scope: HTTPScope) -> _Address:

@@ -5,6 +5,7 @@ It wraps Litestar's application, because middleware inside sees only requests fo
 route.
 """
 
+import re
 from collections.abc import Sequence
 from random import Random
 from time import perf_counter
@@ -15,7 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage,
 
 from keyshop.entrypoints.http.client_gone import note_client_gone
 from keyshop.entrypoints.http.foreign_requests import find_refusal
-from keyshop.entrypoints.http.headers import find_header
+from keyshop.entrypoints.http.headers import find_header, list_headers
 from keyshop.entrypoints.http.record_request import record_request
 from keyshop.entrypoints.http.responses import JSON_HEADERS, encode_error, send_response
 from keyshop.kit.logs import REQUEST_ID
@@ -28,8 +29,9 @@ _SECURITY_HEADERS: Final[_Headers] = [
 ]
 _HSTS_HEADER: Final = (b"strict-transport-security", b"max-age=31536000")
 _REFERRER_HEADER: Final = (b"referrer-policy", b"strict-origin-when-cross-origin")
-# A browser or a proxy must not keep one user's response for the next user.
 _PRIVATE_PATHS: Final = ("/api/auth", "/api/user", "/api/cart", "/api/wishlist")
+_REPEATED_SLASHES: Final = re.compile("//+")
+# A browser or a proxy must not keep one user's response for the next user.
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _PRIVATE_HEADERS: Final[_Headers] = [
     _NO_STORE,
@@ -88,7 +90,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started_at = perf_counter()
-        _strip_doubled_prefix(scope)
+        _tidy_path(scope)
         request_id = _random.randbytes(16).hex()
         method = scope["method"]
         response = _Response(send, self._headers(scope, request_id), has_body=method != "HEAD")
@@ -110,6 +112,9 @@ class Edge:
         elif b"%00" in scope["query_string"] or "\0" in scope["path"]:
             # PostgreSQL's text type cannot store NUL, so nothing could be found.
             body = encode_error("The URL contains a NUL character.")
+            await send_response(response, 400, JSON_HEADERS, body)
+        elif not _has_valid_host(scope):
+            body = encode_error("HTTP/1.1 requires exactly one Host header.")
             await send_response(response, 400, JSON_HEADERS, body)
         elif refusal := find_refusal(
             scope, self._accepted_origins, is_encrypted=self._is_encrypted
@@ -163,8 +168,8 @@ class _Response:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], *self._headers]
-            # Caches may store some errors, 404 among them, unless a header forbids it.
-            if self.status >= 400 and _NO_STORE not in headers:
+            # Caches may store what does not forbid it, even errors such as 404.
+            if all(name != b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
             message["headers"] = headers
         elif message["type"] == "http.response.body" and not self._has_body:
@@ -186,7 +191,16 @@ def _watch_body(scope: HTTPScope, receive: Receive) -> Receive:
     return watched
 
 
-def _strip_doubled_prefix(scope: HTTPScope) -> None:
+def _has_valid_host(scope: HTTPScope) -> bool:
+    # RFC 9112, 3.2. Before HTTP/1.1, there was none.
+    hosts = len(list_headers(scope, b"host"))
+    return hosts == 1 or (hosts == 0 and scope["http_version"] == "1.0")
+
+
+def _tidy_path(scope: HTTPScope) -> None:
+    # The router takes repeated slashes for one, so every other rule about paths must do so too.
+    if "//" in scope["path"]:
+        scope["path"] = _REPEATED_SLASHES.sub("/", scope["path"])
     # A storefront that was built with the wrong base URL requests /api/api/...
     if scope["path"].startswith("/api/api/"):
         scope["path"] = scope["path"][4:]

@@ -76,12 +76,19 @@ def handle_http_exception(request: ApiRequest, error: HTTPException) -> Response
     if status == 404:
         return error_response(404, f"Route {_request_target(request.scope)} not found")
     if status == 405:
-        return error_response(405, f"Method {request.method} is not allowed here.", error.headers)
+        message = f"Method {request.method} is not allowed here."
+        return error_response(405, message, {"Allow": _allowed_methods(error)})
     if isinstance(error, ValidationException):
         return error_response(400, _invalid_parameters_message(error))
     if status >= 500:
         return handle_unexpected_error(request, error)
     return error_response(status, _MESSAGES.get(status, _INVALID_REQUEST))
+
+
+def _allowed_methods(error: HTTPException) -> str:
+    """Return the methods of the route, and those that the edge answers for it."""
+    methods = set((error.headers or {}).get("allow", "").split(", ")) - {""}
+    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
 def handle_undecodable_body(

@@ -14,15 +14,20 @@ from typing import Any, Final, cast
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from keyshop.entrypoints.http.connection_limits import Connections, count_cut
 from keyshop.entrypoints.http.responses import encode_error
 
 _SLICE: Final = 16 * 1024  # bytes that are given to the parser at a time
-# A chunk of one byte has up to ten bytes around it.
+# A chunk of one byte has up to ten bytes around it, and every chunk costs time.
 _OVERHEAD_PER_BODY_BYTE: Final = 16
+_MAX_OVERHEAD_OF_BODY: Final = 1024 * 1024  # bytes
 
 _MESSAGES: Final = {
     400: "Invalid HTTP request.",
@@ -68,6 +73,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._open_connections = open_connections
         self._limits = open_connections.limits
+        # `self.cycle` is that of the newest request, which may still be in the pipeline.
+        self._running: RequestResponseCycle | None = None
         self._phase = _Phase.BETWEEN
         self._since = self.loop.time()  # the begin of the phase
         self._stalled_since: float | None = None  # since when the client takes no response
@@ -88,6 +95,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._open_connections.remove(self)
+        self._disconnect_running()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -119,7 +127,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._phase is _Phase.BETWEEN:
             return
         self._overhead += len(data)
-        allowed = self._limits.head_size + _OVERHEAD_PER_BODY_BYTE * self._body_size
+        allowed = self._limits.head_size
+        if not self._is_answered():
+            # Only a body that is still read may come in small pieces.
+            allowed += min(_OVERHEAD_PER_BODY_BYTE * self._body_size, _MAX_OVERHEAD_OF_BODY)
         is_open_head = self._phase is _Phase.HEAD
         if self._overhead > allowed or (is_open_head and self._overhead == allowed):
             self._refuse(431)
@@ -166,6 +177,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._overhead = 0
 
     # What the application and the transport report
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         # As uvicorn does it, without its timer for the next request.
@@ -251,19 +266,23 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         count_cut(_REASONS[status])
         is_first_response = self._is_unanswered_request()
-        if self.cycle is not None and not self.cycle.response_complete:
-            # The application learns that no more of the body arrives, and sends nothing.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            self.pipeline.clear()
-        if not is_first_response:
+        self.pipeline.clear()
+        self._disconnect_running()
+        if is_first_response:
+            self._write_refusal(status)
+        elif not self._is_answered():
             self.transport.close()
             return
-        self._write_refusal(status)
         self._enter(_Phase.REFUSED)
-        # Closing while bytes arrive would reset the connection before the refusal is read.
+        # Closing while bytes arrive would reset the connection before the response is read.
         self.flow.resume_reading()
         self.transport.write_eof()
+
+    def _disconnect_running(self) -> None:
+        """Let the application learn that no more of the body arrives; it sends nothing then."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def _is_unanswered_request(self) -> bool:
         """Test whether the next response on the connection is that of the refused request."""

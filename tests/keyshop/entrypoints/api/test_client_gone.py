@@ -68,7 +68,7 @@ class TestClientThatHangsUp:
         gone, failed = counted(path, 499), counted(path, 500)
         with capture_logs() as lines:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            head = f"POST {path} HTTP/1.1\r\nContent-Type: application/json\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
             writer.write(head.encode() + b"Expect: 100-continue\r\n" + framing + b"\r\n")
             # The shop has begun the request when it asks for the body.
             assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
@@ -90,7 +90,7 @@ class TestClientThatHangsUp:
         failed = counted("/tests/faults", 500)
         with capture_logs() as lines:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"POST /tests/faults HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+            writer.write(b"POST /tests/faults HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             writer.close()
             await wait_for_log(lines)
@@ -105,7 +105,7 @@ class TestClientThatStopsSending:
         with capture_logs() as lines:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(
-                b"POST /tests/wishes HTTP/1.1\r\nContent-Type: application/json\r\n"
+                b"POST /tests/wishes HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
                 b"Content-Length: 9\r\n\r\n{"
             )
             answer = await asyncio.wait_for(reader.read(), timeout=10)

@@ -1,7 +1,9 @@
 import json
+from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
+from litestar.types import ASGIApp
 
 from keyshop.entrypoints.api.probes import Check, Finding
 from keyshop.entrypoints.http.errors import STATUS_BY_ERROR, error_status
@@ -30,7 +32,14 @@ class TestErrors:
         response = await client.request(method, "/api/games/genres")
 
         assert response.status_code == 405
-        assert "GET" in response.headers["allow"]
+        assert response.headers.get_list("allow") == ["GET, HEAD, OPTIONS"]
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_list_no_head_where_there_is_no_get(self, client: AsyncClient, method: str):
+        response = await client.request(method, "/api/auth/login")
+
+        assert response.status_code == 405
+        assert response.headers.get_list("allow") == ["OPTIONS, POST"]
 
     @pytest.mark.parametrize(
         "body",
@@ -105,6 +114,31 @@ class TestErrors:
         for kind in families(ShopError):
             if kind is not ShopError:
                 assert error_status(kind.__new__(kind)) in STATUS_BY_ERROR.values()
+
+
+class TestHost:
+    @pytest.mark.parametrize(
+        ("version", "hosts", "status"),
+        [
+            ("1.1", 1, 200),
+            ("1.1", 0, 400),
+            ("1.1", 2, 400),
+            ("1.0", 1, 200),
+            ("1.0", 0, 200),
+            ("1.0", 2, 400),
+        ],
+    )
+    async def test_is_named_once(self, app: ASGIApp, version: str, hosts: int, status: int):
+        async def another_version(scope: Any, receive: Any, send: Any) -> None:
+            headers = [(b"host", b"shop.test")] * hosts
+            scope |= {"http_version": version, "headers": headers}
+            await app(scope, receive, send)
+
+        async with client_of(another_version) as client:
+            response = await client.get("/api/games/genres")
+
+        assert response.status_code == status
+        assert response.json()["success"] is (status == 200)
 
 
 class TestOrigins:

@@ -24,6 +24,13 @@ PERSONAL = [
     ("PATCH", "/api/auth/login"),
     ("GET", "/api/user/nothing"),
     ("GET", "/api/api/cart"),
+    ("GET", "/api//cart"),
+    ("GET", "/api//api/cart"),
+    ("GET", "/api/api//cart"),
+    ("GET", "///api///user/profile/"),
+    ("GET", "/%2fapi/user/profile"),
+    ("GET", "//api/auth/reset-password?token=x"),
+    ("POST", "//api/auth/login"),
     ("GET", "/api/cart/%00"),
     ("OPTIONS", "/api/cart"),
 ]
@@ -41,7 +48,8 @@ class TestPersonalResponse:
         self, guest: Person, alice: Person, method: str, path: str
     ):
         for person in (guest, alice):
-            answer = await person.request(method, path)
+            # The whole URL: a path that begins with two slashes alone would name a host.
+            answer = await person.request(method, f"http://shop.test{path}")
 
             assert answer.headers.get_list("cache-control") == ["no-store"]
             assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
@@ -51,6 +59,39 @@ class TestPersonalResponse:
         answer = await guest.request("GET", "/api/games/genres")
 
         assert answer.headers.get_list("cache-control") == ["public, no-cache"]
+
+
+class TestOtherResponse:
+    @pytest.mark.parametrize(
+        ("path", "rule"),
+        [
+            ("/live", "no-store"),
+            ("/health", "no-store"),
+            ("/metrics", "no-store"),
+            ("/", "no-store"),
+            ("/docs", "no-store"),
+            ("/openapi.json", "no-store"),
+            ("/api/games/nothing", "no-store"),
+            ("/docs/files/swagger-ui.css", "public, max-age=3600"),
+            ("/api//games", "public, no-cache"),
+        ],
+    )
+    async def test_is_stored_only_if_it_says_so(self, guest: Person, path: str, rule: str):
+        answer = await guest.request("GET", path)
+
+        assert answer.headers.get_list("cache-control") == [rule]
+
+
+class TestPathWithRepeatedSlashes:
+    async def test_is_the_same_path_to_every_rule(self, guest: Person):
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "null"}
+        answers = [
+            await guest.request("POST", path, content=b"token=x&password=y", headers=form)
+            for path in ("/api/auth/pages/reset-password", "/api/auth//pages///reset-password")
+        ]
+
+        assert answers[0].status_code not in {403, 404, 415}
+        assert answers[0].status_code == answers[1].status_code
 
 
 class TestEncryptedShop:

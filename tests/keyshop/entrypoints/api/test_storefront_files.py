@@ -1,5 +1,6 @@
 """A built storefront beside the API: its files, its paths, and no other file of the disk."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -117,6 +118,36 @@ class TestStorefront:
         (folder / "index.html").write_text("new")
 
         assert (await storefront.get("/")).text == "new"
+
+    async def test_a_new_build_of_the_same_time_and_length_is_served_at_once(
+        self, storefront, folder
+    ):
+        index = folder / "index.html"
+        old = (await storefront.get("/")).headers["etag"]
+        built = index.stat().st_mtime_ns
+        index.write_text(_INDEX.upper())
+        os.utime(index, ns=(built, built))
+
+        answer = await storefront.get("/", headers={"If-None-Match": old})
+
+        assert (answer.status_code, answer.text) == (200, _INDEX.upper())
+
+    @pytest.mark.parametrize(
+        ("condition", "status"),
+        [("{}", 304), ("W/{}", 304), ('"other", {}', 304), ("*", 304), ('"other"', 200)],
+    )
+    async def test_a_file_that_the_browser_has_is_not_sent_again(
+        self, storefront, condition, status
+    ):
+        etag = (await storefront.get("/logo.svg")).headers["etag"]
+
+        answer = await storefront.get(
+            "/logo.svg", headers={"If-None-Match": condition.format(etag)}
+        )
+
+        assert answer.status_code == status
+        assert answer.headers["etag"] == etag
+        assert bool(answer.content) is (status == 200)
 
 
 class TestWithoutStorefront:

@@ -198,6 +198,8 @@ class TestLocalClient:
             ("10.0.0.1", ["203.0.113.5"], False),
             ("10.0.0.1", ["127.0.0.1"], True),
             ("10.0.0.1", ["127.0.0.1, 203.0.113.5"], False),
+            # A proxy beside the trusted one, which the settings do not name.
+            ("10.0.0.1", ["203.0.113.5, 127.0.0.1"], False),
             (None, [], False),
         ],
     )
@@ -210,3 +212,32 @@ class TestLocalClient:
         assert on_machine.is_local(scope_of("127.0.0.1"))
         assert not on_machine.is_local(scope_of("127.0.0.1", "unknown"))
         assert not on_machine.is_local(forwarded_scope("127.0.0.1", "for=203.0.113.5"))
+        assert not on_machine.is_local(scope_of("127.0.0.1", ""))
+        assert not TrustedProxies([IPv4Network("127.0.0.0/8")], "forwarded").is_local(
+            forwarded_scope("127.0.0.1", " ")
+        )
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "via",
+            "forwarded",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-forwarded-port",
+            "x-real-ip",
+            "cf-connecting-ip",
+            "cf-ray",
+            "true-client-ip",
+            "x-client-ip",
+        ],
+    )
+    def test_is_none_of_a_proxy_that_shows_itself_otherwise(self, name: str):
+        scope = scope_of("127.0.0.1")
+        scope["headers"] = [(b"host", b"shop"), (name.encode(), b"x")]
+
+        assert not TrustedProxies([]).is_local(scope)
+        assert not RFC_7239.is_local(scope)
+
+    def test_may_be_one_whose_trusted_proxy_reports_the_protocol_too(self):
+        assert PROXIES.is_local(scope_of("10.0.0.1", "127.0.0.1", proto="http"))

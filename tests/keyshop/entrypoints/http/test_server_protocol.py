@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from msgspec import structs
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
@@ -42,9 +43,11 @@ class Shop:
     def __init__(self, port: int) -> None:
         self.port = port
         self.requests: list[dict[str, Any]] = []
+        self.gone: list[dict[str, Any]] = []
         self.clients: list[Client] = []
         self.goes_on = asyncio.Event()
         self.goes_on.set()
+        self.connections: set[Any] = set()
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.requests.append(scope)
@@ -57,6 +60,11 @@ class Shop:
             if not message["more_body"]:
                 break
         await self.goes_on.wait()
+        if scope["path"] == "/waits":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.gone.append(scope)
+            return
         if scope["path"] == "/large":
             answer = LARGE
         else:
@@ -135,6 +143,7 @@ async def serving(limits: ConnectionLimits, trusted: Sequence[Network] = ()) -> 
     server.lifespan = config.lifespan_class(config)
     # Without the server's main loop, which takes a fifth of a second to end.
     await server.startup(sockets=[listener])
+    shop.connections = server.server_state.connections
     try:
         yield shop
     finally:
@@ -283,6 +292,30 @@ class TestBody:
 
             assert b'"body": 30000' in await read_answer(client)
 
+    @pytest.mark.parametrize(("path", "status"), [(b"/", 431), (b"/unread", 200)])
+    async def test_in_chunks_of_one_byte_is_not_parsed_for_ever(self, path, status):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(b"POST " + path + b" HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            sending = asyncio.create_task(client.send(b"1\r\nx\r\n" * 1_000_000))
+
+            assert await client.status() == status
+            assert await client.read_to_end() == b""
+
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def test_that_arrives_after_the_answer_may_be_followed_by_the_next_request(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(b"POST /unread HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            assert await client.status() == 200
+
+            chunk = b"1000\r\n" + b"b" * 0x1000 + b"\r\n"
+            await client.send(chunk * 200 + b"0\r\n\r\n" + head_of(1_000))
+
+            assert await client.status() == 200
+
     async def test_may_be_large_and_followed_by_the_next_request(self):
         async with serving(PATIENT) as shop:
             client = await shop.connect()
@@ -311,6 +344,38 @@ class TestPipelining:
             await client.read_to_end()
 
             assert len(shop.requests) <= 101
+
+    @pytest.mark.parametrize(
+        "later",
+        [b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n" * 2 + b"\0no request\r\n\r\n"],
+        ids=["request", "no HTTP"],
+    )
+    def test_and_hanging_up_is_no_error(self, caplog: pytest.LogCaptureFixture, later: bytes):
+        async def hang_up() -> list[dict[str, Any]]:
+            async with serving(PATIENT) as shop:
+                shop.goes_on.clear()
+                client = await shop.connect()
+                await client.send(b"GET / HTTP/1.1\r\n\r\n" + later)
+                await until(lambda: shop.requests)
+                client.writer.close()
+                await until(lambda: not shop.connections)
+            return shop.requests
+
+        # As the shop runs. Its transports fail when they are written to after the end.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            requests = runner.run(hang_up())
+
+        assert len(requests) == 1
+        assert caplog.records == []
+
+    async def test_and_hanging_up_is_known_to_the_request_that_is_served(self):
+        async with serving(PATIENT) as shop:
+            client = await shop.connect()
+            await client.send(b"GET /waits HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+            await until(lambda: shop.requests)
+            client.writer.close()
+
+            await until(lambda: shop.gone)
 
 
 class TestSilence:

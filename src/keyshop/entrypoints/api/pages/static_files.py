@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable
+from hashlib import sha256
 from mimetypes import MimeTypes
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,8 @@ from typing import Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
+
+from keyshop.entrypoints.http.conditional import is_unchanged
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -84,12 +87,11 @@ class StorefrontFiles:
 
 
 def _read_file(file: Path) -> _File:
-    with file.open("rb") as opened:
-        status = file.stat()
-        body = opened.read()
+    body = file.read_bytes()
     return _File(
         body=body,
-        etag=f'"{status.st_mtime_ns:x}-{len(body):x}"'.encode(),
+        # Of the bytes: a build may keep their number, and set the time of all files to the same.
+        etag=f'"{sha256(body).hexdigest()[:32]}"'.encode(),
         media_type=_media_type(file.name),
         cache_control=_IMMUTABLE if _DIGEST.search(file.name) else _REVALIDATE,
     )
@@ -104,13 +106,13 @@ def _media_type(name: str) -> bytes:
 
 
 async def _send_file(scope: HTTPScope, send: Send, file: _File) -> None:
-    is_unchanged = (b"if-none-match", file.etag) in scope["headers"]
-    body = b"" if is_unchanged or scope["method"] == "HEAD" else file.body
+    is_known = is_unchanged(scope, file.etag)
+    body = b"" if is_known or scope["method"] == "HEAD" else file.body
     headers: _Headers = [(b"etag", file.etag), (b"cache-control", file.cache_control)]
-    if not is_unchanged:
+    if not is_known:
         headers.append((b"content-type", file.media_type))
         headers.append((b"content-length", str(len(file.body)).encode()))
-    status = 304 if is_unchanged else 200
+    status = 304 if is_known else 200
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
