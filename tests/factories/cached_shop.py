@@ -11,7 +11,7 @@ from typing import Any
 from keyshop.cache_keys import GAME
 from keyshop.kit.cache.families import CacheKey, Family
 from keyshop.kit.cache.guard import RedisCommitGuard
-from keyshop.kit.cache.open import open_cache, run_outbox_cleanup, run_relay
+from keyshop.kit.cache.open import FindFault, open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache, Loaded
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.commit import CommitGuard
@@ -22,6 +22,10 @@ _PRICE = "SELECT price::text FROM games WHERE id = $1"
 _TITLES = "SELECT string_agg(title, ',' ORDER BY title) FROM games"
 
 
+async def _find_no_fault() -> None:
+    """Return nothing: there is no Redis that could have a fault."""
+
+
 class CachedShop:
     """One process: its database, its cache, and the number of its loads from PostgreSQL."""
 
@@ -29,6 +33,7 @@ class CachedShop:
         self.db = db
         self.cache = cache
         self.guard = guard
+        self.find_fault: FindFault = _find_no_fault
         self.loads = 0
         self.valid_until: datetime | None = None
 
@@ -123,7 +128,9 @@ async def cached_shop_at(
         await db.open()
         parts.push_async_callback(db.close)
         await parts.enter_async_context(run_outbox_cleanup(opened.guard, db))
-        yield CachedShop(db, opened.cache, guard or opened.guard)
+        cached_shop = CachedShop(db, opened.cache, guard or opened.guard)
+        cached_shop.find_fault = opened.find_fault or _find_no_fault
+        yield cached_shop
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from keyshop.cache_keys import CART
 from keyshop.kit.cache.control import Control
+from keyshop.kit.cache.deadline import READ_TIMEOUT
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.operations import (
     BYPASS,
@@ -31,7 +32,8 @@ _NO_LEASE: Final = ""
 class FillsWithoutLease(CacheOperations):
     """GET, else load and SET: plain cache-aside."""
 
-    async def acquire(self, key: CacheKey) -> LookupResult:
+    async def acquire(self, key: CacheKey, *, timeout: float = READ_TIMEOUT) -> LookupResult:
+        del timeout
         connection = self._redis.connection
         control = None if connection is None else self.trust(connection)
         if connection is None or control is None:
@@ -101,7 +103,8 @@ class IgnoresEpochs(CacheOperations):
 class TrustsAfterTheReplyOnly(CacheOperations):
     """Sends GET without testing trust first, and tests it only after the reply."""
 
-    async def get(self, key: CacheKey) -> LookupResult:
+    async def get(self, key: CacheKey, *, timeout: float = READ_TIMEOUT) -> LookupResult:
+        del timeout
         connection, control = self._redis.connection, self._view.control
         if connection is None or control is None:
             return BYPASS

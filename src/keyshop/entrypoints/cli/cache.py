@@ -57,10 +57,15 @@ def _facts(found: CacheStatus) -> list[tuple[str, object]]:
         ("seconds closed", found.closed_seconds),
         ("epoch", found.epoch),
         ("state changes", found.seq),
+        ("milliseconds to Redis and back", _milliseconds(found.round_trip_seconds)),
         ("seconds since the last relay round", found.relay_seconds),
         ("outbox rows", found.outbox.rows),
         ("seconds, oldest outbox row", found.outbox.oldest if found.outbox.rows else None),
     ]
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
 
 
 def _count_reads(settings: Settings) -> dict[str, dict[str, int]]:

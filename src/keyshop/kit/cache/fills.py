@@ -10,6 +10,7 @@ from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.metrics import FILLS
 from keyshop.kit.cache.operations import FILL_TIMEOUT, CacheOperations, Lease
 from keyshop.kit.cache.protocol import Loaded
+from keyshop.kit.cache.redis.connection import MAX_LATENESS
 
 _ABSENT_TTL: Final = 30.0  # seconds
 _MAX_PAYLOAD: Final = 4 * 1024 * 1024  # bytes
@@ -86,5 +87,5 @@ def time_to_live(key: CacheKey, loaded: Loaded, *, now: datetime, elapsed: float
     if loaded.valid_until is not None:
         # Redis counts from the FILL, which may arrive late.
         left = (loaded.valid_until - now).total_seconds()
-        ttl = min(ttl, left - elapsed - FILL_TIMEOUT)
+        ttl = min(ttl, left - elapsed - FILL_TIMEOUT - MAX_LATENESS)
     return ttl

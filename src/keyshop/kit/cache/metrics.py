@@ -6,7 +6,7 @@ from prometheus_client import Counter, Histogram
 
 READS: Final = Counter(
     "keyshop_cache_reads_total",
-    "Reads by outcome: hit, miss, busy, wait, joined, bypass.",
+    "Reads by outcome: hit, miss, busy, wait, joined, bypass, far.",
     ["family", "outcome"],
 )
 FILLS: Final = Counter(

@@ -55,8 +55,8 @@ async def open_cache(database_url: str, redis_url: str | None) -> AsyncIterator[
     operations = CacheOperations(view, reads, markers)
     cache = GuardedCache(operations)
     async with AsyncExitStack() as stack:
-        for part in (view, reads, writes):
-            await stack.enter_async_context(in_background(part.run))
+        for work in (view.run, reads.run, reads.measure_round_trips, writes.run):
+            await stack.enter_async_context(in_background(work))
         stack.push_async_callback(markers.close)
         stack.push_async_callback(cache.close)
         yield OpenCache(cache, RedisCommitGuard(writes), operations.find_fault)

@@ -11,7 +11,12 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from keyshop.kit.cache.control import Control
-from keyshop.kit.cache.deadline import READ_TIMEOUT
+from keyshop.kit.cache.deadline import (
+    READ_TIMEOUT,
+    describe_distance,
+    fits_twice,
+    is_too_far,
+)
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.markers import Markers
 from keyshop.kit.cache.protocol import Loaded
@@ -23,7 +28,6 @@ from keyshop.kit.cache.redis.supervisor import RedisSupervisor
 from keyshop.kit.cache.trust_view import TrustView
 
 FILL_TIMEOUT: Final = 0.25  # seconds
-_PING_TIMEOUT: Final = 1.0  # seconds
 
 # Raised when the form of the payloads changes. A release neither serves nor is served the values of
 # another form, also while processes of both run: each finds the other's values missing.
@@ -57,6 +61,7 @@ MISS: Final = MissReason("miss")
 BUSY: Final = MissReason("busy")  # a transaction is changing the key or its group
 WAIT: Final = MissReason("wait")  # another process holds the lease
 BYPASS: Final = MissReason("bypass")  # Redis is not trusted, or did not reply
+FAR: Final = MissReason("far")  # no reply would come in time
 
 
 class CacheOperations:
@@ -69,8 +74,17 @@ class CacheOperations:
 
     @property
     def redis_fault(self) -> str | None:
-        """Why there is no connection to Redis; None: there is one."""
+        """Why there is no connection to Redis, or none that is quick enough; None: there is one."""
+        connection = self._redis.connection
+        if connection is not None and is_too_far(connection.round_trip):
+            return describe_distance(connection.round_trip)
         return self._redis.fault
+
+    @property
+    def has_time_for_get(self) -> bool:
+        """Whether GET can be sent before ACQUIRE; otherwise a read sends only one of them."""
+        connection = self._redis.connection
+        return connection is None or fits_twice(connection.round_trip)
 
     async def find_fault(self) -> str | None:
         """Return a sentence on why Redis is not used; None: it answers, and it is trusted."""
@@ -78,9 +92,11 @@ class CacheOperations:
         if connection is None:
             return "Redis cannot be used; see keyshop cache status."
         try:
-            await connection.call("PING", timeout=_PING_TIMEOUT)
+            await connection.ping()
         except RedisFault:
             return "Redis does not answer in time."
+        if is_too_far(connection.round_trip):
+            return describe_distance(connection.round_trip)
         if self.trust(connection) is None:
             return "Redis answers, and the cache does not trust it; see keyshop cache status."
         return None
@@ -89,29 +105,31 @@ class CacheOperations:
         """TRUST: return the control row if this connection's replies may be served now."""
         return self._view.find_trusted(connection.incarnation)
 
-    async def get(self, key: CacheKey) -> LookupResult:
-        """GET: return the value in Redis, or why it cannot be served."""
-        connection = self._redis.connection
-        if connection is None:
-            return BYPASS
+    async def get(self, key: CacheKey, *, timeout: float = READ_TIMEOUT) -> LookupResult:
+        """GET: return the value in Redis, or why it cannot be served; wait `timeout` seconds."""
+        connection = self._find_connection(timeout)
+        if isinstance(connection, MissReason):
+            return connection
         control = self.trust(connection)
         if control is None:
             return BYPASS
         generation = generation_name(control.shop, key.family.group)
         try:
             reply = await connection.call(
-                "MGET", key.name, generation, token_name(control.shop), timeout=READ_TIMEOUT
+                "MGET", key.name, generation, token_name(control.shop), timeout=timeout
             )
         except RedisFault:
             return BYPASS
         self._redis.reset_failures()
         return self._parse_get_reply(connection, control, key, reply)
 
-    async def acquire(self, key: CacheKey) -> LookupResult:
-        """ACQUIRE: return the lease, or the value, or why there is neither."""
-        connection = self._redis.connection
-        control = None if connection is None else self.trust(connection)
-        if connection is None or control is None:
+    async def acquire(self, key: CacheKey, *, timeout: float = READ_TIMEOUT) -> LookupResult:
+        """ACQUIRE: return the lease, or the value, or why there is neither; as `get`."""
+        connection = self._find_connection(timeout)
+        if isinstance(connection, MissReason):
+            return connection
+        control = self.trust(connection)
+        if control is None:
             return BYPASS
         token, generation = secrets.token_hex(8), secrets.token_hex(8)
         try:
@@ -119,10 +137,14 @@ class CacheOperations:
                 ACQUIRE,
                 _script_keys(control, key),
                 (connection.token, key_head(control, key), token, generation),
-                timeout=READ_TIMEOUT,
+                timeout=min(timeout, READ_TIMEOUT),
             )
         except RedisFault:
+            # The lease that a late ACQUIRE takes would keep the key unfilled until it expires.
+            with suppress(RedisFault):
+                _post_release(connection, control, key, token)
             return BYPASS
+        self._redis.reset_failures()
         return self._parse_acquire_reply(connection, control, key, token, reply)
 
     async def fill(self, key: CacheKey, lease: Lease, loaded: Loaded, *, ttl: float) -> str:
@@ -149,6 +171,15 @@ class CacheOperations:
             await lease.connection.run_script(
                 RELEASE, (name,), (lease.token,), timeout=FILL_TIMEOUT
             )
+
+    def _find_connection(self, timeout: float) -> RedisConnection | MissReason:
+        """Return the connection if a reply can be expected within `timeout` seconds."""
+        connection = self._redis.connection
+        if connection is None or connection.is_late:
+            return BYPASS
+        if is_too_far(connection.round_trip):
+            return FAR
+        return BYPASS if connection.round_trip >= timeout else connection
 
     def _parse_get_reply(
         self, connection: RedisConnection, control: Control, key: CacheKey, reply: Reply
@@ -195,6 +226,11 @@ class CacheOperations:
         if after is None or after.tag != control.tag:
             return BYPASS
         return Hit(value[len(head) :])
+
+
+def _post_release(connection: RedisConnection, control: Control, key: CacheKey, token: str) -> None:
+    name = lease_name(control.shop, key.name)
+    connection.post_script(RELEASE, (name,), (token,), timeout=FILL_TIMEOUT)
 
 
 def _value_head(control: Control, key: CacheKey, generation: bytes) -> bytes:

@@ -1,6 +1,9 @@
 """
 The read path: GET, else join a load in flight, else ACQUIRE, load, answer, FILL.
 
+Where Redis is so far away that only one reply comes before the deadline, the first read of a key
+sends ACQUIRE without GET, because ACQUIRE returns a value as well.
+
 Whatever Redis does, a read ends with an answer: Redis's while it is trusted, else PostgreSQL's.
 """
 
@@ -21,6 +24,7 @@ from keyshop.kit.cache.log_throttle import LogThrottle
 from keyshop.kit.cache.metrics import READS
 from keyshop.kit.cache.operations import (
     BYPASS,
+    FAR,
     MISS,
     WAIT,
     CacheOperations,
@@ -29,7 +33,7 @@ from keyshop.kit.cache.operations import (
     LookupResult,
 )
 from keyshop.kit.cache.protocol import Load, Loaded
-from keyshop.kit.cache.single_flight import SingleFlight
+from keyshop.kit.cache.single_flight import InFlightLoad, SingleFlight
 from keyshop.kit.database.pool import in_transaction
 
 _LEASE_WAIT: Final = 0.15  # seconds past the deadline while another process fills the key
@@ -55,14 +59,16 @@ class GuardedCache:
         if key is None:
             return (await load()).payload
         began, arrival = time.monotonic(), self._single_flight.arrive()
-        found = await self._operations.get(key)
+        found: LookupResult = MISS
+        if self._operations.has_time_for_get or self._single_flight.find(key.name) is not None:
+            found = await self._operations.get(key)
         if isinstance(found, Hit):
             return self._record(key, "hit", found.payload)
         deadline = Deadline(began)
         joined = await self._join(key, arrival, deadline)
         if joined is not None:
             return self._record(key, "joined", joined.payload)
-        return await self._load(key, load, now=now, deadline=deadline, may_acquire=found is MISS)
+        return await self._load(key, load, now=now, deadline=deadline, found=found)
 
     async def close(self) -> None:
         """Wait for the fills in flight."""
@@ -75,40 +81,34 @@ class GuardedCache:
             return None
         with deadline.paused():
             await asyncio.wait({in_flight.loaded})
+        if in_flight.number > arrival:
+            return await _result_of(in_flight)
         found: LookupResult = BYPASS
         with suppress(TimeoutError):
             async with deadline.timeout():
                 await in_flight.ended.wait()
-                # The load began before this read: only a value that Redis accepted is new enough.
-                found = await self._operations.get(key)
+            # The query began before this read: only a value that Redis accepted is new enough.
+            found = await self._operations.get(key, timeout=deadline.left())
         if isinstance(found, Hit):
             return Loaded(found.payload or None)
-        return await self._join_later_load(key, arrival)
-
-    async def _join_later_load(self, key: CacheKey, arrival: int) -> Loaded | None:
-        """Return the result of a load that began after this read; it is new enough by itself."""
         later = self._single_flight.find(key.name)
-        if later is None or later.number < arrival:
-            return None
-        await asyncio.wait({later.loaded})
-        failed = later.loaded.cancelled() or later.loaded.exception() is not None
-        return None if failed else later.loaded.result()
+        return None if later is None or later.number < arrival else await _result_of(later)
 
     async def _load(
-        self, key: CacheKey, load: Load, *, now: datetime, deadline: Deadline, may_acquire: bool
+        self, key: CacheKey, load: Load, *, now: datetime, deadline: Deadline, found: LookupResult
     ) -> bytes | None:
-        """ACQUIRE, load and answer; FILL in the background if there was a lease."""
+        """ACQUIRE after a miss, load and answer; FILL in the background if there was a lease."""
         in_flight = self._single_flight.start(key.name)
         end = partial(self._single_flight.end, in_flight)
-        found: LookupResult = BYPASS
         filling = False
         try:
-            if may_acquire:
+            if found is MISS:
                 found = await self._acquire(key, deadline)
             if isinstance(found, Hit):
                 in_flight.loaded.set_result(Loaded(found.payload or None))
                 return self._record(key, "hit", found.payload)
             # After ACQUIRE: what is read now contains everything that was committed before it.
+            self._single_flight.begin_query(in_flight)
             loaded = await load()
             in_flight.loaded.set_result(loaded)
             if not isinstance(found, Lease):
@@ -124,32 +124,32 @@ class GuardedCache:
 
     async def _acquire(self, key: CacheKey, deadline: Deadline) -> LookupResult:
         """ACQUIRE; retry a few times while another process holds the lease."""
-        found: LookupResult = BYPASS
-        with suppress(TimeoutError):
-            async with deadline.timeout():
-                found = await self._operations.acquire(key)
-        if found is not WAIT:
-            return found
-        with suppress(TimeoutError):
-            async with deadline.timeout(extra=_LEASE_WAIT):
-                for delay in _RETRY_DELAYS:
-                    await asyncio.sleep(delay)
-                    # ACQUIRE and not GET: after a refused FILL the lease is free.
-                    found = await self._operations.acquire(key)
-                    if found is not WAIT:
-                        return found
-        return WAIT
+        found = await self._operations.acquire(key, timeout=deadline.left())
+        for delay in _RETRY_DELAYS:
+            if found is not WAIT:
+                break
+            await asyncio.sleep(delay)
+            # ACQUIRE and not GET: after a refused FILL the lease is free.
+            found = await self._operations.acquire(key, timeout=deadline.left(extra=_LEASE_WAIT))
+        return found
 
     def _record(self, key: CacheKey, outcome: str, payload: bytes | None) -> bytes | None:
         """Count the read, and return its answer."""
         _reads(key.family.name, outcome).inc()
-        if outcome == "bypass":
+        if outcome in {BYPASS.name, FAR.name}:
             self._bypassed += 1
             if self._throttle.should_log():
                 fault = self._operations.redis_fault or "not trusted"
                 _log.warning("cache.bypassed", reads=self._bypassed, redis=fault)
                 self._bypassed = 0
         return payload or None
+
+
+async def _result_of(in_flight: InFlightLoad) -> Loaded | None:
+    """Return the result of a load whose query began after a read arrived; None: it failed."""
+    await asyncio.wait({in_flight.loaded})
+    failed = in_flight.loaded.cancelled() or in_flight.loaded.exception() is not None
+    return None if failed else in_flight.loaded.result()
 
 
 # `labels` takes a lock and builds a key at every call.

@@ -42,6 +42,10 @@ class SingleFlight:
         self._by_key.setdefault(key, in_flight)
         return in_flight
 
+    def begin_query(self, in_flight: InFlightLoad) -> None:
+        """Number the load anew: its query may answer all reads that arrived before it."""
+        in_flight.number = self.arrive()
+
     def end(self, in_flight: InFlightLoad) -> None:
         """Wake the reads that joined, so that each looks in Redis itself."""
         if self._by_key.get(in_flight.key) is in_flight:

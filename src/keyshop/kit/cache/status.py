@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from keyshop.kit.cache.control import Control, read_control
+from keyshop.kit.cache.deadline import describe_distance, is_too_far
 from keyshop.kit.cache.reconnecting import ReconnectingConnection
 from keyshop.kit.cache.redis.address import parse_address
 from keyshop.kit.cache.redis.connect import connect
@@ -23,8 +24,10 @@ class CacheStatus(Struct, frozen=True, kw_only=True):
     """The cache as a process that starts now would find it."""
 
     trusted: bool
+    """Whether reads use Redis."""
+
     reason: str | None
-    """Why Redis is not trusted."""
+    """Why reads do not use Redis."""
 
     state: str
     epoch: str
@@ -35,6 +38,9 @@ class CacheStatus(Struct, frozen=True, kw_only=True):
 
     redis: str | None
     """Why Redis cannot be used; None: it can."""
+
+    round_trip_seconds: float | None
+    """Time between a command and its reply; None: there is no connection."""
 
     outbox: OutboxStatistics
 
@@ -57,6 +63,8 @@ async def read_status(database_url: str, redis_url: str | None) -> CacheStatus:
     connection, fault = await _try_connect(redis_url, control.shop)
     reason = _find_distrust(control, connection, fault)
     if connection is not None:
+        if reason is None and is_too_far(connection.round_trip):
+            reason = describe_distance(connection.round_trip)
         connection.close()
     return CacheStatus(
         trusted=reason is None,
@@ -67,6 +75,7 @@ async def read_status(database_url: str, redis_url: str | None) -> CacheStatus:
         closed_seconds=None if control.is_open else control.closed_seconds,
         relay_seconds=control.beat_seconds,
         redis=fault,
+        round_trip_seconds=None if connection is None else connection.round_trip,
         outbox=OutboxStatistics(*(record or (0, 0, 0.0))),
     )
 

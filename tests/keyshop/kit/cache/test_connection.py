@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshop.embedded.ports import choose_port
+from keyshop.kit.cache.open import run_relay
 from keyshop.kit.cache.redis.address import parse_address
 from keyshop.kit.cache.redis.connect import connect
 from keyshop.kit.cache.redis.connection import RedisConnection
@@ -19,9 +21,9 @@ from keyshop.kit.cache.redis.errors import RedisFault, RedisRefused, RedisUnsuit
 from keyshop.kit.cache.redis.scripts import TOKEN
 from keyshop.kit.cache.redis.server_info import parse_info
 from keyshop.kit.errors import Invalid
-from tests.factories.cached_shop import open_cached_shop
-from tests.keyshop.kit.cache.network import network_to
-from tests.keyshop.kit.cache.redis_process import serving
+from tests.factories.cached_shop import CachedShop, cached_shop_at, open_cached_shop, until
+from tests.keyshop.kit.cache.network import Network, network_to
+from tests.keyshop.kit.cache.redis_process import RedisProcess, serving
 
 LATE = 0.4  # seconds of tolerance for a busy machine
 
@@ -67,13 +69,101 @@ class TestServerFarAway:
                 with pytest.raises(RedisUnsuitable, match="refuses the login"):
                     await enter(url.replace("secret", "wrong"))
 
-    async def test_serves_reads_within_the_time_of_a_read(self, database_url, own_valkey):
+    @pytest.mark.parametrize("round_trip", [0.02, 0.045])
+    async def test_serves_reads_within_the_time_of_a_read(
+        self, database_url, own_valkey, round_trip
+    ):
         async with network_to(own_valkey.port) as network:
-            network.delay = 0.01
+            network.delay = round_trip / 2
             url = f"redis://127.0.0.1:{network.port}/0"
             async with open_cached_shop(database_url, url) as (cached_shop, game):
+                # Not each single read: the machine may be busy for longer than a read waits.
+                for _ in range(3):
+                    await cached_shop.until_kept(game)
+
+    async def test_is_asked_once_by_a_read_where_two_replies_would_come_too_late(
+        self, database_url, own_valkey
+    ):
+        async with far_shop(database_url, own_valkey, round_trip=0.045) as (cached_shop, _):
+            game = await cached_shop.add(price=Decimal("10.00"))
+            await cached_shop.until_kept(game)
+            before = count_calls(own_valkey, "mget")
+            for _ in range(5):
+                await cached_shop.price(game)
+            assert count_calls(own_valkey, "mget") == before
+
+    async def test_lets_parallel_reads_share_one_load(self, database_url, own_valkey):
+        async with far_shop(database_url, own_valkey, round_trip=0.045) as (cached_shop, _):
+            await cached_shop.until_kept(await cached_shop.add(title="Another"))
+            game = await cached_shop.add(price=Decimal("11.00"))
+            cached_shop.loads = 0
+            prices = await asyncio.gather(*(cached_shop.price(game) for _ in range(30)))
+            assert set(prices) == {"11.00"}
+            assert cached_shop.loads < 5
+
+    async def test_is_seen_to_change_with_every_write(self, database_url, own_valkey):
+        async with far_shop(database_url, own_valkey, round_trip=0.045) as (cached_shop, _):
+            game = await cached_shop.add(price=Decimal("10.00"))
+            for cents in range(3):
+                await cached_shop.until_kept(game)
+                await cached_shop.set_price(game, f"11.0{cents}")
+                assert await cached_shop.price(game) == f"11.0{cents}"
+
+    async def test_is_not_asked_where_no_reply_would_come_in_time(self, database_url, own_valkey):
+        async with far_shop(database_url, own_valkey, round_trip=0.1) as (cached_shop, network):
+            game = await cached_shop.add(price=Decimal("10.00"))
+            before = count_calls(own_valkey, "mget", "evalsha")
+            for _ in range(20):
                 assert await cached_shop.price(game) == "10.00"
-                assert cached_shop.loads == 0
+            # A script of the write before may still be on its way.
+            assert count_calls(own_valkey, "mget", "evalsha") - before < 5
+            await cached_shop.set_price(game, "11.00")
+            assert await cached_shop.price(game) == "11.00"
+
+            network.delay = 0
+            await cached_shop.until_kept(game)
+            assert await cached_shop.price(game) == "11.00"
+
+    async def test_keeps_no_lease_of_a_read_that_stopped_waiting(self, database_url, own_valkey):
+        async with far_shop(database_url, own_valkey, round_trip=0.045) as (cached_shop, network):
+            await cached_shop.until_kept(await cached_shop.add(title="Another"))
+            game = await cached_shop.add(price=Decimal("11.00"))
+            network.hold_answers()
+            assert await cached_shop.price(game) == "11.00"
+            network.release()
+
+            async def is_free() -> bool:
+                return not own_valkey.execute("KEYS", f"cl:*{game}")
+
+            await until(is_free, seconds=1.5)  # a lease lasts two seconds
+            await cached_shop.until_kept(game)
+
+
+@asynccontextmanager
+async def far_shop(
+    database_url: str, server: RedisProcess, *, round_trip: float
+) -> AsyncIterator[tuple[CachedShop, Network]]:
+    """A process of a shop that has reached a Redis far away, and a relay beside that."""
+    async with network_to(server.port) as network:
+        network.delay = round_trip / 2
+        url = f"redis://127.0.0.1:{network.port}/0"
+        async with (
+            run_relay(database_url, server.url),
+            cached_shop_at(database_url, url) as cached_shop,
+        ):
+
+            async def is_reached() -> bool:
+                fault = await cached_shop.find_fault()
+                return fault is None or "ms away" in fault
+
+            await until(is_reached)
+            yield cached_shop, network
+
+
+def count_calls(server: RedisProcess, *commands: str) -> int:
+    """Count the calls of these commands that the server has received."""
+    found = server.execute("INFO", "commandstats")
+    return sum(found.get(f"cmdstat_{command}", {}).get("calls", 0) for command in commands)
 
 
 class TestServer:
@@ -257,9 +347,23 @@ class TestFakeServer:
             unlimited = asyncio.create_task(connection.call("PING"))
             with pytest.raises(RedisFault):
                 await connection.call("PING", timeout=0.05)
-            assert connection.lost.is_set()
+            async with asyncio.timeout(2):
+                await connection.lost.wait()
             found = await asyncio.gather(*patient, unlimited, return_exceptions=True)
             assert all(isinstance(fault, RedisFault) for fault in found)
+
+    async def test_that_is_a_little_late_keeps_the_connection(self, own_valkey):
+        async with network_to(own_valkey.port) as network:
+            connection = await enter(f"redis://127.0.0.1:{network.port}/0")
+            network.hold_answers()
+            with pytest.raises(RedisFault, match="late"):
+                await connection.call("ECHO", "one", timeout=0.02)
+            assert connection.is_late
+            second = asyncio.create_task(connection.call("ECHO", "two"))
+            network.release()
+            assert await second == b"two"
+            assert await connection.call("ECHO", "three") == b"three"
+            connection.close()
 
     async def test_has_the_whole_timeout_for_each_command(self):
         answer = replying(GOOD_INFO, b"+PONG\r\n")

@@ -5,6 +5,9 @@ Beside the connect itself it takes two round trips, so that a server far away ca
 """
 
 import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from keyshop.kit.cache.redis.address import RedisAddress
 from keyshop.kit.cache.redis.connection import RedisConnection
@@ -24,8 +27,10 @@ async def connect(address: RedisAddress, *, shop: str) -> RedisConnection:
     """
     connection = await _open(address)
     try:
-        await _enter(connection, address)
-        await _shake_hands(connection, shop)
+        with _measured(connection):
+            await _enter(connection, address)
+        with _measured(connection):
+            await _shake_hands(connection, shop)
     except RedisRefused as error:
         connection.close()
         if str(error).startswith("LOADING"):
@@ -35,6 +40,14 @@ async def connect(address: RedisAddress, *, shop: str) -> RedisConnection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def _measured(connection: RedisConnection) -> Iterator[None]:
+    """Record the length of the block as one round trip."""
+    began = time.monotonic()
+    yield
+    connection.record_round_trip(time.monotonic() - began)
 
 
 async def _open(address: RedisAddress) -> RedisConnection:

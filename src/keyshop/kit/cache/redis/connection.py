@@ -2,8 +2,9 @@
 One connection to Redis that any number of tasks use at once.
 
 Commands that are sent in the same turn of the event loop leave together, and replies come in the
-order of the commands, so no task waits for a free connection. A late reply closes the connection;
-the other tasks that wait on it then read from PostgreSQL.
+order of the commands, so no task waits for a free connection. The task does not wait for a late
+reply, which is discarded when it comes; one that is much too late closes the connection, and the
+other tasks that wait on it then read from PostgreSQL.
 """
 
 import asyncio
@@ -21,6 +22,10 @@ from keyshop.kit.cache.redis.scripts import Script
 Reply: TypeAlias = "bytes | int | list[Reply] | None"
 _Argument: TypeAlias = str | bytes | int
 
+MAX_LATENESS: Final = 0.2  # seconds after its timeout until a missing reply closes the connection
+
+_PING_TIMEOUT: Final = 1.0  # seconds
+_MEASUREMENTS: Final = 3
 _MAX_PENDING: Final = 4096  # commands without a reply
 _MAX_UNSENT: Final = 4 * 1024 * 1024  # bytes in the write buffer
 
@@ -42,6 +47,8 @@ class RedisConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
         self._transport: asyncio.WriteTransport | None = None
+        self._late_replies = 0
+        self._round_trips: deque[float] = deque(maxlen=_MEASUREMENTS)
         self.lost = asyncio.Event()
         self.shop = ""
         self._run = ""
@@ -63,6 +70,36 @@ class RedisConnection(asyncio.Protocol):
         self.token = token
         self.incarnation = f"{self._run}:{token}"
 
+    @property
+    def is_late(self) -> bool:
+        """Whether a reply is overdue, so that the next one would be late as well."""
+        return self._late_replies > 0
+
+    @property
+    def round_trip(self) -> float:
+        """
+        Seconds between a command and its reply.
+
+        It is the shortest of the last measurements: a process that was busy during one of them is
+        not a Redis far away.
+        """
+        return min(self._round_trips, default=0.0)
+
+    def record_round_trip(self, seconds: float) -> None:
+        """Add a measurement of `round_trip`."""
+        self._round_trips.append(seconds)
+
+    async def ping(self) -> None:
+        """
+        Wait for a reply, and measure the round trip.
+
+        Raises:
+            RedisFault: there is none within a second.
+        """
+        began = self._loop.time()
+        await self.call("PING", timeout=_PING_TIMEOUT)
+        self.record_round_trip(self._loop.time() - began)
+
     async def call(self, *command: _Argument, timeout: float = inf) -> Reply:
         """
         Send a command and return its reply; close the connection if this task is cancelled.
@@ -72,7 +109,7 @@ class RedisConnection(asyncio.Protocol):
 
         Raises:
             RedisRefused: the server refused the command.
-            RedisFault: the connection is lost, possibly because a reply was late.
+            RedisFault: the reply is late, or the connection is lost.
         """
         reply = self._send(command, timeout)
         try:
@@ -116,6 +153,22 @@ class RedisConnection(asyncio.Protocol):
             *(self.run_script(script, keys, arguments) for script, keys, arguments in calls)
         )
 
+    def post_script(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[_Argument],
+        *,
+        timeout: float = inf,
+    ) -> None:
+        """
+        Send a script and ignore its reply; the server runs it after all earlier commands.
+
+        Raises:
+            RedisFault: the connection is lost.
+        """
+        self._send(("EVALSHA", script.digest, len(keys), *keys, *arguments), timeout)
+
     def close(self) -> None:
         """Close at once; every pending command fails with RedisFault."""
         if self._transport is not None:
@@ -143,15 +196,24 @@ class RedisConnection(asyncio.Protocol):
     def _set_timer(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if due == inf else self._loop.call_at(due, self._close_if_late)
+        self._timer = None if due == inf else self._loop.call_at(due, self._give_up_late)
         self._timer_due = due
 
-    def _close_if_late(self) -> None:
-        due = min((command.due for command in self._pending), default=inf)
-        if due <= self._loop.time():
-            self.close()
-        else:
-            self._set_timer(due)
+    def _give_up_late(self) -> None:
+        """Fail the commands whose reply is late; close if one is much too late."""
+        now, next_due = self._loop.time(), inf
+        for command in self._pending:
+            if command.due + MAX_LATENESS <= now:
+                self.close()
+                return
+            if command.due > now:
+                next_due = min(next_due, command.due)
+                continue
+            next_due = min(next_due, command.due + MAX_LATENESS)
+            if not command.reply.done():
+                self._late_replies += 1
+                _fail(command, "The reply is late.")
+        self._set_timer(next_due)
 
     # Callbacks of asyncio.Protocol.
 
@@ -179,16 +241,20 @@ class RedisConnection(asyncio.Protocol):
             self.lost.set()
             for command in self._pending:
                 if not command.reply.done():
-                    command.reply.set_exception(RedisFault("The connection was lost."))
-                    command.reply.exception()  # the task may have stopped waiting
+                    _fail(command, "The connection was lost.")
             self._pending.clear()
 
     def _resolve(self, reply: object) -> None:
         future = self._pending.popleft().reply
         if future.done():
-            return
-        if isinstance(reply, hiredis.ReplyError):
+            self._late_replies -= 1
+        elif isinstance(reply, hiredis.ReplyError):
             future.set_exception(RedisRefused(str(reply)))
             future.exception()
         else:
             future.set_result(reply)  # type: ignore[arg-type]  # the parser's types are these
+
+
+def _fail(command: _PendingCommand, reason: str) -> None:
+    command.reply.set_exception(RedisFault(reason))
+    command.reply.exception()  # the task may have stopped waiting

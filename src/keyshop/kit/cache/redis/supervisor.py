@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ _MAX_RETRY_DELAY: Final = 0.25  # seconds, after _MAX_FAILURES
 _UNSUITABLE_RETRY_DELAY: Final = 1.0  # seconds
 _RECONNECT_INTERVAL: Final = 0.25  # seconds between searches for the incarnation of the control row
 _MAX_FAILURES: Final = 5  # in a row
+_PING_INTERVAL: Final = 0.5  # seconds
 
 _log = structlog.get_logger(__name__)
 
@@ -92,6 +94,16 @@ class RedisSupervisor:
         finally:
             if self._connection is not None:
                 self._connection.close()
+
+    async def measure_round_trips(self) -> None:
+        """Ping the server regularly until cancelled, so that `round_trip` stays true."""
+        while True:
+            await asyncio.sleep(_PING_INTERVAL)
+            connection = self.connection
+            if connection is not None:
+                with suppress(RedisFault):
+                    await connection.ping()
+                    self.reset_failures()
 
     def _drop(self, connection: RedisConnection) -> None:
         """Close a connection that works but leads to the wrong server; that is no failure."""
