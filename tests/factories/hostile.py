@@ -93,6 +93,24 @@ async def hostile_role(
             await admin.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')
 
 
+@asynccontextmanager
+async def powerless_role(database_url: str, grants: str = "") -> AsyncIterator[str]:
+    """
+    Make a role with no rights but those that `grants` gives to `{role}`, for the length of a block.
+
+    Yields the database's address with it.
+    """
+    name = f"powerless_{uuid.uuid4().hex}"
+    async with connected(database_url) as admin:
+        await admin.execute(
+            f"CREATE ROLE {name} LOGIN PASSWORD 'hostile'; {grants.format(role=name)}"
+        )
+        try:
+            yield with_role(database_url, name)
+        finally:
+            await admin.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
 def with_role(database_url: str, name: str) -> str:
     """Return the address with the login of a hostile role."""
     parts = urlsplit(database_url)

@@ -104,6 +104,19 @@ class SchemaChanged(DatabaseUnavailable):
         )
 
 
+class PrivilegeMissing(DatabaseUnavailable):
+    """The shop's role may not do what a statement does, as after `pg_restore --no-owner` or a REVOKE."""
+
+    def __init__(self, refusal: BaseException | None = None) -> None:
+        """Say it to an operator, with PostgreSQL's `refusal`, or to a customer."""
+        super().__init__(
+            f"PostgreSQL refuses the role in DATABASE_URL: {refusal}. Grant it what it needs."
+            if refusal
+            else "The shop has no access to a part of its database, and this request cannot be"
+            " answered at the moment. Please try again later."
+        )
+
+
 class TablesChanged(DatabaseUnavailable):
     """A table was altered during the transaction, which was rolled back."""
 

@@ -2,11 +2,14 @@
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
 from tests.factories.browsers import PASSWORD, Person, message_of, open_browser
 from tests.factories.games import make_game
+from tests.factories.hostile import powerless_role
 from tests.factories.refusing_postgres import refusing
 
 _FULL = """
@@ -102,6 +105,37 @@ class TestDatabaseThatIsRestored:
                 assert (await guest.request("GET", f"/api/games/{game}")).status_code == 503
 
             await guest.put(game)
+
+
+_MAY_READ = """
+    GRANT USAGE ON SCHEMA public, keyshop TO {role};
+    GRANT SELECT ON ALL TABLES IN SCHEMA public, keyshop TO {role};
+"""
+
+
+class TestRoleWithoutPrivileges:
+    @pytest.mark.parametrize("grants", ["", _MAY_READ])
+    async def test_asks_to_try_again_and_logs_what_is_missing_once(
+        self, database_url: str, game: str, grants: str
+    ):
+        async with powerless_role(database_url, grants) as url:
+            powerless = Database(url, guard=RedisCommitGuard(None))
+            await powerless.open()
+            try:
+                with capture_logs() as logs:
+                    async with open_browser(make_app(powerless)) as guest:
+                        for method, path, given in requests(game, "alice@example.com") * 2:
+                            answer = await guest.request(method, path, json=given)
+                            assert answer.status_code in {401, 503}, (path, answer.text)
+                        shown = await guest.request("GET", f"/api/games/{game}")
+            finally:
+                await powerless.close()
+
+        assert shown.status_code == (200 if grants else 503)
+        assert "has no access" in message_of(answer)
+        reasons = [line["reason"] for line in logs if line["event"] == "database.privilege_missing"]
+        assert len(reasons) == len(set(reasons))
+        assert all(reason.startswith("permission denied") for reason in reasons)
 
 
 class TestStatementTimeoutOfARole:

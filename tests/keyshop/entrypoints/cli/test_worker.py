@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,7 @@ from keyshop.sync.queries import start_run
 from keyshop.sync.rules import RunKind, RunState
 from tests.factories.cached_shop import cached_shop_at
 from tests.factories.cached_shop import until as until_within
+from tests.factories.hostile import powerless_role
 from tests.factories.refusing_postgres import cut_sessions, refusing
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
 from tests.keyshop.entrypoints.worker.conftest import until
@@ -62,6 +64,29 @@ class TestWorkerThatIsStarted:
         await until(lambda: is_idle(db))
         assert worker.stop() == 0
         assert "Traceback" not in worker.log.read_text()
+
+    async def test_waits_until_its_role_may_use_the_tables(
+        self, home, db: Database, database_url: str
+    ):
+        async with db.transaction() as tx:
+            await enqueue(tx, CleanupDue(due_at=utc_now()))
+        async with powerless_role(database_url) as url, connected(database_url) as admin:
+            worker = ShopProcess(home, DATABASE_URL=url, CACHE_MODE="off")
+            try:
+                worker.launch("worker")
+                await until(lambda: waits(worker))
+                role = urlsplit(url).username
+                await admin.execute(
+                    f"GRANT {await admin.fetchval('SELECT current_user')} TO {role}"
+                )
+                await until(lambda: is_idle(db))
+                assert worker.stop() == 0
+            finally:
+                worker.end()
+
+        log = worker.log.read_text()
+        assert "PostgreSQL refuses the role in DATABASE_URL: permission denied" in log
+        assert "Traceback" not in log
 
     @pytest.mark.slow
     async def test_starts_although_its_connections_are_cut(
