@@ -90,8 +90,10 @@ SCHEMA_CHANGED: Final = (
     # A name that is missing in one table may be found in two others.
     asyncpg.AmbiguousColumnError,
     asyncpg.DatatypeMismatchError,
+    # ON CONFLICT without its constraint: a restore adds constraints after the rows.
+    asyncpg.InvalidColumnReferenceError,
 )
-"""A table, column, type or function that a statement needs is missing or of another type."""
+"""A table, column, type, function or constraint of a statement is missing or of another type."""
 
 
 class SchemaChanged(DatabaseUnavailable):

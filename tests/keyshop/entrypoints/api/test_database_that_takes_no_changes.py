@@ -106,6 +106,16 @@ class TestDatabaseThatIsRestored:
 
             await guest.put(game)
 
+    # The rows are there before the constraints.
+    async def test_asks_to_try_again_while_constraints_are_missing(self, db: Database):
+        await run(db, "DROP INDEX users_email_key")
+        async with open_browser(make_app(db)) as guest:
+            account = {"email": "alice@example.com", "password": PASSWORD}
+            answer = await guest.request("POST", "/api/auth/register", json=account)
+
+            assert answer.status_code == 503
+            assert "is being changed" in message_of(answer)
+
 
 _MAY_READ = """
     GRANT USAGE ON SCHEMA public, keyshop TO {role};
