@@ -24,9 +24,6 @@ _HAS_TABLES: Final = """
     SELECT coalesce(has_table_privilege(to_regclass('public.games'), 'SELECT'), false)
         AND coalesce(has_table_privilege(to_regclass('keyshop.cache_control'), 'SELECT'), false)
 """
-_IS_READ_ONLY: Final = (
-    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
-)
 _NO_TABLES: Final = Finding(
     "error", "Tables are missing, as during a restore, or the shop's role may not read them."
 )
@@ -128,6 +125,6 @@ async def _check_database(db: Database) -> Finding:
             has_tables = await reader.fetchval(_HAS_TABLES)
         except PrivilegeMissing:
             has_tables = False
-        if not has_tables:
-            return _NO_TABLES
-        return _READ_ONLY if await reader.fetchval(_IS_READ_ONLY) else Finding("ok")
+    if not has_tables:
+        return _NO_TABLES
+    return _READ_ONLY if await db.is_read_only() else Finding("ok")

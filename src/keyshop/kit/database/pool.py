@@ -47,6 +47,9 @@ _Result = TypeVar("_Result")
 # Sorting the ids of a large catalogue must not need a temporary file.
 _WORK_MEM: Final = "16MB"
 
+_IS_READ_ONLY: Final = (
+    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+)
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _LOCK_TRANSACTION: Final = """
     SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)),
@@ -160,6 +163,23 @@ class Database:
         """
         async with self._acquire() as connection:
             yield Reader(connection)
+
+    async def is_read_only(self) -> bool:
+        """
+        Test whether PostgreSQL takes no changes; a pooler's session that takes none is closed.
+
+        Raises:
+            DatabaseUnavailable: there is no connection.
+        """
+        async with self._acquire(for_changes=True) as connection:
+            block = connection.transaction()
+            await translate_errors(connection, block.start)
+            found = await translate_errors(connection, connection.fetchval, _IS_READ_ONLY)
+            if found and self._dsn.pgbouncer:
+                # With its transaction open: after a ROLLBACK the pooler would keep the session.
+                connection.terminate()
+            await roll_back(connection, block)
+            return bool(found)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
