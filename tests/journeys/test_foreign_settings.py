@@ -48,6 +48,9 @@ needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not
 
 _CHANGE = "UPDATE keyshop.cache_control SET relay_beat = relay_beat"
 
+_FOREIGN = "SELECT name FROM pg_settings WHERE source IN ('user', 'database', 'database user')"
+_OVERRULED_BY_BEGIN = {"default_transaction_deferrable", "default_transaction_isolation"}
+
 # The clearing of a session that is idle would be the pooler's affair.
 _NOT_FOR_POOLERS = ("idle_session_timeout",)
 
@@ -86,6 +89,7 @@ async def visit(db: Database, game: Any) -> None:
 
 async def assert_settings_are_ours(db: Database) -> None:
     async with db.transaction() as tx:
+        assert {each["name"] for each in await tx.fetch(_FOREIGN)} <= _OVERRULED_BY_BEGIN
         assert await tx.fetchval("SHOW transaction_isolation") == "read committed"
         assert await tx.fetchval("SHOW datestyle") == "ISO, MDY"
         assert await tx.fetchval("SHOW timezone") == "UTC"

@@ -21,6 +21,11 @@ class TestCheck:
                 "ALTER TABLE users RENAME COLUMN nick TO nickname",
                 "public.users",
             ),
+            (
+                "SET session_replication_role = replica",
+                "RESET session_replication_role",
+                "all tables",
+            ),
         ],
     )
     async def test_closes_the_cache_until_what_is_missing_is_back(

@@ -24,6 +24,22 @@ if TYPE_CHECKING:
 else:
     _Base = asyncpg.Connection
 
+# Those that every server knows from PostgreSQL 15 on. Costs and sizes of memory are an administrator's.
+_PLANS: Final = (
+    "enable_bitmapscan",
+    "enable_hashagg",
+    "enable_hashjoin",
+    "enable_incremental_sort",
+    "enable_indexonlyscan",
+    "enable_indexscan",
+    "enable_material",
+    "enable_memoize",
+    "enable_mergejoin",
+    "enable_nestloop",
+    "enable_seqscan",
+    "enable_sort",
+    "enable_tidscan",
+)
 # Read-only is not among them: an administrator who sets it means it.
 _SETTINGS: Final = {
     "search_path": "public, pg_temp",
@@ -35,6 +51,16 @@ _SETTINGS: Final = {
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
     "quote_all_identifiers": "off",
+    "array_nulls": "on",
+    # These decide what rows a statement finds, or how long it takes.
+    "row_security": "on",
+    "gin_fuzzy_search_limit": "0",
+    "jit": "off",
+    "plan_cache_mode": "auto",
+    "from_collapse_limit": "8",
+    "join_collapse_limit": "8",
+    "geqo_threshold": "12",
+    **dict.fromkeys(_PLANS, "on"),
     "lock_timeout": "0",
     # A process that stops between two statements must not hold its locks for ever.
     "idle_in_transaction_session_timeout": "5000",
