@@ -24,8 +24,8 @@ MIN_SERVER: Final = 15
 # Quoted: asyncpg.Connection is generic for the type checker only.
 Connection: TypeAlias = "asyncpg.Connection[Record]"
 
-# A revision may pause for longer than a transaction of the shop.
-_SETTINGS: Final = {"idle_in_transaction_session_timeout": "0"}
+# A revision may pause for longer than a transaction of the shop, and take as long as it needs.
+_SETTINGS: Final = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
 
 _MAX_WAIT: Final = 120.0  # seconds
 _RETRY_DELAY: Final = 0.05  # seconds
