@@ -127,4 +127,7 @@ async def _check_database(db: Database) -> Finding:
             has_tables = False
     if not has_tables:
         return _NO_TABLES
-    return _READ_ONLY if await db.is_read_only() else Finding("ok")
+    if await db.is_read_only():
+        return _READ_ONLY
+    reason = db.refusal
+    return Finding("ok", f"The database refuses changes: {reason}." if reason else None)

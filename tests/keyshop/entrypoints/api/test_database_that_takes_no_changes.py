@@ -83,10 +83,17 @@ class TestReadOnlyDatabase:
 
 
 class TestFullDisk:
-    # Disk full, out of memory, an I/O error.
-    @pytest.mark.parametrize("code", ["53100", "53200", "58030"])
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("53100", "its disk is full"),
+            ("53200", "it is out of memory"),
+            ("53000", "it has reached a limit"),
+            ("58030", "its system reports an error"),
+        ],
+    )
     async def test_refuses_the_change_and_shows_what_is_there(
-        self, db: Database, game: str, code: str
+        self, db: Database, game: str, code: str, reason: str
     ):
         async with open_browser(make_app(db)) as alice:
             await alice.register()
@@ -95,6 +102,22 @@ class TestFullDisk:
             await assert_refused(alice, "POST", "/api/cart", {"gameId": game})
 
             assert await alice.cart() == {}
+            # Of the process that was refused.
+            health = (await alice.request("GET", "/health")).json()
+            assert (health["status"], health["checks"]["database"]) == ("degraded", "ok")
+            assert health["reasons"] == {"database": f"The database refuses changes: {reason}."}
+
+    async def test_is_forgotten_after_half_a_minute(
+        self, db: Database, game: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("keyshop.kit.database.pool._REFUSAL_AGE", 0.0)
+        async with open_browser(make_app(db)) as alice:
+            await alice.register()
+            await run(db, _FULL.format("53100"), _FULL_CARTS)
+            await assert_refused(alice, "POST", "/api/cart", {"gameId": game})
+
+            health = (await alice.request("GET", "/health")).json()
+            assert health["status"] == "ok"
 
 
 class TestDatabaseThatIsRestored:
