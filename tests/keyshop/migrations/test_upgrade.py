@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.database.errors import DatabaseUnavailable, PrivilegeMissing
 from keyshop.schema.attach import attach, check
 from keyshop.schema.connect import connected
 from keyshop.schema.detach import detach
@@ -19,6 +19,7 @@ from keyshop.schema.errors import (
 )
 from keyshop.schema.migrate import status, upgrade
 from keyshop.schema.revisions import UNRELEASED_IDS, list_revisions, sql_of
+from tests.factories.hostile import powerless_role
 
 
 async def run(url: str, sql: str) -> None:
@@ -302,6 +303,11 @@ class TestServer:
 
         with pytest.raises(StatementCancelled, match=r"statement timeout\. Run"):
             await sleep()
+
+    async def test_that_refuses_the_role_is_told_in_its_words(self, database_url: str) -> None:
+        async with powerless_role(database_url) as url:
+            with pytest.raises(PrivilegeMissing, match="permission denied for schema keyshop"):
+                await asyncio.to_thread(upgrade, url)
 
     async def test_that_disconnects_during_an_upgrade_is_reported(
         self, empty_database: str
