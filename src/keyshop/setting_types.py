@@ -145,6 +145,15 @@ def _expand_folder(value: Path) -> Path:
         raise ValueError("names the home of an account that does not exist") from None
 
 
+def _check_home(value: Path) -> Path:
+    # PostgreSQL's files have a path to a line, and its answers are UTF-8.
+    if not str(value).isprintable():
+        raise ValueError(
+            "its name has a control character, or one that is not UTF-8; choose another folder"
+        )
+    return value
+
+
 CommaList = BeforeValidator(_split_commas)
 
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
@@ -154,6 +163,7 @@ Origin = Annotated[str, AfterValidator(_check_origin)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_parse_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Folder = Annotated[Path, AfterValidator(_expand_folder)]
+Home = Annotated[Folder, AfterValidator(_check_home)]
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
 AccessLifetime = Annotated[Duration, AfterValidator(_check_access_lifetime)]
 LongSecret = Annotated[SecretStr, AfterValidator(_check_secret)]

@@ -24,6 +24,7 @@ from keyshop.setting_types import (
     Duration,
     EncryptionKeys,
     Folder,
+    Home,
     LongSecret,
     Networks,
     Origin,
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
     )
 
     keyshop_env: Environment = Environment.DEVELOPMENT
-    keyshop_home: Folder = Field(default_factory=lambda: user_data_path("keyshop", appauthor=False))
+    keyshop_home: Home = Field(default_factory=lambda: user_data_path("keyshop", appauthor=False))
     keyshop_host: str = "127.0.0.1"
     keyshop_port: Port = 8000
     keyshop_workers: Annotated[int, Field(ge=1, le=256)] = 1

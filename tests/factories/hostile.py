@@ -23,6 +23,27 @@ HOSTILE: Final = {
     "standard_conforming_strings": "'off'",
     "transform_null_equals": "'on'",
     "quote_all_identifiers": "'on'",
+    "array_nulls": "'off'",
+    "row_security": "'off'",
+    "gin_fuzzy_search_limit": "'1'",
+    "plan_cache_mode": "'force_generic_plan'",
+    "from_collapse_limit": "'1'",
+    "join_collapse_limit": "'1'",
+    "geqo_threshold": "'2'",
+    "enable_bitmapscan": "'off'",
+    "enable_hashagg": "'off'",
+    "enable_hashjoin": "'off'",
+    "enable_incremental_sort": "'off'",
+    "enable_indexonlyscan": "'off'",
+    "enable_indexscan": "'off'",
+    "enable_material": "'off'",
+    "enable_memoize": "'off'",
+    "enable_mergejoin": "'off'",
+    "enable_nestloop": "'off'",
+    "enable_seqscan": "'off'",
+    "enable_sort": "'off'",
+    "enable_tidscan": "'off'",
+    "jit": "'on'",
     "statement_timeout": "'150ms'",
     "lock_timeout": "'1ms'",
     "idle_in_transaction_session_timeout": "'1ms'",
@@ -91,6 +112,24 @@ async def hostile_role(
             await admin.execute(f'DROP SCHEMA "{name}" CASCADE')
             await admin.execute(f'REASSIGN OWNED BY "{name}" TO CURRENT_USER')
             await admin.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')
+
+
+@asynccontextmanager
+async def powerless_role(database_url: str, grants: str = "") -> AsyncIterator[str]:
+    """
+    Make a role with no rights but those that `grants` gives to `{role}`, for the length of a block.
+
+    Yields the database's address with it.
+    """
+    name = f"powerless_{uuid.uuid4().hex}"
+    async with connected(database_url) as admin:
+        await admin.execute(
+            f"CREATE ROLE {name} LOGIN PASSWORD 'hostile'; {grants.format(role=name)}"
+        )
+        try:
+            yield with_role(database_url, name)
+        finally:
+            await admin.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def with_role(database_url: str, name: str) -> str:

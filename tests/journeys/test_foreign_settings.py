@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
 from g2a_simulator.market import Market
+from keyshop.entrypoints.worker.connection import connected as queue_connection
 from keyshop.entrypoints.worker.mail import HANDLERS
 from keyshop.entrypoints.worker.run import run_worker
 from keyshop.kit.cache.guard import RedisCommitGuard
-from keyshop.kit.database.errors import DatabaseUnavailable
+from keyshop.kit.cache.reconnecting import ReconnectingConnection
+from keyshop.kit.database.errors import DatabaseReadOnly, DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import list_jobs
 from keyshop.schema.attach import check
+from keyshop.schema.connect import connected as schema_connection
 from keyshop.schema.errors import NothingToAttach, ServerRefused
 from keyshop.schema.migrate import upgrade
 from keyshop.sync.errors import SyncAlreadyRunning
@@ -26,6 +31,7 @@ from tests.factories.browsers import PASSWORD, new_email, open_browser
 from tests.factories.hostile import hostile_role, make_database_hostile
 from tests.factories.jobs import ProbeShop
 from tests.factories.pooler import PGBOUNCER, pooled
+from tests.factories.refusing_postgres import refusing
 from tests.factories.syncs import (
     PausingClient,
     expected_price,
@@ -39,6 +45,11 @@ from tests.keyshop.gateways.mail.mails import mailer_at
 from tests.servers import Postgres, connected, copied_database
 
 needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+
+_CHANGE = "UPDATE keyshop.cache_control SET relay_beat = relay_beat"
+
+_FOREIGN = "SELECT name FROM pg_settings WHERE source IN ('user', 'database', 'database user')"
+_OVERRULED_BY_BEGIN = {"default_transaction_deferrable", "default_transaction_isolation"}
 
 # The clearing of a session that is idle would be the pooler's affair.
 _NOT_FOR_POOLERS = ("idle_session_timeout",)
@@ -78,6 +89,7 @@ async def visit(db: Database, game: Any) -> None:
 
 async def assert_settings_are_ours(db: Database) -> None:
     async with db.transaction() as tx:
+        assert {each["name"] for each in await tx.fetch(_FOREIGN)} <= _OVERRULED_BY_BEGIN
         assert await tx.fetchval("SHOW transaction_isolation") == "read committed"
         assert await tx.fetchval("SHOW datestyle") == "ISO, MDY"
         assert await tx.fetchval("SHOW timezone") == "UTC"
@@ -134,6 +146,40 @@ class TestForeignSettings:
                 await asyncio.to_thread(check, hostile)
 
 
+async def change(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(_CHANGE)
+
+
+async def session_of(db: Database) -> int:
+    async with db.read() as reader:
+        session: int = await reader.fetchval("SELECT pg_backend_pid()")
+        return session
+
+
+async def find_read_only(way: str, db: Database, url: str) -> None:
+    """Let one part of the shop find that its session is read-only, in its own way."""
+    if way == "health":
+        assert await db.is_read_only()
+    elif way == "copy":
+        with pytest.raises(DatabaseReadOnly):
+            async with db.transaction() as tx:
+                await tx.copy_records("genres", columns=["id", "name"], records=[("a", "b")])
+    elif way == "queue":
+        async with queue_connection(url, lease=timedelta(seconds=5)) as connection:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await connection.fetch(f"{_CHANGE} RETURNING 1")
+    elif way == "cache":
+        async with ReconnectingConnection(url, timeout=2) as session:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await (await session.get()).execute(_CHANGE)
+    else:
+        async with schema_connection(url) as connection:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                async with connection.transaction():
+                    await connection.execute(_CHANGE)
+
+
 @needs_pgbouncer
 class TestPooler:
     async def test_lets_guests_and_customers_shop_under_a_hostile_role(
@@ -149,6 +195,42 @@ class TestPooler:
             # Side by side, so that the pooler mixes their transactions on its connections.
             await asyncio.gather(*(visit(shop, game) for _ in range(3)))
             await assert_settings_are_ours(shop)
+
+    async def test_keeps_no_session_that_was_read_only(self, database_url: str) -> None:
+        async with pooled(database_url) as url, AsyncExitStack() as shop:
+            async with refusing(database_url, "read-only"):
+                db = await shop.enter_async_context(open_shop(url))
+                for _ in range(3):
+                    with pytest.raises(DatabaseReadOnly):
+                        await change(db)
+                assert await db.is_read_only()
+
+            async def is_changed() -> bool:
+                with suppress(DatabaseReadOnly):
+                    await change(db)
+                    return True
+                return False
+
+            await wait_until(is_changed)
+            assert not await db.is_read_only()
+
+    @pytest.mark.parametrize("way", ["health", "copy", "queue", "cache", "schema"])
+    async def test_is_asked_for_a_new_session_by_every_part(
+        self, database_url: str, way: str
+    ) -> None:
+        async with (
+            pooled(database_url) as url,
+            refusing(database_url, "read-only"),
+            open_shop(url) as db,
+        ):
+            before = await session_of(db)
+            assert await session_of(db) == before
+            await find_read_only(way, db, url)
+
+            async def is_another() -> bool:
+                return await session_of(db) != before
+
+            await wait_until(is_another)
 
     async def test_is_told_in_its_own_words_why_it_refuses(self, database_url: str) -> None:
         async with pooled(database_url) as url:

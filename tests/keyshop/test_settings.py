@@ -212,6 +212,8 @@ _REFUSED = [
     ("TRUSTED_PROXIES", "10.1.2.3/8"),
     ("STOREFRONT_DIR", "hush"),
     ("KEYSHOP_HOME", "~hush/shop"),
+    ("KEYSHOP_HOME", "/tmp/hu\nsh"),
+    ("KEYSHOP_HOME", "/tmp/hush\t"),
     ("CART_MAX_QUANTITY", "0"),
     ("CART_MAX_QUANTITY", "10000"),
     ("CART_MAX_LINES", "hush"),
@@ -222,6 +224,11 @@ _REFUSED = [
 
 
 class TestRefusals:
+    def test_of_a_home_that_is_not_utf8_name_the_variable(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("KEYSHOP_HOME", "/tmp/shop\udcff")
+        with pytest.raises(SettingsError, match=r"KEYSHOP_HOME: .*not UTF-8"):
+            load_settings()
+
     @pytest.mark.parametrize(
         ("variable", "text"),
         [

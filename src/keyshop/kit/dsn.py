@@ -48,10 +48,21 @@ _IGNORED_PARAMETERS: Final = frozenset(
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "sslaccept": ("strict", "accept_invalid_certs"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "target_session_attrs": (
+        "any",
+        "primary",
+        "standby",
+        "prefer-standby",
+        "read-write",
+        "read-only",
+    ),
     "sslnegotiation": ("postgres", "direct"),
     "ssl_min_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
     "ssl_max_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
 }
+# Those that must be whole numbers, although they are not needed here.
+_NUMBERS: Final = ("connect_timeout", "pool_timeout", "socket_timeout", "statement_cache_size")
 _INSTEAD: Final = {
     "ssl": "write sslmode=require or sslmode=disable",
     "sslidentity": "give a client certificate as sslcert and sslkey, two PEM files",
@@ -214,13 +225,26 @@ def _is_number(text: str, *, maximum: int) -> bool:
 
 
 def _parse_parameters(query: str) -> dict[str, str]:
-    parameters = dict(parse_qsl(query))
+    pairs = parse_qsl(query, keep_blank_values=True)
+    parameters = dict(pairs)
     unknown = sorted(parameters.keys() - _DRIVER_PARAMETERS - _IGNORED_PARAMETERS)
     if unknown:
         instead = _INSTEAD.get(unknown[0], "remove it")
         raise BadDatabaseUrl(
             f"DATABASE_URL has the parameter {unknown[0]!r}, which keyshop does not support; {instead}."
         )
+    if len(pairs) > len(parameters):
+        name = next(name for name in parameters if [each for each, _ in pairs].count(name) > 1)
+        raise BadDatabaseUrl(f"DATABASE_URL has the parameter {name!r} more than once; keep one.")
+    for name, value in parameters.items():
+        if not value:
+            raise BadDatabaseUrl(f"DATABASE_URL: {name} is empty; give it a value or remove it.")
+        if name in _NUMBERS and not value.isdecimal():
+            raise BadDatabaseUrl(f"DATABASE_URL: {name} must be a number, 0 or more.")
+        if name == "port" and not all(
+            _is_number(each, maximum=65_535) for each in value.split(",")
+        ):
+            raise BadDatabaseUrl("DATABASE_URL: port must be a number from 1 to 65535.")
     for name, words in _WORDS.items():
         if parameters.get(name, words[0]) not in words:
             raise BadDatabaseUrl(f"DATABASE_URL: {name} must be one of {', '.join(words)}.")

@@ -49,6 +49,8 @@ def configure_logging(log_format: LogFormat | None, level: LogLevel) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=min_level, force=True)
+    # While PostgreSQL is away, it would write a traceback for every attempt to connect.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     for name in _VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(max(min_level, logging.WARNING))
 

@@ -41,7 +41,6 @@ from keyshop.schema.status import Status, read_status
 
 # Timeouts that the role has for customers' requests would abort the building of an index, and the
 # transaction that holds the lock meanwhile.
-_NO_TIMEOUTS: Final = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
 
 # The same table as in the revision 0008_attachment.
 _BEGIN: Final = """
@@ -122,9 +121,9 @@ async def _check(database_url: str) -> list[Difference]:
 async def _attach(database_url: str, report: ReportStep) -> Attached:
     # CREATE INDEX CONCURRENTLY refuses to run in a transaction, so another connection holds the lock.
     async with (
-        connected(database_url, _NO_TIMEOUTS) as lock,
+        connected(database_url) as lock,
         lock_migrations(lock),
-        connected(database_url, _NO_TIMEOUTS) as connection,
+        connected(database_url) as connection,
     ):
         return await _attach_under_lock(connection, report)
 

@@ -10,7 +10,12 @@ import asyncpg
 from asyncpg import Record
 
 from keyshop.kit.database.connect import connect, describe_refusal
-from keyshop.kit.database.errors import CONNECTION_LOST, CONNECTION_UNUSABLE, DatabaseUnavailable
+from keyshop.kit.database.errors import (
+    CONNECTION_LOST,
+    CONNECTION_UNUSABLE,
+    DatabaseUnavailable,
+    PrivilegeMissing,
+)
 from keyshop.kit.dsn import clean_dsn
 from keyshop.schema.errors import ServerRefused, StatementCancelled, UpgradeBusy
 
@@ -19,8 +24,8 @@ MIN_SERVER: Final = 15
 # Quoted: asyncpg.Connection is generic for the type checker only.
 Connection: TypeAlias = "asyncpg.Connection[Record]"
 
-# A revision may pause for longer than a transaction of the shop.
-_SETTINGS: Final = {"idle_in_transaction_session_timeout": "0"}
+# A revision may pause for longer than a transaction of the shop, and take as long as it needs.
+_SETTINGS: Final = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
 
 _MAX_WAIT: Final = 120.0  # seconds
 _RETRY_DELAY: Final = 0.05  # seconds
@@ -44,6 +49,7 @@ async def connected(
         DatabaseUnavailable: the server does not answer, or the connection was lost in the block.
         ServerRefused: it refuses the login, has no such database, or is too old.
         StatementCancelled: it cancelled a statement of the block.
+        PrivilegeMissing: the role may not run a statement of the block.
     """
     try:
         connection = await _connect(database_url, settings or {})
@@ -53,6 +59,8 @@ async def connected(
             await connection.close()
     except asyncpg.QueryCanceledError as error:
         raise StatementCancelled(error) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise PrivilegeMissing(error) from error
     except CONNECTION_UNUSABLE:
         raise DatabaseUnavailable from None
 

@@ -75,8 +75,7 @@ class StatementCancelled(Conflict):
 
     def __init__(self, error: asyncpg.QueryCanceledError) -> None:
         super().__init__(
-            f"PostgreSQL cancelled a statement of this command: {error}. Set a longer"
-            " statement_timeout for the role or the database, or run the command again."
+            f"PostgreSQL cancelled a statement of this command: {error}. Run the command again."
         )
 
 

@@ -31,6 +31,9 @@ _FAULTS: Final = """
     LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.table_name
     LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = r.name
     WHERE t.oid IS NULL OR t.tgenabled::text <> r.enabled
+    UNION ALL
+    SELECT 'all tables', 'all of foreign keys (session_replication_role is replica)', 'disabled'
+    WHERE current_setting('session_replication_role') = 'replica'
     ORDER BY 1, 2
 """
 
@@ -51,7 +54,12 @@ async def record_triggers(connection: Connection) -> None:
 
 
 async def list_trigger_faults(connection: Connection) -> list[TriggerFault]:
-    """Return the recorded triggers that are missing, disabled or changed."""
+    """
+    Return the recorded triggers that are missing, disabled or changed.
+
+    A role for which session_replication_role is `replica` is one more fault: in its sessions no foreign
+    key is checked, and a plain role cannot change that.
+    """
     if not await connection.fetchval(_HAS_TABLE):
         return []
     return [

@@ -14,6 +14,7 @@ from keyshop.schema.missing import list_missing_parts
 from keyshop.schema.triggers import list_trigger_faults
 
 _INTERVAL: Final = 30.0  # seconds
+_SETTINGS: Final = {"statement_timeout": "10s"}
 _BLOCK: Final = "SELECT keyshop.cache_block($1)"
 _FOLLOW: Final = "SELECT keyshop.follow_missed_changes()"
 
@@ -28,7 +29,7 @@ async def watch_schema(database_url: str) -> None:
     """Check every 30 s until cancelled; wait for PostgreSQL while it is unavailable."""
     while True:
         try:
-            async with connected(database_url) as connection:
+            async with connected(database_url, _SETTINGS) as connection:
                 await check_schema(connection)
         except (ShopError, asyncpg.PostgresError) as error:
             _log.warning("schema.not_checked", reason=str(error))

@@ -94,6 +94,15 @@ except ZeroDivisionError:
 
 
 class TestLibraries:
+    def test_write_no_traceback_for_every_connection_that_is_refused(self):
+        """The driver's pool does so each second while PostgreSQL is away."""
+        script = "try: raise OSError\n"
+        script += (
+            "except OSError: logging.getLogger('asyncpg.pool').warning('again', exc_info=True)"
+        )
+
+        assert events_of(script) == []
+
     def test_lines_have_the_same_format(self):
         (event,) = events_of("logging.getLogger('some.library').warning('%s of %s', 3, 7)")
 

@@ -37,6 +37,18 @@ class TestStatus:
             ("public.games", _TRIGGER, fault)
         ]
 
+    async def test_reports_a_role_whose_sessions_fire_no_trigger(self, db_url: str) -> None:
+        async with connected(db_url) as connection:
+            database = await connection.fetchval("SELECT current_database()")
+            await connection.execute(
+                f'ALTER DATABASE "{database}" SET session_replication_role = replica'
+            )
+
+        (found,) = (await asyncio.to_thread(status, db_url)).triggers
+
+        assert (found.table, found.fault) == ("all tables", "disabled")
+        assert "session_replication_role" in found.trigger
+
     async def test_reports_all_triggers_of_a_table_when_all_are_disabled(self, db_url: str) -> None:
         async with connected(db_url) as connection:
             await connection.execute("ALTER TABLE games DISABLE TRIGGER USER")

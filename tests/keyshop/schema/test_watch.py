@@ -1,9 +1,12 @@
+import asyncio
+
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
 from keyshop.kit.cache.control import read_control
-from keyshop.schema.watch import check_schema
+from keyshop.schema.watch import check_schema, watch_schema
+from tests.factories.syncs import wait_until
 from tests.servers import connected
 
 
@@ -20,6 +23,11 @@ class TestCheck:
                 "ALTER TABLE users RENAME COLUMN nickname TO nick",
                 "ALTER TABLE users RENAME COLUMN nick TO nickname",
                 "public.users",
+            ),
+            (
+                "SET session_replication_role = replica",
+                "RESET session_replication_role",
+                "all tables",
             ),
         ],
     )
@@ -51,6 +59,22 @@ class TestCheck:
 
             control = await read_control(connection)
             assert (control.is_open, control.seq) == (True, opened)
+
+
+class TestWatch:
+    async def test_ignores_the_statement_timeout_of_the_database(self, db_url: str) -> None:
+        async with connected(db_url) as connection:
+            await _open(connection)
+            name = await connection.fetchval("SELECT current_database()")
+            await connection.execute(f"ALTER DATABASE \"{name}\" SET statement_timeout = '1ms'")
+            await connection.execute("ALTER TABLE games DISABLE TRIGGER keyshop_cache_updated")
+
+            async def is_blocked() -> bool:
+                return (await read_control(connection)).blocked is not None
+
+            watching = asyncio.create_task(watch_schema(db_url))
+            await wait_until(is_blocked)
+            watching.cancel()
 
 
 async def _open(connection: asyncpg.Connection) -> int:

@@ -13,13 +13,19 @@ from litestar.openapi import ResponseSpec
 from keyshop.entrypoints.api.probes import Check, CheckResult, Checks, Finding, Probe
 from keyshop.kit.cache.background import in_background
 from keyshop.kit.clock import utc_now
+from keyshop.kit.database.errors import PrivilegeMissing
 from keyshop.kit.database.pool import Database
 from keyshop.kit.envelope import format_utc
 
 _MAX_WAIT: Final = 0.05  # seconds for a finding that is due; /health answers within 100 ms
 _DATABASE: Final = "database"
-_IS_READ_ONLY: Final = (
-    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+# One of each schema, found without waiting for a lock.
+_HAS_TABLES: Final = """
+    SELECT coalesce(has_table_privilege(to_regclass('public.games'), 'SELECT'), false)
+        AND coalesce(has_table_privilege(to_regclass('keyshop.cache_control'), 'SELECT'), false)
+"""
+_NO_TABLES: Final = Finding(
+    "error", "Tables are missing, as during a restore, or the shop's role may not read them."
 )
 _READ_ONLY: Final = Finding("ok", "The database is read-only: the shop shows, and sells nothing.")
 
@@ -115,4 +121,13 @@ def health_handlers(health: Health) -> list[HTTPRouteHandler]:
 
 async def _check_database(db: Database) -> Finding:
     async with db.read() as reader:
-        return _READ_ONLY if await reader.fetchval(_IS_READ_ONLY) else Finding("ok")
+        try:
+            has_tables = await reader.fetchval(_HAS_TABLES)
+        except PrivilegeMissing:
+            has_tables = False
+    if not has_tables:
+        return _NO_TABLES
+    if await db.is_read_only():
+        return _READ_ONLY
+    reason = db.refusal
+    return Finding("ok", f"The database refuses changes: {reason}." if reason else None)

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+import asyncpg
+
 from keyshop.assembly import Shop, open_database, open_shop
-from keyshop.kit.database.errors import SCHEMA_CHANGED, SchemaChanged
+from keyshop.kit.database.errors import SCHEMA_CHANGED, PrivilegeMissing, SchemaChanged
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict
 from keyshop.kit.logs import configure_logging
@@ -33,20 +35,31 @@ def read_settings(*, shows_progress: bool = False) -> Settings:
 _OUTDATED_SCHEMA: Final = (SchemaChanged, *SCHEMA_CHANGED)
 
 
+class DatabaseOutdated(Conflict):
+    """The database lacks tables, columns or functions of this version."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database lacks tables that this version needs; run `keyshop db upgrade` first."
+        )
+
+
 @contextmanager
 def require_upgraded_database() -> Iterator[None]:
     """
-    Refuse a database that lacks this version's tables, columns or functions.
+    Refuse a database that lacks this version's tables, columns or functions, or access to them.
 
     Raises:
-        Conflict: they are missing.
+        DatabaseOutdated: they are missing.
+        PrivilegeMissing: the role may not use them; the sentence names what.
     """
     try:
         yield
     except _OUTDATED_SCHEMA as error:
-        raise Conflict(
-            "The database lacks tables that this version needs; run `keyshop db upgrade` first."
-        ) from error
+        raise DatabaseOutdated from error
+    except (PrivilegeMissing, asyncpg.InsufficientPrivilegeError) as error:
+        refusal = error.__cause__ if isinstance(error, PrivilegeMissing) else error
+        raise PrivilegeMissing(refusal) from error
 
 
 @asynccontextmanager

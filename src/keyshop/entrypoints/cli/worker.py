@@ -10,11 +10,12 @@ import typer
 from keyshop.entrypoints.cli.attached import may_synchronise
 from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent
-from keyshop.entrypoints.cli.session import shop
-from keyshop.entrypoints.worker.run import run_worker, stop_on_signals
+from keyshop.entrypoints.cli.session import DatabaseOutdated, database, shop
+from keyshop.entrypoints.worker.run import QueueMissing, run_worker, stop_on_signals
 from keyshop.entrypoints.worker.schedule import SCHEDULES
 from keyshop.kit.cache.background import in_background
 from keyshop.kit.clock import utc_now
+from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.errors import Unavailable
 from keyshop.schema.watch import watch_schema
 from keyshop.sync.mark_interrupted_runs import mark_interrupted_runs
@@ -25,10 +26,16 @@ _log = structlog.get_logger(__name__)
 _FIRST_DELAY: Final = 0.5  # seconds, doubled after each failure
 _MAX_DELAY: Final = 10.0  # seconds
 
+_WAS_UPGRADED: Final = "SELECT to_regclass('keyshop.alembic_version') IS NOT NULL"
+
 
 @app.callback(invoke_without_command=True)
 def worker(exit_with: ExitWith = None) -> None:
-    """Run only the worker, with its schedule; any number of workers may run, on any machine."""
+    """
+    Run only the worker, with its schedule; any number of workers may run, on any machine.
+
+    It waits while PostgreSQL is unavailable or being restored.
+    """
     exit_with_parent(exit_with)
     run_fast(_run())
 
@@ -38,13 +45,25 @@ async def _run() -> None:
     delay = _FIRST_DELAY
     while True:
         try:
-            await _work()
+            try:
+                await _work()
+            except (DatabaseOutdated, QueueMissing) as error:
+                if not await _was_upgraded():
+                    raise
+                # It is being restored, or an upgrade is still to come.
+                raise DatabaseUnavailable(str(error)) from error
         except Unavailable as error:
             _log.warning("worker.waits_to_start", reason=str(error))
             await asyncio.sleep(delay)
             delay = min(delay * 2, _MAX_DELAY)
         else:
             return
+
+
+async def _was_upgraded() -> bool:
+    """Test whether keyshop has ever upgraded the database; a restore begins with this table."""
+    async with database() as db, db.read() as reader:
+        return bool(await reader.fetchval(_WAS_UPGRADED))
 
 
 async def _work() -> None:

@@ -6,14 +6,15 @@ ours as start-up parameters, which take precedence. A transaction pooler refuses
 each transaction another connection, so behind one they are set at the start of every transaction.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import asyncpg
 from asyncpg import Record
 
 from keyshop.kit.database.codecs import AnyConnection
+from keyshop.kit.database.errors import REFUSED_FOR_NOW
 from keyshop.kit.dsn import Dsn
 
 # Only the type checker knows the class as generic.
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
 else:
     _Base = asyncpg.Connection
 
+# Those that every server knows from PostgreSQL 15 on. Costs and sizes of memory are an administrator's.
+_PLANS: Final = (
+    "enable_bitmapscan",
+    "enable_hashagg",
+    "enable_hashjoin",
+    "enable_incremental_sort",
+    "enable_indexonlyscan",
+    "enable_indexscan",
+    "enable_material",
+    "enable_memoize",
+    "enable_mergejoin",
+    "enable_nestloop",
+    "enable_seqscan",
+    "enable_sort",
+    "enable_tidscan",
+)
 # Read-only is not among them: an administrator who sets it means it.
 _SETTINGS: Final = {
     "search_path": "public, pg_temp",
@@ -34,6 +51,16 @@ _SETTINGS: Final = {
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
     "quote_all_identifiers": "off",
+    "array_nulls": "on",
+    # These decide what rows a statement finds, or how long it takes.
+    "row_security": "on",
+    "gin_fuzzy_search_limit": "0",
+    "jit": "off",
+    "plan_cache_mode": "auto",
+    "from_collapse_limit": "8",
+    "join_collapse_limit": "8",
+    "geqo_threshold": "12",
+    **dict.fromkeys(_PLANS, "on"),
     "lock_timeout": "0",
     # A process that stops between two statements must not hold its locks for ever.
     "idle_in_transaction_session_timeout": "5000",
@@ -55,20 +82,28 @@ class PooledConnection(_Base):
 
     Every statement runs in a transaction that begins with the shop's settings; one outside a
     transaction gets its own. Notifications do not arrive: a listener has to poll.
+
+    Where PostgreSQL has refused changes, it closes itself instead of rolling back. The pooler then
+    closes the server's session as well, which would stay read-only when the server is so no longer.
     """
 
     settings_statement: ClassVar[str]
+    _is_refused = False
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        if query == "ROLLBACK;" and self._is_refused:
+            self.terminate()
+            return "ROLLBACK"
         if self.is_in_transaction() or "INDEX CONCURRENTLY" in query:
-            return await super().execute(query, *args, **options)
+            with self._noting_refusals():
+                return await super().execute(query, *args, **options)
         if query.startswith("BEGIN"):
             begin = _BEGIN if query == "BEGIN;" else query
             statements = f"{begin} {self.settings_statement}"
             if _has_transaction_timeout(self):
                 statements += " SET LOCAL transaction_timeout = 0;"
             return await super().execute(statements, **options)
-        async with self.transaction():
+        async with self._in_transaction():
             return await super().execute(query, *args, **options)
 
     async def executemany(self, *args: Any, **options: Any) -> Any:
@@ -87,6 +122,10 @@ class PooledConnection(_Base):
         async with self._in_transaction():
             return await super().fetchval(*args, **options)
 
+    async def copy_records_to_table(self, *args: Any, **options: Any) -> str:
+        async with self._in_transaction():
+            return await super().copy_records_to_table(*args, **options)
+
     async def add_listener(self, channel: str, callback: Any) -> None:
         """Do nothing: the pooler passes no notifications on."""
 
@@ -96,10 +135,20 @@ class PooledConnection(_Base):
     @asynccontextmanager
     async def _in_transaction(self) -> AsyncIterator[None]:
         if self.is_in_transaction():
-            yield
+            with self._noting_refusals():
+                yield
         else:
             async with self.transaction():
-                yield
+                with self._noting_refusals():
+                    yield
+
+    @contextmanager
+    def _noting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except REFUSED_FOR_NOW:
+            self._is_refused = True
+            raise
 
 
 async def connect(

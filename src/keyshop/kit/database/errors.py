@@ -90,8 +90,10 @@ SCHEMA_CHANGED: Final = (
     # A name that is missing in one table may be found in two others.
     asyncpg.AmbiguousColumnError,
     asyncpg.DatatypeMismatchError,
+    # ON CONFLICT without its constraint: a restore adds constraints after the rows.
+    asyncpg.InvalidColumnReferenceError,
 )
-"""A table, column, type or function that a statement needs is missing or of another type."""
+"""A table, column, type, function or constraint of a statement is missing or of another type."""
 
 
 class SchemaChanged(DatabaseUnavailable):
@@ -101,6 +103,19 @@ class SchemaChanged(DatabaseUnavailable):
         super().__init__(
             "The shop's database is being changed, and this request cannot be answered at the"
             " moment. Please try again later."
+        )
+
+
+class PrivilegeMissing(DatabaseUnavailable):
+    """The shop's role may not do what a statement does, as after `pg_restore --no-owner` or a REVOKE."""
+
+    def __init__(self, refusal: BaseException | None = None) -> None:
+        """Say it to an operator, with PostgreSQL's `refusal`, or to a customer."""
+        super().__init__(
+            f"PostgreSQL refuses the role in DATABASE_URL: {refusal}. Grant it what it needs."
+            if refusal
+            else "The shop has no access to a part of its database, and this request cannot be"
+            " answered at the moment. Please try again later."
         )
 
 

@@ -9,6 +9,7 @@ Database
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
@@ -47,6 +48,9 @@ _Result = TypeVar("_Result")
 # Sorting the ids of a large catalogue must not need a temporary file.
 _WORK_MEM: Final = "16MB"
 
+_IS_READ_ONLY: Final = (
+    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+)
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _LOCK_TRANSACTION: Final = """
     SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)),
@@ -58,6 +62,14 @@ _CONNECT_TIMEOUT: Final = 10.0  # seconds
 _STATEMENT_TIMEOUT: Final = 60.0  # seconds
 _CLOSE_TIMEOUT: Final = 5.0  # seconds
 _MAX_REPLACED: Final = 3  # read-only sessions, before one transaction
+_REFUSAL_AGE: Final = 30.0  # seconds for which a refused change is told
+
+_REFUSALS: Final[dict[type[asyncpg.PostgresError], str]] = {
+    asyncpg.DiskFullError: "its disk is full",
+    asyncpg.OutOfMemoryError: "it is out of memory",
+    asyncpg.InsufficientResourcesError: "it has reached a limit",
+    asyncpg.PostgresSystemError: "its system reports an error",
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -97,6 +109,18 @@ class Database:
         # At least two: `hold_lock` needs one connection while its block uses another.
         self._max_size = max(2, self._dsn.connection_limit or max_size)
         self._pool: asyncpg.Pool[Record] | None = None
+        self._refusal: tuple[str, float] | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """
+        Why PostgreSQL refused a change of this process in the last 30 seconds, without its words.
+
+        None: it refused none, or only as read-only, which `is_read_only` tells.
+        """
+        if self._refusal is None or time.monotonic() - self._refusal[1] > _REFUSAL_AGE:
+            return None
+        return self._refusal[0]
 
     async def open(self) -> None:
         """
@@ -160,6 +184,23 @@ class Database:
         """
         async with self._acquire() as connection:
             yield Reader(connection)
+
+    async def is_read_only(self) -> bool:
+        """
+        Test whether PostgreSQL takes no changes; a pooler's session that takes none is closed.
+
+        Raises:
+            DatabaseUnavailable: there is no connection.
+        """
+        async with self._acquire(for_changes=True) as connection:
+            block = connection.transaction()
+            await translate_errors(connection, block.start)
+            found = await translate_errors(connection, connection.fetchval, _IS_READ_ONLY)
+            if found and self._dsn.pgbouncer:
+                # With its transaction open: after a ROLLBACK the pooler would keep the session.
+                connection.terminate()
+            await roll_back(connection, block)
+            return bool(found)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -255,7 +296,8 @@ class Database:
             raise DatabaseUnavailable from error
         try:
             yield connection
-        except DatabaseReadOnly:
+        except DatabaseReadOnly as error:
+            self._note_refusal(error.__cause__)
             # A session stays read-only when its server is so no longer, and the address may lead to
             # another server by now.
             if not is_lost(connection):
@@ -263,6 +305,12 @@ class Database:
             raise
         finally:
             await self._pool.release(connection)
+
+    def _note_refusal(self, error: BaseException | None) -> None:
+        for kind, reason in _REFUSALS.items():
+            if isinstance(error, kind):
+                self._refusal = reason, time.monotonic()
+                return
 
 
 @asynccontextmanager

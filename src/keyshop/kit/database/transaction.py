@@ -21,6 +21,7 @@ from keyshop.kit.database.errors import (
     DatabaseReadOnly,
     DatabaseSlow,
     DatabaseUnavailable,
+    PrivilegeMissing,
     SchemaChanged,
     TablesChanged,
 )
@@ -31,7 +32,7 @@ _Result = TypeVar("_Result")
 
 _log = structlog.get_logger(__name__)
 
-# What PostgreSQL said is missing, so that each is logged once and not with every request.
+# What PostgreSQL said is missing or not allowed, so that each is logged once and not with every request.
 _logged: set[str] = set()
 
 # Without locks, settings and functions that may write.
@@ -183,6 +184,7 @@ async def translate_errors(
         DatabaseReadOnly: the server takes no changes at the moment.
         DatabaseSlow: the server cancelled the statement.
         SchemaChanged: a table, column or function is missing; logged once for each.
+        PrivilegeMissing: the role may not do it; logged once for each.
         asyncpg.PostgresError: the statement failed.
     """
     try:
@@ -219,16 +221,24 @@ def _find_unavailable(error: Exception) -> DatabaseUnavailable | None:
         return DatabaseReadOnly()
     if isinstance(error, asyncpg.LockNotAvailableError):
         return DatabaseBusy()
+    return _find_missing(error)
+
+
+def _find_missing(error: Exception) -> DatabaseUnavailable | None:
+    """Return what the shop says where it has no use of what a statement needs; logged once for each."""
     if isinstance(error, SCHEMA_CHANGED):
-        _log_once(str(error))
+        _log_once("database.schema_changed", str(error))
         return SchemaChanged()
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        _log_once("database.privilege_missing", str(error))
+        return PrivilegeMissing()
     return None
 
 
-def _log_once(reason: str) -> None:
+def _log_once(event: str, reason: str) -> None:
     if reason not in _logged:
         _logged.add(reason)
-        _log.error("database.schema_changed", reason=reason)
+        _log.error(event, reason=reason)
 
 
 def _clear_values(error: asyncpg.PostgresError) -> None:

@@ -2,11 +2,14 @@
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
+from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
 from tests.factories.browsers import PASSWORD, Person, message_of, open_browser
 from tests.factories.games import make_game
+from tests.factories.hostile import powerless_role
 from tests.factories.refusing_postgres import refusing
 
 _FULL = """
@@ -80,10 +83,17 @@ class TestReadOnlyDatabase:
 
 
 class TestFullDisk:
-    # Disk full, out of memory, an I/O error.
-    @pytest.mark.parametrize("code", ["53100", "53200", "58030"])
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("53100", "its disk is full"),
+            ("53200", "it is out of memory"),
+            ("53000", "it has reached a limit"),
+            ("58030", "its system reports an error"),
+        ],
+    )
     async def test_refuses_the_change_and_shows_what_is_there(
-        self, db: Database, game: str, code: str
+        self, db: Database, game: str, code: str, reason: str
     ):
         async with open_browser(make_app(db)) as alice:
             await alice.register()
@@ -92,6 +102,22 @@ class TestFullDisk:
             await assert_refused(alice, "POST", "/api/cart", {"gameId": game})
 
             assert await alice.cart() == {}
+            # Of the process that was refused.
+            health = (await alice.request("GET", "/health")).json()
+            assert (health["status"], health["checks"]["database"]) == ("degraded", "ok")
+            assert health["reasons"] == {"database": f"The database refuses changes: {reason}."}
+
+    async def test_is_forgotten_after_half_a_minute(
+        self, db: Database, game: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("keyshop.kit.database.pool._REFUSAL_AGE", 0.0)
+        async with open_browser(make_app(db)) as alice:
+            await alice.register()
+            await run(db, _FULL.format("53100"), _FULL_CARTS)
+            await assert_refused(alice, "POST", "/api/cart", {"gameId": game})
+
+            health = (await alice.request("GET", "/health")).json()
+            assert health["status"] == "ok"
 
 
 class TestDatabaseThatIsRestored:
@@ -102,6 +128,47 @@ class TestDatabaseThatIsRestored:
                 assert (await guest.request("GET", f"/api/games/{game}")).status_code == 503
 
             await guest.put(game)
+
+    # The rows are there before the constraints.
+    async def test_asks_to_try_again_while_constraints_are_missing(self, db: Database):
+        await run(db, "DROP INDEX users_email_key")
+        async with open_browser(make_app(db)) as guest:
+            account = {"email": "alice@example.com", "password": PASSWORD}
+            answer = await guest.request("POST", "/api/auth/register", json=account)
+
+            assert answer.status_code == 503
+            assert "is being changed" in message_of(answer)
+
+
+_MAY_READ = """
+    GRANT USAGE ON SCHEMA public, keyshop TO {role};
+    GRANT SELECT ON ALL TABLES IN SCHEMA public, keyshop TO {role};
+"""
+
+
+class TestRoleWithoutPrivileges:
+    @pytest.mark.parametrize("grants", ["", _MAY_READ])
+    async def test_asks_to_try_again_and_logs_what_is_missing_once(
+        self, database_url: str, game: str, grants: str
+    ):
+        async with powerless_role(database_url, grants) as url:
+            powerless = Database(url, guard=RedisCommitGuard(None))
+            await powerless.open()
+            try:
+                with capture_logs() as logs:
+                    async with open_browser(make_app(powerless)) as guest:
+                        for method, path, given in requests(game, "alice@example.com") * 2:
+                            answer = await guest.request(method, path, json=given)
+                            assert answer.status_code in {401, 503}, (path, answer.text)
+                        shown = await guest.request("GET", f"/api/games/{game}")
+            finally:
+                await powerless.close()
+
+        assert shown.status_code == (200 if grants else 503)
+        assert "has no access" in message_of(answer)
+        reasons = [line["reason"] for line in logs if line["event"] == "database.privilege_missing"]
+        assert len(reasons) == len(set(reasons))
+        assert all(reason.startswith("permission denied") for reason in reasons)
 
 
 class TestStatementTimeoutOfARole:

@@ -11,7 +11,9 @@ from keyshop.entrypoints.api.probes import Check, Finding, Probe
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
 from tests.factories.api_app import make_app
+from tests.factories.hostile import powerless_role
 from tests.keyshop.entrypoints.api.conftest import client_of
+from tests.servers import connected
 
 pytestmark = pytest.mark.timed
 
@@ -50,6 +52,30 @@ class TestHealth:
         assert answer.json()["status"] == "degraded"
         assert answer.json()["checks"] == {"database": "ok"}
         assert "read-only" in answer.json()["reasons"]["database"]
+
+    @pytest.mark.parametrize("table", ["public.games", "keyshop.cache_control"])
+    async def test_is_an_error_while_tables_are_missing(
+        self, db: Database, database_url: str, table: str
+    ):
+        async with connected(database_url) as admin:
+            await admin.execute(f"ALTER TABLE {table} RENAME TO later")
+        async with client_of(make_app(db)) as client:
+            answer = await client.get("/health")
+
+        assert answer.status_code == 503
+        assert answer.json()["checks"] == {"database": "error"}
+        assert "Tables are missing" in answer.json()["reasons"]["database"]
+
+    async def test_is_an_error_while_its_role_may_not_read_the_tables(self, database_url: str):
+        async with powerless_role(database_url) as url:
+            powerless = Database(url, guard=RedisCommitGuard(None))
+            await powerless.open()
+            async with client_of(make_app(powerless)) as client:
+                answer = await client.get("/health")
+            await powerless.close()
+
+        assert answer.status_code == 503
+        assert "may not read them" in answer.json()["reasons"]["database"]
 
     async def test_tells_how_old_a_finding_is(self, stocked: Database):
         looks = 0

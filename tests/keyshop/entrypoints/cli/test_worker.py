@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,10 +18,11 @@ from keyshop.sync.queries import start_run
 from keyshop.sync.rules import RunKind, RunState
 from tests.factories.cached_shop import cached_shop_at
 from tests.factories.cached_shop import until as until_within
+from tests.factories.hostile import powerless_role
 from tests.factories.refusing_postgres import cut_sessions, refusing
-from tests.keyshop.entrypoints.cli.shop_process import ShopProcess
+from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, run_keyshop
 from tests.keyshop.entrypoints.worker.conftest import until
-from tests.servers import connected
+from tests.servers import Postgres, connected, copied_database
 
 pytestmark = pytest.mark.timed
 
@@ -62,6 +65,58 @@ class TestWorkerThatIsStarted:
         await until(lambda: is_idle(db))
         assert worker.stop() == 0
         assert "Traceback" not in worker.log.read_text()
+
+    async def test_waits_until_its_role_may_use_the_tables(
+        self, home, db: Database, database_url: str
+    ):
+        async with db.transaction() as tx:
+            await enqueue(tx, CleanupDue(due_at=utc_now()))
+        async with powerless_role(database_url) as url, connected(database_url) as admin:
+            worker = ShopProcess(home, DATABASE_URL=url, CACHE_MODE="off")
+            try:
+                worker.launch("worker")
+                await until(lambda: waits(worker))
+                role = urlsplit(url).username
+                await admin.execute(
+                    f"GRANT {await admin.fetchval('SELECT current_user')} TO {role}"
+                )
+                await until(lambda: is_idle(db))
+                assert worker.stop() == 0
+            finally:
+                worker.end()
+
+        log = worker.log.read_text()
+        assert "PostgreSQL refuses the role in DATABASE_URL: permission denied" in log
+        assert "Traceback" not in log
+
+    async def test_waits_while_its_database_is_being_restored(
+        self, worker: ShopProcess, db: Database, database_url: str
+    ):
+        async with db.transaction() as tx:
+            await enqueue(tx, CleanupDue(due_at=utc_now()))
+        async with connected(database_url) as admin:
+            await admin.execute("ALTER TABLE keyshop.pgqueuer RENAME TO later")
+            await admin.execute("ALTER TABLE keyshop.sync_runs RENAME TO later_runs")
+            worker.launch("worker")
+            await until(lambda: waits(worker))
+            await admin.execute("ALTER TABLE keyshop.later RENAME TO pgqueuer")
+            await admin.execute("ALTER TABLE keyshop.later_runs RENAME TO sync_runs")
+
+        await until(lambda: is_idle(db))
+        assert worker.stop() == 0
+        assert "Traceback" not in worker.log.read_text()
+
+    async def test_names_the_command_for_a_database_that_was_never_upgraded(
+        self, home, postgres_server: Postgres
+    ):
+        async with copied_database(postgres_server, "template0") as url:
+            done = await asyncio.to_thread(
+                partial(run_keyshop, "worker", home=home, DATABASE_URL=url, CACHE_MODE="off")
+            )
+
+        assert done.returncode == 1
+        assert done.stderr.strip().endswith("run `keyshop db upgrade` first.")
+        assert "Traceback" not in done.stderr
 
     @pytest.mark.slow
     async def test_starts_although_its_connections_are_cut(
