@@ -18,16 +18,16 @@ PGBOUNCER: Final = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sb
 
 
 @asynccontextmanager
-async def pooled(database_url: str) -> AsyncIterator[str]:
+async def pooled(database_url: str, *, sessions: int = 4) -> AsyncIterator[str]:
     """
     Run a PgBouncer in transaction mode, with its stock settings, before the database.
 
-    Yields an address of the database through it, whose name and password it does not check.
+    It opens at most so many sessions. Yields an address of the database through it, whose name and password it does not check.
     """
     assert PGBOUNCER is not None
     port = pick_free()
     with open_home() as home:
-        config = _write_config(home, database_url, port=port)
+        config = _write_config(home, database_url, port=port, sessions=sessions)
         account = ["-u", "nobody"] if os.getuid() == 0 else []
         process = await asyncio.create_subprocess_exec(PGBOUNCER, "-q", *account, config)
         try:
@@ -39,14 +39,14 @@ async def pooled(database_url: str) -> AsyncIterator[str]:
             await process.wait()
 
 
-def _write_config(home: Path, database_url: str, *, port: int) -> Path:
+def _write_config(home: Path, database_url: str, *, port: int, sessions: int) -> Path:
     server = urlsplit(database_url)
     config = home / "pgbouncer.ini"
     password = f" password='{unquote(server.password)}'" if server.password else ""
     config.write_text(
         f"[databases]\n* = host={server.hostname} port={server.port} user={server.username}{password}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
+        f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {sessions}\n"
     )
     config.chmod(0o644)
     return config
