@@ -15,7 +15,6 @@ _CUT: Final = (
 REFUSALS: Final = {
     "read-only": ("SET default_transaction_read_only = on", "RESET default_transaction_read_only"),
     "closed for a restore": ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
-    "a statement timeout": ("SET statement_timeout = '1ms'", "RESET statement_timeout"),
 }
 """What is wrong, with the words after ALTER DATABASE that begin and end it."""
 
