@@ -62,7 +62,7 @@ _CONNECT_TIMEOUT: Final = 10.0  # seconds
 _STATEMENT_TIMEOUT: Final = 60.0  # seconds
 _CLOSE_TIMEOUT: Final = 5.0  # seconds
 _MAX_REPLACED: Final = 3  # read-only sessions, before one transaction
-_REFUSAL_AGE: Final = 30.0  # seconds for which a refused change is told
+_REFUSAL_AGE: Final = 30.0  # seconds for which health reports a refused change
 
 _REFUSALS: Final[dict[type[asyncpg.PostgresError], str]] = {
     asyncpg.DiskFullError: "its disk is full",

@@ -1,4 +1,4 @@
-"""Public answers carry an entity tag, and a client that has the answer is told so."""
+"""Public answers carry an entity tag, and a client that has the answer gets 304."""
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
