@@ -18,8 +18,8 @@ class Conditions(Struct, frozen=True, kw_only=True):
     slow_writes: float = 0.05
     connections: int = 4
     seconds: float = 20.0
-    caught: str = "stale"
-    """The kind of violation that the checker must find."""
+    caught: tuple[str, ...] = ("stale", "lost")
+    """The kinds of violation of which the checker must find one: an old "not found" is "lost"."""
 
 
 def _fault(name: str, *, after: float, seconds: float = 0.0, amount: float = 0.5) -> PlannedFault:
@@ -73,7 +73,7 @@ WEAKENED: Final = {
         planned_faults=(_fault("worker.stop_all", after=2, seconds=3),),
     ),
     "shared-cart-key": Conditions(
-        description="the key of a cart does not contain its owner", caught="another's"
+        description="the key of a cart does not contain its owner", caught=("another's",)
     ),
     "guests-forgotten": Conditions(
         description="a guest's basket stays cached when it changes or is moved to a customer"

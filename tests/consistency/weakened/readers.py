@@ -101,7 +101,11 @@ class IgnoresEpochs(CacheOperations):
 
 
 class TrustsAfterTheReplyOnly(CacheOperations):
-    """Sends GET without testing trust first, and tests it only after the reply."""
+    """Sends GET without testing trust first, and tests it only after the reply, however late."""
+
+    @property
+    def has_time_for_get(self) -> bool:
+        return True
 
     async def get(self, key: CacheKey, *, timeout: float = READ_TIMEOUT) -> LookupResult:
         del timeout
