@@ -1,7 +1,8 @@
-"""Demo accounts, for a shop that is being tried out."""
+"""Demo accounts and a promo code, for a shop that is being tried out."""
 
 from collections.abc import Collection
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Final
@@ -19,6 +20,9 @@ from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
+from keyshop.promotions.create_promo import create_promo
+from keyshop.promotions.errors import PromoExists
+from keyshop.promotions.models import NewPromo
 from keyshop.settings import Environment, Settings
 
 DEMO_PASSWORD: Final = "Passw0rd-demo"  # noqa: S105 - public
@@ -64,12 +68,20 @@ _GIVE_CREDIT: Final = """
     FROM credited
 """
 
+# The one code that the storefront's checkout accepts.
+_PROMO_CODE: Final = "GKEYS10"
+_PROMO_PERCENT: Final = Decimal(10)
+_PROMO_LIFE: Final = timedelta(days=10 * 365)
+
+_ACTOR: Final = "keyshop up"
 _SUBJECT: Final = Subject("shop", "demo accounts")
 
 
 async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
     """
-    Create the demo accounts, once in the life of a database: an erased one is not created again.
+    Create the demo accounts and the promo code, once in the life of a database.
+
+    An account that was erased is not created again.
 
     Their password is public. So they are created only in a database that keyshop made for trying
     out: the embedded one, or a given one without customers. They are never created in an attached
@@ -82,9 +94,10 @@ async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
         async with shop.db.transaction() as tx:
             for account in DEMO_ACCOUNTS:
                 await _create(tx, account, password_hash, now=now)
+            await _create_promo(tx, now=now)
             await record(
                 tx,
-                actor="keyshop up",
+                actor=_ACTOR,
                 action="demo.accounts",
                 subject=_SUBJECT,
                 details={"accounts": len(DEMO_ACCOUNTS)},
@@ -157,3 +170,15 @@ async def _create(
         raise EmailTaken
     if account.balance:
         await tx.execute(_GIVE_CREDIT, user.id, account.balance, new_id(), now)
+
+
+async def _create_promo(tx: Transaction, *, now: datetime) -> None:
+    promo = NewPromo(
+        code=_PROMO_CODE,
+        percent=_PROMO_PERCENT,
+        max_uses=None,
+        valid_from=now,
+        valid_until=now + _PROMO_LIFE,
+    )
+    with suppress(PromoExists):
+        await create_promo(tx, promo, by=_ACTOR, now=now)
