@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from litestar import Litestar
-from litestar.di import Provide
+from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components
 from litestar.types import ASGIApp, ControllerRouterHandler
@@ -108,7 +108,7 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
     return Litestar(
         route_handlers=_route_handlers(api_shop, options, health),
         lifespan=[health.run],
-        dependencies={"shop": Provide(lambda: api_shop, use_cache=True, sync_to_thread=False)},
+        state=State({"shop": api_shop}),
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_SIZE,
         openapi_config=_openapi_config() if options.public_docs else None,

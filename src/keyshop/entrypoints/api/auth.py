@@ -30,7 +30,7 @@ from keyshop.entrypoints.http.cookies import (
     is_secure,
     sign_out_cookies,
 )
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_client_info, get_signed_in
 from keyshop.entrypoints.http.openapi import BEARER, documented_responses
 from keyshop.entrypoints.http.requests import (
@@ -87,8 +87,9 @@ class AuthSession(Struct, frozen=True, kw_only=True, rename="camel"):
     opt=request_body(RegisterBody),
     media_type=MediaType.JSON,
 )
-async def register(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def register(request: ApiRequest) -> Response[bytes]:
     """Create an account and move the guest's cart and wishlist into it."""
+    shop = shop_of(request.scope)
     body = await read_body(request, RegisterBody, message=_VALIDATION_FAILED)
     now = utc_now()
     session_id = await find_session(request, shop, now=now)
@@ -117,8 +118,9 @@ async def register(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     opt=request_body(Credentials),
     media_type=MediaType.JSON,
 )
-async def login(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def login(request: ApiRequest) -> Response[bytes]:
     """Sign in and move the guest's cart and wishlist into the account."""
+    shop = shop_of(request.scope)
     credentials = await read_body(request, Credentials, message=_VALIDATION_FAILED)
     now = utc_now()
     session_id = await find_session_at_sign_in(request, shop, now=now)
@@ -137,8 +139,9 @@ async def login(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     opt=request_body(RefreshBody),
     media_type=MediaType.JSON,
 )
-async def refresh(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def refresh(request: ApiRequest) -> Response[bytes]:
     """Exchange a refresh token, which works once, for a new pair of tokens."""
+    shop = shop_of(request.scope)
     body = await read_body(request, RefreshBody, message=_VALIDATION_FAILED)
     if not body.refresh_token:
         raise InvalidBody(_VALIDATION_FAILED)
@@ -153,8 +156,9 @@ async def refresh(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def me(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+async def me(request: ApiRequest) -> JsonBytes:
     """Show the signed-in user's profile, balance and purchase statistics."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     return JsonBytes(await show_profile(shop.db, shop.cache, user_id=signed_in.user_id, now=now))
@@ -167,8 +171,9 @@ async def me(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def logout(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def logout(request: ApiRequest) -> Response[bytes]:
     """Sign out on this device and revoke its tokens."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     await sign_out(shop.db, signed_in, now=now)

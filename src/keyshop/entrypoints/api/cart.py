@@ -9,7 +9,7 @@ from keyshop.baskets.show_cart import show_cart
 from keyshop.entrypoints.api.migrate_baskets import MigrationBody, migrate_here
 from keyshop.entrypoints.api.parameters import GameId
 from keyshop.entrypoints.http.cookies import guest_cookies
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_visitor
 from keyshop.entrypoints.http.openapi import BEARER, BEARER_OR_GUEST, documented_responses
 from keyshop.entrypoints.http.requests import (
@@ -33,8 +33,9 @@ from keyshop.kit.envelope import Envelope
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def cart(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+async def cart(request: ApiRequest) -> JsonBytes:
     """Show the cart at current prices, the newest item first."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     return JsonBytes(await show_cart(shop.db, shop.cache, visitor, now=now))
@@ -47,8 +48,9 @@ async def cart(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def add(request: ApiRequest) -> Response[bytes]:
     """Add keys of a game to the cart."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     body = await read_body(
@@ -75,8 +77,9 @@ async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def change(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Response[bytes]:
+async def change(request: ApiRequest, game_id: GameId) -> Response[bytes]:
     """Set the number of keys of a game in the cart; zero or less removes the game."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     body = await read_body(request, SetQuantityBody, message=QUANTITY_REQUIRED)
@@ -94,8 +97,9 @@ async def change(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Res
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def remove(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Response[bytes]:
+async def remove(request: ApiRequest, game_id: GameId) -> Response[bytes]:
     """Remove a game from the cart; it need not be there."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     session_id = await remove_from_cart(shop.db, visitor, game_id, now=now)
@@ -111,8 +115,9 @@ async def remove(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Res
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def clear(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def clear(request: ApiRequest) -> Response[bytes]:
     """Empty the cart."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     session_id = await clear_cart(shop.db, visitor, now=now)
@@ -126,8 +131,9 @@ async def clear(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def migrate(request: ApiRequest) -> Response[bytes]:
     """Move the guest's cart into the signed-in user's cart."""
+    shop = shop_of(request.scope)
     return await migrate_here(request, shop, Part.CART, "Cart migrated")
 
 

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.headers import find_header
 from keyshop.entrypoints.http.requests import ApiRequest
 from keyshop.kit.errors import Unauthenticated
@@ -75,7 +75,8 @@ def metrics_handler(
     reading = None if read_metrics is None else _Reading(read_metrics)
 
     @get("/metrics", include_in_schema=False)
-    async def metrics(request: ApiRequest, shop: CurrentShop) -> Response[bytes]:
+    async def metrics(request: ApiRequest) -> Response[bytes]:
+        shop = shop_of(request.scope)
         if not shop.proxies.is_local(request.scope) and not _has_token(request, token):
             raise Unauthenticated(_NOT_SHOWN)
         registry = CollectorRegistry()

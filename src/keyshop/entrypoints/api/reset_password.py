@@ -6,7 +6,7 @@ from litestar import MediaType, Response, post
 
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password as set_forgotten_password
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_client_info
 from keyshop.entrypoints.http.openapi import documented_responses
 from keyshop.entrypoints.http.requests import (
@@ -34,8 +34,9 @@ _PASSWORD_RESET: Final = "Your password has been reset. Sign in with the new one
     opt=request_body(ForgotPasswordBody),
     media_type=MediaType.JSON,
 )
-async def forgot_password(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def forgot_password(request: ApiRequest) -> Response[bytes]:
     """Request a password reset link by email; the response does not reveal whether the account exists."""
+    shop = shop_of(request.scope)
     body = await read_body(request, ForgotPasswordBody, message=_EMAIL_REQUIRED)
     client = get_client_info(request, shop)
     await request_reset(shop.db, body.email, client, now=utc_now())
@@ -49,8 +50,9 @@ async def forgot_password(shop: CurrentShop, request: ApiRequest) -> Response[by
     opt=request_body(ResetPasswordBody),
     media_type=MediaType.JSON,
 )
-async def reset_password(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def reset_password(request: ApiRequest) -> Response[bytes]:
     """Set a new password with the token of the mailed link and sign out on every device."""
+    shop = shop_of(request.scope)
     body = await read_body(request, ResetPasswordBody, message=_TOKEN_AND_PASSWORD_REQUIRED)
     await set_forgotten_password(
         shop.db,

@@ -11,7 +11,7 @@ from keyshop.accounts.models import Balance, Profile, ProfileChanges, Statistics
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_balance, show_statistics
 from keyshop.entrypoints.api.auth import logout, me
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_client_info, get_signed_in
 from keyshop.entrypoints.http.openapi import BEARER, documented_responses
 from keyshop.entrypoints.http.requests import (
@@ -42,8 +42,9 @@ profile = get(
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def edit_profile(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+async def edit_profile(request: ApiRequest) -> JsonBytes:
     """Change the names of the profile."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     changes = await read_body(request, ProfileChanges)
@@ -58,8 +59,9 @@ async def edit_profile(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def change_password(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def change_password(request: ApiRequest) -> Response[bytes]:
     """Change the password and sign out on every other device."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     body = await read_body(request, ChangePasswordBody, message=_BOTH_REQUIRED)
@@ -80,8 +82,9 @@ async def change_password(shop: CurrentShop, request: ApiRequest) -> Response[by
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def balance(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+async def balance(request: ApiRequest) -> JsonBytes:
     """Show the account's balance."""
+    shop = shop_of(request.scope)
     signed_in = await get_signed_in(request, shop, now=utc_now())
     return JsonBytes(await show_balance(shop.db, user_id=signed_in.user_id))
 
@@ -92,8 +95,9 @@ async def balance(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def statistics(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+async def statistics(request: ApiRequest) -> JsonBytes:
     """Show how much the user has bought and saved."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     return JsonBytes(await show_statistics(shop.db, user_id=signed_in.user_id, now=now))

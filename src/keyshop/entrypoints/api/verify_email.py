@@ -6,7 +6,7 @@ from litestar import MediaType, Response, post
 
 from keyshop.accounts.send_verification import send_verification
 from keyshop.accounts.verify_email import verify_by_code, verify_by_token
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_client_info, get_signed_in
 from keyshop.entrypoints.http.openapi import BEARER, BEARER_OR_GUEST, documented_responses
 from keyshop.entrypoints.http.requests import (
@@ -30,8 +30,9 @@ _VERIFIED: Final = "Email verified successfully"
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def send_verification_code(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def send_verification_code(request: ApiRequest) -> Response[bytes]:
     """Send a verification code to the signed-in user's email address."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     client = get_client_info(request, shop)
@@ -47,8 +48,9 @@ async def send_verification_code(shop: CurrentShop, request: ApiRequest) -> Resp
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def verify_email(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def verify_email(request: ApiRequest) -> Response[bytes]:
     """Verify an email address with the mailed code, if signed in, or the token of the mailed link."""
+    shop = shop_of(request.scope)
     now = utc_now()
     body = await read_body(request, VerifyEmailBody, message=_CODE_REQUIRED)
     client = get_client_info(request, shop)

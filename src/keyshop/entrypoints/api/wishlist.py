@@ -9,7 +9,7 @@ from keyshop.baskets.show_wishlist import show_user_wishlist, show_whether_wishe
 from keyshop.entrypoints.api.migrate_baskets import MigrationBody, migrate_here
 from keyshop.entrypoints.api.parameters import GameId
 from keyshop.entrypoints.http.cookies import guest_cookies
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_signed_in, get_visitor
 from keyshop.entrypoints.http.openapi import BEARER, BEARER_OR_GUEST, documented_responses
 from keyshop.entrypoints.http.requests import (
@@ -46,8 +46,9 @@ class WishlistCheck(Struct, frozen=True, rename="camel"):
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def wishlist(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+async def wishlist(request: ApiRequest) -> JsonBytes:
     """Show the wishlist at current prices, the newest game first."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     return JsonBytes(await show_wishlist(shop.db, shop.cache, visitor, now=now))
@@ -60,8 +61,9 @@ async def wishlist(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def add(request: ApiRequest) -> Response[bytes]:
     """Add a game to the wishlist, unless it is there already."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     body = await read_body(request, AddWishlistItemBody, message=GAME_ID_REQUIRED)
@@ -79,8 +81,9 @@ async def add(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def remove(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Response[bytes]:
+async def remove(request: ApiRequest, game_id: GameId) -> Response[bytes]:
     """Remove a game from the wishlist; it need not be there."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     session_id = await remove_wish(shop.db, visitor, game_id, now=now)
@@ -93,8 +96,9 @@ async def remove(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Res
     security=BEARER_OR_GUEST,
     media_type=MediaType.JSON,
 )
-async def check(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> JsonBytes:
+async def check(request: ApiRequest, game_id: GameId) -> JsonBytes:
     """Check whether a game is on the wishlist."""
+    shop = shop_of(request.scope)
     now = utc_now()
     visitor = await get_visitor(request, shop, now=now)
     return JsonBytes(await show_whether_wished(shop.db, shop.cache, visitor, game_id, now=now))
@@ -107,8 +111,9 @@ async def check(shop: CurrentShop, request: ApiRequest, game_id: GameId) -> Json
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
+async def migrate(request: ApiRequest) -> Response[bytes]:
     """Move the guest's wishlist into the signed-in user's wishlist."""
+    shop = shop_of(request.scope)
     return await migrate_here(request, shop, Part.WISHLIST, "Wishlist migrated")
 
 
@@ -118,8 +123,9 @@ async def migrate(shop: CurrentShop, request: ApiRequest) -> Response[bytes]:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def user_wishlist(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
+async def user_wishlist(request: ApiRequest) -> JsonBytes:
     """Show the signed-in user's wishlist as a plain list."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     visitor = Visitor(user_id=signed_in.user_id)
@@ -133,10 +139,9 @@ async def user_wishlist(shop: CurrentShop, request: ApiRequest) -> JsonBytes:
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def add_to_user_wishlist(
-    shop: CurrentShop, request: ApiRequest, game_id: GameId
-) -> Response[bytes]:
+async def add_to_user_wishlist(request: ApiRequest, game_id: GameId) -> Response[bytes]:
     """Add a game to the signed-in user's wishlist, unless it is there already."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     visitor = Visitor(user_id=signed_in.user_id)
@@ -151,10 +156,9 @@ async def add_to_user_wishlist(
     security=BEARER,
     media_type=MediaType.JSON,
 )
-async def remove_from_user_wishlist(
-    shop: CurrentShop, request: ApiRequest, game_id: GameId
-) -> Response[bytes]:
+async def remove_from_user_wishlist(request: ApiRequest, game_id: GameId) -> Response[bytes]:
     """Remove a game from the signed-in user's wishlist; it need not be there."""
+    shop = shop_of(request.scope)
     now = utc_now()
     signed_in = await get_signed_in(request, shop, now=now)
     await remove_wish(shop.db, Visitor(user_id=signed_in.user_id), game_id, now=now)

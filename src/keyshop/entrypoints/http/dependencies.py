@@ -1,9 +1,8 @@
-"""The dependencies that Litestar hands to handlers by name."""
+"""The parts of the shop, as handlers get them."""
 
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from litestar.di import NamedDependency
-from litestar.params import SkipValidation
+from litestar.types import Scope
 from msgspec import Struct
 
 from keyshop.accounts.dependencies import AccountServices
@@ -41,6 +40,8 @@ class ApiShop(Struct, frozen=True, kw_only=True):
     """Whether clients reach the shop over TLS, even if a proxy forwards plain HTTP."""
 
 
-# One dependency for all parts: Litestar resolves two names in two tasks, which cost a request more
-# than everything else about a cached response.
-CurrentShop: TypeAlias = SkipValidation[NamedDependency[ApiShop]]
+def shop_of(scope: Scope) -> ApiShop:
+    """Return the parts of the shop that a request is for."""
+    # Litestar's own dependencies cost a request more than everything else about a cached response.
+    shop: ApiShop = scope["litestar_app"].state["shop"]
+    return shop

@@ -169,7 +169,7 @@ class _Response:
             self.status = message["status"]
             headers = [*message["headers"], *self._headers]
             # Caches may store what does not forbid it, even errors such as 404.
-            if all(name != b"cache-control" for name, _ in headers):
+            if b"cache-control" not in [name for name, _ in headers]:
                 headers.append(_NO_STORE)
             message["headers"] = headers
         elif message["type"] == "http.response.body" and not self._has_body:

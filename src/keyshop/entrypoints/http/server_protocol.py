@@ -81,7 +81,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unsent = 0  # bytes of responses at the last check
         self._overhead = 0  # bytes of this request that are not data of its body
         self._body_size = 0
-        self._trailers = 0
         self._unparsed = 0  # bytes before the request that is begun next in this slice
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -143,27 +142,18 @@ class LimitedProtocol(HttpToolsProtocol):
         # Bytes of an earlier request in the same slice do not count for this one.
         self._overhead = -self._unparsed
         self._unparsed = _SLICE
-        self._body_size = self._trailers = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is not _Phase.HEAD:
-            # A trailer arrives after the application has read the headers, so it is none of them.
-            self._trailers += 1
-            if self._trailers > self._limits.head_fields:
-                raise _Refused(431)
-            return
-        if len(self.headers) >= self._limits.head_fields:
-            raise _Refused(431)
-        # As uvicorn does it: this runs for every field, and a further call would cost as much.
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        self._body_size = 0
 
     def on_headers_complete(self) -> None:
+        if len(self.headers) > self._limits.head_fields:
+            raise _Refused(431)
         if len(self.pipeline) >= self._limits.pipelined:
             raise _Refused(429)
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
+        # A trailer arrives after the application has read the headers, so it is none of them.
+        self.headers = []
         self._enter(_Phase.BODY)
 
     def on_body(self, body: bytes) -> None:
@@ -172,15 +162,13 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if len(self.headers) > self._limits.head_fields:
+            raise _Refused(431)
         super().on_message_complete()
         self._enter(_Phase.BETWEEN)
         self._overhead = 0
 
     # What the application and the transport report
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         # As uvicorn does it, without its timer for the next request.
@@ -189,7 +177,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._running, app = self.pipeline.pop()
+            self._start_asgi_task(self._running, app)
         elif self._phase is _Phase.BETWEEN:
             self._since = self.loop.time()
 

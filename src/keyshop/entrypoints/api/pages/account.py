@@ -17,7 +17,7 @@ from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.verify_email import verify_by_token
 from keyshop.entrypoints.api.pages.render import render
-from keyshop.entrypoints.http.dependencies import CurrentShop
+from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.errors import error_headers, error_status
 from keyshop.entrypoints.http.identity import get_client_info
 from keyshop.entrypoints.http.openapi import documented_errors
@@ -66,7 +66,8 @@ async def forgot_password_page() -> Response[str]:
 
 
 @post("/pages/verify-email", status_code=200, include_in_schema=False, media_type=MediaType.HTML)
-async def submit_verify_email(shop: CurrentShop, request: ApiRequest) -> Response[str]:
+async def submit_verify_email(request: ApiRequest) -> Response[str]:
+    shop = shop_of(request.scope)
     token = (await _read_form(request)).get("token", "")
     client = get_client_info(request, shop)
     work = verify_by_token(shop.db, shop.accounts, client, token=token, now=utc_now())
@@ -74,7 +75,8 @@ async def submit_verify_email(shop: CurrentShop, request: ApiRequest) -> Respons
 
 
 @post("/pages/reset-password", status_code=200, include_in_schema=False, media_type=MediaType.HTML)
-async def submit_reset_password(shop: CurrentShop, request: ApiRequest) -> Response[str]:
+async def submit_reset_password(request: ApiRequest) -> Response[str]:
+    shop = shop_of(request.scope)
     form = await _read_form(request)
     token = form.get("token", "")
     work = reset_password(
@@ -89,7 +91,8 @@ async def submit_reset_password(shop: CurrentShop, request: ApiRequest) -> Respo
 
 
 @post("/pages/forgot-password", status_code=200, include_in_schema=False, media_type=MediaType.HTML)
-async def submit_forgot_password(shop: CurrentShop, request: ApiRequest) -> Response[str]:
+async def submit_forgot_password(request: ApiRequest) -> Response[str]:
+    shop = shop_of(request.scope)
     email = (await _read_form(request)).get("email", "")
     client = get_client_info(request, shop)
     work = request_reset(shop.db, email, client, now=utc_now())

@@ -49,6 +49,7 @@ class RedisConnection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._late_replies = 0
         self._round_trips: deque[float] = deque(maxlen=_MEASUREMENTS)
+        self.round_trip = 0.0
         self.lost = asyncio.Event()
         self.shop = ""
         self._run = ""
@@ -75,19 +76,15 @@ class RedisConnection(asyncio.Protocol):
         """Whether a reply is overdue, so that the next one would be late as well."""
         return self._late_replies > 0
 
-    @property
-    def round_trip(self) -> float:
-        """
-        Seconds between a command and its reply.
-
-        It is the shortest of the last measurements: a process that was busy during one of them is
-        not a Redis far away.
-        """
-        return min(self._round_trips, default=0.0)
-
     def record_round_trip(self, seconds: float) -> None:
-        """Add a measurement of `round_trip`."""
+        """
+        Add a measurement of `round_trip`, the seconds between a command and its reply.
+
+        It is the shortest of the last ones: a process that was busy during one of them is not a
+        Redis far away.
+        """
         self._round_trips.append(seconds)
+        self.round_trip = min(self._round_trips)
 
     async def ping(self) -> None:
         """
