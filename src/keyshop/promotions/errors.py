@@ -25,3 +25,17 @@ class PromoNotValidNow(Invalid):
 class PromoUsedUp(Invalid):
     def __init__(self) -> None:
         super().__init__("Promo code has reached maximum uses")
+
+
+class BadCode(Invalid):
+    """A new code has characters that a customer could mistake, or too many of them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A promo code must have 1 to 100 characters: letters A to Z, digits, - and _."
+        )
+
+
+class BadPercent(Invalid):
+    def __init__(self) -> None:
+        super().__init__("The discount must be above 0 and at most 100 percent, in hundredths.")

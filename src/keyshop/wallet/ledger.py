@@ -13,7 +13,7 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.money import cents
 from keyshop.wallet import queries
 from keyshop.wallet.errors import BalanceTooLarge, InsufficientBalance
-from keyshop.wallet.models import Entry, Payment
+from keyshop.wallet.models import Entry, EntryType, Payment
 from keyshop.wallet.queries import lock_wallet
 
 __all__ = ["credit", "debit", "lock_wallet", "refund", "spend"]
@@ -36,7 +36,7 @@ async def spend(
             tx,
             user_id=user_id,
             amount=_negative(amount),
-            kind="PURCHASE",
+            type_=EntryType.PURCHASE,
             method=_BALANCE,
             description=f"Purchase of order {order_id}",
             order_id=order_id,
@@ -59,7 +59,7 @@ async def debit(
             tx,
             user_id=user_id,
             amount=_negative(amount),
-            kind="PURCHASE",
+            type_=EntryType.PURCHASE,
             method=_OPERATOR,
             description=description,
             now=now,
@@ -82,7 +82,7 @@ async def refund(
         tx,
         user_id=user_id,
         amount=amount,
-        kind="REFUND",
+        type_=EntryType.REFUND,
         method=_BALANCE,
         description=description,
         now=now,
@@ -102,7 +102,7 @@ async def credit(
         tx,
         user_id=user_id,
         amount=_checked(amount),
-        kind="TOP_UP",
+        type_=EntryType.TOP_UP,
         method=payment.method,
         description=payment.description,
         payment_hash=payment.hash,

@@ -9,8 +9,8 @@ from keyshop.accounts.columns import NOT_ERASED
 from keyshop.kit.database.codecs import row
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
-from keyshop.wallet.models import Entry, Wallet
-from keyshop.wallet.rules import LARGEST_BALANCE
+from keyshop.wallet.models import Entry, EntryType, Wallet
+from keyshop.wallet.rules import MAX_BALANCE
 
 # Does not block new rows that refer to the customer, such as lines in a cart.
 _LOCK: Final = f"""
@@ -31,7 +31,7 @@ _ADD: Final = f"""
             "updatedAt" = $9
         WHERE id = $1
             AND ($2::numeric(10,2) > 0 OR keyshop.finite(balance::numeric) + $2::numeric(10,2) >= 0)
-            AND (NOT $10 OR keyshop.finite(balance::numeric) + $2::numeric(10,2) <= {LARGEST_BALANCE})
+            AND (NOT $10 OR keyshop.finite(balance::numeric) + $2::numeric(10,2) <= {MAX_BALANCE})
         RETURNING id, balance::numeric AS balance
     ), added AS (
         INSERT INTO transactions (id, "userId", type, amount, currency, method, status, description,
@@ -39,9 +39,9 @@ _ADD: Final = f"""
         SELECT $3, id, $4::text::"TransactionType", $2::numeric(10,2), 'EUR', $5, 'COMPLETED', $6,
             $7, $8, $11::text::jsonb, $9
         FROM changed
-        RETURNING id
+        RETURNING id, "userId" AS user_id, amount, "createdAt" AS created_at
     )
-    SELECT added.id AS transaction_id, balance FROM changed, added
+    SELECT added.*, balance FROM changed, added
 """
 
 
@@ -60,7 +60,7 @@ async def add_entry(
     *,
     user_id: str,
     amount: Decimal,
-    kind: str,
+    type_: EntryType,
     method: str,
     description: str,
     order_id: str | None = None,
@@ -81,7 +81,7 @@ async def add_entry(
         user_id,
         amount,
         new_id(),
-        kind,
+        type_,
         method,
         description,
         order_id,
@@ -91,4 +91,4 @@ async def add_entry(
         response,
     )
     await tx.fetchval(_UNMARK)
-    return None if record is None else row(Entry, record)
+    return None if record is None else Entry(type=type_, **record)

@@ -68,7 +68,7 @@ class TestSpending:
 
         row = (await ledger_of(db, customer))[-1]
         assert entry.balance == await balance_of(db, customer) == Decimal("0.01")
-        assert row["id"] == entry.transaction_id
+        assert row["id"] == entry.id
         assert (row["type"], row["amount"], row["status"], row["method"], row["orderId"]) == (
             "PURCHASE",
             Decimal("-19.99"),
