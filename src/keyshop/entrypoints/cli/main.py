@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
     "cache": "Show and clear the cache.",
+    "audit": "Check the rules of money, orders and keys.",
     "jobs": "List, retry and delete jobs of the worker.",
     "g2a": "Query the supplier.",
 }

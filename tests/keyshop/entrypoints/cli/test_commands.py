@@ -30,6 +30,7 @@ _READING = {
     "sync status": (r"^Latest full sync", {"runs", "errors", "quarantined"}),
     "sync runs": (r"^Runs", {"runs"}),
     "sync quarantine": (r"^Quarantine", {"quarantine"}),
+    "audit": (r"^Violations: none\.", {"counts", "violations"}),
     "jobs list": (r"^Jobs", {"jobs"}),
     "jobs list --dead": (r"^Dead letters: none\.", {"jobs"}),
     "cache status": (r"^Cache\s", {"cache", "reads"}),
