@@ -136,7 +136,9 @@ class TestWithoutTheShop:
 
 
 class TestDatabaseThatWasNotUpgraded:
-    @pytest.mark.parametrize("command", ["cache status", "cache clear", "sync status", "jobs list"])
+    @pytest.mark.parametrize(
+        "command", ["cache status", "cache clear", "sync status", "jobs list", "audit"]
+    )
     def test_is_refused_with_the_command_to_run(self, command):
         with open_home() as folder:
             done = run_keyshop(*command.split(), home=folder / "home")
@@ -151,7 +153,7 @@ class TestHelp:
         text = run_keyshop("--help", home=tmp_path).stdout
 
         assert _listed(text) == {
-            "up", "api", "worker", "db", "sync", "users", "cache", "jobs", "g2a"
+            "up", "api", "worker", "db", "sync", "users", "cache", "jobs", "g2a", "audit"
         }  # fmt: skip
 
     @pytest.mark.parametrize("group", ["db", "sync", "users", "cache", "jobs", "g2a"])
@@ -163,7 +165,7 @@ class TestHelp:
         # Help creates no folder.
         assert list(tmp_path.iterdir()) == []
 
-    @pytest.mark.parametrize("command", ["up", "api", "worker", "sync full", "jobs retry"])
+    @pytest.mark.parametrize("command", ["up", "api", "worker", "sync full", "jobs retry", "audit"])
     def test_describes_each_command_in_a_sentence(self, tmp_path, command):
         done = run_keyshop(*command.split(), "--help", home=tmp_path)
 
