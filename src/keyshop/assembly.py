@@ -18,18 +18,25 @@ from keyshop.accounts.passwords import PasswordPool, count_cores
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.embedded.generated_secrets import generate_secrets
+from keyshop.embedded.machine import read_machine
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
+from keyshop.keys.open_vault import open_vault
+from keyshop.keys.settings import Vault
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import FindFault, open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
+from keyshop.kit.high_water_mark import HighWaterMark
 from keyshop.kit.sealing import KeyRing
 from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mailer
+from keyshop.orders.dependencies import OrderParts
+from keyshop.orders.queries import find_identity
+from keyshop.orders.settings import OrderLimits
 from keyshop.servers import Servers
 from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
@@ -61,6 +68,8 @@ class Shop(Struct, frozen=True, kw_only=True):
     budget: Budget
     accounts: AccountServices
     baskets: BasketSettings
+    vault: Vault
+    orders: OrderParts
     mailer: Mailer
 
     @property
@@ -106,6 +115,7 @@ async def open_shop(
     Raises:
         DatabaseUnavailable: the database does not answer.
         SecretsRefused: the generated secrets cannot be read.
+        KeysRefused: KEY_ENCRYPTION_KEYS does not unseal the game keys of the database.
         Invalid: SMTP_URL or MAIL_FROM is invalid.
     """
     url = servers.database_url
@@ -116,6 +126,7 @@ async def open_shop(
         db = await parts.enter_async_context(
             open_database(url, cached.guard, lock_timeout=lock_timeout)
         )
+        vault = await open_vault(db, key_ring(settings), settings.key_storage, now=utc_now())
         budget = await parts.enter_async_context(
             open_budget(url, requests_per_minute=settings.g2a_requests_per_minute)
         )
@@ -134,6 +145,8 @@ async def open_shop(
             budget=budget,
             accounts=accounts,
             baskets=basket_settings(settings, secrets),
+            vault=vault,
+            orders=await open_orders(settings, db, vault),
             mailer=open_mailer(
                 smtp_url=_secret(settings.smtp_url),
                 mail_from=settings.mail_from,
@@ -162,6 +175,28 @@ async def open_database(
             yield db
     finally:
         await db.close()
+
+
+async def open_orders(settings: Settings, db: Database, vault: Vault) -> OrderParts:
+    """
+    Return what orders need, with the mark of this process in the shop's home.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    async with db.read() as reader:
+        identity = await find_identity(reader)
+    return OrderParts(
+        vault=vault,
+        mark=HighWaterMark.open(
+            settings.keyshop_home / "marks",
+            machine=read_machine(settings.keyshop_home),
+            identity=identity,
+        ),
+        limits=OrderLimits(
+            max_quantity=settings.cart_max_quantity, max_units=settings.order_max_units
+        ),
+    )
 
 
 @contextmanager
