@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "users": "Manage customers and administrators.",
     "promo": "Create and list promo codes.",
     "cache": "Show and clear the cache.",
+    "audit": "Check the rules of money, orders and keys.",
     "jobs": "List, retry and delete jobs of the worker.",
     "g2a": "Query the supplier.",
 }

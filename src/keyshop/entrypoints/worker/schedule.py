@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from keyshop.entrypoints.worker.audit import AuditDue
 from keyshop.entrypoints.worker.cleanup import CleanupDue
 from keyshop.kit.jobs import Job
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
@@ -35,6 +36,12 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
         lambda due_at: CleanupDue(due_at=due_at),
         every=timedelta(hours=1),
         offset=timedelta(minutes=40),
+    ),
+    Schedule(
+        "audit",
+        lambda due_at: AuditDue(due_at=due_at),
+        every=timedelta(hours=1),
+        offset=timedelta(minutes=20),
     ),
 )
 

@@ -30,6 +30,7 @@ _READING = {
     "sync status": (r"^Latest full sync", {"runs", "errors", "quarantined"}),
     "sync runs": (r"^Runs", {"runs"}),
     "sync quarantine": (r"^Quarantine", {"quarantine"}),
+    "audit": (r"^Violations: none\.", {"counts", "violations"}),
     "jobs list": (r"^Jobs", {"jobs"}),
     "jobs list --dead": (r"^Dead letters: none\.", {"jobs"}),
     "cache status": (r"^Cache\s", {"cache", "reads"}),
@@ -136,7 +137,9 @@ class TestWithoutTheShop:
 
 
 class TestDatabaseThatWasNotUpgraded:
-    @pytest.mark.parametrize("command", ["cache status", "cache clear", "sync status", "jobs list"])
+    @pytest.mark.parametrize(
+        "command", ["cache status", "cache clear", "sync status", "jobs list", "audit"]
+    )
     def test_is_refused_with_the_command_to_run(self, command):
         with open_home() as folder:
             done = run_keyshop(*command.split(), home=folder / "home")
@@ -151,7 +154,7 @@ class TestHelp:
         text = run_keyshop("--help", home=tmp_path).stdout
 
         assert _listed(text) == {
-            "up", "api", "worker", "db", "sync", "users", "cache", "jobs", "g2a"
+            "up", "api", "worker", "db", "sync", "users", "cache", "jobs", "g2a", "audit"
         }  # fmt: skip
 
     @pytest.mark.parametrize("group", ["db", "sync", "users", "cache", "jobs", "g2a"])
@@ -163,7 +166,7 @@ class TestHelp:
         # Help creates no folder.
         assert list(tmp_path.iterdir()) == []
 
-    @pytest.mark.parametrize("command", ["up", "api", "worker", "sync full", "jobs retry"])
+    @pytest.mark.parametrize("command", ["up", "api", "worker", "sync full", "jobs retry", "audit"])
     def test_describes_each_command_in_a_sentence(self, tmp_path, command):
         done = run_keyshop(*command.split(), "--help", home=tmp_path)
 
