@@ -1,6 +1,6 @@
 """Refusals of the vault."""
 
-from keyshop.kit.errors import Conflict
+from keyshop.kit.errors import Conflict, Invalid
 
 
 class KeysRefused(Conflict):
@@ -10,3 +10,7 @@ class KeysRefused(Conflict):
         super().__init__(
             f"KEY_ENCRYPTION_KEYS {fault}; set the keys with which the shop's game keys were sealed."
         )
+
+
+class BadKeyText(Invalid):
+    """A text cannot be a key; the refusal never repeats it."""

@@ -86,6 +86,13 @@ class AlreadyRefunded(Conflict):
         super().__init__("This unit was refunded already.")
 
 
+class TransitionRefused(Conflict):
+    """An order cannot change so; another program has set its status to something else."""
+
+    def __init__(self, before: str, after: str) -> None:
+        super().__init__(f"An order that is {before} cannot become {after}.")
+
+
 class BuyingPaused(Unavailable):
     """After a restore it is not known yet what the database has lost; nothing was done."""
 

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from keyshop.kit.database.transaction import Reader
 from keyshop.promotions import queries
-from keyshop.promotions.errors import InvalidPromo, PromoNotActive, PromoNotValidNow, PromoUsedUp
+from keyshop.promotions.errors import InvalidPromo
 from keyshop.promotions.models import Promo
-from keyshop.promotions.rules import MAX_CODE_LENGTH, is_discount
+from keyshop.promotions.rules import check_usable, clean_code
 
 
 async def check_promo(tx: Reader, code: str, *, now: datetime) -> Promo:
@@ -21,13 +21,9 @@ async def check_promo(tx: Reader, code: str, *, now: datetime) -> Promo:
         PromoNotValidNow: its time has not begun, or is over.
         PromoUsedUp: it was used as often as it may be.
     """
-    promo = await queries.find_promo(tx, code) if len(code) <= MAX_CODE_LENGTH else None
-    if promo is None or not is_discount(promo.percent):
+    cleaned = clean_code(code)
+    promo = None if cleaned is None else await queries.find_promo(tx, cleaned)
+    if promo is None:
         raise InvalidPromo
-    if not promo.active:
-        raise PromoNotActive
-    if not promo.valid_from <= now <= promo.valid_until:
-        raise PromoNotValidNow
-    if promo.max_uses is not None and promo.used_count >= promo.max_uses:
-        raise PromoUsedUp
+    check_usable(promo, now=now)
     return promo

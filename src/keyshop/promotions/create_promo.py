@@ -10,7 +10,7 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.promotions import queries
 from keyshop.promotions.errors import PromoExists
 from keyshop.promotions.models import NewPromo
-from keyshop.promotions.rules import check_new
+from keyshop.promotions.rules import check_new_limits, check_percent, new_code
 
 
 async def create_promo(tx: Transaction, promo: NewPromo, *, by: str, now: datetime) -> NewPromo:
@@ -18,11 +18,12 @@ async def create_promo(tx: Transaction, promo: NewPromo, *, by: str, now: dateti
     Create the promo code, in upper case, and return it as it is stored.
 
     Raises:
-        PromoRefused: its code, percentage, time or number of uses is impossible.
+        Invalid: its code, percentage, time or number of uses is impossible.
         PromoExists: there is a code of the same letters, in whatever case.
     """
-    promo = replace(promo, code=promo.code.strip().upper())
-    check_new(promo)
+    promo = replace(promo, code=new_code(promo.code))
+    check_percent(promo.percent)
+    check_new_limits(promo)
     existing = await queries.find_promo(tx, promo.code)
     if existing is not None:
         raise PromoExists(existing.code)

@@ -1,16 +1,4 @@
-"""
-Why a promo code is refused.
-
-Invalid
-├── InvalidPromo      a customer's code does not exist
-├── PromoNotActive    it was switched off
-├── PromoNotValidNow  its time has not begun, or is over
-├── PromoUsedUp       it was used as often as it may be
-└── PromoRefused      an operator's new code cannot be created as it is
-
-Conflict
-└── PromoExists       an operator's new code exists
-"""
+"""Why a promo code is refused."""
 
 from keyshop.kit.errors import Conflict, Invalid
 
@@ -39,8 +27,32 @@ class PromoUsedUp(Invalid):
         super().__init__("Promo code has reached maximum uses")
 
 
-class PromoRefused(Invalid):
-    """A new promo code cannot be created; the message says what to correct."""
+class BadCode(Invalid):
+    """A new code has characters that a customer could mistake, or too many of them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A promo code must have 1 to 100 characters: letters A to Z, digits, - and _."
+        )
+
+
+class BadPercent(Invalid):
+    def __init__(self) -> None:
+        super().__init__("The discount must be above 0 and at most 100 percent, in hundredths.")
+
+
+class BadPeriod(Invalid):
+    """A new code's time ends before it begins."""
+
+    def __init__(self) -> None:
+        super().__init__("A promo code must end after it begins.")
+
+
+class BadMaxUses(Invalid):
+    """A new code could never be used, or its limit cannot be stored."""
+
+    def __init__(self, highest: int) -> None:
+        super().__init__(f"The maximum of uses must be from 1 to {highest}.")
 
 
 class PromoExists(Conflict):

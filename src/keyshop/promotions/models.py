@@ -1,4 +1,4 @@
-"""The rows of promo codes."""
+"""Promo codes as they are stored."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,18 +7,14 @@ from msgspec import Struct
 
 
 class Promo(Struct, frozen=True, kw_only=True):
-    """A promo code."""
+    """A row of `promo_codes`. Times are UTC."""
 
     id: str
     code: str
-    """As it is stored; customers write it in any case of letters."""
-
     percent: Decimal
-    """What it takes off an order; other programs may store impossible ones."""
+    """Of the subtotal; the column `discount`."""
 
     max_uses: int | None
-    """None: without a limit."""
-
     used_count: int
     valid_from: datetime
     valid_until: datetime

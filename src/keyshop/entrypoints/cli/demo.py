@@ -19,11 +19,12 @@ from keyshop.journal.models import Subject
 from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.ids import new_id
 from keyshop.promotions.create_promo import create_promo
 from keyshop.promotions.errors import PromoExists
 from keyshop.promotions.models import NewPromo
 from keyshop.settings import Environment, Settings
+from keyshop.wallet import ledger
+from keyshop.wallet.models import Payment
 
 DEMO_PASSWORD: Final = "Passw0rd-demo"  # noqa: S105 - public
 
@@ -57,16 +58,7 @@ DEMO_ACCOUNTS: Final = (
 _HAS_USERS: Final = "SELECT EXISTS (SELECT FROM users)"
 _LIST_EMAILS: Final = "SELECT email FROM users WHERE email = ANY($1)"
 
-# A balance must equal the sum of its transactions.
-_GIVE_CREDIT: Final = """
-    WITH credited AS (
-        UPDATE users SET balance = balance + $2, "updatedAt" = $4 WHERE id = $1 RETURNING id
-    )
-    INSERT INTO transactions
-        (id, "userId", type, amount, method, status, description, "createdAt")
-    SELECT $3, id, 'TOP_UP', $2, 'demo', 'COMPLETED', 'Credit to try the shop with', $4
-    FROM credited
-"""
+_CREDIT: Final = Payment(method="demo", description="Credit to try the shop with")
 
 # The one code that the storefront's checkout accepts.
 _PROMO_CODE: Final = "GKEYS10"
@@ -169,7 +161,7 @@ async def _create(
     if user is None:
         raise EmailTaken
     if account.balance:
-        await tx.execute(_GIVE_CREDIT, user.id, account.balance, new_id(), now)
+        await ledger.credit(tx, user_id=user.id, amount=account.balance, payment=_CREDIT, now=now)
 
 
 async def _create_promo(tx: Transaction, *, now: datetime) -> None:

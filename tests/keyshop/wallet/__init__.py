@@ -1,0 +1,1 @@
+"""Tests of the ledger, of top-ups and of what explains a balance."""
