@@ -11,7 +11,9 @@ from keyshop.entrypoints.api.app import ApiOptions, create_app
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
+from keyshop.wallet.settings import PaymentSettings
 from tests.factories.account_services import BASKETS, account_services
+from tests.factories.payments import PAYMENTS
 
 
 class OpenShop(Struct, frozen=True, kw_only=True):
@@ -21,6 +23,7 @@ class OpenShop(Struct, frozen=True, kw_only=True):
     cache: Cache
     accounts: AccountServices
     baskets: BasketSettings = BASKETS
+    payments: PaymentSettings = PAYMENTS
 
 
 def make_app(
@@ -29,6 +32,7 @@ def make_app(
     cache: Cache | None = None,
     accounts: AccountServices | None = None,
     baskets: BasketSettings = BASKETS,
+    payments: PaymentSettings = PAYMENTS,
     **options: Any,
 ) -> ASGIApp:
     """Return the API; without a cache every response is read from the database."""
@@ -37,5 +41,6 @@ def make_app(
         cache=cache or PassThrough(),
         accounts=accounts or account_services(),
         baskets=baskets,
+        payments=payments,
     )
     return create_app(shop, ApiOptions(**options))
