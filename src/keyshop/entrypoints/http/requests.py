@@ -118,6 +118,12 @@ class CreateOrderBody(Struct, rename="camel"):
     promo_code: str | None = None
 
 
+class CancelOrderBody(Struct):
+    """Why the customer cancels; nothing is sent where there is no reason."""
+
+    reason: str | None = None
+
+
 async def read_body(
     request: ApiRequest,
     shape: type[_Shape],
