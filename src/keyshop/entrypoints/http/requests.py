@@ -111,7 +111,7 @@ class AddWishlistItemBody(Struct, rename="camel"):
     game_id: str = ""
 
 
-class CreateOrderBody(Struct, rename="camel"):
+class CreateOrderBody(_SecretBody, rename="camel"):
     """The games to order, and a promo code."""
 
     items: list[RequestedItem]
