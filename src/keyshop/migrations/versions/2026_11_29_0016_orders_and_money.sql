@@ -304,23 +304,30 @@ $$;
 CREATE FUNCTION keyshop.record_balance() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
+    customer TEXT;
     before NUMERIC := 0;
+    after NUMERIC;
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        before := OLD.balance::numeric;
-    END IF;
-    IF NEW.balance::numeric IS NOT DISTINCT FROM before OR keyshop.is_wallet() THEN
+    -- The block writes nothing: a subtransaction that writes, for each row, would cost readers dearly.
+    BEGIN
+        IF TG_OP = 'UPDATE' THEN
+            before := OLD.balance::numeric;
+        END IF;
+        after := NEW.balance::numeric;
+        customer := NEW.id;
+    EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
+        PERFORM keyshop.record_missed_change('public.users');
+        RETURN NULL;
+    END;
+    IF after IS NOT DISTINCT FROM before OR keyshop.is_wallet() THEN
         RETURN NULL;
     END IF;
     INSERT INTO keyshop.foreign_balance_changes
         (user_id, kind, amount, details, db_role, application, happened_at)
-    VALUES (NEW.id, 'balance',
-        coalesce(keyshop.finite(NEW.balance::numeric), 0) - coalesce(keyshop.finite(before), 0),
-        jsonb_build_object('old', before::text, 'new', NEW.balance::text), session_user,
+    VALUES (customer, 'balance',
+        coalesce(keyshop.finite(after), 0) - coalesce(keyshop.finite(before), 0),
+        jsonb_build_object('old', before::text, 'new', after::text), session_user,
         current_setting('application_name'), timezone('UTC', now()));
-    RETURN NULL;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
-    PERFORM keyshop.record_missed_change('public.users');
     RETURN NULL;
 END
 $$;
@@ -350,41 +357,52 @@ $$;
 CREATE FUNCTION keyshop.record_ledger_changed() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
+    entry TEXT;
+    owner_before TEXT;
+    owner_after TEXT;
     before NUMERIC;
     after NUMERIC;
+    details JSONB;
 BEGIN
-    IF (OLD.id, OLD.amount, OLD.type, OLD."userId", OLD.status)
-        IS NOT DISTINCT FROM (NEW.id, NEW.amount, NEW.type, NEW."userId", NEW.status)
-        -- A cascade: the customer has a new id.
-        OR NOT EXISTS (SELECT FROM public.users WHERE id = OLD."userId")
-    THEN
-        RETURN NULL;
-    END IF;
-    IF EXISTS (SELECT FROM keyshop.wallet_rows WHERE transaction_id = OLD.id) THEN
-        RAISE EXCEPTION 'Rows of the ledger are only added.' USING ERRCODE = 'restrict_violation';
-    END IF;
-    before := CASE WHEN OLD.status::text = 'COMPLETED' THEN keyshop.finite(OLD.amount) ELSE 0 END;
-    after := CASE WHEN NEW.status::text = 'COMPLETED' THEN keyshop.finite(NEW.amount) ELSE 0 END;
-    INSERT INTO keyshop.foreign_balance_changes
-        (user_id, kind, transaction_id, amount, details, db_role, application, happened_at)
-    SELECT user_id, 'row_changed', NEW.id, change,
-        jsonb_build_object(
+    BEGIN
+        IF (OLD.id, OLD.amount, OLD.type, OLD."userId", OLD.status)
+            IS NOT DISTINCT FROM (NEW.id, NEW.amount, NEW.type, NEW."userId", NEW.status)
+            -- A cascade: the customer has a new id.
+            OR NOT EXISTS (SELECT FROM public.users WHERE id = OLD."userId")
+        THEN
+            RETURN NULL;
+        END IF;
+        IF EXISTS (SELECT FROM keyshop.wallet_rows WHERE transaction_id = OLD.id) THEN
+            RAISE EXCEPTION 'Rows of the ledger are only added.'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        entry := NEW.id;
+        owner_before := OLD."userId";
+        owner_after := NEW."userId";
+        before := CASE WHEN OLD.status::text = 'COMPLETED'
+            THEN keyshop.finite(OLD.amount::numeric) ELSE 0 END;
+        after := CASE WHEN NEW.status::text = 'COMPLETED'
+            THEN keyshop.finite(NEW.amount::numeric) ELSE 0 END;
+        details := jsonb_build_object(
             'old', jsonb_build_object('id', OLD.id, 'type', OLD.type, 'status', OLD.status,
                 'amount', OLD.amount::text, 'userId', OLD."userId"),
             'new', jsonb_build_object('id', NEW.id, 'type', NEW.type, 'status', NEW.status,
-                'amount', NEW.amount::text, 'userId', NEW."userId")),
-        session_user, current_setting('application_name'), timezone('UTC', now())
+                'amount', NEW.amount::text, 'userId', NEW."userId"));
+    EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
+        PERFORM keyshop.record_missed_change('public.transactions');
+        RETURN NULL;
+    END;
+    INSERT INTO keyshop.foreign_balance_changes
+        (user_id, kind, transaction_id, amount, details, db_role, application, happened_at)
+    SELECT changes.customer, 'row_changed', entry, changes.amount, details, session_user,
+        current_setting('application_name'), timezone('UTC', now())
     FROM (
-        SELECT NEW."userId" AS user_id, after - before AS change
-        WHERE OLD."userId" = NEW."userId"
+        SELECT owner_after AS customer, after - before AS amount WHERE owner_before = owner_after
         UNION ALL
-        SELECT OLD."userId", -before WHERE OLD."userId" <> NEW."userId"
+        SELECT owner_before, -before WHERE owner_before <> owner_after
         UNION ALL
-        SELECT NEW."userId", after WHERE OLD."userId" <> NEW."userId"
+        SELECT owner_after, after WHERE owner_before <> owner_after
     ) AS changes;
-    RETURN NULL;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
-    PERFORM keyshop.record_missed_change('public.transactions');
     RETURN NULL;
 END
 $$;
@@ -495,20 +513,23 @@ $$;
 
 CREATE FUNCTION keyshop.follow_changed_key() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    changed TEXT;
 BEGIN
-    IF to_jsonb(OLD) = to_jsonb(NEW) OR keyshop.is_vault() THEN
+    BEGIN
+        IF to_jsonb(OLD) = to_jsonb(NEW) OR keyshop.is_vault()
+            -- A cascade: the game has a new id.
+            OR (to_jsonb(OLD) - 'gameId' = to_jsonb(NEW) - 'gameId'
+                AND NOT EXISTS (SELECT FROM public.games WHERE id = OLD."gameId"))
+        THEN
+            RETURN NULL;
+        END IF;
+        changed := OLD.id;
+    EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
+        PERFORM keyshop.record_missed_change('public.game_keys');
         RETURN NULL;
-    END IF;
-    -- A cascade: the game has a new id.
-    IF to_jsonb(OLD) - 'gameId' = to_jsonb(NEW) - 'gameId'
-        AND NOT EXISTS (SELECT FROM public.games WHERE id = OLD."gameId")
-    THEN
-        RETURN NULL;
-    END IF;
-    PERFORM keyshop.hold_free_keys(ARRAY[OLD.id], 'changed by another program');
-    RETURN NULL;
-EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
-    PERFORM keyshop.record_missed_change('public.game_keys');
+    END;
+    PERFORM keyshop.hold_free_keys(ARRAY[changed], 'changed by another program');
     RETURN NULL;
 END
 $$;
