@@ -31,6 +31,7 @@ _HSTS_HEADER: Final = (b"strict-transport-security", b"max-age=31536000")
 _REFERRER_HEADER: Final = (b"referrer-policy", b"strict-origin-when-cross-origin")
 _PRIVATE_PATHS: Final = (
     "/api/auth",
+    "/api/orders",
     "/api/user",
     "/api/cart",
     "/api/wishlist",

@@ -123,11 +123,17 @@ class AddWishlistItemBody(Struct, rename="camel"):
     game_id: str = ""
 
 
-class CreateOrderBody(Struct, rename="camel"):
+class CreateOrderBody(_SecretBody, rename="camel"):
     """The games to order, and a promo code."""
 
     items: list[RequestedItem]
     promo_code: str | None = None
+
+
+class CancelOrderBody(Struct):
+    """Why the customer cancels; nothing is sent where there is no reason."""
+
+    reason: str | None = None
 
 
 async def read_body(
