@@ -42,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="Use the PostgreSQL with the programs in this folder.",
     )
+    parser.addoption(
+        "--kills",
+        type=int,
+        metavar="NUMBER",
+        help="How many parts of a shop are killed while customers order.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -154,7 +154,7 @@ class TestHelp:
         text = run_keyshop("--help", home=tmp_path).stdout
 
         assert _listed(text) == {
-            "up", "api", "worker", "db", "sync", "users", "cache", "jobs", "g2a", "audit"
+            "up", "api", "worker", "db", "sync", "users", "cache", "jobs", "g2a", "audit", "promo"
         }  # fmt: skip
 
     @pytest.mark.parametrize("group", ["db", "sync", "users", "cache", "jobs", "g2a"])

@@ -17,7 +17,9 @@ from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
-FULL_SYNC, STOCK_CHECK, CLEANUP, AUDIT = SCHEDULES
+_BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
+FULL_SYNC, STOCK_CHECK, CLEANUP = SCHEDULES[:3]
+AUDIT, TOP_UP_EXPIRY = _BY_NAME["audit"], _BY_NAME["wallet.expire"]
 
 
 async def tick(db: Database, at: datetime) -> bool:
@@ -52,13 +54,17 @@ class TestSchedules:
         assert latest_due(AUDIT, NOON) == NOON - timedelta(minutes=40)
         assert next_due(AUDIT, NOON) == NOON + timedelta(minutes=20)
 
-    def test_keep_the_names_that_are_stored(self):
-        jobs = [schedule.job(NOON).name for schedule in SCHEDULES]
+    def test_let_unpaid_top_ups_expire_every_five_minutes(self):
+        assert next_due(TOP_UP_EXPIRY, NOON) == NOON + timedelta(minutes=5)
 
-        assert [schedule.name for schedule in SCHEDULES] == [
-            "sync.full", "sync.stock", "tidy", "audit",
-        ]  # fmt: skip
-        assert jobs == ["sync.full_due", "sync.stock_due", "tidy", "audit"]
+    def test_keep_the_names_that_are_stored(self):
+        assert {schedule.name: schedule.job(NOON).name for schedule in SCHEDULES} == {
+            "sync.full": "sync.full_due",
+            "sync.stock": "sync.stock_due",
+            "tidy": "tidy",
+            "audit": "audit",
+            "wallet.expire": "wallet.expire_due",
+        }
 
 
 class TestEnqueueIfDue:
