@@ -151,6 +151,11 @@ def may_refund(state: UnitState, *, requested: bool) -> bool:
     return state is UnitState.OPEN or (requested and state is UnitState.DELIVERED)
 
 
+def is_wholly_refunded(units: Collection[Unit]) -> bool:
+    """Test whether no unit is left that the customer may get, or has."""
+    return all(unit.state not in {UnitState.OPEN, UnitState.DELIVERED} for unit in units)
+
+
 def order_state(units: Collection[Unit]) -> OrderState:
     """
     Return the state of an order with these units, of which there is at least one.
