@@ -12,8 +12,10 @@ from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 from keyshop.orders.dependencies import OrderParts
+from keyshop.wallet.settings import PaymentSettings
 from tests.factories.account_services import BASKETS, account_services
 from tests.factories.order_parts import order_parts
+from tests.factories.payments import PAYMENTS
 
 
 class OpenShop(Struct, frozen=True, kw_only=True):
@@ -24,6 +26,7 @@ class OpenShop(Struct, frozen=True, kw_only=True):
     accounts: AccountServices
     baskets: BasketSettings = BASKETS
     orders: OrderParts
+    payments: PaymentSettings = PAYMENTS
 
 
 def make_app(
@@ -33,6 +36,7 @@ def make_app(
     accounts: AccountServices | None = None,
     baskets: BasketSettings = BASKETS,
     orders: OrderParts | None = None,
+    payments: PaymentSettings = PAYMENTS,
     **options: Any,
 ) -> ASGIApp:
     """Return the API; without a cache every response is read from the database."""
@@ -42,5 +46,6 @@ def make_app(
         accounts=accounts or account_services(),
         baskets=baskets,
         orders=orders or order_parts(),
+        payments=payments,
     )
     return create_app(shop, ApiOptions(**options))

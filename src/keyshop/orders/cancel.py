@@ -11,8 +11,9 @@ from keyshop.orders import change_queries as queries
 from keyshop.orders.errors import NotCancellable, NotPlacedHere, OrderNotFound
 from keyshop.orders.lock_order import lock_order
 from keyshop.orders.models import LockedOrder, OrderStatus, RefundCause, Refunded
+from keyshop.orders.place import ACTOR as CUSTOMER
 from keyshop.orders.refund import ATTEMPTS, refund_units
-from keyshop.orders.rules import may_cancel
+from keyshop.orders.rules import clean_reason, may_cancel
 
 _NO_REASON: Final = "cancelled by the customer"
 
@@ -24,12 +25,14 @@ async def cancel_own_order(
     Cancel an order of the user's, and refund all of it; one that is cancelled stays so.
 
     Raises:
+        BadReason: the reason cannot be stored.
         OrderNotFound: it is no order of the user's.
         NotCancellable: a key is delivered, or nothing is left to cancel.
         BuyingPaused: it is unknown, after a restore, what was delivered.
         DatabaseUnavailable: as `Database.run`.
     """
-    cause = RefundCause(reason=reason or _NO_REASON, by=user_id, is_requested=True)
+    reason = clean_reason(reason) if reason and reason.strip() else _NO_REASON
+    cause = RefundCause(reason=reason, by=CUSTOMER, is_requested=True)
 
     async def work(tx: Transaction) -> None:
         # Before the locks, so that an id that was guessed locks nothing of another customer.
@@ -54,13 +57,14 @@ async def cancel_order(
     Cancel an order as its customer may, and refund all of it.
 
     Raises:
+        BadReason: the reason cannot be stored.
         OrderNotFound: there is no such order.
         NotPlacedHere: another program has placed it.
         NotCancellable: a key is delivered, or nothing is left to cancel.
         BuyingPaused: it is unknown, after a restore, what was delivered.
         DatabaseUnavailable: as `Database.run`.
     """
-    cause = RefundCause(reason=reason, by=by, is_requested=True)
+    cause = RefundCause(reason=clean_reason(reason), by=by, is_requested=True)
 
     async def work(tx: Transaction) -> Refunded:
         order = await lock_order(tx, order_id)

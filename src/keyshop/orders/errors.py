@@ -93,6 +93,13 @@ class KeysUnreadable(Unavailable):
         super().__init__("This order cannot be delivered at the moment. Please try again later.")
 
 
+class BadReason(Invalid):
+    """A reason has no text, too much of it, or a character that cannot be stored."""
+
+    def __init__(self, max_length: int) -> None:
+        super().__init__(f"The reason must have 1 to {max_length} characters.")
+
+
 class NothingToRefund(Conflict):
     """Each unit of the order was refunded."""
 

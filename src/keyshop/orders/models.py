@@ -132,7 +132,7 @@ class RefundCause(Struct, frozen=True, kw_only=True):
 
     reason: str
     by: str
-    """The customer's id, the operator, or `shop`."""
+    """The operator, `customer` or `shop`."""
 
     is_requested: bool
     """Whether a person asked for it; otherwise it is the shop that cannot deliver."""

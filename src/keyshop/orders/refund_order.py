@@ -10,6 +10,7 @@ from keyshop.orders.errors import AlreadyRefunded, NothingToRefund, UnitNotFound
 from keyshop.orders.lock_order import lock_order
 from keyshop.orders.models import LockedOrder, RefundCause, Refunded
 from keyshop.orders.refund import ATTEMPTS, refund_units
+from keyshop.orders.rules import clean_reason
 
 
 async def refund_order(
@@ -25,6 +26,7 @@ async def refund_order(
     Refund one unit, or all that are left; delivered ones too, whose keys are revoked.
 
     Raises:
+        BadReason: the reason cannot be stored.
         OrderNotFound: there is no such order.
         UnitNotFound: the order has no such unit.
         NotPlacedHere: another program has placed the order.
@@ -32,7 +34,7 @@ async def refund_order(
         BuyingPaused: it is unknown, after a restore, what was delivered.
         DatabaseUnavailable: as `Database.run`.
     """
-    cause = RefundCause(reason=reason, by=by, is_requested=True)
+    cause = RefundCause(reason=clean_reason(reason), by=by, is_requested=True)
 
     async def work(tx: Transaction) -> Refunded:
         order = await lock_order(tx, order_id)

@@ -38,8 +38,8 @@ class TestCancelOwnOrder:
         refunds = [row["amount"] for row in await ledger_of(db, alice) if row["type"] == "REFUND"]
         assert refunds == [Decimal("27.00")]
         reasons = {tuple(row) for row in await select_rows(db, _REASONS, order_id)}
-        assert reasons == {("I have changed my mind.", alice, True)}
-        assert ("mail_order", {"order_id": order_id, "kind": "final"}) in await jobs(db)
+        assert reasons == {("I have changed my mind.", "customer", True)}
+        assert ("mail_order", {"order_id": order_id, "kind": "final", "copy": 0}) in await jobs(db)
         await desk.place(alice, {await desk.add_game(): 1}, promo=promo.code)
         assert await desk.violations() == []
 
