@@ -170,7 +170,7 @@ class TestOrderMails:
     def test_are_jobs_that_name_ids_alone(self) -> None:
         [job] = order_mails("o", PENDING, COMPLETED)
 
-        assert msgspec.to_builtins(job) == {"order_id": "o", "kind": "final", "copy": 0}
+        assert msgspec.to_builtins(job) == {"order_id": "o", "kind": "final"}
 
 
 class TestFinalMail:
