@@ -566,6 +566,7 @@ class TestParallelOrders:
         assert await balance_of(stocked, alice.id) == Decimal("490.00")
         assert await violations(stocked) == []
 
+    @pytest.mark.timed
     async def test_of_a_double_click_are_one_and_a_later_one_is_a_second(
         self, stocked: Database, alice: Person
     ):
