@@ -37,7 +37,7 @@ from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mailer
 from keyshop.orders.dependencies import OrderParts
 from keyshop.orders.queries import find_identity
-from keyshop.orders.settings import OrderLimits
+from keyshop.orders.settings import OrderLimits, Seller
 from keyshop.servers import Servers
 from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
@@ -199,6 +199,11 @@ async def open_orders(settings: Settings, db: Database, vault: Vault) -> OrderPa
         ),
         limits=OrderLimits(
             max_quantity=settings.cart_max_quantity, max_units=settings.order_max_units
+        ),
+        seller=Seller(
+            name=settings.seller_name or "",
+            address=settings.seller_address or "",
+            vat_note=settings.seller_vat_note or "",
         ),
     )
 

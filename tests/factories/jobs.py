@@ -17,8 +17,10 @@ from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import Job
 from keyshop.mail.protocol import Mail, Mailer, MailUnavailable
+from keyshop.orders.dependencies import OrderParts
 from keyshop.supplier.errors import SupplierUnavailable
 from tests.factories.customers import make_account_services
+from tests.factories.order_parts import order_parts
 
 SHORT_LEASE: Final = WorkerLimits(
     lease=timedelta(seconds=2.5), poll_interval=timedelta(seconds=0.6)
@@ -41,6 +43,7 @@ class ProbeShop(Struct):
     accounts: AccountServices = field(
         default_factory=lambda: make_account_services(PasswordPool(threads=1, cost=4))
     )
+    orders: OrderParts = field(default_factory=order_parts)
     public_url: str = "https://shop.example"
 
     async def run_full_sync(self) -> None:

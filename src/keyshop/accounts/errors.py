@@ -59,6 +59,13 @@ class UserNotFound(NotFound):
         )
 
 
+class CustomerHasOpenOrders(Conflict):
+    """A key is paid for and neither delivered nor refunded, so the account cannot be erased yet."""
+
+    def __init__(self) -> None:
+        super().__init__("This customer has orders under way.")
+
+
 class PasswordInvalid(Invalid):
     """A password change lacks a password, the current one is wrong, or the new one breaks a rule."""
 

@@ -65,6 +65,58 @@ EXPORT: Final = """
             )
             FROM transactions AS t WHERE t."userId" = u.id ORDER BY t."createdAt", t.id
         ),
+        'units', ARRAY(
+            SELECT json_build_object(
+                'id', n.id, 'orderId', n.order_id, 'itemId', n.item_id, 'gameId', n.game_id,
+                'state', n.state, 'price', n.price, 'charged', n.charged, 'keyId', n.vault_key_id,
+                'createdAt', n.created_at AT TIME ZONE 'UTC',
+                'finishedAt', n.finished_at AT TIME ZONE 'UTC'
+            )
+            FROM keyshop.order_units AS n WHERE n.user_id = u.id ORDER BY n.created_at, n.id
+        ),
+        'refunds', ARRAY(
+            SELECT json_build_object(
+                'id', r.id, 'orderId', r.order_id, 'unitId', r.unit_id,
+                'transactionId', r.transaction_id, 'amount', r.amount, 'reason', r.reason,
+                'isRequested', r.is_requested, 'createdAt', r.created_at AT TIME ZONE 'UTC'
+            )
+            FROM keyshop.refunds AS r JOIN keyshop.order_units AS n ON n.id = r.unit_id
+            WHERE n.user_id = u.id ORDER BY r.created_at, r.id
+        ),
+        'orderEvents', ARRAY(
+            SELECT json_build_object(
+                'orderId', e.order_id, 'unitId', e.unit_id,
+                'happenedAt', e.happened_at AT TIME ZONE 'UTC', 'kind', e.kind, 'details', e.details
+            )
+            FROM keyshop.order_events AS e JOIN keyshop.placed_orders AS p USING (order_id)
+            WHERE p.user_id = u.id ORDER BY e.id
+        ),
+        'topUps', ARRAY(
+            SELECT json_build_object(
+                'id', i.id, 'amount', i.amount, 'currency', i.currency, 'method', i.method,
+                'state', i.state, 'provider', i.provider, 'providerId', i.provider_id,
+                'transactionId', i.transaction_id, 'heldReason', i.held_reason,
+                'notification', i.notification, 'createdAt', i.created_at AT TIME ZONE 'UTC',
+                'updatedAt', i.updated_at AT TIME ZONE 'UTC',
+                'expiresAt', i.expires_at AT TIME ZONE 'UTC'
+            )
+            FROM keyshop.top_up_intents AS i WHERE i.user_id = u.id ORDER BY i.created_at, i.id
+        ),
+        'keyReveals', ARRAY(
+            SELECT json_build_object(
+                'keyId', k.vault_key_id, 'revealedAt', k.revealed_at AT TIME ZONE 'UTC'
+            )
+            FROM keyshop.key_reveals AS k WHERE k.user_id = u.id
+            ORDER BY k.revealed_at, k.vault_key_id
+        ),
+        'balanceChangesByOtherPrograms', ARRAY(
+            SELECT json_build_object(
+                'kind', c.kind, 'transactionId', c.transaction_id, 'amount', c.amount,
+                'details', c.details, 'happenedAt', c.happened_at AT TIME ZONE 'UTC',
+                'adoptedAt', c.adopted_at AT TIME ZONE 'UTC', 'adoptedReason', c.adopted_reason
+            )
+            FROM keyshop.foreign_balance_changes AS c WHERE c.user_id = u.id ORDER BY c.id
+        ),
         'cart', ARRAY(
             SELECT json_build_object(
                 'gameId', c."gameId", 'title', g.title, 'quantity', c.quantity,

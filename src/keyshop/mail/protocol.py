@@ -1,11 +1,15 @@
 """The protocol of mailers, which gateways/mail implements, and its errors."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
 from keyshop.kit.errors import Conflict, Invalid, Unavailable
+from keyshop.kit.secrets import Secret
+
+MailLine: TypeAlias = Mapping[str, str | Sequence[Secret]]
+"""One of several things that a mail lists; secrets are keys of games."""
 
 
 class Mail(Struct, frozen=True, kw_only=True):
@@ -19,6 +23,11 @@ class Mail(Struct, frozen=True, kw_only=True):
     """The name of a template with subject, text and HTML; `values` fills it."""
 
     values: Mapping[str, str]
+    lines: Sequence[MailLine] = ()
+
+    def __repr__(self) -> str:
+        """Return nothing personal: libraries log their arguments, and values hold codes and links."""
+        return f"Mail(id={self.id!r}, template={self.template!r})"
 
 
 class MailRefused(Invalid):

@@ -13,13 +13,12 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.orders import unit_queries
 from keyshop.orders.errors import BuyingPaused, KeyNotFree, OrderNotFound, UnitChanged
-from keyshop.orders.jobs import MailOrder
 from keyshop.orders.lock_order import lock_order
+from keyshop.orders.mails import order_mails
 from keyshop.orders.models import (
     Delivery,
     DeliveryOutcome,
     LockedOrder,
-    OrderStatus,
     Unit,
     UnitRef,
     UnitState,
@@ -28,6 +27,7 @@ from keyshop.orders.queries import Event, raise_seq
 from keyshop.orders.recompute import recompute
 from keyshop.orders.record_event import record_events
 from keyshop.orders.refund import SHOP
+from keyshop.orders.rules import order_state
 
 _log = structlog.get_logger(__name__)
 
@@ -80,9 +80,11 @@ async def _deliver(
     )
     await record_events(tx, order.id, [event], now=now)
     units = [_delivered(unit, key.id) if unit is wanted else unit for unit in order.units]
+    # Another program may have changed the stored status, and the mail is due all the same.
+    before = order_state(order.units).status
     status = await recompute(tx, order.id, order.status, units, actor=SHOP, now=now)
-    if status is OrderStatus.COMPLETED:
-        await enqueue(tx, MailOrder(order_id=order.id, kind="final"))
+    for job in order_mails(order.id, before, status):
+        await enqueue(tx, job)
     await lock_games(tx, [key.game_id])
     await update_in_stock(tx, [key.game_id], now)
     if key.source is not KeySource.OWN:

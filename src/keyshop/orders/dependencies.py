@@ -5,7 +5,7 @@ from msgspec import Struct
 from keyshop.keys.settings import Vault
 from keyshop.kit.high_water_mark import HighWaterMark
 from keyshop.orders.models import BuyingPolicy
-from keyshop.orders.settings import OrderLimits
+from keyshop.orders.settings import OrderLimits, Seller
 
 
 class OrderParts(Struct, frozen=True, kw_only=True):
@@ -17,3 +17,4 @@ class OrderParts(Struct, frozen=True, kw_only=True):
 
     limits: OrderLimits = OrderLimits()
     policy: BuyingPolicy = BuyingPolicy()
+    seller: Seller = Seller()

@@ -20,16 +20,18 @@ class OrphansDue(Job, frozen=True):
     due_at: datetime
 
 
-class MailOrder(Job, frozen=True):
+class MailOrder(Job, frozen=True, omit_defaults=True):
     """Send a customer the state of an order: placed, waiting for keys, or final."""
 
     name: ClassVar[str] = "mail_order"
     order_id: str
     kind: Literal["placed", "waiting", "final"]
+    copy: int = 0
+    """Counts the mails that an operator sends again; each has an id of its own."""
 
 
 class MailUnitRefunded(Job, frozen=True):
-    """Inform a customer that one unit of an order was refunded, which no final mail will say."""
+    """Inform a customer of a refund that no final mail will name; the unit is one of those refunded."""
 
     name: ClassVar[str] = "mail_unit_refunded"
     unit_id: str

@@ -12,11 +12,10 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.orders import change_queries as queries
 from keyshop.orders.errors import BuyingPaused, CustomerNotFound, OrderNotFound, UnitChanged
-from keyshop.orders.jobs import MailOrder, MailUnitRefunded
 from keyshop.orders.lock_order import lock_order
+from keyshop.orders.mails import order_mails
 from keyshop.orders.models import (
     LockedOrder,
-    OrderStatus,
     RefundCause,
     Refunded,
     Unit,
@@ -26,7 +25,7 @@ from keyshop.orders.models import (
 from keyshop.orders.queries import Event
 from keyshop.orders.recompute import recompute
 from keyshop.orders.record_event import record_events
-from keyshop.orders.rules import is_wholly_refunded, may_refund
+from keyshop.orders.rules import is_wholly_refunded, may_refund, order_state
 from keyshop.promotions.give_back import give_back
 from keyshop.wallet import ledger
 
@@ -86,8 +85,11 @@ async def refund_units(
     amount = await pay_back(tx, order.payer_id, wanted, cause, now=now)
     await mark_revoked(tx, [unit.id for unit in wanted if unit.vault_key_id], now)
     units = [_refunded(unit, cause) if unit in wanted else unit for unit in order.units]
+    # Another program may have changed the stored status, and the mail is due all the same.
+    before = order_state(order.units).status
     status = await recompute(tx, order.id, order.status, units, actor=cause.by, now=now)
-    await _announce(tx, order, wanted, status)
+    for job in order_mails(order.id, before, status, refunded=[unit.id for unit in wanted]):
+        await enqueue(tx, job)
     if is_wholly_refunded(units):
         await give_back(tx, order.id, now=now)
     return Refunded(
@@ -144,14 +146,3 @@ def _refunded(unit: Unit, cause: RefundCause) -> Unit:
         version=unit.version + 1,
         is_requested=cause.is_requested,
     )
-
-
-async def _announce(
-    tx: Transaction, order: LockedOrder, refunded: Sequence[Unit], status: OrderStatus
-) -> None:
-    """Enqueue the mail: the final one, which says what was refunded, is sent once for an order."""
-    if order.status == OrderStatus.PROCESSING and status is not OrderStatus.PROCESSING:
-        await enqueue(tx, MailOrder(order_id=order.id, kind="final"))
-        return
-    for unit in refunded:
-        await enqueue(tx, MailUnitRefunded(unit_id=unit.id))

@@ -17,3 +17,13 @@ class OrderLimits(Struct, frozen=True, kw_only=True):
 
     max_units: int = DEFAULT_MAX_UNITS
     """Keys of all games together."""
+
+
+class Seller(Struct, frozen=True, kw_only=True):
+    """Who sells the keys, for the mails about orders; what is empty is left out."""
+
+    name: str = ""
+    address: str = ""
+    """It may have several lines."""
+
+    vat_note: str = ""

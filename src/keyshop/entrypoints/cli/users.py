@@ -160,8 +160,8 @@ def erase(
         print_json({"id": user_id, "erased": True})
     else:
         typer.echo(
-            f"Account {user_id} was erased; its orders and payments stay. What payment services"
-            " wrote into them (description, gatewayResponse) may name the customer."
+            f"Account {user_id} was erased; its orders and payments stay, without addresses and"
+            " names."
         )
 
 

@@ -1,5 +1,6 @@
-"""Handlers of mail jobs: the only place where news of an account reaches the mail server."""
+"""Handlers of mail jobs: the only place where news of accounts and orders reaches the mail server."""
 
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -9,7 +10,11 @@ from keyshop.accounts.mails import MailJob, compose
 from keyshop.entrypoints.worker.handlers import Handler, handler
 from keyshop.entrypoints.worker.shop import WorkerShop
 from keyshop.kit.clock import utc_now
+from keyshop.kit.jobs import Job
+from keyshop.mail.protocol import Mail
 from keyshop.mail.send_once import send_once
+from keyshop.orders.jobs import MailOrder, MailUnitRefunded
+from keyshop.orders.mails import compose as compose_order_mail
 
 _log = structlog.get_logger(__name__)
 
@@ -22,6 +27,17 @@ async def on_account_mail(shop: WorkerShop, job: MailJob) -> None:
     """Send the mail, unless it was sent already or is not needed any more."""
     now = utc_now()
     mail = await compose(shop.db, shop.accounts.email_token_keys, job, shop.public_url, now=now)
+    await _send(shop, job, mail, now=now)
+
+
+async def on_order_mail(shop: WorkerShop, job: MailOrder | MailUnitRefunded) -> None:
+    """Send the mail, with the order as it is now, unless it was sent already or is not needed."""
+    now = utc_now()
+    mail = await compose_order_mail(shop.db, shop.orders, job, shop.public_url, now=now)
+    await _send(shop, job, mail, now=now)
+
+
+async def _send(shop: WorkerShop, job: Job, mail: Mail | None, *, now: datetime) -> None:
     if mail is None:
         _log.info("mail not needed", operation=job.name)
     elif not await send_once(shop.db, shop.mailer, mail, now=now):
@@ -33,4 +49,6 @@ HANDLERS: Final[tuple[Handler, ...]] = (
     handler(MailVerification, on_account_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
     handler(MailReset, on_account_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
     handler(MailLockNotice, on_account_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
+    handler(MailOrder, on_order_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
+    handler(MailUnitRefunded, on_order_mail, max_attempts=MAX_ATTEMPTS, is_slow=True),
 )

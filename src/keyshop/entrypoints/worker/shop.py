@@ -5,6 +5,7 @@ from typing import Protocol
 from keyshop.accounts.dependencies import AccountServices
 from keyshop.kit.database.pool import Database
 from keyshop.mail.protocol import Mailer
+from keyshop.orders.dependencies import OrderParts
 
 
 class WorkerShop(Protocol):
@@ -23,6 +24,11 @@ class WorkerShop(Protocol):
     @property
     def accounts(self) -> AccountServices:
         """What accounts work with."""
+        ...
+
+    @property
+    def orders(self) -> OrderParts:
+        """What orders work with."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from jinja2 import (
 )
 
 from keyshop.kit.errors import Invalid
+from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mail
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -39,9 +40,10 @@ def render(mail: Mail) -> Rendered:
     Raises:
         TemplateBroken: there is no such template, or a value is missing.
     """
+    values = {**mail.values, "lines": mail.lines}
     try:
-        plain = _ENVIRONMENT.get_template(f"{mail.template}.txt").render(mail.values)
-        html = _ENVIRONMENT.get_template(f"{mail.template}.html").render(mail.values)
+        plain = _ENVIRONMENT.get_template(f"{mail.template}.txt").render(values)
+        html = _ENVIRONMENT.get_template(f"{mail.template}.html").render(values)
     except TemplateNotFound:
         raise TemplateBroken(f"There is no mail template {mail.template!r}.") from None
     except TemplateError as error:
@@ -52,7 +54,24 @@ def render(mail: Mail) -> Rendered:
 
 def _finish(value: object) -> object:
     """Put a value on one line, so that it can neither add a header nor pose as the shop's text."""
-    return _one_line(value) if isinstance(value, str) else value
+    return _one_line(value) if isinstance(value, str) and not isinstance(value, _Block) else value
+
+
+class _Block(str):
+    """Text whose lines and spaces stay as they are."""
+
+    __slots__ = ()
+
+
+def _block(text: str | Secret, indent: str = "") -> _Block:
+    """
+    Return a key's text, or an address, unchanged but for `indent` before each of its lines.
+
+    The text of a key may have several lines. Indented, none of them looks like the shop's own text.
+    """
+    if isinstance(text, Secret):
+        text = text.reveal()
+    return _Block("\n".join(indent + line for line in text.split("\n")))
 
 
 def _one_line(text: str) -> str:
@@ -80,6 +99,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters["greeting"] = _greeting
+    environment.filters["block"] = _block
     return environment
 
 

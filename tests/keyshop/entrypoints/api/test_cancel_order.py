@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from keyshop.kit.database.pool import Database
 from keyshop.orders.models import BuyingPolicy
-from tests.factories.api_app import make_app, order_parts
+from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, message_of, open_browser
+from tests.factories.order_parts import order_parts
 from tests.factories.orders import make_buyer, placed, rows_of, stock_game, violations
 from tests.factories.wallet import balance_of
 

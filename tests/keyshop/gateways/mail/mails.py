@@ -6,7 +6,8 @@ from typing import Any
 
 from keyshop.gateways.mail.address import parse_sender, parse_smtp_url
 from keyshop.gateways.mail.smtp import SmtpMailer, SmtpTimeouts
-from keyshop.mail.protocol import Mail
+from keyshop.kit.secrets import Secret
+from keyshop.mail.protocol import Mail, MailLine
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 SENDER = parse_sender("Kéyshop <shop@shop.example>")
@@ -18,6 +19,46 @@ VALUES = {
     "minutes": "15",
     "shop_url": "https://shop.example",
 }
+
+ORDER_VALUES = {
+    "nickname": "Ália <b> & Co",
+    "order": "1a2b3c4d",
+    "placed_on": "2026-06-15",
+    "status": "COMPLETED",
+    "subtotal": "30.00",
+    "discount": "3.00",
+    "total": "27.00",
+    "refunded": "",
+    "is_revoked": "",
+    "seller_name": "Games & Keys Ltd",
+    "seller_address": "1 Long Street\n12345 Town",
+    "seller_vat_note": "No VAT is due.",
+    "shop_url": "https://shop.example",
+}
+KEY_TEXT = "AAAAA-BBBBB-CCCCC"
+
+
+def make_line(**overrides: Any) -> MailLine:
+    line = {
+        "title": "Witch Hunt",
+        "quantity": "2",
+        "amount": "30.00",
+        "refunded": "",
+        "missing": "",
+    }
+    return line | {"key_texts": [Secret(KEY_TEXT)]} | overrides
+
+
+def make_order_mail(
+    template: str = "order_final", *, line: dict[str, Any] | None = None, **values: str
+) -> Mail:
+    return Mail(
+        id="order-1-final",
+        to="alice@example.com",
+        template=template,
+        values=ORDER_VALUES | values,
+        lines=[make_line(**(line or {}))],
+    )
 
 
 def make_mail(*, values: dict[str, str] | None = None, **overrides: Any) -> Mail:

@@ -45,7 +45,24 @@ class TestDeliver:
         assert [row["inStock"] for row in await select_rows(db, _STOCK, game)] == [False]
         [order] = await select_rows(db, 'SELECT "completedAt" FROM orders WHERE id = $1', order_id)
         assert order["completedAt"] == NOON + _MINUTE
-        assert ("mail_order", {"order_id": order_id, "kind": "final"}) in await jobs(db)
+        assert ("mail_order", {"order_id": order_id, "kind": "final", "copy": 0}) in await jobs(db)
+        assert await desk.violations() == []
+
+    async def test_mails_the_keys_of_an_order_that_another_program_has_called_completed(
+        self, db: Database, desk: OrderDesk
+    ):
+        alice = await make_customer(db)
+        game = await desk.add_game()
+        order_id = await desk.place(alice, {game: 1})
+        [unit] = await desk.list_units(order_id)
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE orders SET status = 'COMPLETED' WHERE id = $1", order_id)
+        [key] = await desk.add_keys(game)
+
+        await desk.deliver(unit, key)
+
+        final = {"order_id": order_id, "kind": "final", "copy": 0}
+        assert ("mail_order", final) in await jobs(db)
         assert await desk.violations() == []
 
     async def test_again_with_the_same_key_changes_nothing(self, db: Database, desk: OrderDesk):
