@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "users": "Manage customers and administrators.",
     "promo": "Create and list promo codes.",
     "keys": "Manage the shop's own keys.",
+    "wallet": "Show and correct customers' balances.",
     "cache": "Show and clear the cache.",
     "audit": "Check the rules of money, orders and keys.",
     "jobs": "List, retry and delete jobs of the worker.",
