@@ -33,9 +33,9 @@ _SEED = 12
 _CUSTOMERS = 12  # at the same time
 _KILLS = 6
 _PARTS = ("the API", "PostgreSQL", "the worker", "Valkey", "the API", "PostgreSQL")
-_ANSWERS_BEFORE_A_KILL = 40
+_ANSWERS_BEFORE_A_KILL = 25
 _RECOVERY_SECONDS = 60
-_VARIABLES = {
+VARIABLES = {
     "JWT_SECRET": ACCESS_SECRET,
     "JWT_REFRESH_SECRET": REFRESH_SECRET,
     "PAYMENT_WEBHOOK_SECRETS": PAYMENT_SECRET,
@@ -77,7 +77,7 @@ _USES = 'SELECT "usedCount" FROM promo_codes'
 def shop() -> Iterator[ShopProcess]:
     with (
         open_home() as folder,
-        running(folder / "home", "up", "--no-seed", **_VARIABLES) as shop,
+        running(folder / "home", "up", "--no-seed", **VARIABLES) as shop,
     ):
         yield shop
 
