@@ -12,7 +12,7 @@ SAME_STATEMENTS = $(addprefix --ignore=tests/,g2a_simulator docs bench chaos con
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all lint types format bench load consistency model lock clean
+.PHONY: help up test test-all lint types format bench load chaos consistency model lock clean
 
 help:            ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 22
@@ -59,6 +59,10 @@ load: .venv/test  ## Many register and sign in at once, with Redis lost and mail
 model: .venv/test ## The cache protocol's model: its large configurations and every weakened variant
 	.venv/bin/python -m tests.consistency.model large
 	.venv/bin/python -m tests.consistency.model weak
+
+KILLS ?= 60
+chaos: .venv/test ## Kill parts of a shop KILLS times while customers order (60: about five minutes)
+	$(PYTEST) -n 0 tests/chaos/test_orders_killed.py --kills $(KILLS)
 
 SECONDS ?= 1800
 consistency: .venv/test ## Try to catch the shop showing an old value, for SECONDS (half an hour), with OPTIONS

@@ -15,10 +15,16 @@ import pytest
 
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
-from tests.chaos.customer import PAYMENT_SECRET, PROMO, Customer, History, make_customer
+from keyshop.kit.high_water_mark import HighWaterMark
+from keyshop.orders.dependencies import OrderParts
+from keyshop.orders.models import BuyingPolicy
+from tests.chaos.back_office import BackOffice
+from tests.chaos.customer import PAYMENT_SECRET, PROMO, Customer, History, make_person
 from tests.chaos.test_killed_processes import find
 from tests.factories.account_services import ACCESS_SECRET, REFRESH_SECRET
+from tests.factories.games import make_game
 from tests.factories.orders import stock_game
+from tests.factories.vault import make_vault
 from tests.keyshop.embedded.users import kill, wait_until
 from tests.keyshop.entrypoints.cli.shop_process import ShopProcess, running
 from tests.servers import connected, open_home
@@ -27,9 +33,9 @@ _SEED = 12
 _CUSTOMERS = 12  # at the same time
 _KILLS = 6
 _PARTS = ("the API", "PostgreSQL", "the worker", "Valkey", "the API", "PostgreSQL")
-_ANSWERS_BEFORE_A_KILL = 40
+_ANSWERS_BEFORE_A_KILL = 25
 _RECOVERY_SECONDS = 60
-_VARIABLES = {
+VARIABLES = {
     "JWT_SECRET": ACCESS_SECRET,
     "JWT_REFRESH_SECRET": REFRESH_SECRET,
     "PAYMENT_WEBHOOK_SECRETS": PAYMENT_SECRET,
@@ -37,7 +43,7 @@ _VARIABLES = {
 }
 
 # The last game is scarce: its keys are what customers race for.
-_GAMES = {"7.99": 2000, "3.33": 2000, "0.10": 2000, "12.50": 25}
+_GAMES = {"7.99": 1000, "3.33": 1000, "0.10": 1000, "12.50": 25}
 
 _ADD_PROMO = """
     INSERT INTO promo_codes (id, code, discount, "maxUses", "validFrom", "validUntil")
@@ -59,6 +65,10 @@ _OWNERS = """
     SELECT v.id, u.order_id, k."orderId" FROM keyshop.order_units AS u
     JOIN keyshop.vault_keys AS v ON v.id = u.vault_key_id JOIN game_keys AS k ON k.id = v.id
 """
+_CANCELLED = """
+    SELECT o.id, o.status::text FROM orders AS o
+    WHERE o.id = ANY($1) AND o.total = (SELECT sum(amount) FROM keyshop.refunds WHERE order_id = o.id)
+"""
 _DEAD_LETTERS = "SELECT entrypoint FROM keyshop.pgqueuer WHERE status = 'failed'"
 _USES = 'SELECT "usedCount" FROM promo_codes'
 
@@ -67,13 +77,13 @@ _USES = 'SELECT "usedCount" FROM promo_codes'
 def shop() -> Iterator[ShopProcess]:
     with (
         open_home() as folder,
-        running(folder / "home", "up", "--no-seed", **_VARIABLES) as shop,
+        running(folder / "home", "up", "--no-seed", **VARIABLES) as shop,
     ):
         yield shop
 
 
 def wait_for_answers(history: History, number: int) -> None:
-    wait_until(lambda: history.answers >= number)
+    wait_until(lambda: history.answers >= number, seconds=_RECOVERY_SECONDS)
 
 
 def kill_parts(shop: ShopProcess, history: History, kills: int) -> None:
@@ -91,13 +101,13 @@ def kill_parts(shop: ShopProcess, history: History, kills: int) -> None:
         wait_until(is_back, seconds=_RECOVERY_SECONDS)
 
 
-async def read(url: str, sql: str) -> list[asyncpg.Record]:
+async def read(url: str, sql: str, *values: object) -> list[asyncpg.Record]:
     async with connected(url) as connection:
-        return await connection.fetch(sql)
+        return await connection.fetch(sql, *values)
 
 
 class Market:
-    """The customers of a test."""
+    """The customers and operators of a test."""
 
     def __init__(self, shop: ShopProcess, db: Database, client: httpx2.AsyncClient) -> None:
         self.history = History()
@@ -106,30 +116,45 @@ class Market:
         self._db = db
         self._client = client
         self._random = Random(_SEED)
-        self._games: list[str] = []
 
     async def open(self) -> None:
-        """Offer games with own keys, and a promo code."""
+        """Offer games, most of them with own keys, and a promo code."""
         async with self._db.transaction() as tx:
             await tx.execute(_ADD_PROMO, PROMO)
         self._games = [await stock_game(self._db, keys, price) for price, keys in _GAMES.items()]
+        self._bought_game = await make_game(
+            self._db, slug="bought", price=Decimal("4.99"), g2aProductId="1", g2aStock=True
+        )
+        parts = OrderParts(
+            vault=await make_vault(self._db),
+            mark=HighWaterMark.open(self._shop.home / "marks", machine="tests", identity="tests"),
+            policy=BuyingPolicy(buying_open=True),
+        )
+        self.office = BackOffice(self._db, parts, self._random)
 
     async def trade(self, kills: int) -> None:
         """Let customers shop while this many parts are killed."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.office.work(stop))
             for _ in range(_CUSTOMERS):
                 tasks.create_task(self._serve(stop))
             try:
                 await asyncio.to_thread(kill_parts, self._shop, self.history, kills)
             finally:
                 stop.set()
+        while await self.office.deliver():
+            pass
 
     async def _serve(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            random = Random(self._random.random())
-            customer = await make_customer(
-                self._db, self._client, self._games, self.history, random
+            customer = Customer(
+                await make_person(self._db, self._client),
+                self._games,
+                self._bought_game,
+                self.office,
+                self.history,
+                Random(self._random.random()),
             )
             self.customers.append(customer)
             await customer.shop(stop)
@@ -150,6 +175,13 @@ class TestKilledShop:
                 await self.check_customer(customer)
         await db.close()
         await self.check_books(shop, market.history)
+
+        # Otherwise nothing was tried.
+        assert market.history.repeated > 0
+        assert market.history.refused
+        assert market.history.cancelled
+        assert market.office.refunds > 0
+        assert market.office.deliveries > 0
 
     async def check_customer(self, customer: Customer) -> None:
         """The customer sees every order, its keys, and books that add up."""
@@ -198,10 +230,10 @@ class TestKilledShop:
         assert max(shown.values()) == 1
         assert (await read(url, _USES))[0][0] <= 60
         assert await read(url, _DEAD_LETTERS) == []
-
-        # Otherwise nothing was tried.
-        assert history.repeated > 0
-        assert history.refused
+        cancelled = {
+            row["id"]: row["status"] for row in await read(url, _CANCELLED, [*history.cancelled])
+        }
+        assert cancelled == dict.fromkeys(history.cancelled, "CANCELLED")
 
 
 def money(amount: float) -> Decimal:

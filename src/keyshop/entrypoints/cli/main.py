@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
     "promo": "Create and list promo codes.",
+    "keys": "Manage the shop's own keys.",
     "wallet": "Show and correct customers' balances.",
     "cache": "Show and clear the cache.",
     "audit": "Check the rules of money, orders and keys.",

@@ -12,7 +12,7 @@ from keyshop.entrypoints.cli.loop import run_fast
 from keyshop.entrypoints.cli.parent import ExitWith, exit_with_parent
 from keyshop.entrypoints.cli.session import DatabaseOutdated, database, shop
 from keyshop.entrypoints.worker.run import QueueMissing, run_worker, stop_on_signals
-from keyshop.entrypoints.worker.schedule import SCHEDULES
+from keyshop.entrypoints.worker.schedule import list_schedules
 from keyshop.kit.cache.background import in_background
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.errors import DatabaseUnavailable
@@ -75,6 +75,6 @@ async def _work() -> None:
         for warning in parts.settings.warnings:
             _log.warning("settings.doubtful", reason=warning)
         await mark_interrupted_runs(parts.db, now=utc_now())
-        schedules = SCHEDULES if await may_synchronise(parts) else ()
+        schedules = list_schedules(synchronises=await may_synchronise(parts))
         with stop_on_signals() as stop:
             await run_worker(parts, stop=stop, schedules=schedules)

@@ -48,6 +48,11 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
 )
 
 
+def list_schedules(*, synchronises: bool) -> tuple[Schedule, ...]:
+    """Return all schedules; if the shop does not synchronise, all but the supplier's."""
+    return tuple(each for each in SCHEDULES if synchronises or not each.name.startswith("sync."))
+
+
 def latest_due(schedule: Schedule, now: datetime) -> datetime:
     """
     Return the last moment, up to and including `now`, at which the schedule was due.

@@ -157,6 +157,8 @@ class TestHelp:
         assert _listed(text) == {
             "up", "api", "worker", "db", "sync", "users", "wallet", "promo", "cache", "audit",
             "jobs", "g2a",
+            "up", "api", "worker", "db", "sync", "users", "promo", "keys", "wallet", "cache",
+            "audit", "jobs", "g2a",
         }  # fmt: skip
 
     @pytest.mark.parametrize("group", ["db", "sync", "users", "wallet", "cache", "jobs", "g2a"])

@@ -8,7 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from keyshop.entrypoints.worker.schedule import SCHEDULES, Schedule, latest_due, next_due
+from keyshop.entrypoints.worker.schedule import (
+    SCHEDULES,
+    Schedule,
+    latest_due,
+    list_schedules,
+    next_due,
+)
 from keyshop.entrypoints.worker.scheduler import enqueue_if_due
 from keyshop.kit.database.pool import Database
 from keyshop.kit.jobs import JobRow, list_jobs
@@ -56,6 +62,12 @@ class TestSchedules:
 
     def test_let_unpaid_top_ups_expire_every_five_minutes(self):
         assert next_due(TOP_UP_EXPIRY, NOON) == NOON + timedelta(minutes=5)
+
+    def test_are_without_the_supplier_where_its_products_must_not_be_written(self):
+        without = list_schedules(synchronises=False)
+
+        assert list_schedules(synchronises=True) == SCHEDULES
+        assert set(SCHEDULES) - set(without) == {FULL_SYNC, STOCK_CHECK}
 
     def test_keep_the_names_that_are_stored(self):
         assert {schedule.name: schedule.job(NOON).name for schedule in SCHEDULES} == {
