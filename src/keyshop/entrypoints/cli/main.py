@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
     "promo": "Create and list promo codes.",
+    "wallet": "Show and correct customers' balances.",
     "cache": "Show and clear the cache.",
     "jobs": "List, retry and delete jobs of the worker.",
     "g2a": "Query the supplier.",
