@@ -163,3 +163,17 @@ class BuyingPaused(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("Buying is paused at the moment. Please try again later.")
+
+
+class NoAddress(Conflict):
+    """The customer was erased."""
+
+    def __init__(self) -> None:
+        super().__init__("This customer was erased and has no address to which a mail can go.")
+
+
+class NothingToSend(Conflict):
+    """Another program has placed the order and has not finished it."""
+
+    def __init__(self) -> None:
+        super().__init__("This order was not placed by keyshop and is not finished yet.")

@@ -20,7 +20,7 @@ class OrphansDue(Job, frozen=True):
     due_at: datetime
 
 
-class MailOrder(Job, frozen=True):
+class MailOrder(Job, frozen=True, omit_defaults=True):
     """Send a customer the state of an order: placed, waiting for keys, or final."""
 
     name: ClassVar[str] = "mail_order"

@@ -31,6 +31,10 @@ _LIST_REFUNDED: Final = """
     ORDER BY title, u.game_id
 """
 
+_COUNT_EVENTS: Final = """
+    SELECT count(*) FROM keyshop.order_events WHERE order_id = $1 AND kind = $2
+"""
+
 
 class Recipient(Struct, frozen=True):
     """A customer who has an address."""
@@ -64,3 +68,9 @@ async def find_recipient(reader: Reader, user_id: str) -> Recipient | None:
 async def list_refunded(reader: Reader, unit_id: str) -> list[RefundedGame]:
     """Return what was refunded together with the unit, itself included, for each game."""
     return rows(RefundedGame, await reader.fetch(_LIST_REFUNDED, unit_id))
+
+
+async def count_events(reader: Reader, order_id: str, kind: str) -> int:
+    """Return how many events of this kind the order has."""
+    found: int = await reader.fetchval(_COUNT_EVENTS, order_id, kind)
+    return found

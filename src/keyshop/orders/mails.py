@@ -23,8 +23,10 @@ from keyshop.orders.mail_queries import Recipient, RefundedGame
 from keyshop.orders.models import OrderStatus
 from keyshop.orders.settings import Seller
 
-_OPEN: Final = frozenset({OrderStatus.PENDING, OrderStatus.PROCESSING})
-_FINAL: Final = frozenset(OrderStatus) - _OPEN
+OPEN: Final = frozenset({OrderStatus.PENDING, OrderStatus.PROCESSING})
+"""States in which the customer waits for keys."""
+
+FINAL: Final = frozenset(OrderStatus) - OPEN
 _SHOWN_ID: Final = 8  # characters of an order's id, as the storefront shows it
 
 
@@ -37,9 +39,9 @@ def order_mails(
     An order that is placed was PENDING before. `refunded` are the units that this change refunds: one
     mail names them all, unless the order's final mail, which is sent once, does.
     """
-    if before is OrderStatus.PENDING and after in _OPEN:
+    if before is OrderStatus.PENDING and after in OPEN:
         return [MailOrder(order_id=order_id, kind="placed")]
-    if before in _OPEN and after in _FINAL:
+    if before in OPEN and after in FINAL:
         return [MailOrder(order_id=order_id, kind="final")]
     return [MailUnitRefunded(unit_id=min(refunded))] if refunded else []
 
@@ -66,7 +68,7 @@ async def compose(
         return await _compose_refund(db, job, values)
     async with db.read() as reader:
         order = await show_queries.find_order(reader, job.order_id)
-        if order is None or order.status not in (_FINAL if job.kind == "final" else _OPEN):
+        if order is None or order.status not in (FINAL if job.kind == "final" else OPEN):
             return None
         recipient = await mail_queries.find_recipient(reader, order.user_id)
         if recipient is None:

@@ -20,6 +20,7 @@ from keyshop.kit.database.errors import DatabaseBusy
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
+from keyshop.kit.jobs import enqueue
 from keyshop.kit.secrets import Secret
 from keyshop.orders import queries, unit_queries
 from keyshop.orders.dependencies import OrderParts
@@ -34,6 +35,7 @@ from keyshop.orders.errors import (
     OrderNotFound,
     TooManyOrders,
 )
+from keyshop.orders.mails import order_mails
 from keyshop.orders.models import (
     OrderedGame,
     OrderLine,
@@ -197,7 +199,7 @@ async def _place(tx: Transaction, parts: OrderParts, checked: _Checked, *, now: 
     order_id = priced.order.id
     await _store(tx, checked, priced, promo, now=now)
     units = await serve_own_stock(tx, priced.units, keys, actor=ACTOR, now=now)
-    await recompute(tx, order_id, OrderStatus.PENDING, units, actor=ACTOR, now=now)
+    status = await recompute(tx, order_id, OrderStatus.PENDING, units, actor=ACTOR, now=now)
     taken_of = [game_id for game_id, taken in keys.items() if taken]
     texts: Mapping[str, Secret] = {}
     if taken_of:
@@ -207,7 +209,9 @@ async def _place(tx: Transaction, parts: OrderParts, checked: _Checked, *, now: 
         await lock_games(tx, taken_of)
         await update_in_stock(tx, taken_of, now=now)
     await queries.clear_cart(tx, checked.user_id, checked.game_ids)
-    # Jobs for the order's mail and for its open units are enqueued here.
+    for job in order_mails(order_id, OrderStatus.PENDING, status):
+        await enqueue(tx, job)
+    # Jobs for its open units are enqueued here.
     if promo is not None:
         await use_promo(tx, promo, order_id=order_id, now=now)
     await queries.fulfil_claim(tx, checked.claim, order_id)

@@ -17,12 +17,13 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
 from keyshop.mail.protocol import Mail
 from keyshop.orders.dependencies import OrderParts
+from keyshop.orders.errors import GameOutOfStock
 from keyshop.orders.jobs import MailOrder, MailUnitRefunded
 from keyshop.orders.mails import compose, order_mails
 from keyshop.orders.models import BuyingPolicy, OrderStatus, RequestedItem
 from keyshop.orders.place import PlaceRequest, place_order
 from keyshop.orders.settings import Seller
-from tests.factories.customers import select_rows
+from tests.factories.customers import count, select_rows
 from tests.factories.games import NOON, make_game
 from tests.factories.order_parts import order_parts
 from tests.factories.orders import stock_game
@@ -93,6 +94,15 @@ async def supplied_game(db: Database, **columns: Any) -> str:
 async def units_of(db: Database, order_id: str) -> list[str]:
     sql = "SELECT id FROM keyshop.order_units WHERE order_id = $1 ORDER BY id"
     return [row["id"] for row in await select_rows(db, sql, order_id)]
+
+
+async def mail_jobs(db: Database, order_id: str) -> list[MailOrder]:
+    """Return the waiting mails of the order."""
+    waiting = await select_rows(
+        db, "SELECT payload FROM keyshop.pgqueuer WHERE entrypoint = 'mail_order' ORDER BY id"
+    )
+    jobs = [msgspec.json.decode(row["payload"], type=MailOrder) for row in waiting]
+    return [job for job in jobs if job.order_id == order_id]
 
 
 async def refund(
@@ -170,7 +180,31 @@ class TestOrderMails:
     def test_are_jobs_that_name_ids_alone(self) -> None:
         [job] = order_mails("o", PENDING, COMPLETED)
 
-        assert msgspec.to_builtins(job) == {"order_id": "o", "kind": "final", "copy": 0}
+        assert msgspec.to_builtins(job) == {"order_id": "o", "kind": "final"}
+
+
+class TestPlacing:
+    async def test_enqueues_the_final_mail_alone_where_all_keys_were_delivered(
+        self, db, parts, alice
+    ) -> None:
+        order_id = await place(db, parts, alice, {await stock_game(db, 2): 2})
+
+        assert await mail_jobs(db, order_id) == [MailOrder(order_id, "final")]
+
+    async def test_enqueues_the_confirmation_where_a_key_is_missing(self, db, parts, alice) -> None:
+        own, theirs = await stock_game(db, 1), await supplied_game(db)
+        order_id = await place(db, parts, alice, {own: 1, theirs: 1})
+
+        assert await mail_jobs(db, order_id) == [MailOrder(order_id, "placed")]
+
+    async def test_that_is_refused_enqueues_nothing(self, db, parts, alice) -> None:
+        game = await stock_game(db, 1)
+        before = await count(db, "keyshop.pgqueuer")
+
+        with pytest.raises(GameOutOfStock):
+            await place(db, parts, alice, {game: 2})
+
+        assert await count(db, "keyshop.pgqueuer") == before
 
 
 class TestFinalMail:

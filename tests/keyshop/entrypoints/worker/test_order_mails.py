@@ -1,8 +1,10 @@
 """Mails about orders, from the order to a working or failing mail server, and no key on the way."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
@@ -10,10 +12,8 @@ from keyshop.accounts.erase_user import erase_user
 from keyshop.accounts.models import Account
 from keyshop.entrypoints.worker.mail import HANDLERS, on_order_mail
 from keyshop.kit.clock import utc_now
-from keyshop.kit.jobs import enqueue
 from keyshop.orders.jobs import MailOrder
-from keyshop.orders.mails import order_mails
-from keyshop.orders.models import OrderStatus, RequestedItem
+from keyshop.orders.models import RequestedItem
 from keyshop.orders.place import PlaceRequest, place_order
 from tests.factories.customers import select_rows
 from tests.factories.jobs import ProbeShop
@@ -44,10 +44,6 @@ async def bought(shop: ProbeShop) -> Bought:
     item = RequestedItem(game_id=game, quantity=2)
     request = PlaceRequest(user_id=alice.id, family_id="device", items=[item])
     placed = await place_order(shop.db, shop.orders, request, now=utc_now())
-    async with shop.db.transaction() as tx:
-        await tx.execute("DELETE FROM keyshop.pgqueuer")
-        for job in order_mails(placed.order_id, OrderStatus.PENDING, OrderStatus.COMPLETED):
-            await enqueue(tx, job)
     return Bought(alice, placed.order_id, [f"{game}-00000", f"{game}-00001"])
 
 
@@ -70,9 +66,10 @@ async def everything_stored(shop: ProbeShop) -> str:
 
 class TestOrderMail:
     async def test_brings_the_keys_and_leaves_none_behind(
-        self, shop: ProbeShop, working: Working, bought: Bought
+        self, shop: ProbeShop, working: Working, bought: Bought, caplog: pytest.LogCaptureFixture
     ):
         server = MailServer()
+        caplog.set_level(logging.DEBUG)
 
         with no_keys_in_logs(bought):
             assert not [key for key in bought.keys if key in await everything_stored(shop)]
@@ -85,6 +82,9 @@ class TestOrderMail:
         assert mail["Subject"] == f"The keys of your order {bought.order_id[:8]}"
         for key in bought.keys:
             assert f"    {key}" in text_of(mail).splitlines()
+        # All but those of the mail server itself.
+        lines = [record.getMessage() for record in caplog.records if record.name != "mail.log"]
+        assert not [key for key in bought.keys if key in str(lines)]
         stored = await everything_stored(shop)
         assert f"order-{bought.order_id}-final" in stored
         assert not [key for key in bought.keys if key in stored]
