@@ -304,23 +304,30 @@ $$;
 CREATE FUNCTION keyshop.record_balance() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
+    customer TEXT;
     before NUMERIC := 0;
+    after NUMERIC;
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        before := OLD.balance::numeric;
-    END IF;
-    IF NEW.balance::numeric IS NOT DISTINCT FROM before OR keyshop.is_wallet() THEN
+    -- The block writes nothing: a subtransaction that writes, for each row, would cost readers dearly.
+    BEGIN
+        IF TG_OP = 'UPDATE' THEN
+            before := OLD.balance::numeric;
+        END IF;
+        after := NEW.balance::numeric;
+        customer := NEW.id;
+    EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
+        PERFORM keyshop.record_missed_change('public.users');
+        RETURN NULL;
+    END;
+    IF after IS NOT DISTINCT FROM before OR keyshop.is_wallet() THEN
         RETURN NULL;
     END IF;
     INSERT INTO keyshop.foreign_balance_changes
         (user_id, kind, amount, details, db_role, application, happened_at)
-    VALUES (NEW.id, 'balance',
-        coalesce(keyshop.finite(NEW.balance::numeric), 0) - coalesce(keyshop.finite(before), 0),
-        jsonb_build_object('old', before::text, 'new', NEW.balance::text), session_user,
+    VALUES (customer, 'balance',
+        coalesce(keyshop.finite(after), 0) - coalesce(keyshop.finite(before), 0),
+        jsonb_build_object('old', before::text, 'new', after::text), session_user,
         current_setting('application_name'), timezone('UTC', now()));
-    RETURN NULL;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
-    PERFORM keyshop.record_missed_change('public.users');
     RETURN NULL;
 END
 $$;
@@ -350,41 +357,52 @@ $$;
 CREATE FUNCTION keyshop.record_ledger_changed() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
+    entry TEXT;
+    owner_before TEXT;
+    owner_after TEXT;
     before NUMERIC;
     after NUMERIC;
+    details JSONB;
 BEGIN
-    IF (OLD.id, OLD.amount, OLD.type, OLD."userId", OLD.status)
-        IS NOT DISTINCT FROM (NEW.id, NEW.amount, NEW.type, NEW."userId", NEW.status)
-        -- A cascade: the customer has a new id.
-        OR NOT EXISTS (SELECT FROM public.users WHERE id = OLD."userId")
-    THEN
-        RETURN NULL;
-    END IF;
-    IF EXISTS (SELECT FROM keyshop.wallet_rows WHERE transaction_id = OLD.id) THEN
-        RAISE EXCEPTION 'Rows of the ledger are only added.' USING ERRCODE = 'restrict_violation';
-    END IF;
-    before := CASE WHEN OLD.status::text = 'COMPLETED' THEN keyshop.finite(OLD.amount) ELSE 0 END;
-    after := CASE WHEN NEW.status::text = 'COMPLETED' THEN keyshop.finite(NEW.amount) ELSE 0 END;
-    INSERT INTO keyshop.foreign_balance_changes
-        (user_id, kind, transaction_id, amount, details, db_role, application, happened_at)
-    SELECT user_id, 'row_changed', NEW.id, change,
-        jsonb_build_object(
+    BEGIN
+        IF (OLD.id, OLD.amount, OLD.type, OLD."userId", OLD.status)
+            IS NOT DISTINCT FROM (NEW.id, NEW.amount, NEW.type, NEW."userId", NEW.status)
+            -- A cascade: the customer has a new id.
+            OR NOT EXISTS (SELECT FROM public.users WHERE id = OLD."userId")
+        THEN
+            RETURN NULL;
+        END IF;
+        IF EXISTS (SELECT FROM keyshop.wallet_rows WHERE transaction_id = OLD.id) THEN
+            RAISE EXCEPTION 'Rows of the ledger are only added.'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        entry := NEW.id;
+        owner_before := OLD."userId";
+        owner_after := NEW."userId";
+        before := CASE WHEN OLD.status::text = 'COMPLETED'
+            THEN keyshop.finite(OLD.amount::numeric) ELSE 0 END;
+        after := CASE WHEN NEW.status::text = 'COMPLETED'
+            THEN keyshop.finite(NEW.amount::numeric) ELSE 0 END;
+        details := jsonb_build_object(
             'old', jsonb_build_object('id', OLD.id, 'type', OLD.type, 'status', OLD.status,
                 'amount', OLD.amount::text, 'userId', OLD."userId"),
             'new', jsonb_build_object('id', NEW.id, 'type', NEW.type, 'status', NEW.status,
-                'amount', NEW.amount::text, 'userId', NEW."userId")),
-        session_user, current_setting('application_name'), timezone('UTC', now())
+                'amount', NEW.amount::text, 'userId', NEW."userId"));
+    EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
+        PERFORM keyshop.record_missed_change('public.transactions');
+        RETURN NULL;
+    END;
+    INSERT INTO keyshop.foreign_balance_changes
+        (user_id, kind, transaction_id, amount, details, db_role, application, happened_at)
+    SELECT changes.customer, 'row_changed', entry, changes.amount, details, session_user,
+        current_setting('application_name'), timezone('UTC', now())
     FROM (
-        SELECT NEW."userId" AS user_id, after - before AS change
-        WHERE OLD."userId" = NEW."userId"
+        SELECT owner_after AS customer, after - before AS amount WHERE owner_before = owner_after
         UNION ALL
-        SELECT OLD."userId", -before WHERE OLD."userId" <> NEW."userId"
+        SELECT owner_before, -before WHERE owner_before <> owner_after
         UNION ALL
-        SELECT NEW."userId", after WHERE OLD."userId" <> NEW."userId"
+        SELECT owner_after, after WHERE owner_before <> owner_after
     ) AS changes;
-    RETURN NULL;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
-    PERFORM keyshop.record_missed_change('public.transactions');
     RETURN NULL;
 END
 $$;
@@ -495,20 +513,23 @@ $$;
 
 CREATE FUNCTION keyshop.follow_changed_key() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    changed TEXT;
 BEGIN
-    IF to_jsonb(OLD) = to_jsonb(NEW) OR keyshop.is_vault() THEN
+    BEGIN
+        IF to_jsonb(OLD) = to_jsonb(NEW) OR keyshop.is_vault()
+            -- A cascade: the game has a new id.
+            OR (to_jsonb(OLD) - 'gameId' = to_jsonb(NEW) - 'gameId'
+                AND NOT EXISTS (SELECT FROM public.games WHERE id = OLD."gameId"))
+        THEN
+            RETURN NULL;
+        END IF;
+        changed := OLD.id;
+    EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
+        PERFORM keyshop.record_missed_change('public.game_keys');
         RETURN NULL;
-    END IF;
-    -- A cascade: the game has a new id.
-    IF to_jsonb(OLD) - 'gameId' = to_jsonb(NEW) - 'gameId'
-        AND NOT EXISTS (SELECT FROM public.games WHERE id = OLD."gameId")
-    THEN
-        RETURN NULL;
-    END IF;
-    PERFORM keyshop.hold_free_keys(ARRAY[OLD.id], 'changed by another program');
-    RETURN NULL;
-EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
-    PERFORM keyshop.record_missed_change('public.game_keys');
+    END;
+    PERFORM keyshop.hold_free_keys(ARRAY[changed], 'changed by another program');
     RETURN NULL;
 END
 $$;
@@ -746,3 +767,331 @@ BEGIN
     VALUES ('{}', '{games,home,catalog,prices,titles,profiles,transactions,balances,access}');
 END
 $$;
+
+-- Invariants
+
+-- Each function returns what violates one invariant: kind and id of what it is about, and a sentence. The
+-- view depends on no table of the shop, since the bodies of functions are text. Orders that keyshop did not
+-- place have no units and are not judged.
+
+-- The balance is what it should be.
+CREATE FUNCTION keyshop.find_balance_equation()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'user', b.user_id, format('The balance is %s and should be %s.', b.balance, b.expected)
+    FROM keyshop.balances() AS b WHERE b.balance <> b.expected;
+END
+$$;
+
+-- No balance is negative, unless it was when keyshop came or another program lowered it.
+CREATE FUNCTION keyshop.find_negative_balance()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'user', b.user_id, format('The balance is %s.', b.balance)
+    FROM keyshop.balances() AS b
+    WHERE b.balance < 0
+        AND NOT EXISTS (
+            SELECT FROM keyshop.opening_balances AS o
+            WHERE o.user_id = b.user_id AND o.balance < 0
+        )
+        AND NOT EXISTS (
+            SELECT FROM keyshop.foreign_balance_changes AS c
+            WHERE c.user_id = b.user_id AND c.kind = 'balance' AND c.amount < 0
+                AND NOT c.is_closed
+        );
+END
+$$;
+
+-- Every row that the wallet wrote is in the ledger as it was written.
+CREATE FUNCTION keyshop.find_ledger_row_missing()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'user', w.user_id, format('The row %s of %s is missing or changed.', w.transaction_id,
+        w.amount)
+    FROM keyshop.wallet_rows AS w
+    LEFT JOIN public.transactions AS t ON t.id = w.transaction_id AND t."userId" = w.user_id
+        AND t.type::text = w.type AND t.amount::numeric = w.amount
+        AND t.status::text = 'COMPLETED'
+    WHERE t.id IS NULL;
+END
+$$;
+
+-- What other programs changed in a balance stands in their rows of the ledger.
+CREATE FUNCTION keyshop.find_unexplained_change()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'user', c.user_id, format('Other programs changed the balance by %s and the ledger by %s.',
+        coalesce(sum(c.amount) FILTER (WHERE c.kind = 'balance'), 0),
+        coalesce(sum(c.amount) FILTER (WHERE c.kind <> 'balance'), 0))
+    FROM keyshop.foreign_balance_changes AS c
+    WHERE NOT c.is_closed AND c.adopted_at IS NULL
+    GROUP BY c.user_id
+    HAVING sum(CASE WHEN c.kind = 'balance' THEN c.amount ELSE -c.amount END) <> 0;
+END
+$$;
+
+-- A completed order waits for no key.
+CREATE FUNCTION keyshop.find_completed_with_open_unit()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'order', p.order_id, format('It is completed, and the unit %s is open.', u.id)
+    FROM keyshop.placed_orders AS p
+    JOIN keyshop.order_units AS u USING (order_id)
+    JOIN public.orders AS o ON o.id = p.order_id
+    WHERE u.state = 'OPEN' AND o.status::text = 'COMPLETED';
+END
+$$;
+
+-- The units cost together what the order and its items cost.
+CREATE FUNCTION keyshop.find_charged_sum()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'order', p.order_id, format('The total is %s, and the units cost %s.', o.total,
+        coalesce(sum(u.charged), 0))
+    FROM keyshop.placed_orders AS p
+    JOIN public.orders AS o ON o.id = p.order_id
+    LEFT JOIN keyshop.order_units AS u ON u.order_id = p.order_id
+    GROUP BY p.order_id, o.total
+    HAVING coalesce(sum(u.charged), 0) <> o.total::numeric
+    UNION ALL
+    SELECT 'order', p.order_id, format('The item %s is %s times %s less %s, and its %s units cost %s.',
+        i.id, i.quantity, i.price, i.discount, count(u.id), coalesce(sum(u.charged), 0))
+    FROM keyshop.placed_orders AS p
+    JOIN public.order_items AS i ON i."orderId" = p.order_id
+    LEFT JOIN keyshop.order_units AS u ON u.item_id = i.id
+    GROUP BY p.order_id, i.id, i.quantity, i.price, i.discount
+    HAVING count(u.id) <> i.quantity::numeric OR coalesce(sum(u.charged), 0)
+        <> i.quantity::numeric * i.price::numeric - i.discount::numeric;
+END
+$$;
+
+-- A key belongs to one unit.
+CREATE FUNCTION keyshop.find_key_of_two_units()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'key', u.vault_key_id, format('%s units have it.', count(*))
+    FROM keyshop.order_units AS u WHERE u.vault_key_id IS NOT NULL
+    GROUP BY u.vault_key_id HAVING count(*) > 1;
+END
+$$;
+
+-- A delivered unit has its key.
+CREATE FUNCTION keyshop.find_delivered_without_key()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'order', u.order_id, format('The unit %s is delivered without its key.', u.id)
+    FROM keyshop.order_units AS u
+    JOIN keyshop.placed_orders AS p ON p.order_id = u.order_id AND p.deleted_at IS NULL
+    LEFT JOIN keyshop.vault_keys AS v
+        ON v.id = u.vault_key_id AND v.unit_id = u.id AND v.state = 'delivered'
+    LEFT JOIN public.game_keys AS k ON k.id = v.id
+    WHERE u.state = 'DELIVERED' AND k.id IS NULL;
+END
+$$;
+
+-- A delivered key has its unit.
+CREATE FUNCTION keyshop.find_key_without_delivered()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'key', v.id, format('It is delivered to the order %s, and to no unit.', v.order_id)
+    FROM keyshop.vault_keys AS v
+    WHERE v.state = 'delivered'
+        AND (v.unit_id IS NOT NULL
+            OR EXISTS (SELECT FROM keyshop.placed_orders AS p WHERE p.order_id = v.order_id))
+        AND NOT EXISTS (
+            SELECT FROM keyshop.order_units AS u
+            WHERE u.id = v.unit_id AND u.vault_key_id = v.id AND u.state = 'DELIVERED'
+        );
+END
+$$;
+
+-- No other program gave a key of the vault away.
+CREATE FUNCTION keyshop.find_key_assigned_elsewhere()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'key', v.id, format('It is %s, and another program gave it to the order %s.', v.state,
+        coalesce(k."orderId", '(activated)'))
+    FROM keyshop.vault_keys AS v JOIN public.game_keys AS k ON k.id = v.id
+    WHERE (v.state = 'delivered' AND k."orderId" <> v.order_id)
+        OR (v.state = 'free' AND (k."orderId" IS NOT NULL OR k.activated));
+END
+$$;
+
+-- An open unit is worked on in time, while buying is not paused.
+CREATE FUNCTION keyshop.find_overdue_unit()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'order', u.order_id, format('The unit %s is due since %s.', u.id, u.next_at)
+    FROM keyshop.order_units AS u
+    JOIN keyshop.placed_orders AS p USING (order_id)
+    WHERE u.state = 'OPEN' AND u.next_at < timezone('UTC', now()) - interval '5 minutes'
+        AND NOT EXISTS (SELECT FROM keyshop.buying_state AS b WHERE b.is_paused_after_restore);
+END
+$$;
+
+-- The state of an order is that of its units.
+CREATE FUNCTION keyshop.find_order_state()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'order', c.id, format('It is %s (payment %s), and should be %s (%s).', c.status,
+        c.payment, c.expected, c.expected_payment)
+    FROM (
+        SELECT o.id::text, o.status::text, o."paymentStatus"::text AS payment,
+            CASE WHEN units.open THEN 'PROCESSING' WHEN units.delivered THEN 'COMPLETED'
+                WHEN units.requested THEN 'CANCELLED' ELSE 'FAILED' END AS expected,
+            CASE WHEN units.open OR units.delivered THEN 'COMPLETED' ELSE 'CANCELLED' END
+                AS expected_payment
+        FROM keyshop.placed_orders AS p
+        JOIN public.orders AS o ON o.id = p.order_id
+        JOIN (
+            SELECT u.order_id, bool_or(u.state = 'OPEN') AS open,
+                bool_or(u.state = 'DELIVERED') AS delivered,
+                coalesce(bool_or(r.is_requested), false) AS requested
+            FROM keyshop.order_units AS u LEFT JOIN keyshop.refunds AS r ON r.unit_id = u.id
+            GROUP BY u.order_id
+        ) AS units ON units.order_id = p.order_id
+        WHERE p.deleted_at IS NULL
+    ) AS c
+    WHERE (c.status, c.payment) IS DISTINCT FROM (c.expected, c.expected_payment);
+END
+$$;
+
+-- A refunded unit has a refund of what it cost, and refunds are rows of the ledger.
+CREATE FUNCTION keyshop.find_refund_sum()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'order', u.order_id, format('The unit %s is %s, cost %s, and %s was refunded.', u.id,
+        u.state, u.charged, coalesce(r.amount::text, 'nothing'))
+    FROM keyshop.order_units AS u LEFT JOIN keyshop.refunds AS r ON r.unit_id = u.id
+    WHERE (u.state = 'REFUNDED' AND r.amount IS DISTINCT FROM u.charged)
+        OR (u.state IN ('OPEN', 'DELIVERED') AND r.id IS NOT NULL)
+        OR (u.state = 'ORPHANED' AND r.amount <> u.charged)
+    UNION ALL
+    SELECT 'order', refunded.order_id, format('%s was refunded by %s, a row of the ledger with %s.',
+        refunded.amount, refunded.transaction_id, coalesce(w.amount::text, 'nothing'))
+    FROM (
+        SELECT min(r.order_id) AS order_id, r.transaction_id, sum(r.amount) AS amount
+        FROM keyshop.refunds AS r WHERE r.transaction_id IS NOT NULL GROUP BY r.transaction_id
+    ) AS refunded
+    JOIN keyshop.placed_orders AS p USING (order_id)
+    JOIN public.users AS c ON c.id = p.user_id
+    LEFT JOIN keyshop.wallet_rows AS w ON w.transaction_id = refunded.transaction_id
+        AND w.type = 'REFUND' AND w.user_id = p.user_id
+    WHERE w.amount IS DISTINCT FROM refunded.amount
+    UNION ALL
+    SELECT 'user', w.user_id, format('%s was refunded by %s for no unit.', w.amount,
+        w.transaction_id)
+    FROM keyshop.wallet_rows AS w
+    WHERE w.type = 'REFUND'
+        AND NOT EXISTS (
+            SELECT FROM keyshop.refunds AS r WHERE r.transaction_id = w.transaction_id
+        );
+END
+$$;
+
+-- What a deleted order still waited for is refunded soon, if the customer exists.
+CREATE FUNCTION keyshop.find_orphan_not_refunded()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'order', u.order_id, format('The unit %s of the deleted order is not refunded.', u.id)
+    FROM keyshop.order_units AS u
+    JOIN keyshop.placed_orders AS p USING (order_id)
+    JOIN public.users AS c ON c.id = u.user_id
+    WHERE u.state = 'ORPHANED' AND p.deleted_at < timezone('UTC', now()) - interval '5 minutes'
+        AND NOT EXISTS (SELECT FROM keyshop.refunds AS r WHERE r.unit_id = u.id);
+END
+$$;
+
+-- A promo code counts all its uses.
+CREATE FUNCTION keyshop.find_promo_count()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'promo', m.id::text, format('It was used %s times, and counts %s.', count(*),
+        m."usedCount")
+    FROM keyshop.promo_uses AS s JOIN public.promo_codes AS m ON m.id = s.promo_id
+    WHERE s.given_back_at IS NULL
+    GROUP BY m.id, m."usedCount" HAVING count(*) > m."usedCount"::numeric;
+END
+$$;
+
+-- A completed payment is in the ledger.
+CREATE FUNCTION keyshop.find_paid_without_credit()
+RETURNS TABLE (subject TEXT, subject_id TEXT, detail TEXT)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'user', i.user_id, format('The payment %s of %s is completed, and not in the ledger.', i.id,
+        i.amount)
+    FROM keyshop.top_up_intents AS i JOIN public.users AS c ON c.id = i.user_id
+    WHERE i.state = 'completed'
+        AND NOT EXISTS (
+            SELECT FROM public.transactions AS t
+            JOIN keyshop.wallet_rows AS w ON w.transaction_id = t.id AND w.type = 'TOP_UP'
+                AND w.user_id = i.user_id AND w.amount = i.amount
+            WHERE t."transactionHash" = i.transaction_id
+        );
+END
+$$;
+
+CREATE VIEW keyshop.violations (name, subject, subject_id, detail) AS
+SELECT 'balance_equation', f.subject, f.subject_id, f.detail FROM keyshop.find_balance_equation() AS f
+UNION ALL
+SELECT 'negative_balance', f.subject, f.subject_id, f.detail FROM keyshop.find_negative_balance() AS f
+UNION ALL
+SELECT 'ledger_row_missing', f.subject, f.subject_id, f.detail FROM keyshop.find_ledger_row_missing() AS f
+UNION ALL
+SELECT 'unexplained_change', f.subject, f.subject_id, f.detail FROM keyshop.find_unexplained_change() AS f
+UNION ALL
+SELECT 'completed_with_open_unit', f.subject, f.subject_id, f.detail FROM keyshop.find_completed_with_open_unit() AS f
+UNION ALL
+SELECT 'charged_sum', f.subject, f.subject_id, f.detail FROM keyshop.find_charged_sum() AS f
+UNION ALL
+SELECT 'key_of_two_units', f.subject, f.subject_id, f.detail FROM keyshop.find_key_of_two_units() AS f
+UNION ALL
+SELECT 'delivered_without_key', f.subject, f.subject_id, f.detail FROM keyshop.find_delivered_without_key() AS f
+UNION ALL
+SELECT 'key_without_delivered', f.subject, f.subject_id, f.detail FROM keyshop.find_key_without_delivered() AS f
+UNION ALL
+SELECT 'key_assigned_elsewhere', f.subject, f.subject_id, f.detail FROM keyshop.find_key_assigned_elsewhere() AS f
+UNION ALL
+SELECT 'overdue_unit', f.subject, f.subject_id, f.detail FROM keyshop.find_overdue_unit() AS f
+UNION ALL
+SELECT 'order_state', f.subject, f.subject_id, f.detail FROM keyshop.find_order_state() AS f
+UNION ALL
+SELECT 'refund_sum', f.subject, f.subject_id, f.detail FROM keyshop.find_refund_sum() AS f
+UNION ALL
+SELECT 'orphan_not_refunded', f.subject, f.subject_id, f.detail FROM keyshop.find_orphan_not_refunded() AS f
+UNION ALL
+SELECT 'promo_count', f.subject, f.subject_id, f.detail FROM keyshop.find_promo_count() AS f
+UNION ALL
+SELECT 'paid_without_credit', f.subject, f.subject_id, f.detail FROM keyshop.find_paid_without_credit() AS f;
