@@ -18,10 +18,12 @@ from keyshop.accounts.passwords import PasswordPool, count_cores
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.embedded.generated_secrets import generate_secrets
+from keyshop.embedded.machine import read_machine
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
+from keyshop.gateways.payments.demo import DemoProvider
 from keyshop.keys.open_vault import open_vault
 from keyshop.keys.settings import Vault
 from keyshop.kit.cache.guard import RedisCommitGuard
@@ -29,15 +31,20 @@ from keyshop.kit.cache.open import FindFault, open_cache, run_outbox_cleanup, ru
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
+from keyshop.kit.high_water_mark import HighWaterMark
 from keyshop.kit.sealing import KeyRing
 from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mailer
+from keyshop.orders.dependencies import OrderParts
+from keyshop.orders.queries import find_identity
+from keyshop.orders.settings import OrderLimits
 from keyshop.servers import Servers
 from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import Report, run_sync
+from keyshop.wallet.settings import PaymentSettings
 
 # The credentials that G2A publishes for its sandbox; the simulator accepts them too.
 _SANDBOX: Final = G2ACredentials(
@@ -64,7 +71,9 @@ class Shop(Struct, frozen=True, kw_only=True):
     accounts: AccountServices
     baskets: BasketSettings
     vault: Vault
+    orders: OrderParts
     mailer: Mailer
+    payments: PaymentSettings
 
     @property
     def database_url(self) -> str:
@@ -140,11 +149,13 @@ async def open_shop(
             accounts=accounts,
             baskets=basket_settings(settings, secrets),
             vault=vault,
+            orders=await open_orders(settings, db, vault),
             mailer=open_mailer(
                 smtp_url=_secret(settings.smtp_url),
                 mail_from=settings.mail_from,
                 folder=settings.mail_folder,
             ),
+            payments=payment_settings(settings),
         )
 
 
@@ -168,6 +179,28 @@ async def open_database(
             yield db
     finally:
         await db.close()
+
+
+async def open_orders(settings: Settings, db: Database, vault: Vault) -> OrderParts:
+    """
+    Return what orders need, with the mark of this process in the shop's home.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    async with db.read() as reader:
+        identity = await find_identity(reader)
+    return OrderParts(
+        vault=vault,
+        mark=HighWaterMark.open(
+            settings.keyshop_home / "marks",
+            machine=read_machine(settings.keyshop_home),
+            identity=identity,
+        ),
+        limits=OrderLimits(
+            max_quantity=settings.cart_max_quantity, max_units=settings.order_max_units
+        ),
+    )
 
 
 @contextmanager
@@ -238,6 +271,19 @@ def key_ring(settings: Settings) -> KeyRing:
     return KeyRing.parse(
         settings.key_encryption_keys
         or generate_secrets(settings.keyshop_home, [name])[name].reveal().split(",")
+    )
+
+
+def payment_settings(settings: Settings) -> PaymentSettings:
+    """
+    Return how customers pay in.
+
+    Raises:
+        SecretsRefused: the generated secrets cannot be read.
+    """
+    return PaymentSettings(
+        provider=DemoProvider(settings.shop_url) if settings.takes_demo_payments else None,
+        secrets=payment_secrets(settings),
     )
 
 

@@ -3,8 +3,9 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class EntryType(StrEnum):
@@ -39,8 +40,22 @@ class Wallet(Struct, frozen=True, kw_only=True):
 
     user_id: str
     balance: Decimal
+    """0 if what is stored is not a number."""
+
     is_erased: bool
     email: str
+
+
+class Payment(Struct, frozen=True, kw_only=True):
+    """Where a credit comes from."""
+
+    method: str
+    description: str
+    hash: str | None = None
+    """The payment provider's id of the payment; no two lines have the same."""
+
+    response: str | None = None
+    """What the payment provider sent, as JSON."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -50,6 +65,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     user_id: str
     type: EntryType
     amount: Decimal
+    balance: Decimal
+    """The balance after it."""
+
     created_at: datetime
 
 
@@ -66,3 +84,61 @@ class Intent(Struct, frozen=True, kw_only=True):
     provider_id: str | None
     transaction_id: str | None
     expires_at: datetime
+
+    def is_payable(self, now: datetime) -> bool:
+        """Test whether it waits for its payment."""
+        return self.state is IntentState.PENDING and self.expires_at > now
+
+
+class TopUp(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The body of a top-up that was begun: the customer pays at the address."""
+
+    id: str
+    amount: Decimal
+    currency: str
+    payment_method: TopUpMethod
+    redirect_url: str
+    status: Literal["pending"] = "pending"
+
+
+class Outcome(StrEnum):
+    """What a payment notification led to; every one is answered as processed."""
+
+    CREDITED = "credited"
+    REPEATED = "repeated"  # it was credited, or held, before
+    HELD = "held"
+    SECOND_PAYMENT = "second_payment"  # of a top-up that was credited
+    FAILED = "failed"
+    IGNORED = "ignored"
+
+
+class Verdict(Struct, frozen=True):
+    """The outcome of a notification, and the reason if an operator must look at it."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+class Balance(Struct, frozen=True, kw_only=True):
+    """The body of a customer's balance."""
+
+    balance: Decimal
+    currency: Literal["EUR"] = "EUR"
+
+
+class ShownTransaction(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A line of the ledger, as its customer sees it; other programs may have written it."""
+
+    id: str
+    type: str
+    amount: Decimal
+    currency: str
+    method: str | UnsetType = UNSET
+    """Absent when there is none; so are the next two, and the order."""
+
+    status: str
+    description: str | UnsetType = UNSET
+    transaction_hash: str | UnsetType = UNSET
+    created_at: str
+    order_id: str | UnsetType = UNSET
+    """The order that was paid, or whose keys were refunded."""

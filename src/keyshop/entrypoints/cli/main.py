@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
     "keys": "Manage the shop's own keys.",
+    "promo": "Create and list promo codes.",
     "cache": "Show and clear the cache.",
     "jobs": "List, retry and delete jobs of the worker.",
     "g2a": "Query the supplier.",
