@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "db": "Migrate the database; attach one that Prisma made.",
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
+    "orders": "Show, refund and cancel customers' orders.",
     "promo": "Create and list promo codes.",
     "wallet": "Show and correct customers' balances.",
     "cache": "Show and clear the cache.",

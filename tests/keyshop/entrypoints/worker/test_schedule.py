@@ -17,7 +17,7 @@ from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
-FULL_SYNC, STOCK_CHECK, CLEANUP, TOP_UP_EXPIRY = SCHEDULES
+FULL_SYNC, STOCK_CHECK, CLEANUP, TOP_UP_EXPIRY, ORPHANS = SCHEDULES
 
 
 async def tick(db: Database, at: datetime) -> bool:
@@ -51,6 +51,9 @@ class TestSchedules:
     def test_let_unpaid_top_ups_expire_every_five_minutes(self):
         assert next_due(TOP_UP_EXPIRY, NOON) == NOON + timedelta(minutes=5)
 
+    def test_refund_what_other_programs_deleted_every_minute(self):
+        assert next_due(ORPHANS, NOON) == NOON + timedelta(minutes=1)
+
     def test_keep_the_names_that_are_stored(self):
         jobs = [schedule.job(NOON).name for schedule in SCHEDULES]
 
@@ -59,8 +62,15 @@ class TestSchedules:
             "sync.stock",
             "tidy",
             "wallet.expire",
+            "orders.orphans",
         ]
-        assert jobs == ["sync.full_due", "sync.stock_due", "tidy", "wallet.expire_due"]
+        assert jobs == [
+            "sync.full_due",
+            "sync.stock_due",
+            "tidy",
+            "wallet.expire_due",
+            "orders.orphans_due",
+        ]
 
 
 class TestEnqueueIfDue:
