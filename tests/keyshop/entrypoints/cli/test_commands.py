@@ -165,6 +165,10 @@ class TestHelp:
     @pytest.mark.parametrize(
         "group", ["db", "sync", "users", "promo", "wallet", "cache", "jobs", "g2a"]
     )
+            "up", "api", "worker", "db", "sync", "users", "promo", "cache", "jobs", "g2a"
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("group", ["db", "sync", "users", "promo", "cache", "jobs", "g2a"])
     def test_lists_the_commands_of_a_group_each_of_which_works(self, tmp_path, group):
         text = run_keyshop(group, "--help", home=tmp_path).stdout
 
