@@ -16,6 +16,7 @@ from keyshop.kit.cache.families import Family
 
 _MINUTE: Final = timedelta(minutes=1)
 _HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
 
 # A group is invalidated as a whole when a change concerns many owners, or when one statement changes
 # more than 500 keys of a family. Every family is in exactly one group.
@@ -27,9 +28,20 @@ PRICES: Final = "prices"  # carts and wishlists, which show games with their pri
 TITLES: Final = "titles"  # orders, which show games with their titles
 PROFILES: Final = "profiles"
 TRANSACTIONS: Final = "transactions"
+BALANCES: Final = "balances"
 ACCESS: Final = "access"
 
-GROUPS: Final = (GAMES, HOME, CATALOG, PRICES, TITLES, PROFILES, TRANSACTIONS, ACCESS)
+GROUPS: Final = (
+    GAMES,
+    HOME,
+    CATALOG,
+    PRICES,
+    TITLES,
+    PROFILES,
+    TRANSACTIONS,
+    BALANCES,
+    ACCESS,
+)
 
 # The part `digest` is `families.digest` of a text; every other part is a row's id.
 
@@ -87,13 +99,16 @@ USER_TRANSACTIONS: Final = Family(
     ttl=15 * _MINUTE,
     group=TRANSACTIONS,
 )
+BALANCE: Final = Family(
+    name="balance", pattern="user:{user}:balance", ttl=15 * _MINUTE, group=BALANCES
+)
 # digest: the session id of the cookie. With the id itself, a person who can read the keys of Redis
 # could act as that visitor.
 GUEST_CART: Final = Family(
-    name="guest_cart", pattern="session:{digest}:cart", ttl=30 * _MINUTE, group=PRICES
+    name="guest_cart", pattern="session:{digest}:cart", ttl=_DAY, group=PRICES
 )
 GUEST_WISHLIST: Final = Family(
-    name="guest_wishlist", pattern="session:{digest}:wishlist", ttl=_HOUR, group=PRICES
+    name="guest_wishlist", pattern="session:{digest}:wishlist", ttl=_DAY, group=PRICES
 )
 # What decides whether a token is still valid, and for what.
 USER_ACCESS: Final = Family(name="access", pattern="user:{user}:access", ttl=_HOUR, group=ACCESS)
@@ -120,6 +135,7 @@ FAMILIES: Final = (
     ORDERS,
     ORDER,
     USER_TRANSACTIONS,
+    BALANCE,
     GUEST_CART,
     GUEST_WISHLIST,
     USER_ACCESS,
@@ -235,6 +251,9 @@ _TRANSACTION: Final = (
     "transactionHash",
     "createdAt",
 )
+_UNIT: Final = ("order_id", "state", "charged")
+_REFUND: Final = ("order_id", "unit_id", "transaction_id", "amount")
+_VAULT_KEY: Final = ("order_id", "state")
 _SLUG: Final = JoinedColumn("games", "slug")
 _OWNER: Final = JoinedColumn("orders", "userId")
 
@@ -286,7 +305,11 @@ SOURCES: Final = (
     Source(
         "users",
         ("id",),
-        keys=(Key(PROFILE, "id", _USER_IN_PROFILE), Key(USER_ACCESS, "id", _USER_IN_ACCESS)),
+        keys=(
+            Key(PROFILE, "id", _USER_IN_PROFILE),
+            Key(BALANCE, "id", ("balance",)),
+            Key(USER_ACCESS, "id", _USER_IN_ACCESS),
+        ),
     ),
     Source(
         "cart_items",
@@ -328,6 +351,34 @@ SOURCES: Final = (
         "transactions",
         ("id",),
         keys=(Key(USER_TRANSACTIONS, "userId", _TRANSACTION),),
+    ),
+    Source(
+        "keyshop.order_units",
+        ("id",),
+        keys=(
+            Key(ORDER, "order_id", _UNIT),
+            Key(ORDERS, "order_id", _UNIT, _OWNER),
+            # The number of keys that a profile shows is without refunded ones.
+            Key(PROFILE, "order_id", ("order_id", "state"), _OWNER),
+        ),
+    ),
+    Source(
+        "keyshop.refunds",
+        ("id",),
+        keys=(
+            Key(ORDER, "order_id", _REFUND),
+            Key(ORDERS, "order_id", _REFUND, _OWNER),
+            # A refund's transaction is shown with the order's id.
+            Key(USER_TRANSACTIONS, "order_id", _REFUND, _OWNER),
+        ),
+    ),
+    Source(
+        "keyshop.vault_keys",
+        ("id",),
+        keys=(
+            Key(ORDER, "order_id", _VAULT_KEY),
+            Key(ORDERS, "order_id", _VAULT_KEY, _OWNER),
+        ),
     ),
     Source(
         "sessions",

@@ -11,10 +11,15 @@ from keyshop.kit.database.transaction import Transaction
 # No id changes, so carts may reference the games meanwhile: NO KEY UPDATE does not block them.
 _LOCK_GAMES = "SELECT id FROM games WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE"
 
+# A statement of its own after the lock: an order that took the last own key holds the lock until it
+# commits, and is seen here.
 _UPDATE_GAMES = """
     UPDATE games AS g SET
         price = COALESCE(s.price, g.price),
-        "inStock" = COALESCE(s.in_stock, g."inStock"),
+        "inStock" = CASE WHEN s.in_stock IS NULL THEN g."inStock"
+            ELSE s.in_stock OR EXISTS (
+                SELECT FROM keyshop.vault_keys WHERE game_id = g.id AND state = 'free'
+            ) END,
         "g2aStock" = COALESCE(s.in_stock, g."g2aStock"),
         title = COALESCE(s.title, g.title),
         image = COALESCE(s.image, g.image),

@@ -63,7 +63,10 @@ _COMPARE = """
                 g.publisher, g."releaseDate"
             ) IS DISTINCT FROM ROW(
                 COALESCE(s.price, g.price),
-                COALESCE(s.in_stock, g."inStock"),
+                CASE WHEN s.in_stock IS NULL THEN g."inStock"
+                    ELSE s.in_stock OR EXISTS (
+                        SELECT FROM keyshop.vault_keys WHERE game_id = g.id AND state = 'free'
+                    ) END,
                 COALESCE(s.in_stock, g."g2aStock"),
                 COALESCE(s.title, g.title),
                 COALESCE(s.image, g.image),

@@ -177,7 +177,7 @@ def _body(source: Source, event: Event) -> str:
     steps.append(_assign_groups(source, groups, flagged))
     all_keys = " || ".join(_variable(key) for key in source.keys) or "'{}'"
     steps.append(f"invalidated_keys := coalesce({all_keys}, '{{}}');")
-    if _is_of_prisma(source):
+    if _reads_prisma(source):
         caught = _CATCH.format(groups=_all_groups(source))
         steps = ["BEGIN", *(indent(step, "    ") for step in steps), caught]
     steps.append(_WRITE_OUTBOX)
@@ -283,8 +283,8 @@ def _row(alias: str, columns: tuple[str, ...]) -> str:
     return fill(f"({text})", 88, subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _is_of_prisma(source: Source) -> bool:
-    return "." not in source.table
+def _reads_prisma(source: Source) -> bool:
+    return "." not in source.table or any(key.joined is not None for key in source.keys)
 
 
 def _is_flagged(source: Source, columns: tuple[str, ...], event: Event) -> bool:

@@ -32,6 +32,16 @@ _TRIGGERS: Final = """
     ORDER BY 1, 2
 """
 
+_HAS_VAULT: Final = "SELECT to_regclass('keyshop.vault_keys') IS NOT NULL"
+# No key is sealed between this and the end of the transaction.
+_LOCK_VAULT: Final = "LOCK TABLE keyshop.vault_keys IN ACCESS EXCLUSIVE MODE"
+_HAS_SEALED_KEYS: Final = """
+    SELECT EXISTS (
+        SELECT FROM public.game_keys AS k JOIN keyshop.vault_keys AS v ON v.id = k.id
+        WHERE k.key LIKE 'sealed:%'
+    )
+"""
+
 
 class Detached(Struct, frozen=True):
     """The number of objects removed from the shop's tables; schema keyshop was dropped as well."""
@@ -45,7 +55,8 @@ def detach(database_url: str) -> Detached:
     Undo `attach`, finished or not. The shop's tables keep all rows written since.
 
     Raises:
-        DetachRefused: keyshop made the database, it is not attached, or something prevents it.
+        DetachRefused: keyshop made the database, it is not attached, its keys are sealed, or
+            something else prevents it.
         BadDatabaseUrl, DatabaseUnavailable, ServerRefused: it cannot be used.
         UpgradeBusy: another process is changing its schema.
     """
@@ -85,6 +96,7 @@ def _refuse_others(status: Status) -> None:
 
 async def _drop_all(connection: Connection) -> Detached:
     await connection.execute(_SET_LOCK_TIMEOUT)
+    await _refuse_sealed_keys(connection)
     before = await describe_public(connection)
     triggers = {(each["table"], each["name"]) for each in await connection.fetch(_TRIGGERS)}
     present = {index.name for table in before.tables for index in table.indexes}
@@ -100,6 +112,18 @@ async def _drop_all(connection: Connection) -> Detached:
             " first."
         )
     return Detached(len(triggers), len(indexes))
+
+
+async def _refuse_sealed_keys(connection: Connection) -> None:
+    """Refuse to drop the only copy of the keys' texts."""
+    if not await connection.fetchval(_HAS_VAULT):
+        return
+    await connection.execute(_LOCK_VAULT)
+    if await connection.fetchval(_HAS_SEALED_KEYS):
+        raise DetachRefused(
+            "The database was not detached, and nothing was changed: texts of keys are sealed in schema"
+            " keyshop and would be lost. Run `keyshop keys rotate` with KEY_STORAGE=plain first."
+        )
 
 
 def _names_of_our_indexes() -> set[str]:

@@ -1,5 +1,6 @@
 """A batch of the supplier's products is merged into the catalogue."""
 
+import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from keyshop.catalog.merge import merge_games
 from keyshop.catalog.models import Description, MergeResult, Offer, SupplierGame
 from keyshop.kit.database.pool import Database
+from tests.factories.cached_shop import until
 from tests.factories.games import make_game
+from tests.servers import connected
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
@@ -126,3 +129,75 @@ class TestMergeGames:
         merged = await merge(db, *reversed(products))
 
         assert (merged.added, merged.updated, merged.relinked) == (0, 0, 0)
+
+
+_FREE_KEY = """
+    INSERT INTO keyshop.key_versions VALUES (1, '', now()) ON CONFLICT DO NOTHING;
+    INSERT INTO keyshop.vault_keys (id, game_id, sealed_game_id, fingerprint, ciphertext, version,
+        source, state, created_at, changed_at)
+    SELECT 'key of ' || id, id, id, id::bytea, '', 1, 'own', 'free', now(), now() FROM games;
+"""
+_TAKE_KEYS = "UPDATE keyshop.vault_keys SET state = 'held'"
+_RECOUNT = """
+    SELECT FROM games FOR NO KEY UPDATE;
+    UPDATE games SET "inStock" = "g2aStock"
+"""
+_WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+async def merge_sold_out(db: Database) -> MergeResult:
+    """Merge what the supplier sold out."""
+    return await merge(db, make_product("1", in_stock=False, qty=0))
+
+
+class TestStock:
+    async def test_is_there_as_long_as_supplier_or_vault_have_a_key(
+        self, db: Database, database_url: str
+    ) -> None:
+        await merge(db, make_product("1"))
+        async with connected(database_url) as vault:
+            await vault.execute(_FREE_KEY)
+
+            await merge_sold_out(db)
+
+            assert await read_column(db, '"inStock"', "1") == [True]
+            assert await read_column(db, '"g2aStock"', "1") == [False]
+            assert (await merge_sold_out(db)).updated == 0
+
+            await vault.execute(_TAKE_KEYS)
+            assert (await merge_sold_out(db)).updated == 1
+            assert await read_column(db, '"inStock"', "1") == [False]
+
+    async def test_stays_where_the_supplier_does_not_say(
+        self, db: Database, database_url: str
+    ) -> None:
+        await merge(db, make_product("1", in_stock=False))
+        async with connected(database_url) as vault:
+            await vault.execute(_FREE_KEY)
+
+        merged = await merge(db, make_product("1", in_stock=None))
+
+        assert merged.updated == 0
+        assert await read_column(db, '"inStock"', "1") == [False]
+
+    async def test_ends_when_the_last_key_is_taken_while_the_supplier_sells_out(
+        self, db: Database, database_url: str
+    ) -> None:
+        await merge(db, make_product("1"))
+        async with connected(database_url) as order, connected(database_url) as watch:
+            await order.execute(_FREE_KEY)
+            async with order.transaction():
+                await order.execute(_TAKE_KEYS)
+                await order.execute(_RECOUNT)
+                merging = asyncio.create_task(merge_sold_out(db))
+
+                async def is_waiting() -> bool:
+                    return bool(await watch.fetchval(_WAITING))
+
+                await until(is_waiting)
+            await merging
+
+        assert await read_column(db, '"inStock"', "1") == [False]

@@ -24,13 +24,8 @@ OUR_INDEXES = [
     index.plain_name for revision in list_revisions() for index in list_shop_indexes(revision)
 ]
 
-_OPENING = "SELECT user_id, balance FROM keyshop.opening_balances ORDER BY 1"
-_BALANCES_ADD_UP = """
-    SELECT count(*) FROM users AS u
-    WHERE balance <> coalesce((SELECT balance FROM keyshop.opening_balances WHERE user_id = u.id), 0)
-        + coalesce((SELECT sum(amount) FROM transactions
-            WHERE "userId" = u.id AND status = 'COMPLETED'), 0)
-"""
+_OPENING = "SELECT user_id, balance, ledger_total FROM keyshop.opening_balances ORDER BY 1"
+_BALANCES_ADD_UP = "SELECT count(*) FROM keyshop.balances() WHERE balance <> expected"
 
 _IS_WAITING_FOR_USERS = """
     SELECT count(*) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid)
@@ -107,13 +102,17 @@ class TestAttach:
             f"index {name}" for name in OUR_INDEXES
         ]
 
-    async def test_records_balances_that_differ_from_their_transactions(
+    async def test_records_whole_balances_beside_the_sum_of_their_transactions(
         self, prisma: asyncpg.Connection, prisma_url: str
     ) -> None:
         await attach_and_list_steps(prisma_url)
 
         opening = [tuple(row) for row in await prisma.fetch(_OPENING)]
-        assert opening == [("bob", Decimal("7.50")), ("carol", Decimal("-2.00"))]
+        assert opening == [
+            ("alice", Decimal("8.50"), Decimal("8.50")),
+            ("bob", Decimal("17.50"), Decimal("10.00")),
+            ("carol", Decimal("-2.00"), Decimal("0.00")),
+        ]
         assert await prisma.fetchval(_BALANCES_ADD_UP) == 0
 
     async def test_fills_the_search_tables_from_existing_games(

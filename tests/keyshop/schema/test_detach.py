@@ -7,6 +7,7 @@ from keyshop.schema.attach import attach
 from keyshop.schema.detach import detach
 from keyshop.schema.errors import DetachRefused
 from keyshop.schema.migrate import status
+from tests.keyshop.schema.money_rows import ROWS
 from tests.keyshop.schema.prisma_database import describe_all
 from tests.servers import connected
 
@@ -77,3 +78,16 @@ class TestDetach:
 
         assert (await asyncio.to_thread(status, prisma_url)).triggers == []
         await asyncio.to_thread(detach, prisma_url)
+
+    async def test_is_refused_while_texts_of_keys_are_sealed(
+        self, prisma: asyncpg.Connection, prisma_url: str
+    ) -> None:
+        await asyncio.to_thread(attach, prisma_url, _ignore_step)
+        await prisma.execute(ROWS)
+
+        with pytest.raises(DetachRefused, match=r"would be lost.*KEY_STORAGE=plain"):
+            await asyncio.to_thread(detach, prisma_url)
+
+        await prisma.execute("UPDATE game_keys SET key = 'AAAAA-' || id")
+        await asyncio.to_thread(detach, prisma_url)
+        assert await prisma.fetchval("SELECT count(*) FROM game_keys WHERE key LIKE 'AAAAA%'") == 2

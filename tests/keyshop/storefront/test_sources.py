@@ -76,7 +76,7 @@ DERIVED_COLUMNS = {
 
 PERSONAL = {"cart", "wishlist", "guest_cart", "guest_wishlist", "profile", "access"}
 # No loader reads these yet.
-UNREAD = {"orders", "order", "transactions"}
+UNREAD = {"orders", "order", "transactions", "balance"}
 
 
 class Inspector:

@@ -177,5 +177,5 @@ def _print_attached(attached: Attached) -> None:
     )
     typer.echo(
         f"Customers whose balance was not the sum of their transactions: {attached.opening_balances}"
-        " (the differences are recorded in keyshop.opening_balances)."
+        " (both are recorded in keyshop.opening_balances)."
     )
