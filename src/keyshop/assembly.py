@@ -27,10 +27,11 @@ from keyshop.kit.cache.open import FindFault, open_cache, run_outbox_cleanup, ru
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
+from keyshop.kit.sealing import KeyRing
 from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mailer
 from keyshop.servers import Servers
-from keyshop.settings import Settings, SettingsError
+from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
@@ -217,6 +218,35 @@ def token_secrets(settings: Settings) -> TokenSecrets:
         refresh=refresh,
         previous_refresh=_secret(settings.jwt_refresh_previous_secret),
     )
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """
+    Return the keys that seal game keys; if none are set, one is generated in the shop's home.
+
+    Raises:
+        SecretsRefused: the generated secrets cannot be read.
+        BadKeyRing: the generated keys were changed to something else.
+    """
+    name = "KEY_ENCRYPTION_KEYS"
+    return KeyRing.parse(
+        settings.key_encryption_keys
+        or generate_secrets(settings.keyshop_home, [name])[name].reveal().split(",")
+    )
+
+
+def payment_secrets(settings: Settings) -> tuple[Secret, ...]:
+    """
+    Return the secrets that sign notifications of payments, all of them valid.
+
+    If none are set, one is generated in the shop's home; in production there are then none.
+
+    Raises:
+        SecretsRefused: the generated secrets cannot be read.
+    """
+    if settings.payment_webhook_secrets or settings.keyshop_env is Environment.PRODUCTION:
+        return tuple(Secret(value.get_secret_value()) for value in settings.payment_webhook_secrets)
+    return tuple(generate_secrets(settings.keyshop_home, ["PAYMENT_WEBHOOK_SECRETS"]).values())
 
 
 def _secret(value: SecretStr | None) -> Secret | None:

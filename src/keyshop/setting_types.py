@@ -6,8 +6,6 @@ may be a secret.
 """
 
 import re
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -22,6 +20,7 @@ from keyshop.gateways.mail.address import parse_sender, parse_smtp_url
 from keyshop.kit.cache.redis.address import parse_address
 from keyshop.kit.dsn import BadDatabaseUrl, clean_dsn
 from keyshop.kit.errors import Invalid
+from keyshop.kit.sealing import KeyRing
 
 _DURATION: Final = re.compile(r"(\d+)\s*(s|m|h|d)?")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -30,7 +29,6 @@ _MIN_ACCESS_LIFETIME: Final = timedelta(minutes=1)
 # A browser's timer counts milliseconds in 32 bits; beyond them it fires at once, again and again.
 _MAX_ACCESS_LIFETIME: Final = timedelta(seconds=2_147_483)
 _MIN_SECRET_LENGTH: Final = 32  # characters
-_KEY_LENGTH: Final = 32  # bytes
 
 
 def _split_commas(value: object) -> object:
@@ -99,14 +97,21 @@ def _check_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def _check_encryption_key(value: str) -> str:
-    version, _, encoded = value.partition(":")
-    try:
-        length = len(b64decode(encoded, validate=True))
-    except Base64Error:
-        length = 0
-    if not version.isdigit() or length != _KEY_LENGTH:
-        raise ValueError(f"must be version:base64 pairs with keys of {_KEY_LENGTH} bytes")
+def _check_encryption_keys(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value:
+        _without_name("KEY_ENCRYPTION_KEYS", lambda: KeyRing.parse(value))
+    return value
+
+
+def _check_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be one line of text")
+    return value
+
+
+def _check_lines(value: str) -> str:
+    if not all(line.isprintable() for line in value.split("\n")):
+        raise ValueError("must be lines of text")
     return value
 
 
@@ -167,11 +172,16 @@ Home = Annotated[Folder, AfterValidator(_check_home)]
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
 AccessLifetime = Annotated[Duration, AfterValidator(_check_access_lifetime)]
 LongSecret = Annotated[SecretStr, AfterValidator(_check_secret)]
-EncryptionKey = Annotated[str, AfterValidator(_check_encryption_key)]
 SmtpUrl = Annotated[SecretStr, AfterValidator(_check_smtp_url)]
 Sender = Annotated[str, AfterValidator(_check_sender)]
 
-EncryptionKeys = Annotated[tuple[EncryptionKey, ...], NoDecode, CommaList]
+Line = Annotated[str, AfterValidator(_check_line)]
+Lines = Annotated[str, AfterValidator(_check_lines)]
+
+EncryptionKeys = Annotated[
+    tuple[str, ...], NoDecode, CommaList, AfterValidator(_check_encryption_keys)
+]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, CommaList]
+LongSecrets = Annotated[tuple[LongSecret, ...], NoDecode, CommaList]
 Origins = Annotated[tuple[Origin, ...], NoDecode, CommaList]
 Networks = Annotated[tuple[Network, ...], NoDecode, CommaList]

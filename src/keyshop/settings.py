@@ -17,7 +17,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from keyshop.baskets.settings import DEFAULT_GUEST_SESSIONS, DEFAULT_MAX_LINES, DEFAULT_MAX_QUANTITY
 from keyshop.catalog.rules import PriceBasis
+from keyshop.keys.settings import KeyStorage
 from keyshop.kit.errors import Invalid
+from keyshop.orders.settings import DEFAULT_MAX_UNITS
 from keyshop.setting_types import (
     AccessLifetime,
     DatabaseUrl,
@@ -25,7 +27,10 @@ from keyshop.setting_types import (
     EncryptionKeys,
     Folder,
     Home,
+    Line,
+    Lines,
     LongSecret,
+    LongSecrets,
     Networks,
     Origin,
     Origins,
@@ -92,6 +97,7 @@ class Settings(BaseSettings):
     jwt_refresh_expires_in: Duration = timedelta(days=30)
     key_encryption_keys: EncryptionKeys = Field(default=(), repr=False)
     webhook_secrets: Secrets = ()
+    payment_webhook_secrets: LongSecrets = ()
 
     smtp_url: SmtpUrl | None = None
     mail_from: Sender = "keyshop@localhost"
@@ -106,6 +112,12 @@ class Settings(BaseSettings):
 
     cart_max_quantity: Annotated[int, Field(ge=1, le=9999)] = DEFAULT_MAX_QUANTITY
     cart_max_lines: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_MAX_LINES
+    order_max_units: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_MAX_UNITS
+    payment_provider: Literal["demo", "none"] | None = None
+    key_storage: KeyStorage = KeyStorage.SEALED
+    seller_name: Line | None = None
+    seller_address: Lines | None = None
+    seller_vat_note: Line | None = None
     guest_sessions_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_GUEST_SESSIONS
 
     log_format: Literal["console", "json"] | None = None
@@ -137,6 +149,13 @@ class Settings(BaseSettings):
     def shop_url(self) -> str:
         """The address at which customers reach the shop."""
         return self.public_url or f"http://localhost:{self.keyshop_port}"
+
+    @property
+    def takes_demo_payments(self) -> bool:
+        """Test whether customers top up on the demo's page, which takes no money."""
+        if self.payment_provider is not None:
+            return self.payment_provider == "demo"
+        return self.keyshop_env is not Environment.PRODUCTION
 
     @property
     def warnings(self) -> list[str]:
@@ -193,6 +212,14 @@ class Settings(BaseSettings):
         missing = _list_missing(self, _REQUIRED_IN_PRODUCTION)
         if self.keyshop_env is Environment.PRODUCTION and missing:
             raise ValueError(f"In production, {', '.join(missing)} must be set")
+        return self
+
+    @model_validator(mode="after")
+    def _check_production_takes_real_money(self) -> Self:
+        if self.keyshop_env is Environment.PRODUCTION and self.takes_demo_payments:
+            raise ValueError(
+                "PAYMENT_PROVIDER must not be demo in production: it gives money for nothing"
+            )
         return self
 
     @model_validator(mode="after")

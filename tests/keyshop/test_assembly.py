@@ -14,7 +14,9 @@ from keyshop.accounts.models import Account, Role
 from keyshop.assembly import (
     account_services,
     basket_settings,
+    key_ring,
     open_shop,
+    payment_secrets,
     supplier_url,
     token_secrets,
 )
@@ -119,6 +121,25 @@ class TestTokenSecrets:
 
         with pytest.raises(SettingsError, match="must differ"), open_accounts(settings):
             pass
+
+    def test_of_game_keys_and_payments_are_generated_once(self, tmp_path: Path):
+        settings = load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / "home"))
+
+        sealed = key_ring(settings).seal(b"AAAA-BBBB", context=b"row")
+        (payment,) = payment_secrets(settings)
+
+        assert key_ring(settings).unseal(sealed, context=b"row") == b"AAAA-BBBB"
+        assert payment_secrets(settings) == (payment,)
+        assert len(payment.reveal()) >= 32
+
+    def test_of_game_keys_and_payments_are_those_of_the_settings(self, tmp_path: Path):
+        settings = load_from(
+            tmp_path, **PRODUCTION, PAYMENT_WEBHOOK_SECRETS=f"{'a' * 32}, {'b' * 32}"
+        )
+
+        assert repr(key_ring(settings)) == "KeyRing(versions=[1], current=1)"
+        assert payment_secrets(settings) == (Secret("a" * 32), Secret("b" * 32))
+        assert payment_secrets(load_from(tmp_path, **PRODUCTION)) == ()
 
     def test_are_never_printed(self, tmp_path: Path):
         with open_accounts(load_from(tmp_path, **PRODUCTION)) as parts:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from keyshop.catalog.rules import PriceBasis
+from keyshop.keys.settings import KeyStorage
 from keyshop.settings import Environment, Settings, SettingsError, load_settings
 from tests.keyshop.entrypoints.cli.shop_process import shop_environment
 
@@ -84,6 +85,12 @@ class TestDefaults:
         assert settings.allowed_origins == ()
         assert settings.trusted_proxies == ()
         assert settings.storefront_dir is None
+        assert settings.order_max_units == 100
+        assert settings.takes_demo_payments
+        assert settings.payment_webhook_secrets == ()
+        assert settings.key_storage is KeyStorage.SEALED
+        assert (settings.seller_name, settings.seller_address) == (None, None)
+        assert settings.seller_vat_note is None
         assert settings.log_format is None
         assert settings.log_level == "info"
 
@@ -119,6 +126,13 @@ _ACCEPTED = [
     ("MAIL_FROM", "The Shop <shop@example.com>", "The Shop <shop@example.com>"),
     ("CART_MAX_QUANTITY", "5", 5),
     ("CART_MAX_LINES", "1000", 1000),
+    ("ORDER_MAX_UNITS", "1000", 1000),
+    ("PAYMENT_PROVIDER", "none", "none"),
+    ("PAYMENT_WEBHOOK_SECRETS", f"{'r' * 32},{'s' * 32}", None),
+    ("KEY_STORAGE", "plain", KeyStorage.PLAIN),
+    ("SELLER_NAME", "Schlüssel & Söhne GmbH", "Schlüssel & Söhne GmbH"),
+    ("SELLER_ADDRESS", "Street 1\n12345 Town", "Street 1\n12345 Town"),
+    ("SELLER_VAT_NOTE", "VAT is included.", "VAT is included."),
     ("GUEST_SESSIONS_PER_HOUR", "5", 5),
     ("LOG_FORMAT", "json", "json"),
     ("LOG_LEVEL", "debug", "debug"),
@@ -200,6 +214,10 @@ _REFUSED = [
     ("KEY_ENCRYPTION_KEYS", "hush"),
     ("KEY_ENCRYPTION_KEYS", "1:hush"),
     ("KEY_ENCRYPTION_KEYS", f"one{_KEY[1:]}"),
+    ("KEY_ENCRYPTION_KEYS", f"0{_KEY[1:]}"),
+    ("KEY_ENCRYPTION_KEYS", f"²{_KEY[1:]}"),
+    ("KEY_ENCRYPTION_KEYS", f"{_KEY},0{_KEY}"),
+    ("KEY_ENCRYPTION_KEYS", f"{_KEY},2:hush"),
     ("SMTP_URL", "http://u:hush@h"),
     ("SMTP_URL", "smtp://u:hush\N{CARE OF}@h"),
     ("SMTP_URL", "smtp://u:hush@mail.example?starttls=hush"),
@@ -217,6 +235,15 @@ _REFUSED = [
     ("CART_MAX_QUANTITY", "0"),
     ("CART_MAX_QUANTITY", "10000"),
     ("CART_MAX_LINES", "hush"),
+    ("ORDER_MAX_UNITS", "0"),
+    ("ORDER_MAX_UNITS", "1001"),
+    ("PAYMENT_PROVIDER", "hush"),
+    ("PAYMENT_WEBHOOK_SECRETS", "hush"),
+    ("PAYMENT_WEBHOOK_SECRETS", f"{'r' * 32},hush"),
+    ("KEY_STORAGE", "hush"),
+    ("SELLER_NAME", "hu\nsh"),
+    ("SELLER_ADDRESS", "hu\x1bsh"),
+    ("SELLER_VAT_NOTE", "hu\nsh"),
     ("GUEST_SESSIONS_PER_HOUR", "0"),
     ("LOG_FORMAT", "hush"),
     ("LOG_LEVEL", "hush"),
@@ -307,6 +334,20 @@ class TestProduction:
         assert load(**PRODUCTION, **public, **mail).warnings == []
         assert load().warnings == []
 
+    def test_takes_no_payments_unless_a_provider_is_set(self, load):
+        settings = load(**PRODUCTION)
+
+        assert not settings.takes_demo_payments
+        assert settings.payment_webhook_secrets == ()
+
+    def test_refuses_the_demo_that_gives_money_for_nothing(self, load):
+        with pytest.raises(SettingsError, match="PAYMENT_PROVIDER must not be demo in production"):
+            load(**PRODUCTION, PAYMENT_PROVIDER="demo")
+
+        assert not load(**PRODUCTION, PAYMENT_PROVIDER="none").takes_demo_payments
+        assert load(PAYMENT_PROVIDER="demo").takes_demo_payments
+        assert not load(PAYMENT_PROVIDER="none").takes_demo_payments
+
     @pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "KEYSHOP_ENV"])
     def test_names_a_missing_variable(self, load, missing):
         with pytest.raises(SettingsError, match=missing):
@@ -326,6 +367,7 @@ class TestPrinting:
             "REDIS_URL": "redis://:hush-hush-redis@cache.example",
             "SMTP_URL": "smtp://user:hush-hush-mail@mail.example",
             "JWT_PREVIOUS_SECRET": _LONG + "hush",
+            "PAYMENT_WEBHOOK_SECRETS": "hush" * 8,
             "JWT_REFRESH_PREVIOUS_SECRET": "hush" + _LONG,
         }
 

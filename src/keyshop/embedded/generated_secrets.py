@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import msgspec
 from keyshop.embedded.folder import make_home, write_private
 from keyshop.embedded.locks import exclusive_lock
 from keyshop.kit.errors import Conflict
+from keyshop.kit.sealing import KEY_LENGTH
 from keyshop.kit.secrets import Secret
 
 _FILE: Final = "secrets.json"
@@ -22,8 +24,8 @@ class SecretsRefused(Conflict):
 
     def __init__(self, path: Path, fault: str) -> None:
         super().__init__(
-            f"{path} {fault}; restore it from a backup, or move it away to generate new secrets:"
-            " all customers must then sign in again."
+            f"{path} {fault}; restore it from a backup. Without one, move it away to generate new"
+            " secrets: all customers must then sign in again, and sealed game keys are lost."
         )
 
 
@@ -31,10 +33,16 @@ def _random_text() -> str:
     return secrets.token_urlsafe(48)
 
 
+def _random_encryption_key() -> str:
+    return f"1:{b64encode(secrets.token_bytes(KEY_LENGTH)).decode()}"
+
+
 # The generator of each secret, by its variable's name.
 _GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "JWT_SECRET": _random_text,
     "JWT_REFRESH_SECRET": _random_text,
+    "KEY_ENCRYPTION_KEYS": _random_encryption_key,
+    "PAYMENT_WEBHOOK_SECRETS": _random_text,
 }
 
 

@@ -7,6 +7,7 @@ ShopError
 ├── Forbidden        the user is known and lacks the permission
 ├── NotFound         the thing does not exist
 ├── Conflict         the request is valid, but conflicts with the current state
+├── Mismatch         the request repeats an earlier one with other contents; send a new one
 ├── TooMany          too many requests; wait, then repeat
 └── Unavailable      a dependency does not answer; the same request may succeed later
 """
@@ -36,6 +37,10 @@ class NotFound(ShopError):
 
 class Conflict(ShopError):
     """The request conflicts with the current state."""
+
+
+class Mismatch(ShopError):
+    """The request repeats an earlier one, and its contents differ."""
 
 
 class TooMany(ShopError):

@@ -17,6 +17,7 @@ from keyshop.kit.errors import (
     Conflict,
     Forbidden,
     Invalid,
+    Mismatch,
     NotFound,
     ShopError,
     TooMany,
@@ -31,6 +32,7 @@ STATUS_BY_ERROR: Final[dict[type[ShopError], int]] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    Mismatch: 422,
     TooMany: 429,
     Unavailable: 503,
 }

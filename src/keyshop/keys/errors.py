@@ -1,0 +1,16 @@
+"""Refusals of the vault."""
+
+from keyshop.kit.errors import Conflict, Invalid
+
+
+class KeysRefused(Conflict):
+    """The keys of KEY_ENCRYPTION_KEYS cannot unseal what the database holds."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(
+            f"KEY_ENCRYPTION_KEYS {fault}; set the keys with which the shop's game keys were sealed."
+        )
+
+
+class BadKeyText(Invalid):
+    """A text cannot be a key; the refusal never repeats it."""

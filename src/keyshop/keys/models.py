@@ -1,0 +1,35 @@
+"""Keys of the vault."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class KeySource(StrEnum):
+    """Who bought a key."""
+
+    OWN = "own"  # the shop, for its stock
+    SUPPLIER = "supplier"  # from the supplier, for an order
+
+
+class KeyState(StrEnum):
+    """The states of a key in the vault."""
+
+    FREE = "free"  # the only state in which it can be sold
+    DELIVERED = "delivered"
+    REVOKED = "revoked"  # delivered and refunded, or withdrawn
+    HELD = "held"  # an operator decides
+
+
+class AddOutcome(StrEnum):
+    """What became of a text that was to be added."""
+
+    ADDED = "added"
+    DUPLICATE = "duplicate"  # the shop has it already
+    TOO_LONG = "too long"
+
+
+class AddedKey(Struct, frozen=True):
+    outcome: AddOutcome
+    vault_key_id: str | None = None
+    """Of the new key; None: none was added."""

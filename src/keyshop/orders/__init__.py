@@ -1,0 +1,1 @@
+"""A customer's order, from placed to delivered, cancelled or refunded."""

@@ -1,0 +1,100 @@
+"""Refusals of orders; those of money, promo codes and keys are in their own packages."""
+
+from keyshop.kit.errors import Conflict, Invalid, Mismatch, NotFound, TooMany, Unavailable
+
+
+class EmptyOrder(Invalid):
+    def __init__(self) -> None:
+        super().__init__("The order has no items.")
+
+
+class BadQuantity(Invalid):
+    """An order cannot hold that many keys of one game."""
+
+    def __init__(self, max_quantity: int) -> None:
+        super().__init__(f"Quantity must be a whole number from 1 to {max_quantity}")
+
+
+class TooManyUnits(Invalid):
+    """All games together are too many keys for one order."""
+
+    def __init__(self, max_units: int) -> None:
+        super().__init__(f"An order can hold at most {max_units} keys.")
+
+
+class GameOutOfStock(Invalid):
+    """The shop can sell fewer keys of the game than were ordered."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"Game {title} is out of stock")
+
+
+class BadIdempotencyKey(Invalid):
+    def __init__(self) -> None:
+        super().__init__("Idempotency-Key must be 1 to 255 visible ASCII characters.")
+
+
+class IdempotencyKeyReused(Mismatch):
+    """The same key came with other items or another promo code."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another order.")
+
+
+class OrderBeingPlaced(Conflict):
+    """A request with the same idempotency key is in progress."""
+
+    def __init__(self) -> None:
+        super().__init__("This order is being placed. Please wait.")
+
+
+class TooManyOrders(TooMany):
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__(
+            "Too many orders. Please wait a moment and try again.", retry_after=retry_after
+        )
+
+
+class CustomerNotFound(NotFound):
+    """The customer was deleted or erased after the token was checked."""
+
+    def __init__(self) -> None:
+        super().__init__("User not found")
+
+
+class GamesNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Some games not found")
+
+
+class OrderNotFound(NotFound):
+    """There is no such order, or it is another customer's."""
+
+    def __init__(self) -> None:
+        super().__init__("Order not found")
+
+
+class NotCancellable(Conflict):
+    """A key is delivered, or nothing is left to cancel."""
+
+    def __init__(self) -> None:
+        super().__init__("This order can no longer be cancelled.")
+
+
+class AlreadyRefunded(Conflict):
+    def __init__(self) -> None:
+        super().__init__("This unit was refunded already.")
+
+
+class TransitionRefused(Conflict):
+    """An order cannot change so; another program has set its status to something else."""
+
+    def __init__(self, before: str, after: str) -> None:
+        super().__init__(f"An order that is {before} cannot become {after}.")
+
+
+class BuyingPaused(Unavailable):
+    """After a restore it is not known yet what the database has lost; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("Buying is paused at the moment. Please try again later.")

@@ -1,0 +1,1 @@
+"""Promo codes: what they take off an order, and how often they may be used."""

@@ -1,0 +1,1 @@
+"""Customers' money: the ledger, top-ups, and what explains a balance."""

@@ -1,0 +1,68 @@
+"""Wallets, the lines of the ledger, and top-ups that were begun."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class EntryType(StrEnum):
+    """What a line of the ledger is; names are those of Prisma's enum."""
+
+    TOP_UP = "TOP_UP"  # positive
+    PURCHASE = "PURCHASE"  # negative, or 0.00 for an order that costs nothing
+    REFUND = "REFUND"  # positive
+
+
+class TopUpMethod(StrEnum):
+    """How a customer pays a top-up; the frontend's names."""
+
+    TRUSTLY = "trustly"
+    CARD = "card"
+    KLARNA = "klarna"
+    APPLE = "apple"
+
+
+class IntentState(StrEnum):
+    """The states of a top-up that was begun."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    HELD = "held"  # paid, but not as it was begun; an operator decides
+
+
+class Wallet(Struct, frozen=True, kw_only=True):
+    """A customer's money, locked by the transaction that reads it."""
+
+    user_id: str
+    balance: Decimal
+    is_erased: bool
+    email: str
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A line of the ledger; the amount in EUR changes the balance."""
+
+    id: str
+    user_id: str
+    type: EntryType
+    amount: Decimal
+    created_at: datetime
+
+
+class Intent(Struct, frozen=True, kw_only=True):
+    """A row of `keyshop.top_up_intents`. Times are UTC."""
+
+    id: str
+    user_id: str
+    amount: Decimal
+    currency: str
+    method: TopUpMethod
+    state: IntentState
+    provider: str
+    provider_id: str | None
+    transaction_id: str | None
+    expires_at: datetime

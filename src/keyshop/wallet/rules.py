@@ -1,0 +1,86 @@
+"""Decisions about money, without any I/O."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from keyshop.kit.money import cents
+from keyshop.wallet.errors import BadAmount, BadCurrency, BadMethod, BalanceTooLarge
+from keyshop.wallet.models import TopUpMethod
+
+CURRENCY: Final = "EUR"
+MIN_AMOUNT: Final = Decimal("0.01")  # EUR
+MAX_AMOUNT: Final = Decimal("1000000.00")  # EUR
+MAX_BALANCE: Final = Decimal("1000000.00")  # EUR; refunds alone may exceed it
+MAX_PENDING: Final = 20
+"""Unpaid top-ups of one customer at a time."""
+
+INTENT_LIFE: Final = timedelta(hours=24)
+
+_is_amount: Final = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?").fullmatch
+
+
+def check_amount(value: object) -> Decimal:
+    """
+    Return the amount of a decoded JSON number, in EUR with two decimals.
+
+    Numbers with a fraction must be decoded as Decimal: a float may have lost what was sent.
+
+    Raises:
+        BadAmount: it is no such number, or not within the limits.
+    """
+    if type(value) not in {int, Decimal}:
+        raise BadAmount
+    amount = Decimal(value)  # type: ignore[arg-type]
+    if not amount.is_finite() or not MIN_AMOUNT <= amount <= MAX_AMOUNT or amount != cents(amount):
+        raise BadAmount
+    return cents(amount)
+
+
+def parse_amount(text: str) -> Decimal:
+    """
+    Return the amount that an operator typed, in EUR with two decimals.
+
+    Raises:
+        BadAmount: it is not digits with at most two decimals after a point, or not within the limits.
+    """
+    if not _is_amount(text):
+        raise BadAmount
+    return check_amount(Decimal(text))
+
+
+def check_currency(currency: object) -> None:
+    """
+    Check the currency of a top-up.
+
+    Raises:
+        BadCurrency: it is not the shop's.
+    """
+    if currency != CURRENCY:
+        raise BadCurrency
+
+
+def check_method(method: object) -> TopUpMethod:
+    """
+    Return the method of a top-up.
+
+    Raises:
+        BadMethod: the shop has none of this name.
+    """
+    try:
+        return TopUpMethod(method)  # type: ignore[arg-type]
+    except ValueError:
+        raise BadMethod from None
+
+
+def check_room(balance: Decimal, *, pending: Decimal, amount: Decimal) -> None:
+    """
+    Check that the balance can take this amount beside all that is pending.
+
+    Raises:
+        BalanceTooLarge: it cannot, or is no number.
+    """
+    total = balance + pending + amount
+    if not total.is_finite() or total > MAX_BALANCE:
+        raise BalanceTooLarge
