@@ -12,7 +12,7 @@ Details = Mapping[str, str | int | bool | None]
 class Subject(Struct, frozen=True):
     """The thing that an operator changed."""
 
-    kind: Literal["user", "shop"]
+    kind: Literal["user", "shop", "order", "game", "key", "promo"]
     id: str
 
 

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from keyshop.kit.secrets import Secret
+
 
 class KeySource(StrEnum):
     """Who bought a key."""
@@ -33,3 +35,24 @@ class AddedKey(Struct, frozen=True):
     outcome: AddOutcome
     vault_key_id: str | None = None
     """Of the new key; None: none was added."""
+
+
+class KeyVersion(Struct, frozen=True):
+    """A version of the keys that seal."""
+
+    version: int
+    check: bytes
+    """A known text, sealed with the key of this version."""
+
+    is_used: bool
+    """Whether something in the vault is sealed with it."""
+
+
+class NewKey(Struct, frozen=True, kw_only=True):
+    """A sealed key that is to be added."""
+
+    id: str
+    game_id: str
+    text: Secret
+    fingerprint: bytes
+    ciphertext: bytes

@@ -31,7 +31,7 @@ def clean_text(text: str) -> str:
 
 def is_too_long(text: str) -> bool:
     """Test whether the text does not fit into `game_keys`."""
-    return len(text.encode()) > MAX_TEXT
+    return len(text.encode(errors="surrogatepass")) > MAX_TEXT
 
 
 def make_reference(vault_key_id: str) -> str:

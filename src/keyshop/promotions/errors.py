@@ -1,6 +1,6 @@
 """Why a promo code is refused."""
 
-from keyshop.kit.errors import Invalid
+from keyshop.kit.errors import Conflict, Invalid
 
 
 class InvalidPromo(Invalid):
@@ -39,3 +39,24 @@ class BadCode(Invalid):
 class BadPercent(Invalid):
     def __init__(self) -> None:
         super().__init__("The discount must be above 0 and at most 100 percent, in hundredths.")
+
+
+class BadPeriod(Invalid):
+    """A new code's time ends before it begins."""
+
+    def __init__(self) -> None:
+        super().__init__("A promo code must end after it begins.")
+
+
+class BadMaxUses(Invalid):
+    """A new code could never be used, or its limit cannot be stored."""
+
+    def __init__(self, highest: int) -> None:
+        super().__init__(f"The maximum of uses must be from 1 to {highest}.")
+
+
+class PromoExists(Conflict):
+    """There is a code of the same letters, perhaps in another case."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"There is a promo code {code} already; `keyshop promo list` shows it.")

@@ -19,3 +19,13 @@ class Promo(Struct, frozen=True, kw_only=True):
     valid_from: datetime
     valid_until: datetime
     active: bool
+
+
+class NewPromo(Struct, frozen=True, kw_only=True):
+    """A promo code to create."""
+
+    code: str
+    percent: Decimal
+    max_uses: int | None
+    valid_from: datetime
+    valid_until: datetime

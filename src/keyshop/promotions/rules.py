@@ -8,15 +8,18 @@ from typing import Final
 from keyshop.kit.money import cents
 from keyshop.promotions.errors import (
     BadCode,
+    BadMaxUses,
     BadPercent,
+    BadPeriod,
     InvalidPromo,
     PromoNotActive,
     PromoNotValidNow,
     PromoUsedUp,
 )
-from keyshop.promotions.models import Promo
+from keyshop.promotions.models import NewPromo, Promo
 
 _MAX_LENGTH: Final = 100  # characters
+_MAX_USES: Final = 2**31 - 1  # what the column holds
 _is_new_code: Final = re.compile(f"[A-Z0-9_-]{{1,{_MAX_LENGTH}}}").fullmatch
 
 
@@ -61,6 +64,20 @@ def check_percent(percent: Decimal) -> None:
     """
     if not is_percent(percent) or percent != cents(percent):
         raise BadPercent
+
+
+def check_new_limits(promo: NewPromo) -> None:
+    """
+    Check when and how often a new code may be used.
+
+    Raises:
+        BadPeriod: it ends before it begins.
+        BadMaxUses: it could never be used, or its limit cannot be stored.
+    """
+    if promo.valid_until <= promo.valid_from:
+        raise BadPeriod
+    if promo.max_uses is not None and not 1 <= promo.max_uses <= _MAX_USES:
+        raise BadMaxUses(_MAX_USES)
 
 
 def is_percent(percent: Decimal) -> bool:

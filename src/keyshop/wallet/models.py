@@ -39,8 +39,22 @@ class Wallet(Struct, frozen=True, kw_only=True):
 
     user_id: str
     balance: Decimal
+    """0 if what is stored is not a number."""
+
     is_erased: bool
     email: str
+
+
+class Payment(Struct, frozen=True, kw_only=True):
+    """Where a credit comes from."""
+
+    method: str
+    description: str
+    hash: str | None = None
+    """The payment provider's id of the payment; no two lines have the same."""
+
+    response: str | None = None
+    """What the payment provider sent, as JSON."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -50,6 +64,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     user_id: str
     type: EntryType
     amount: Decimal
+    balance: Decimal
+    """The balance after it."""
+
     created_at: datetime
 
 

@@ -1,1 +1,1 @@
-"""Tests of money."""
+"""Tests of the ledger, of top-ups and of what explains a balance."""

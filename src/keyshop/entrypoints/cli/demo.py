@@ -1,7 +1,8 @@
-"""Demo accounts, for a shop that is being tried out."""
+"""Demo accounts and a promo code, for a shop that is being tried out."""
 
 from collections.abc import Collection
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Final
@@ -18,8 +19,12 @@ from keyshop.journal.models import Subject
 from keyshop.journal.queries import list_entries
 from keyshop.journal.record import record
 from keyshop.kit.database.transaction import Transaction
-from keyshop.kit.ids import new_id
+from keyshop.promotions.create_promo import create_promo
+from keyshop.promotions.errors import PromoExists
+from keyshop.promotions.models import NewPromo
 from keyshop.settings import Environment, Settings
+from keyshop.wallet import ledger
+from keyshop.wallet.models import Payment
 
 DEMO_PASSWORD: Final = "Passw0rd-demo"  # noqa: S105 - public
 
@@ -53,23 +58,22 @@ DEMO_ACCOUNTS: Final = (
 _HAS_USERS: Final = "SELECT EXISTS (SELECT FROM users)"
 _LIST_EMAILS: Final = "SELECT email FROM users WHERE email = ANY($1)"
 
-# A balance must equal the sum of its transactions.
-_GIVE_CREDIT: Final = """
-    WITH credited AS (
-        UPDATE users SET balance = balance + $2, "updatedAt" = $4 WHERE id = $1 RETURNING id
-    )
-    INSERT INTO transactions
-        (id, "userId", type, amount, method, status, description, "createdAt")
-    SELECT $3, id, 'TOP_UP', $2, 'demo', 'COMPLETED', 'Credit to try the shop with', $4
-    FROM credited
-"""
+_CREDIT: Final = Payment(method="demo", description="Credit to try the shop with")
 
+# The one code that the storefront's checkout accepts.
+_PROMO_CODE: Final = "GKEYS10"
+_PROMO_PERCENT: Final = Decimal(10)
+_PROMO_LIFE: Final = timedelta(days=10 * 365)
+
+_ACTOR: Final = "keyshop up"
 _SUBJECT: Final = Subject("shop", "demo accounts")
 
 
 async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
     """
-    Create the demo accounts, once in the life of a database: an erased one is not created again.
+    Create the demo accounts and the promo code, once in the life of a database.
+
+    An account that was erased is not created again.
 
     Their password is public. So they are created only in a database that keyshop made for trying
     out: the embedded one, or a given one without customers. They are never created in an attached
@@ -82,9 +86,10 @@ async def make_demo_accounts(shop: Shop, *, now: datetime) -> None:
         async with shop.db.transaction() as tx:
             for account in DEMO_ACCOUNTS:
                 await _create(tx, account, password_hash, now=now)
+            await _create_promo(tx, now=now)
             await record(
                 tx,
-                actor="keyshop up",
+                actor=_ACTOR,
                 action="demo.accounts",
                 subject=_SUBJECT,
                 details={"accounts": len(DEMO_ACCOUNTS)},
@@ -156,4 +161,16 @@ async def _create(
     if user is None:
         raise EmailTaken
     if account.balance:
-        await tx.execute(_GIVE_CREDIT, user.id, account.balance, new_id(), now)
+        await ledger.credit(tx, user_id=user.id, amount=account.balance, payment=_CREDIT, now=now)
+
+
+async def _create_promo(tx: Transaction, *, now: datetime) -> None:
+    promo = NewPromo(
+        code=_PROMO_CODE,
+        percent=_PROMO_PERCENT,
+        max_uses=None,
+        valid_from=now,
+        valid_until=now + _PROMO_LIFE,
+    )
+    with suppress(PromoExists):
+        await create_promo(tx, promo, by=_ACTOR, now=now)

@@ -50,6 +50,7 @@ _TESTED = (
     "db attach", "db detach",  # test_attach.py
     "users create", "users role", "users revoke", "users unlock", "users export",
     "users erase",  # test_users.py
+    "promo create", "promo list",  # test_promo.py
 )  # fmt: skip
 
 

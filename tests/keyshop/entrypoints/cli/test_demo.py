@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from keyshop.entrypoints.cli.demo import (
     warn_of_network,
 )
 from keyshop.kit.database.pool import Database
+from keyshop.promotions.check_promo import check_promo
 from keyshop.servers import Servers
 from tests.keyshop.test_settings import PRODUCTION, load_from
 
@@ -63,6 +64,8 @@ class TestDemoAccounts:
                     'SELECT "userId", type, amount, currency, status FROM transactions'
                 )
                 balances = await reader.fetch("SELECT email, balance FROM users ORDER BY email")
+                promo = await check_promo(reader, "gkeys10", now=NOON + timedelta(days=365))
+            assert promo.percent == 10
             assert alice is not None
             assert admin is not None
             assert (alice.role, admin.role) == (Role.USER, Role.ADMIN)
