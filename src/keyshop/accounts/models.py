@@ -3,7 +3,6 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -170,8 +169,3 @@ class Statistics(Struct, frozen=True, kw_only=True, rename="camel"):
     days_since_registration: int
     total_orders: int
     balance: Decimal
-
-
-class Balance(Struct, frozen=True, kw_only=True):
-    balance: Decimal
-    currency: Literal["EUR"] = "EUR"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from keyshop.accounts import queries
 from keyshop.accounts.errors import UserNotFound
-from keyshop.accounts.models import Balance, Statistics
+from keyshop.accounts.models import Statistics
 from keyshop.accounts.queries import CustomerSummary
 from keyshop.accounts.rules import days_since
 from keyshop.kit.database.pool import Database
@@ -28,16 +28,6 @@ async def show_statistics(db: Database, *, user_id: str, now: datetime) -> bytes
             balance=summary.balance,
         )
     )
-
-
-async def show_balance(db: Database, *, user_id: str) -> bytes:
-    """
-    Return the customer's balance, as JSON.
-
-    Raises:
-        UserNotFound: there is no such account.
-    """
-    return encode_data(Balance(balance=(await _get_summary(db, user_id)).balance))
 
 
 async def _get_summary(db: Database, user_id: str) -> CustomerSummary:

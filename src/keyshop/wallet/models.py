@@ -3,8 +3,9 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class EntryType(StrEnum):
@@ -83,3 +84,28 @@ class Intent(Struct, frozen=True, kw_only=True):
     provider_id: str | None
     transaction_id: str | None
     expires_at: datetime
+
+
+class Balance(Struct, frozen=True, kw_only=True):
+    """The body of a customer's balance."""
+
+    balance: Decimal
+    currency: Literal["EUR"] = "EUR"
+
+
+class ShownTransaction(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A line of the ledger, as its customer sees it; other programs may have written it."""
+
+    id: str
+    type: str
+    amount: Decimal
+    currency: str
+    method: str | UnsetType = UNSET
+    """Absent when there is none; so are the next two, and the order."""
+
+    status: str
+    description: str | UnsetType = UNSET
+    transaction_hash: str | UnsetType = UNSET
+    created_at: str
+    order_id: str | UnsetType = UNSET
+    """The order that was paid, or whose keys were refunded."""

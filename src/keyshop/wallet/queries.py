@@ -5,9 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from asyncpg import Record
+
 from keyshop.accounts.columns import NOT_ERASED
 from keyshop.kit.database.codecs import row
-from keyshop.kit.database.transaction import Transaction
+from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.ids import new_id
 from keyshop.wallet.models import Entry, EntryType, Wallet
 from keyshop.wallet.rules import MAX_BALANCE
@@ -43,6 +45,29 @@ _ADD: Final = f"""
     )
     SELECT added.*, balance FROM changed, added
 """
+
+_BALANCE: Final = "SELECT keyshop.finite(balance::numeric) FROM users WHERE id = $1"
+
+# The order's id in a line belongs to its payment; keyshop.refunds links refunds with their order.
+_LIST: Final = """
+    SELECT id, type::text, keyshop.finite(amount::numeric) AS amount, currency, method, status::text,
+        description, "transactionHash" AS transaction_hash, "createdAt" AS created_at,
+        coalesce("orderId", (
+            SELECT min(r.order_id) FROM keyshop.refunds AS r WHERE r.transaction_id = t.id
+        )) AS order_id
+    FROM transactions AS t WHERE "userId" = $1 ORDER BY "createdAt" DESC, id DESC
+"""
+
+
+async def find_balance(reader: Reader, user_id: str) -> Decimal | None:
+    """Return the balance, 0 if what is stored is not a number; None: there is no such customer."""
+    balance: Decimal | None = await reader.fetchval(_BALANCE, user_id)
+    return balance
+
+
+async def list_transactions(reader: Reader, user_id: str) -> list[Record]:
+    """Return the fields of `ShownTransaction`, NULL where there is none, the newest first."""
+    return await reader.fetch(_LIST, user_id)
 
 
 async def lock_wallet(tx: Transaction, user_id: str) -> Wallet | None:

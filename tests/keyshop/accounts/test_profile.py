@@ -17,13 +17,14 @@ from keyshop.accounts.export_user import export_user
 from keyshop.accounts.models import Account, ProfileChanges
 from keyshop.accounts.rules import DEFAULT_NICKNAME, days_since, days_valid_until
 from keyshop.accounts.show_profile import show_profile
-from keyshop.accounts.show_statistics import show_balance, show_statistics
+from keyshop.accounts.show_statistics import show_statistics
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.passthrough import PassThrough
 from keyshop.kit.cache.protocol import Load, Loaded
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
+from keyshop.wallet.show_balance import show_balance
 from tests.factories.customers import PASSWORD, add_alice, enter
 from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user, get_account
@@ -111,7 +112,7 @@ class TestProfile:
 
         shown = await profile_of(db, alice, now=NOON + 3 * DAY)
         statistics = await show_statistics(db, user_id=alice.id, now=NOON + 3 * DAY)
-        balance = await show_balance(db, user_id=alice.id)
+        balance = await show_balance(db, NO_CACHE, user_id=alice.id, now=NOON)
 
         assert shown["balance"] == pytest.approx(12.30)
         assert shown["stats"]["gamesPurchased"] == 6
@@ -152,7 +153,7 @@ class TestProfile:
         with pytest.raises(UserNotFound, match=r"^User not found$"):
             await show_profile(db, NO_CACHE, user_id="unknown", now=NOON)
         with pytest.raises(UserNotFound):
-            await show_balance(db, user_id="unknown")
+            await show_balance(db, NO_CACHE, user_id="unknown", now=NOON)
 
     @given(moments, moments)
     def test_has_another_day_count_right_after_the_last_valid_moment(self, registered, now) -> None:
@@ -271,7 +272,7 @@ class TestAmountThatIsNoNumber:
             # msgspec refuses JSON that has NaN or Infinity.
             shown = await profile_of(loose_db, alice)
             statistics = await show_statistics(loose_db, user_id=alice.id, now=NOON)
-            balance = await show_balance(loose_db, user_id=alice.id)
+            balance = await show_balance(loose_db, NO_CACHE, user_id=alice.id, now=NOON)
             async with loose_db.transaction() as tx:
                 export = await export_user(tx, user_id=alice.id, by="olga", now=NOON)
 

@@ -7,9 +7,9 @@ from litestar import MediaType, Response, Router, get, put
 from keyshop.accounts.change_password import PasswordPair
 from keyshop.accounts.change_password import change_password as set_password
 from keyshop.accounts.edit_profile import edit_profile as change_profile
-from keyshop.accounts.models import Balance, Profile, ProfileChanges, Statistics
+from keyshop.accounts.models import Profile, ProfileChanges, Statistics
 from keyshop.accounts.show_profile import show_profile
-from keyshop.accounts.show_statistics import show_balance, show_statistics
+from keyshop.accounts.show_statistics import show_statistics
 from keyshop.entrypoints.api.auth import logout, me
 from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_client_info, get_signed_in
@@ -23,6 +23,9 @@ from keyshop.entrypoints.http.requests import (
 from keyshop.entrypoints.http.responses import JsonBytes, MessageBody, message_response
 from keyshop.kit.clock import utc_now
 from keyshop.kit.envelope import Envelope
+from keyshop.wallet.list_transactions import list_transactions
+from keyshop.wallet.models import Balance, ShownTransaction
+from keyshop.wallet.show_balance import show_balance
 
 _BOTH_REQUIRED: Final = "Current password and new password are required"
 
@@ -85,8 +88,25 @@ async def change_password(request: ApiRequest) -> Response[bytes]:
 async def balance(request: ApiRequest) -> JsonBytes:
     """Show the account's balance."""
     shop = shop_of(request.scope)
-    signed_in = await get_signed_in(request, shop, now=utc_now())
-    return JsonBytes(await show_balance(shop.db, user_id=signed_in.user_id))
+    now = utc_now()
+    signed_in = await get_signed_in(request, shop, now=now)
+    return JsonBytes(await show_balance(shop.db, shop.cache, user_id=signed_in.user_id, now=now))
+
+
+@get(
+    "/transactions",
+    responses=documented_responses(Envelope[list[ShownTransaction]], 401, 404),
+    security=BEARER,
+    media_type=MediaType.JSON,
+)
+async def transactions(request: ApiRequest) -> JsonBytes:
+    """Show what was paid in, paid and refunded, the newest first."""
+    shop = shop_of(request.scope)
+    now = utc_now()
+    signed_in = await get_signed_in(request, shop, now=now)
+    return JsonBytes(
+        await list_transactions(shop.db, shop.cache, user_id=signed_in.user_id, now=now)
+    )
 
 
 @get(
@@ -106,5 +126,13 @@ async def statistics(request: ApiRequest) -> JsonBytes:
 user_router = Router(
     path="/api/user",
     tags=["Accounts"],
-    route_handlers=[profile, edit_profile, change_password, balance, statistics, logout],
+    route_handlers=[
+        profile,
+        edit_profile,
+        change_password,
+        balance,
+        transactions,
+        statistics,
+        logout,
+    ],
 )
