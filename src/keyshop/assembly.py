@@ -22,6 +22,8 @@ from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
+from keyshop.keys.open_vault import open_vault
+from keyshop.keys.settings import Vault
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.cache.open import FindFault, open_cache, run_outbox_cleanup, run_relay
 from keyshop.kit.cache.protocol import Cache
@@ -61,6 +63,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     budget: Budget
     accounts: AccountServices
     baskets: BasketSettings
+    vault: Vault
     mailer: Mailer
 
     @property
@@ -106,6 +109,7 @@ async def open_shop(
     Raises:
         DatabaseUnavailable: the database does not answer.
         SecretsRefused: the generated secrets cannot be read.
+        KeysRefused: KEY_ENCRYPTION_KEYS does not unseal the game keys of the database.
         Invalid: SMTP_URL or MAIL_FROM is invalid.
     """
     url = servers.database_url
@@ -116,6 +120,7 @@ async def open_shop(
         db = await parts.enter_async_context(
             open_database(url, cached.guard, lock_timeout=lock_timeout)
         )
+        vault = await open_vault(db, key_ring(settings), settings.key_storage, now=utc_now())
         budget = await parts.enter_async_context(
             open_budget(url, requests_per_minute=settings.g2a_requests_per_minute)
         )
@@ -134,6 +139,7 @@ async def open_shop(
             budget=budget,
             accounts=accounts,
             baskets=basket_settings(settings, secrets),
+            vault=vault,
             mailer=open_mailer(
                 smtp_url=_secret(settings.smtp_url),
                 mail_from=settings.mail_from,

@@ -21,6 +21,7 @@ from keyshop.assembly import (
     token_secrets,
 )
 from keyshop.embedded.generated_secrets import generate_secrets
+from keyshop.keys.errors import KeysRefused
 from keyshop.kit.database.errors import DatabaseUnavailable
 from keyshop.kit.database.pool import Database
 from keyshop.kit.secrets import Secret
@@ -188,4 +189,16 @@ class TestShop:
                 load_from(tmp_path, KEYSHOP_HOME=str(tmp_path)),
                 Servers(database_url="postgresql://nobody@127.0.0.1:1/nothing", redis_url=None),
             ):
+                pass
+
+    async def test_refuses_to_open_with_other_keys_than_its_database_was_sealed_with(
+        self, tmp_path: Path, database_url: str
+    ):
+        servers = Servers(database_url=database_url, redis_url=None)
+        first, other = (load_from(tmp_path, KEYSHOP_HOME=str(tmp_path / each)) for each in "ab")
+        async with open_shop(first, servers) as shop:
+            assert shop.vault.ring.current == 1
+
+        with pytest.raises(KeysRefused, match="KEY_ENCRYPTION_KEYS has another key of version 1"):
+            async with open_shop(other, servers):
                 pass

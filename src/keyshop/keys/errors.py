@@ -9,6 +9,7 @@ class KeysRefused(Conflict):
     def __init__(self, fault: str) -> None:
         super().__init__(
             f"KEY_ENCRYPTION_KEYS {fault}; set the keys with which the shop's game keys were sealed."
+            " Generated ones are in secrets.json of the KEYSHOP_HOME that first used this database."
         )
 
 

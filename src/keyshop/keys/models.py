@@ -56,3 +56,13 @@ class NewKey(Struct, frozen=True, kw_only=True):
     text: Secret
     fingerprint: bytes
     ciphertext: bytes
+
+
+class OrderKey(Struct, frozen=True, kw_only=True):
+    """A key that was delivered: sealed, or `key` as another program stored it."""
+
+    id: str
+    sealed_game_id: str | None
+    version: int | None
+    ciphertext: bytes | None
+    key: str | None

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 
-from keyshop.keys.models import KeyVersion, NewKey
+from keyshop.keys.models import KeyVersion, NewKey, OrderKey
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.sealing import Sealed
@@ -78,6 +78,22 @@ _ADD_TO_VAULT: Final = """
 _ADD_TO_GAME_KEYS: Final = """
     INSERT INTO game_keys (id, "gameId", key, "createdAt")
     SELECT id, game_id, key, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS n (id, game_id, key)
+"""
+
+# A customer keeps what was delivered, whatever another program did to the row in game_keys. A row that
+# is not in the vault is of an order from before it, and holds its text.
+_LIST_OF_ORDER: Final = """
+    SELECT id, sealed_game_id, version, ciphertext, NULL AS key FROM keyshop.vault_keys
+    WHERE order_id = $1 AND state IN ('delivered', 'revoked')
+    UNION ALL
+    SELECT k.id, NULL, NULL, NULL, k.key FROM game_keys AS k
+    WHERE k."orderId" = $1 AND NOT EXISTS (SELECT FROM keyshop.vault_keys AS v WHERE v.id = k.id)
+"""
+
+_RECORD_REVEALS: Final = """
+    INSERT INTO keyshop.key_reveals (vault_key_id, user_id, day, revealed_at)
+    SELECT id, $2, $3, $4 FROM unnest($1::text[]) AS n (id) ORDER BY id
+    ON CONFLICT (vault_key_id, user_id, day) DO NOTHING
 """
 
 # No id changes, so carts may refer to the games meanwhile: NO KEY UPDATE does not block them.
@@ -166,6 +182,18 @@ async def add_to_game_keys(
     """Add rows of id, game and text."""
     ids, games, keys = zip(*texts, strict=True)
     await tx.execute(_ADD_TO_GAME_KEYS, ids, games, keys, now)
+
+
+async def list_of_order(reader: Reader, order_id: str) -> list[OrderKey]:
+    """Return the keys that were delivered for the order."""
+    return rows(OrderKey, await reader.fetch(_LIST_OF_ORDER, order_id))
+
+
+async def record_reveals(
+    tx: Transaction, vault_key_ids: Collection[str], *, user_id: str, now: datetime
+) -> None:
+    """Record that the user sees the keys, once for each day (UTC)."""
+    await tx.execute(_RECORD_REVEALS, list(vault_key_ids), user_id, now.date(), now)
 
 
 async def lock_games(tx: Transaction, game_ids: Collection[str]) -> None:
