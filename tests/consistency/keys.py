@@ -36,6 +36,11 @@ class Kind(IntEnum):
     FOREIGN_PERSON = 7  # a program outside the shop that changes a customer's data
     PERSON = 8  # the shop's operations and transactions on a customer's data
     GUEST = 9  # the same on a guest's data, and on the customer whom the guest becomes
+    BUYER = 10  # the shop's operations on a customer's money and orders
+    FOREIGN_BUYER = 11  # a program outside the shop that changes a customer's money and orders
+
+
+BUYERS: Final = frozenset({Kind.BUYER, Kind.FOREIGN_BUYER})
 
 
 class Family(StrEnum):
@@ -48,6 +53,8 @@ class Family(StrEnum):
     ACCESS = "access"
     GUEST_CART = "guest cart"
     GUEST_WISHLIST = "guest wishlist"
+    BALANCE = "balance"
+    TRANSACTIONS = "transactions"
 
 
 class Key(Struct, frozen=True):
@@ -81,7 +88,7 @@ class Key(Struct, frozen=True):
     @property
     def is_foreign(self) -> bool:
         """Test whether its writer is outside the shop."""
-        return self.kind in {Kind.FOREIGN, Kind.FOREIGN_PERSON}
+        return self.kind in {Kind.FOREIGN, Kind.FOREIGN_PERSON, Kind.FOREIGN_BUYER}
 
     @property
     def first_version(self) -> int:
@@ -126,12 +133,15 @@ _CUSTOMERS: Final = (Family.PROFILE, Family.CART, Family.WISHLIST)
 _SIGNED_OUT: Final = (Family.PROFILE, Family.ACCESS)
 # A guest becomes the customer with the same number.
 _GUESTS: Final = (*_OF_GUESTS, Family.CART, Family.WISHLIST)
+_PURCHASES: Final = (Family.PROFILE, Family.BALANCE, Family.TRANSACTIONS)
 _PERSONS: Final = (
     (Kind.FOREIGN_PERSON, 10, _CUSTOMERS),
     (Kind.FOREIGN_PERSON, 6, _SIGNED_OUT),
     (Kind.PERSON, 10, _CUSTOMERS),
     (Kind.PERSON, 6, _SIGNED_OUT),
     (Kind.GUEST, 14, _GUESTS),
+    (Kind.BUYER, 8, _PURCHASES),
+    (Kind.FOREIGN_BUYER, 6, _PURCHASES),
 )
 
 

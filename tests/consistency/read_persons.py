@@ -34,6 +34,8 @@ from keyshop.kit.cache.protocol import Cache, Load
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError, Unavailable
+from keyshop.wallet.list_transactions import list_transactions
+from keyshop.wallet.show_balance import show_balance
 from tests.consistency.answers import observe
 from tests.consistency.contents import session_of, user_of
 from tests.consistency.keys import ABSENT, PERSONAL, Family, Key, choose_personal
@@ -73,6 +75,13 @@ class _RecordingCache:
         return self.answer
 
 
+_OF_CUSTOMERS: Final = {
+    Family.PROFILE: show_profile,
+    Family.BALANCE: show_balance,
+    Family.TRANSACTIONS: list_transactions,
+}
+
+
 class _ShopReads:
     """Reads personal data as the API does."""
 
@@ -85,8 +94,9 @@ class _ShopReads:
     async def read(self, key: Key) -> bytes | None:
         """Return the answer; None when the basket does not exist."""
         now = utc_now()
-        if key.family is Family.PROFILE:
-            return await show_profile(self._db, self._cache, user_id=user_of(key.owner), now=now)
+        show = _OF_CUSTOMERS.get(key.family)
+        if show is not None:
+            return await show(self._db, self._cache, user_id=user_of(key.owner), now=now)
         if key.family is Family.ACCESS:
             return await self._read_access(key, now)
         if key.comes_and_goes:
@@ -95,8 +105,8 @@ class _ShopReads:
             visitor = Visitor(user_id=user_of(key.owner))
         if key.family in {Family.CART, Family.GUEST_CART}:
             return await show_cart(self._db, self._cache, visitor, now=now)
-        show = self._dice.choice((show_wishlist, show_user_wishlist))
-        return await show(self._db, self._cache, visitor, now=now)
+        show_wishes = self._dice.choice((show_wishlist, show_user_wishlist))
+        return await show_wishes(self._db, self._cache, visitor, now=now)
 
     async def _read_access(self, key: Key, now: datetime) -> bytes | None:
         """Present the token of a sign-in that may have ended, and return the account's valid sign-ins."""

@@ -7,7 +7,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.cache_keys import CART, GUEST_CART, GUEST_WISHLIST, PROFILE, USER_ACCESS, WISHLIST
+from keyshop.cache_keys import (
+    BALANCE,
+    CART,
+    GUEST_CART,
+    GUEST_WISHLIST,
+    PROFILE,
+    USER_ACCESS,
+    USER_TRANSACTIONS,
+    WISHLIST,
+)
 from tests.consistency.checker import Violation, ViolationKind
 from tests.consistency.faults import FAULTS
 from tests.consistency.findings import Findings, history_around
@@ -19,7 +28,17 @@ from tests.consistency.recovery import RecoveryWatch
 from tests.consistency.requests import PATHS, is_personal
 
 _PERSONAL: Final = {
-    family.name for family in (PROFILE, CART, WISHLIST, USER_ACCESS, GUEST_CART, GUEST_WISHLIST)
+    family.name
+    for family in (
+        PROFILE,
+        CART,
+        WISHLIST,
+        USER_ACCESS,
+        GUEST_CART,
+        GUEST_WISHLIST,
+        BALANCE,
+        USER_TRANSACTIONS,
+    )
 }
 _SHOWN_WITH_HISTORY: Final = 5
 _WRITERS: Final = (

@@ -26,6 +26,8 @@ PATHS: Final = (
     "access",
     "guest cart",
     "guest wishlist",
+    "balance",
+    "transactions",
 )
 _GAME, _SLUG = 0, 1
 _PERSONAL: Final = {PATHS.index(family) for family in Family if family is not Family.GAME}
@@ -46,6 +48,8 @@ _PERSONAL_URLS: Final = {
     Family.WISHLIST: ("/api/wishlist", "/api/user/wishlist"),
     Family.GUEST_CART: ("/api/cart",),
     Family.GUEST_WISHLIST: ("/api/wishlist",),
+    Family.BALANCE: ("/api/user/balance",),
+    Family.TRANSACTIONS: ("/api/user/transactions",),
 }
 _ACCESS_URL: Final = "/api/user/balance"
 _ROUND: Final = 1000  # requests; the next constants are parts of it
