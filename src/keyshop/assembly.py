@@ -18,6 +18,7 @@ from keyshop.accounts.passwords import PasswordPool, count_cores
 from keyshop.accounts.sessions.tokens import Tokens, TokenSecrets
 from keyshop.baskets.settings import BasketLimits, BasketSettings
 from keyshop.embedded.generated_secrets import generate_secrets
+from keyshop.embedded.machine import read_machine
 from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
@@ -29,9 +30,13 @@ from keyshop.kit.cache.open import FindFault, open_cache, run_outbox_cleanup, ru
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
+from keyshop.kit.high_water_mark import HighWaterMark
 from keyshop.kit.sealing import KeyRing
 from keyshop.kit.secrets import Secret
 from keyshop.mail.protocol import Mailer
+from keyshop.orders.dependencies import OrderParts
+from keyshop.orders.queries import find_identity
+from keyshop.orders.settings import OrderLimits
 from keyshop.servers import Servers
 from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
@@ -64,6 +69,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     accounts: AccountServices
     baskets: BasketSettings
     vault: Vault
+    orders: OrderParts
     mailer: Mailer
 
     @property
@@ -140,6 +146,7 @@ async def open_shop(
             accounts=accounts,
             baskets=basket_settings(settings, secrets),
             vault=vault,
+            orders=await open_orders(settings, db, vault),
             mailer=open_mailer(
                 smtp_url=_secret(settings.smtp_url),
                 mail_from=settings.mail_from,
@@ -168,6 +175,28 @@ async def open_database(
             yield db
     finally:
         await db.close()
+
+
+async def open_orders(settings: Settings, db: Database, vault: Vault) -> OrderParts:
+    """
+    Return what orders need, with the mark of this process in the shop's home.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    async with db.read() as reader:
+        identity = await find_identity(reader)
+    return OrderParts(
+        vault=vault,
+        mark=HighWaterMark.open(
+            settings.keyshop_home / "marks",
+            machine=read_machine(settings.keyshop_home),
+            identity=identity,
+        ),
+        limits=OrderLimits(
+            max_quantity=settings.cart_max_quantity, max_units=settings.order_max_units
+        ),
+    )
 
 
 @contextmanager

@@ -65,8 +65,11 @@ _SUMMARY: Final = f"""
     FROM users AS u, LATERAL (
         SELECT count(*) AS orders,
             coalesce(sum(o.discount) FILTER (WHERE abs(o.discount::numeric) < 'Infinity'), 0) AS saved,
-            coalesce(sum((SELECT sum(quantity) FROM order_items WHERE "orderId" = o.id)), 0)::bigint
-                AS games
+            coalesce(sum(
+                (SELECT sum(quantity) FROM order_items WHERE "orderId" = o.id)
+                - (SELECT count(*) FROM keyshop.order_units
+                    WHERE order_id = o.id AND state = 'REFUNDED')
+            ), 0)::bigint AS games
         FROM orders AS o WHERE o."userId" = u.id AND o.status = 'COMPLETED'
     ) AS totals
     WHERE u.id = $1
@@ -108,7 +111,7 @@ class CustomerSummary(Struct, frozen=True, kw_only=True):
     """The sum of the discounts."""
 
     games: int
-    """Copies, not titles."""
+    """Keys, not titles; without those that were refunded."""
 
 
 class SignInAttempt(Struct, frozen=True, kw_only=True):

@@ -86,6 +86,20 @@ class AlreadyRefunded(Conflict):
         super().__init__("This unit was refunded already.")
 
 
+class KeysUnreadable(Unavailable):
+    """Own keys were taken that cannot be unsealed; the log names them. Nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("This order cannot be delivered at the moment. Please try again later.")
+
+
+class UnitChanged(Conflict):
+    """A unit or its key is no longer what it was when it was read."""
+
+    def __init__(self) -> None:
+        super().__init__("Another request has changed this order. Please try again.")
+
+
 class TransitionRefused(Conflict):
     """An order cannot change so; another program has set its status to something else."""
 

@@ -18,6 +18,7 @@ from keyshop.entrypoints.api.cart import cart_router
 from keyshop.entrypoints.api.games import games_router
 from keyshop.entrypoints.api.health import Health, health_handlers
 from keyshop.entrypoints.api.metrics import ReadMetrics, metrics_handler
+from keyshop.entrypoints.api.orders import orders_router
 from keyshop.entrypoints.api.pages.docs import DocsPage, docs_file, openapi_file
 from keyshop.entrypoints.api.pages.start import start_page_handler
 from keyshop.entrypoints.api.pages.static_files import StorefrontFiles
@@ -33,8 +34,8 @@ from keyshop.entrypoints.http.requests import MAX_BODY_SIZE
 from keyshop.kit.secrets import Secret
 
 _DESCRIPTION: Final = (
-    "The storefront API of a shop that sells digital game keys: catalogue, accounts, carts and"
-    " wishlists. Every response is JSON with `success`, and either `data`, `message` or `error`."
+    "The storefront API of a shop that sells digital game keys: catalogue, accounts, carts,"
+    " wishlists and orders. Every response is JSON with `success`, and either `data`, `message` or `error`."
 )
 
 
@@ -101,6 +102,7 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
         cache=shop.cache,
         accounts=shop.accounts,
         baskets=shop.baskets,
+        orders=shop.orders,
         proxies=TrustedProxies(options.trusted_proxies, options.forwarded_header),
         secure_cookies=options.secure_cookies,
     )
@@ -137,6 +139,7 @@ def _route_handlers(
         auth_router,
         user_router,
         cart_router,
+        orders_router,
         wishlist_router,
         user_wishlist_router,
         *health_handlers(health),

@@ -11,6 +11,7 @@ from keyshop.accounts.models import Profile, ProfileChanges, Statistics
 from keyshop.accounts.show_profile import show_profile
 from keyshop.accounts.show_statistics import show_statistics
 from keyshop.entrypoints.api.auth import logout, me
+from keyshop.entrypoints.api.orders import orders as list_all_orders
 from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.identity import get_client_info, get_signed_in
 from keyshop.entrypoints.http.openapi import BEARER, documented_responses
@@ -23,6 +24,7 @@ from keyshop.entrypoints.http.requests import (
 from keyshop.entrypoints.http.responses import JsonBytes, MessageBody, message_response
 from keyshop.kit.clock import utc_now
 from keyshop.kit.envelope import Envelope
+from keyshop.orders.answers import OrderAnswer
 from keyshop.wallet.list_transactions import list_transactions
 from keyshop.wallet.models import Balance, ShownTransaction
 from keyshop.wallet.show_balance import show_balance
@@ -123,6 +125,14 @@ async def statistics(request: ApiRequest) -> JsonBytes:
     return JsonBytes(await show_statistics(shop.db, user_id=signed_in.user_id, now=now))
 
 
+orders = get(
+    "/orders",
+    responses=documented_responses(Envelope[list[OrderAnswer]], 401),
+    security=BEARER,
+    media_type=MediaType.JSON,
+)(list_all_orders.fn)
+
+
 user_router = Router(
     path="/api/user",
     tags=["Accounts"],
@@ -133,6 +143,7 @@ user_router = Router(
         balance,
         transactions,
         statistics,
+        orders,
         logout,
     ],
 )

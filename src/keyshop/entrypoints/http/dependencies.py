@@ -10,6 +10,7 @@ from keyshop.baskets.settings import BasketSettings
 from keyshop.entrypoints.http.client_address import TrustedProxies
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
+from keyshop.orders.dependencies import OrderParts
 
 
 class ShopParts(Protocol):
@@ -27,6 +28,9 @@ class ShopParts(Protocol):
     @property
     def baskets(self) -> BasketSettings: ...
 
+    @property
+    def orders(self) -> OrderParts: ...
+
 
 class ApiShop(Struct, frozen=True, kw_only=True):
     """The parts of the shop that handlers pass to features."""
@@ -35,6 +39,7 @@ class ApiShop(Struct, frozen=True, kw_only=True):
     cache: Cache
     accounts: AccountServices
     baskets: BasketSettings
+    orders: OrderParts
     proxies: TrustedProxies
     secure_cookies: bool
     """Whether clients reach the shop over TLS, even if a proxy forwards plain HTTP."""

@@ -35,6 +35,7 @@ _ERROR_DESCRIPTIONS: Final = {
     409: "Conflicts with the current state.",
     413: "The request body is larger than 100 kB.",
     415: "The request body is not sent as application/json.",
+    422: "The Idempotency-Key was used for another request.",
     429: "Too many requests. Retry after the number of seconds in Retry-After.",
     500: "Internal error. The message contains the id under which it is logged.",
     503: "The database is unavailable. Try again later.",

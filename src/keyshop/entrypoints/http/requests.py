@@ -11,6 +11,7 @@ from litestar.routes import HTTPRoute
 from msgspec import Struct
 
 from keyshop.kit.errors import Invalid
+from keyshop.orders.models import RequestedItem
 
 ApiRequest: TypeAlias = Request[None, None, State]
 
@@ -108,6 +109,13 @@ class AddWishlistItemBody(Struct, rename="camel"):
     """The game to add to the wishlist."""
 
     game_id: str = ""
+
+
+class CreateOrderBody(Struct, rename="camel"):
+    """The games to order, and a promo code."""
+
+    items: list[RequestedItem]
+    promo_code: str | None = None
 
 
 async def read_body(
