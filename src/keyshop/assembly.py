@@ -23,6 +23,7 @@ from keyshop.gateways.g2a.budget import Budget
 from keyshop.gateways.g2a.connect import connect_g2a, open_budget
 from keyshop.gateways.g2a.credentials import G2ACredentials
 from keyshop.gateways.mail.connect import open_mailer
+from keyshop.gateways.payments.demo import DemoProvider
 from keyshop.keys.open_vault import open_vault
 from keyshop.keys.settings import Vault
 from keyshop.kit.cache.guard import RedisCommitGuard
@@ -43,6 +44,7 @@ from keyshop.supplier.protocol import Supplier
 from keyshop.sync.models import Run
 from keyshop.sync.rules import RunKind, SyncPolicy
 from keyshop.sync.run import Report, run_sync
+from keyshop.wallet.settings import PaymentSettings
 
 # The credentials that G2A publishes for its sandbox; the simulator accepts them too.
 _SANDBOX: Final = G2ACredentials(
@@ -71,6 +73,7 @@ class Shop(Struct, frozen=True, kw_only=True):
     vault: Vault
     orders: OrderParts
     mailer: Mailer
+    payments: PaymentSettings
 
     @property
     def database_url(self) -> str:
@@ -152,6 +155,7 @@ async def open_shop(
                 mail_from=settings.mail_from,
                 folder=settings.mail_folder,
             ),
+            payments=payment_settings(settings),
         )
 
 
@@ -267,6 +271,19 @@ def key_ring(settings: Settings) -> KeyRing:
     return KeyRing.parse(
         settings.key_encryption_keys
         or generate_secrets(settings.keyshop_home, [name])[name].reveal().split(",")
+    )
+
+
+def payment_settings(settings: Settings) -> PaymentSettings:
+    """
+    Return how customers pay in.
+
+    Raises:
+        SecretsRefused: the generated secrets cannot be read.
+    """
+    return PaymentSettings(
+        provider=DemoProvider(settings.shop_url) if settings.takes_demo_payments else None,
+        secrets=payment_secrets(settings),
     )
 
 

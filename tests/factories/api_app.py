@@ -20,7 +20,9 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.high_water_mark import HighWaterMark
 from keyshop.kit.secrets import Secret
 from keyshop.orders.dependencies import OrderParts
+from keyshop.wallet.settings import PaymentSettings
 from tests.factories.account_services import BASKETS, account_services
+from tests.factories.payments import PAYMENTS
 from tests.factories.vault import make_ring
 
 
@@ -32,6 +34,7 @@ class OpenShop(Struct, frozen=True, kw_only=True):
     accounts: AccountServices
     baskets: BasketSettings = BASKETS
     orders: OrderParts
+    payments: PaymentSettings = PAYMENTS
 
 
 @cache
@@ -52,6 +55,7 @@ def make_app(
     accounts: AccountServices | None = None,
     baskets: BasketSettings = BASKETS,
     orders: OrderParts | None = None,
+    payments: PaymentSettings = PAYMENTS,
     **options: Any,
 ) -> ASGIApp:
     """Return the API; without a cache every response is read from the database."""
@@ -61,5 +65,6 @@ def make_app(
         accounts=accounts or account_services(),
         baskets=baskets,
         orders=orders or order_parts(),
+        payments=payments,
     )
     return create_app(shop, ApiOptions(**options))

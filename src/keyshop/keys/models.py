@@ -66,3 +66,14 @@ class OrderKey(Struct, frozen=True, kw_only=True):
     version: int | None
     ciphertext: bytes | None
     key: str | None
+
+
+class LockedKey(Struct, frozen=True, kw_only=True):
+    """A key of the vault that no other transaction can change until the one that has read it ends."""
+
+    id: str
+    game_id: str
+    source: KeySource
+    state: KeyState
+    unit_id: str | None
+    """The unit that has it, or had it until a refund."""

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 
-from keyshop.keys.models import KeyVersion, NewKey, OrderKey
+from keyshop.keys.models import KeySource, KeyState, KeyVersion, LockedKey, NewKey, OrderKey
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.sealing import Sealed
@@ -43,6 +43,12 @@ _LOCK_FREE: Final = """
     WHERE v.game_id = $1 AND v.state = 'free' AND k."orderId" IS NULL AND NOT k.activated
     ORDER BY v.created_at, v.id LIMIT $2
     FOR UPDATE OF v, k SKIP LOCKED
+"""
+
+# Another program that changes the row of game_keys locks it first, and the vault's row next.
+_LOCK_ROW: Final = "SELECT FROM game_keys WHERE id = $1 FOR UPDATE"
+_LOCK_KEY: Final = """
+    SELECT id, game_id, source, state, unit_id FROM keyshop.vault_keys WHERE id = $1 FOR UPDATE
 """
 
 _SET_DELIVERED: Final = """
@@ -141,6 +147,21 @@ async def add_fingerprint_key(tx: Transaction, sealed: Sealed) -> None:
 async def lock_free_keys(tx: Transaction, game_id: str, *, count: int) -> list[str]:
     """Return the ids of up to `count` free keys of the game, oldest first; locked ones are skipped."""
     return [record["id"] for record in await tx.fetch(_LOCK_FREE, game_id, count)]
+
+
+async def lock_key(tx: Transaction, vault_key_id: str) -> LockedKey | None:
+    """Return the key, locked in both tables; None: it is not in the vault."""
+    await tx.execute(_LOCK_ROW, vault_key_id)
+    record = await tx.fetchrow(_LOCK_KEY, vault_key_id)
+    if record is None:
+        return None
+    return LockedKey(
+        id=record["id"],
+        game_id=record["game_id"],
+        source=KeySource(record["source"]),
+        state=KeyState(record["state"]),
+        unit_id=record["unit_id"],
+    )
 
 
 async def set_delivered(

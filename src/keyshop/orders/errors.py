@@ -93,6 +93,46 @@ class KeysUnreadable(Unavailable):
         super().__init__("This order cannot be delivered at the moment. Please try again later.")
 
 
+class BadReason(Invalid):
+    """A reason has no text, too much of it, or a character that cannot be stored."""
+
+    def __init__(self, max_length: int) -> None:
+        super().__init__(f"The reason must have 1 to {max_length} characters.")
+
+
+class NothingToRefund(Conflict):
+    """Each unit of the order was refunded."""
+
+    def __init__(self) -> None:
+        super().__init__("All units of this order were refunded already.")
+
+
+class UnitNotFound(NotFound):
+    """The order has no such unit."""
+
+    def __init__(self, unit_id: str) -> None:
+        super().__init__(f"The order has no unit {unit_id}; `keyshop orders show` lists them.")
+
+
+class NotPlacedHere(Conflict):
+    """Another program has placed the order: its units, and what was paid, are unknown."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(
+            f"Order {order_id} was not placed by keyshop, which does not know what was paid for it."
+            " `keyshop wallet top-up` gives a customer money."
+        )
+
+
+class KeyNotFree(Conflict):
+    """A key that is to be delivered is held, revoked or another unit's."""
+
+    def __init__(self, vault_key_id: str) -> None:
+        super().__init__(
+            f"Key {vault_key_id} is not free; `keyshop keys list --held` shows held ones."
+        )
+
+
 class UnitChanged(Conflict):
     """A unit or its key is no longer what it was when it was read."""
 

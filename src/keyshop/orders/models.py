@@ -1,5 +1,6 @@
 """Orders and their units; names of states are those of Prisma's enums."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -95,3 +96,71 @@ class BuyingPolicy(Struct, frozen=True, kw_only=True):
     """Whether the shop buys keys from its supplier for orders."""
 
     buying_open: bool = False
+
+
+class UnitRef(Struct, frozen=True, kw_only=True):
+    """Where a unit belongs; another program may rename the ids of order and user."""
+
+    id: str
+    order_id: str
+    user_id: str
+    game_id: str
+
+
+class LockedOrder(Struct, frozen=True, kw_only=True):
+    """An order that no other transaction can change until the one that has read it ends."""
+
+    id: str
+    payer_id: str
+    """The customer who paid it, and whom a refund pays."""
+
+    has_payer: bool
+    """False: that customer was deleted, and another program moved the order to another one before."""
+
+    owner_id: str
+    """The customer whose order it is now."""
+
+    status: str
+    """Another program may have added states to Prisma's enum."""
+
+    units: Sequence[Unit]
+    """All of them, in the order of their ids."""
+
+
+class RefundCause(Struct, frozen=True, kw_only=True):
+    """Why something is refunded."""
+
+    reason: str
+    by: str
+    """The operator, `customer` or `shop`."""
+
+    is_requested: bool
+    """Whether a person asked for it; otherwise it is the shop that cannot deliver."""
+
+
+class Refunded(Struct, frozen=True, kw_only=True):
+    """What a refund gave back."""
+
+    order_id: str
+    unit_ids: Sequence[str]
+    amount: Decimal
+    """EUR."""
+
+    status: str | None
+    """The order's status since then; None: its order is deleted."""
+
+
+class DeliveryOutcome(StrEnum):
+    """What became of a key that was to be delivered."""
+
+    DELIVERED = "delivered"
+    ALREADY = "already"  # the unit has this key
+    FINAL = "final"  # the unit has another key, or was refunded; the key goes to own stock
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """What `deliver` has done."""
+
+    outcome: DeliveryOutcome
+    seq: int | None = None
+    """For the process's high-water mark, after the commit; None: no own key was delivered."""

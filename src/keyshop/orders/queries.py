@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
-from keyshop.orders.models import OrderedGame, OrderState, OrderStatus
+from keyshop.orders.models import OrderedGame, OrderState
 
 IMPLICIT_LIFE: Final = timedelta(seconds=3)
 """For how long the same order without a key counts as a second click on the same button."""
@@ -225,7 +225,7 @@ async def clear_cart(tx: Transaction, user_id: str, game_ids: Sequence[str]) -> 
 
 
 async def set_state(
-    tx: Transaction, order_id: str, before: OrderStatus, after: OrderState, *, now: datetime
+    tx: Transaction, order_id: str, before: str, after: OrderState, *, now: datetime
 ) -> bool:
     """Store the order's state; False: its status is not `before`."""
     changed = await tx.execute(

@@ -18,6 +18,7 @@ from keyshop.kit.spread import spread
 from keyshop.orders.errors import (
     BadIdempotencyKey,
     BadQuantity,
+    BadReason,
     EmptyOrder,
     GamesNotFound,
     TooManyUnits,
@@ -56,6 +57,7 @@ UNIT_TRANSITIONS: Final[Mapping[UnitState, frozenset[UnitState]]] = {
     UnitState.ORPHANED: frozenset(),
 }
 
+_MAX_REASON: Final = 500  # characters
 _is_idempotency_key: Final = re.compile("[!-~]{1,255}").fullmatch
 
 
@@ -151,6 +153,24 @@ def may_refund(state: UnitState, *, requested: bool) -> bool:
     return state is UnitState.OPEN or (requested and state is UnitState.DELIVERED)
 
 
+def clean_reason(text: str) -> str:
+    """
+    Return the reason that a person gives, on one line.
+
+    Raises:
+        BadReason: it has no text, too much of it, or a character that cannot be stored.
+    """
+    reason = " ".join(text.split())
+    if not 1 <= len(reason) <= _MAX_REASON or "\0" in reason or not _is_utf8(reason):
+        raise BadReason(_MAX_REASON)
+    return reason
+
+
+def is_wholly_refunded(units: Collection[Unit]) -> bool:
+    """Test whether no unit is left that the customer may get, or has."""
+    return all(unit.state not in {UnitState.OPEN, UnitState.DELIVERED} for unit in units)
+
+
 def order_state(units: Collection[Unit]) -> OrderState:
     """
     Return the state of an order with these units, of which there is at least one.
@@ -193,3 +213,12 @@ def list_steps(before: OrderStatus, after: OrderStatus) -> list[OrderStatus]:
         if before is OrderStatus.PENDING and after in TRANSITIONS[between]:
             return [between, after]
     raise TransitionRefused(before, after)
+
+
+def _is_utf8(text: str) -> bool:
+    # An argument of the command line may hold bytes that are not.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -85,6 +85,39 @@ class Intent(Struct, frozen=True, kw_only=True):
     transaction_id: str | None
     expires_at: datetime
 
+    def is_payable(self, now: datetime) -> bool:
+        """Test whether it waits for its payment."""
+        return self.state is IntentState.PENDING and self.expires_at > now
+
+
+class TopUp(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The body of a top-up that was begun: the customer pays at the address."""
+
+    id: str
+    amount: Decimal
+    currency: str
+    payment_method: TopUpMethod
+    redirect_url: str
+    status: Literal["pending"] = "pending"
+
+
+class Outcome(StrEnum):
+    """What a payment notification led to; every one is answered as processed."""
+
+    CREDITED = "credited"
+    REPEATED = "repeated"  # it was credited, or held, before
+    HELD = "held"
+    SECOND_PAYMENT = "second_payment"  # of a top-up that was credited
+    FAILED = "failed"
+    IGNORED = "ignored"
+
+
+class Verdict(Struct, frozen=True):
+    """The outcome of a notification, and the reason if an operator must look at it."""
+
+    outcome: Outcome
+    reason: str = ""
+
 
 class Balance(Struct, frozen=True, kw_only=True):
     """The body of a customer's balance."""

@@ -7,7 +7,8 @@ from typing import Final
 
 from keyshop.kit.money import cents
 from keyshop.wallet.errors import BadAmount, BadCurrency, BadMethod, BalanceTooLarge
-from keyshop.wallet.models import TopUpMethod
+from keyshop.wallet.models import Intent, IntentState, Outcome, TopUpMethod, Verdict, Wallet
+from keyshop.wallet.notification import Notification
 
 CURRENCY: Final = "EUR"
 MIN_AMOUNT: Final = Decimal("0.01")  # EUR
@@ -84,3 +85,41 @@ def check_room(balance: Decimal, *, pending: Decimal, amount: Decimal) -> None:
     total = balance + pending + amount
     if not total.is_finite() or total > MAX_BALANCE:
         raise BalanceTooLarge
+
+
+def judge(told: Notification, intent: Intent, wallet: Wallet | None, *, is_known: bool) -> Verdict:
+    """
+    Decide what a notification leads to.
+
+    Args:
+        told: The notification.
+        intent: The top-up that it names.
+        wallet: The customer's wallet; None: the customer was deleted.
+        is_known: Whether a line of the ledger has this payment's id.
+    """
+    if told.is_failed and intent.state is IntentState.PENDING:
+        return Verdict(Outcome.FAILED)
+    if not told.is_completed:
+        return Verdict(Outcome.IGNORED)
+    if intent.state is IntentState.COMPLETED:
+        if told.transaction_id == intent.transaction_id:
+            return Verdict(Outcome.REPEATED)
+        return Verdict(Outcome.SECOND_PAYMENT, f"paid again as {told.transaction_id}")
+    if intent.state is IntentState.HELD:
+        return Verdict(Outcome.REPEATED)
+    reason = _find_obstacle(told, intent, wallet, is_known=is_known)
+    return Verdict(Outcome.HELD, reason) if reason else Verdict(Outcome.CREDITED)
+
+
+def _find_obstacle(
+    told: Notification, intent: Intent, wallet: Wallet | None, *, is_known: bool
+) -> str | None:
+    if (told.amount, told.currency) != (intent.amount, intent.currency):
+        return "another amount or currency was paid"
+    if is_known:
+        return "this payment was credited for another top-up"
+    if wallet is None or wallet.is_erased:
+        return "the customer was deleted or erased"
+    if wallet.balance + intent.amount > MAX_BALANCE:
+        return f"the balance would exceed {MAX_BALANCE:.0f} {CURRENCY}"
+    return None

@@ -19,9 +19,11 @@ from keyshop.entrypoints.api.games import games_router
 from keyshop.entrypoints.api.health import Health, health_handlers
 from keyshop.entrypoints.api.metrics import ReadMetrics, metrics_handler
 from keyshop.entrypoints.api.orders import orders_router
+from keyshop.entrypoints.api.pages.demo_payment import DEMO, demo_payment_handlers
 from keyshop.entrypoints.api.pages.docs import DocsPage, docs_file, openapi_file
 from keyshop.entrypoints.api.pages.start import start_page_handler
 from keyshop.entrypoints.api.pages.static_files import StorefrontFiles
+from keyshop.entrypoints.api.payments import payment_router
 from keyshop.entrypoints.api.probes import Checks
 from keyshop.entrypoints.api.user import user_router
 from keyshop.entrypoints.api.wishlist import user_wishlist_router, wishlist_router
@@ -103,6 +105,7 @@ def _create_litestar(shop: ShopParts, options: ApiOptions) -> Litestar:
         accounts=shop.accounts,
         baskets=shop.baskets,
         orders=shop.orders,
+        payments=shop.payments,
         proxies=TrustedProxies(options.trusted_proxies, options.forwarded_header),
         secure_cookies=options.secure_cookies,
     )
@@ -130,6 +133,15 @@ def _openapi_config() -> OpenAPIConfig:
     )
 
 
+def _demo_payment_handlers(shop: ApiShop, options: ApiOptions) -> Sequence[ControllerRouterHandler]:
+    provider = shop.payments.provider
+    if provider is None or provider.name != DEMO:
+        return []
+    # A storefront at another origin calls this API, and is named for that.
+    origins = [""] if options.storefront_dir is not None else options.allowed_origins[:1]
+    return demo_payment_handlers(f"{origins[0]}/profile/balance" if origins else None)
+
+
 def _route_handlers(
     shop: ApiShop, options: ApiOptions, health: Health
 ) -> list[ControllerRouterHandler]:
@@ -142,6 +154,8 @@ def _route_handlers(
         orders_router,
         wishlist_router,
         user_wishlist_router,
+        payment_router,
+        *_demo_payment_handlers(shop, options),
         *health_handlers(health),
         metrics_handler(options.metrics_folder, options.read_metrics, options.metrics_token),
         *(

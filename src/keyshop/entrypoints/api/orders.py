@@ -12,14 +12,16 @@ from keyshop.entrypoints.http.identity import get_signed_in
 from keyshop.entrypoints.http.openapi import BEARER, documented_responses
 from keyshop.entrypoints.http.requests import (
     ApiRequest,
+    CancelOrderBody,
     CreateOrderBody,
     read_body,
     request_body,
 )
-from keyshop.entrypoints.http.responses import JsonBytes
+from keyshop.entrypoints.http.responses import JsonBytes, MessageBody, message_response
 from keyshop.kit.clock import utc_now
 from keyshop.kit.envelope import Envelope
 from keyshop.orders.answers import OrderAnswer
+from keyshop.orders.cancel import cancel_own_order
 from keyshop.orders.errors import BadIdempotencyKey, OrderNotFound
 from keyshop.orders.list_orders import list_orders, list_orders_page
 from keyshop.orders.place import PlaceRequest, place_order
@@ -120,6 +122,28 @@ async def place(request: ApiRequest) -> Response[bytes]:
     return Response(answer, status_code=201, media_type=MediaType.JSON, headers=headers)
 
 
+@post(
+    "/{order_id:str}/cancel",
+    responses=documented_responses(MessageBody, 401, 404, 409, 413),
+    opt=request_body(CancelOrderBody),
+    security=BEARER,
+    media_type=MediaType.JSON,
+    status_code=200,
+)
+async def cancel(request: ApiRequest, order_id: OrderId) -> Response[bytes]:
+    """Cancel an order of which no key was delivered, and get all of the money back."""
+    shop = shop_of(request.scope)
+    now = utc_now()
+    user_id = (await get_signed_in(request, shop, now=now)).user_id
+    reason = None
+    if await request.body():
+        reason = (await read_body(request, CancelOrderBody)).reason
+    if not may_be_game_id(order_id):
+        raise OrderNotFound
+    await cancel_own_order(shop.db, order_id, user_id=user_id, reason=reason, now=now)
+    return message_response("Order cancelled")
+
+
 def _find_idempotency_key(request: ApiRequest) -> str | None:
     keys = list_headers(request.scope, b"idempotency-key")
     if len(keys) > 1:
@@ -131,4 +155,6 @@ def _reader(shop: ApiShop) -> OrderReader:
     return OrderReader(db=shop.db, cache=shop.cache, vault=shop.orders.vault)
 
 
-orders_router = Router(path="/api/orders", tags=["Orders"], route_handlers=[orders, order, place])
+orders_router = Router(
+    path="/api/orders", tags=["Orders"], route_handlers=[orders, order, place, cancel]
+)

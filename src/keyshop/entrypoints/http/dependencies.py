@@ -11,6 +11,7 @@ from keyshop.entrypoints.http.client_address import TrustedProxies
 from keyshop.kit.cache.protocol import Cache
 from keyshop.kit.database.pool import Database
 from keyshop.orders.dependencies import OrderParts
+from keyshop.wallet.settings import PaymentSettings
 
 
 class ShopParts(Protocol):
@@ -31,6 +32,9 @@ class ShopParts(Protocol):
     @property
     def orders(self) -> OrderParts: ...
 
+    @property
+    def payments(self) -> PaymentSettings: ...
+
 
 class ApiShop(Struct, frozen=True, kw_only=True):
     """The parts of the shop that handlers pass to features."""
@@ -40,6 +44,7 @@ class ApiShop(Struct, frozen=True, kw_only=True):
     accounts: AccountServices
     baskets: BasketSettings
     orders: OrderParts
+    payments: PaymentSettings
     proxies: TrustedProxies
     secure_cookies: bool
     """Whether clients reach the shop over TLS, even if a proxy forwards plain HTTP."""

@@ -29,7 +29,15 @@ _SECURITY_HEADERS: Final[_Headers] = [
 ]
 _HSTS_HEADER: Final = (b"strict-transport-security", b"max-age=31536000")
 _REFERRER_HEADER: Final = (b"referrer-policy", b"strict-origin-when-cross-origin")
-_PRIVATE_PATHS: Final = ("/api/auth", "/api/user", "/api/cart", "/api/wishlist")
+_PRIVATE_PATHS: Final = (
+    "/api/auth",
+    "/api/orders",
+    "/api/user",
+    "/api/cart",
+    "/api/wishlist",
+    "/api/payment",
+    "/payment/",
+)
 _REPEATED_SLASHES: Final = re.compile("//+")
 # A browser or a proxy must not keep one user's response for the next user.
 _NO_STORE: Final = (b"cache-control", b"no-store")

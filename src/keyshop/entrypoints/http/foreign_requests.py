@@ -14,9 +14,9 @@ from msgspec import Struct
 from keyshop.entrypoints.http.headers import find_header
 
 _CHANGING_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-# Plain HTML forms. They act for the token in the form and never for a cookie; and from a page that
-# sends no referrer, a browser sends `Origin: null`.
-_FORMS: Final = "/api/auth/pages/"
+# Plain HTML forms. They act for the token or the id that they contain and never for a cookie; and from
+# a page that sends no referrer, a browser sends `Origin: null`.
+_FORMS: Final = ("/api/auth/pages/", "/payment/demo/")
 _JSON: Final = b"application/json"
 
 # A browser's own judgement, which also holds behind a proxy that changes `Host`.

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.routes import HTTPRoute
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from keyshop.kit.errors import Invalid
 from keyshop.orders.models import RequestedItem
@@ -105,17 +106,34 @@ class SetQuantityBody(Struct):
     quantity: int
 
 
+class TopUpBody(Struct, rename="camel"):
+    """The money to pay in; other fields, such as `promoCode`, are ignored."""
+
+    # Unchecked here, because the decoder would take a text for a decimal.
+    amount: Annotated[Any, Meta(extra_json_schema={"type": "number"})] = None
+    currency: Annotated[Any, Meta(extra_json_schema={"enum": ["EUR"]})] = None
+    payment_method: Annotated[
+        Any, Meta(extra_json_schema={"enum": ["trustly", "card", "klarna", "apple"]})
+    ] = None
+
+
 class AddWishlistItemBody(Struct, rename="camel"):
     """The game to add to the wishlist."""
 
     game_id: str = ""
 
 
-class CreateOrderBody(Struct, rename="camel"):
+class CreateOrderBody(_SecretBody, rename="camel"):
     """The games to order, and a promo code."""
 
     items: list[RequestedItem]
     promo_code: str | None = None
+
+
+class CancelOrderBody(Struct):
+    """Why the customer cancels; nothing is sent where there is no reason."""
+
+    reason: str | None = None
 
 
 async def read_body(
@@ -141,8 +159,9 @@ async def read_body(
     """
     body = await request.body()
     try:
-        decoded = msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # The hook is for fields of any type: a float may not be exactly what was sent.
+        decoded = msgspec.json.Decoder(shape, float_hook=Decimal).decode(body)
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidBody(_find_field_message(error, field_messages) or message) from None
     if _NUL.search(body):
         # PostgreSQL's text type cannot store it.

@@ -18,6 +18,7 @@ from keyshop.kit.jobs import Job, delete_expired_job_log
 from keyshop.kit.limits import delete_expired_limits
 from keyshop.kit.schedule_ticks import delete_expired_ticks
 from keyshop.mail.send_once import delete_old_sent_mails
+from keyshop.orders.queries import delete_expired_claims
 from keyshop.sync.queries import delete_old_runs
 
 # A transaction that deletes several games locks lines of baskets in another order than this job.
@@ -71,6 +72,7 @@ _CLEANUPS: Final[dict[str, _DeleteBatch]] = {
     "sent_mails": lambda tx, now: delete_old_sent_mails(tx, now - _SENT_MAIL_RETENTION),
     "sync_runs": lambda tx, now: delete_old_runs(tx, now - _SYNC_RUN_RETENTION),
     "ticks": lambda tx, now: delete_expired_ticks(tx, before=now - _QUEUE_RETENTION),
+    "idempotency": lambda tx, now: delete_expired_claims(tx, now=now),
     "job_log": lambda tx, now: delete_expired_job_log(tx, before=now - _QUEUE_RETENTION),
 }
 

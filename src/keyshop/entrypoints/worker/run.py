@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from keyshop.entrypoints.worker import cleanup, mail, sync
+from keyshop.entrypoints.worker import cleanup, mail, sync, wallet
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.run_jobs import run_jobs
@@ -17,7 +17,12 @@ from keyshop.entrypoints.worker.waiting import Waiting
 from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import Conflict, Unavailable
 
-HANDLERS: Final[tuple[Handler, ...]] = (*sync.HANDLERS, *mail.HANDLERS, *cleanup.HANDLERS)
+HANDLERS: Final[tuple[Handler, ...]] = (
+    *sync.HANDLERS,
+    *mail.HANDLERS,
+    *cleanup.HANDLERS,
+    *wallet.HANDLERS,
+)
 
 _HAS_QUEUE: Final = "SELECT to_regclass('keyshop.pgqueuer') IS NOT NULL"
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)

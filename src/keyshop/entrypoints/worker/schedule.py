@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from keyshop.entrypoints.worker.cleanup import CleanupDue
 from keyshop.kit.jobs import Job
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
+from keyshop.wallet.jobs import TopUpExpiryDue
 
 _MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -36,6 +37,7 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
         every=timedelta(hours=1),
         offset=timedelta(minutes=40),
     ),
+    Schedule("wallet.expire", lambda due_at: TopUpExpiryDue(due_at=due_at), timedelta(minutes=5)),
 )
 
 

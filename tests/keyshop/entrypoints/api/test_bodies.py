@@ -32,6 +32,7 @@ class TestBody:
 
         assert names == {
             "ChangePasswordBody",
+            "CreateOrderBody",
             "RefreshBody",
             "RegisterBody",
             "ResetPasswordBody",

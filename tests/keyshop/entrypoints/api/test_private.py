@@ -15,6 +15,10 @@ PERSONAL = [
     ("GET", "/api/wishlist"),
     ("GET", "/api/user/profile"),
     ("GET", "/api/user/wishlist"),
+    ("GET", "/api/user/orders"),
+    ("GET", "/api/orders"),
+    ("GET", "/api/orders/any"),
+    ("POST", "/api/orders"),
     ("GET", "/api/auth/me"),
     ("GET", "/api/auth/verify-email?token=x"),
     ("GET", "/api/auth/reset-password?token=x"),
@@ -54,6 +58,25 @@ class TestPersonalResponse:
             assert answer.headers.get_list("cache-control") == ["no-store"]
             assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
             assert answer.headers["x-content-type-options"] == "nosniff"
+
+    async def test_is_that_of_every_path_for_signed_in_users(self, guest: Person):
+        document = (await guest.request("GET", "/openapi.json")).json()
+        for_users = [
+            (method, path.replace("{", "").replace("}", ""))
+            for path, operations in document["paths"].items()
+            for method, operation in operations.items()
+            if "security" in operation
+        ]
+
+        answers = [await guest.request(method.upper(), path) for method, path in for_users]
+
+        assert len(for_users) > 20
+        stored = [
+            place
+            for place, answer in zip(for_users, answers, strict=True)
+            if answer.headers.get_list("cache-control") != ["no-store"]
+        ]
+        assert stored == []
 
     async def test_excludes_the_catalogue(self, guest: Person):
         answer = await guest.request("GET", "/api/games/genres")

@@ -31,6 +31,10 @@ _FAILURES = """
     INSERT INTO keyshop.sign_in_failures (email_digest, failures, last_failed_at) VALUES ($1, 1, $2)
 """
 _MAILS = "INSERT INTO keyshop.sent_mails (id, sent_at) VALUES ($1, $2)"
+_CLAIMS = """
+    INSERT INTO keyshop.idempotency (user_id, key_digest, body_hash, is_implicit, created_at)
+    VALUES ('any', $1, 'any', false, $2)
+"""
 _RUNS = """
     INSERT INTO keyshop.sync_runs (id, kind, state, started_at, finished_at, products)
     VALUES ($1, 'FULL', $2, $3::timestamp(3), $3::timestamp(3), 5)
@@ -64,6 +68,7 @@ _LEFT = """
         UNION ALL SELECT key FROM keyshop.rate_limits
         UNION ALL SELECT email_digest FROM keyshop.sign_in_failures
         UNION ALL SELECT id FROM keyshop.sent_mails
+        UNION ALL SELECT key_digest FROM keyshop.idempotency
     ) AS names
 """
 
@@ -93,6 +98,7 @@ async def add_visits(db: Database, name: str, *, at: datetime, sessions: int = 1
         await tx.execute(_LIMITS, f"{name} limit", at)
         await tx.execute(_FAILURES, f"{name} failures", at - DAY)
         await tx.execute(_MAILS, f"{name} mail", at - 30 * DAY)
+        await tx.execute(_CLAIMS, f"{name} claim", at - DAY)
 
 
 async def sync_figures(db: Database) -> dict[str, float]:
@@ -115,7 +121,7 @@ class TestCleanup:
 
         async with shop.db.read() as reader:
             left = await reader.fetchval(_LEFT)
-        kinds = ("failures", "family", "limit", "mail", "proof", "session 1")
+        kinds = ("claim", "failures", "family", "limit", "mail", "proof", "session 1")
         assert left == [f"live {kind}" for kind in kinds]
         (line,) = [line for line in logs if line["event"] == "tidied"]
         assert line["sessions"] == 450

@@ -17,7 +17,7 @@ from tests.keyshop.entrypoints.worker.conftest import StartWorker, until
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
-FULL_SYNC, STOCK_CHECK, CLEANUP = SCHEDULES
+FULL_SYNC, STOCK_CHECK, CLEANUP, TOP_UP_EXPIRY = SCHEDULES
 
 
 async def tick(db: Database, at: datetime) -> bool:
@@ -48,11 +48,19 @@ class TestSchedules:
         assert latest_due(CLEANUP, NOON) == NOON - timedelta(minutes=20)
         assert next_due(CLEANUP, NOON) == NOON + timedelta(minutes=40)
 
+    def test_let_unpaid_top_ups_expire_every_five_minutes(self):
+        assert next_due(TOP_UP_EXPIRY, NOON) == NOON + timedelta(minutes=5)
+
     def test_keep_the_names_that_are_stored(self):
         jobs = [schedule.job(NOON).name for schedule in SCHEDULES]
 
-        assert [schedule.name for schedule in SCHEDULES] == ["sync.full", "sync.stock", "tidy"]
-        assert jobs == ["sync.full_due", "sync.stock_due", "tidy"]
+        assert [schedule.name for schedule in SCHEDULES] == [
+            "sync.full",
+            "sync.stock",
+            "tidy",
+            "wallet.expire",
+        ]
+        assert jobs == ["sync.full_due", "sync.stock_due", "tidy", "wallet.expire_due"]
 
 
 class TestEnqueueIfDue:

@@ -16,7 +16,7 @@ from litestar.params import QueryParameter
 from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.reset_password import reset_password
 from keyshop.accounts.verify_email import verify_by_token
-from keyshop.entrypoints.api.pages.render import render
+from keyshop.entrypoints.api.pages.render import page_response
 from keyshop.entrypoints.http.dependencies import shop_of
 from keyshop.entrypoints.http.errors import error_headers, error_status
 from keyshop.entrypoints.http.identity import get_client_info
@@ -27,11 +27,6 @@ from keyshop.kit.errors import ShopError
 
 _MAX_TOKEN: Final = 500  # characters
 _MAX_FIELDS: Final = 10
-
-_CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'none'"
-)
 
 _VERIFY_EMAIL: Final = "verify_email.html"
 _RESET_PASSWORD: Final = "reset_password.html"  # noqa: S105
@@ -50,19 +45,19 @@ _RESPONSES: Final = {
 @get("/verify-email", responses=_RESPONSES, media_type=MediaType.HTML)
 async def verify_email_page(token: Token = "") -> Response[str]:
     """Show the page that confirms an email address."""
-    return _page(_VERIFY_EMAIL, token=token)
+    return page_response(_VERIFY_EMAIL, token=token)
 
 
 @get("/reset-password", responses=_RESPONSES, media_type=MediaType.HTML)
 async def reset_password_page(token: Token = "") -> Response[str]:
     """Show the page that sets a new password."""
-    return _page(_RESET_PASSWORD, token=token)
+    return page_response(_RESET_PASSWORD, token=token)
 
 
 @get("/forgot-password", responses=_RESPONSES, media_type=MediaType.HTML)
 async def forgot_password_page() -> Response[str]:
     """Show the page that requests a password reset link."""
-    return _page(_FORGOT_PASSWORD)
+    return page_response(_FORGOT_PASSWORD)
 
 
 @post("/pages/verify-email", status_code=200, include_in_schema=False, media_type=MediaType.HTML)
@@ -71,7 +66,9 @@ async def submit_verify_email(request: ApiRequest) -> Response[str]:
     token = (await _read_form(request)).get("token", "")
     client = get_client_info(request, shop)
     work = verify_by_token(shop.db, shop.accounts, client, token=token, now=utc_now())
-    return await _find_refusal(work, _VERIFY_EMAIL, token=token) or _page("email_verified.html")
+    return await _find_refusal(work, _VERIFY_EMAIL, token=token) or page_response(
+        "email_verified.html"
+    )
 
 
 @post("/pages/reset-password", status_code=200, include_in_schema=False, media_type=MediaType.HTML)
@@ -87,7 +84,9 @@ async def submit_reset_password(request: ApiRequest) -> Response[str]:
         client_info=get_client_info(request, shop),
         now=utc_now(),
     )
-    return await _find_refusal(work, _RESET_PASSWORD, token=token) or _page("password_reset.html")
+    return await _find_refusal(work, _RESET_PASSWORD, token=token) or page_response(
+        "password_reset.html"
+    )
 
 
 @post("/pages/forgot-password", status_code=200, include_in_schema=False, media_type=MediaType.HTML)
@@ -96,7 +95,7 @@ async def submit_forgot_password(request: ApiRequest) -> Response[str]:
     email = (await _read_form(request)).get("email", "")
     client = get_client_info(request, shop)
     work = request_reset(shop.db, email, client, now=utc_now())
-    return await _find_refusal(work, _FORGOT_PASSWORD) or _page("reset_link_sent.html")
+    return await _find_refusal(work, _FORGOT_PASSWORD) or page_response("reset_link_sent.html")
 
 
 async def _find_refusal(
@@ -106,7 +105,7 @@ async def _find_refusal(
     try:
         await work
     except ShopError as error:
-        page = _page(template, error=str(error), status=error_status(error), **values)
+        page = page_response(template, error=str(error), status=error_status(error), **values)
         page.headers.update(error_headers(error) or {})
         return page
     return None
@@ -121,15 +120,6 @@ async def _read_form(request: ApiRequest) -> dict[str, str]:
         return {}
     # PostgreSQL's text type cannot store NUL.
     return {name: values[0] for name, values in fields.items() if "\0" not in values[0]}
-
-
-def _page(template: str, *, status: int = 200, error: str = "", **values: str) -> Response[str]:
-    return Response(
-        render(template, error=error, **values),
-        status_code=status,
-        media_type=MediaType.HTML,
-        headers={"Content-Security-Policy": _CONTENT_SECURITY_POLICY},
-    )
 
 
 # They belong to the router of /api/auth: Litestar accepts one router for each path.

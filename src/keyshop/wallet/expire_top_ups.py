@@ -1,0 +1,18 @@
+"""Unpaid top-ups end after a day."""
+
+from datetime import datetime
+from typing import Final
+
+from keyshop.kit.database.transaction import Transaction
+from keyshop.wallet import intent_queries
+
+_BATCH_SIZE: Final = 500
+
+
+async def expire_top_ups(tx: Transaction, *, now: datetime, limit: int = _BATCH_SIZE) -> int:
+    """
+    Let up to `limit` unpaid top-ups expire; a payment that arrives later is credited nevertheless.
+
+    Returns their number; when it is `limit`, there may be more.
+    """
+    return await intent_queries.expire(tx, now=now, limit=limit)
