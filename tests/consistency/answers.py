@@ -16,10 +16,12 @@ from tests.consistency.contents import (
     read_token_family,
     version_of_title,
 )
-from tests.consistency.keys import ABSENT, BUYERS, GAME_OF, NUMBER_OF, Family, Key, Kind
+from tests.consistency.keys import ABSENT, BUYERS, GAME_OF, NUMBER_OF, OF_ORDERS, Family, Key, Kind
+from tests.consistency.orders import FINAL, read_orders
 from tests.consistency.records import Answer
 from tests.consistency.wallets import Entry, read_balance, read_ledger
 
+_NO_KEY: Final = -1
 UNTRUE: Final = 1 << 30
 """A version that was never written; it stands for an answer that contradicts itself."""
 
@@ -56,10 +58,15 @@ class _BasketAnswer(Struct):
     data: _Basket | list[_Line]
 
 
+class _Statistics(Struct, frozen=True, rename="camel"):
+    games_purchased: int = 0
+
+
 class _Profile(Struct):
     id: str
     nickname: str
     balance: Decimal
+    stats: _Statistics = _Statistics()
 
 
 class _ProfileAnswer(Struct):
@@ -108,6 +115,8 @@ def observe(key: Key, body: bytes) -> list[Observation]:
     others = content.owners - {key.owner}
     if others:
         return [Observation(Answer.ANOTHERS, key.number, min(others))]
+    if content.version == FINAL:
+        return [Observation(Answer.SHOWN, _NO_KEY, content.version)]
     shown = [(key.number, content.version), *content.games]
     return [Observation(Answer.SHOWN, number, version) for number, version in shown]
 
@@ -131,13 +140,15 @@ def read_answer(key: Key, body: bytes) -> AnswerContent:
 
 def _read_buyer(key: Key, body: bytes) -> AnswerContent:
     owners: set[int] = set()
-    if key.family is Family.TRANSACTIONS:
+    if key.family in OF_ORDERS:
+        shown = read_orders(key, body)
+    elif key.family is Family.TRANSACTIONS:
         shown = read_ledger(key.kind, _LEDGER.decode(body).data)
     elif key.family is Family.BALANCE:
         shown = read_balance(key.kind, _BALANCE.decode(body).data.balance)
     else:
         profile = _PROFILE.decode(body).data
-        shown = read_balance(key.kind, profile.balance)
+        shown = read_balance(key.kind, profile.balance, games=profile.stats.games_purchased)
         owner = owner_of_user(profile.id)
         owners = set() if owner is None else {owner}
     owners |= shown.owners

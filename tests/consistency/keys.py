@@ -55,6 +55,8 @@ class Family(StrEnum):
     GUEST_WISHLIST = "guest wishlist"
     BALANCE = "balance"
     TRANSACTIONS = "transactions"
+    ORDERS = "orders"
+    ORDER = "order"
 
 
 class Key(Struct, frozen=True):
@@ -83,7 +85,13 @@ class Key(Struct, frozen=True):
     @property
     def comes_and_goes(self) -> bool:
         """Test whether it may be absent."""
-        return self.kind in {Kind.SLOT, Kind.MISSING} or self.family in _OF_GUESTS
+        is_deleted = self.kind is Kind.FOREIGN_BUYER and self.family in OF_ORDERS
+        return self.kind in {Kind.SLOT, Kind.MISSING} or self.is_of_guest or is_deleted
+
+    @property
+    def is_of_guest(self) -> bool:
+        """Test whether it is a guest's, who has a cookie instead of a token."""
+        return self.family in _OF_GUESTS
 
     @property
     def is_foreign(self) -> bool:
@@ -101,6 +109,7 @@ class Key(Struct, frozen=True):
         return 2 if self.kind is Kind.GUEST else 1
 
 
+OF_ORDERS: Final = frozenset({Family.ORDERS, Family.ORDER})
 _OF_GUESTS: Final = (Family.GUEST_CART, Family.GUEST_WISHLIST)
 _COUNTS: Final = {
     Kind.FOREIGN: 10,
@@ -133,7 +142,13 @@ _CUSTOMERS: Final = (Family.PROFILE, Family.CART, Family.WISHLIST)
 _SIGNED_OUT: Final = (Family.PROFILE, Family.ACCESS)
 # A guest becomes the customer with the same number.
 _GUESTS: Final = (*_OF_GUESTS, Family.CART, Family.WISHLIST)
-_PURCHASES: Final = (Family.PROFILE, Family.BALANCE, Family.TRANSACTIONS)
+_PURCHASES: Final = (
+    Family.PROFILE,
+    Family.BALANCE,
+    Family.TRANSACTIONS,
+    Family.ORDERS,
+    Family.ORDER,
+)
 _PERSONS: Final = (
     (Kind.FOREIGN_PERSON, 10, _CUSTOMERS),
     (Kind.FOREIGN_PERSON, 6, _SIGNED_OUT),

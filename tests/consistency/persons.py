@@ -11,6 +11,7 @@ from keyshop.wallet.ledger import credit
 from keyshop.wallet.models import Payment
 from tests.consistency.contents import (
     ALWAYS,
+    SOLD_GAME,
     TITLED_GAME,
     mark_of,
     nickname_of,
@@ -18,7 +19,7 @@ from tests.consistency.contents import (
     user_of,
 )
 from tests.consistency.keys import BUYERS, FIRST_VERSION, PERSONAL, SIGNED_OUT, Family, Key, Kind
-from tests.consistency.wallets import balance_of, mark_of_ledger
+from tests.consistency.wallets import KEY_PRICE, balance_of, mark_of_ledger
 from tests.consistency.writers.person_rows import BEGIN_TOKEN_FAMILY, put_version
 from tests.factories.games import add_game
 
@@ -40,6 +41,8 @@ _DELETE: Final = (
     """DELETE FROM sessions WHERE "sessionId" LIKE 'chk-guest%' OR "sessionId" IN (
         SELECT session_id FROM keyshop.guest_cart_items WHERE game_id LIKE 'chk-%'
     )""",
+    "DELETE FROM game_keys WHERE \"gameId\" LIKE 'chk-%'",
+    "DELETE FROM keyshop.vault_keys WHERE game_id LIKE 'chk-%'",
 )
 
 
@@ -47,6 +50,7 @@ async def add_persons(db: Database) -> None:
     """Store all customers with their first contents; the watched games must exist."""
     now = utc_now()
     async with db.transaction() as tx:
+        await add_game(tx, id=SOLD_GAME, title="Watched keys", price=KEY_PRICE)
         for owner in sorted({key.owner for key in PERSONAL}):
             await add_game(tx, id=mark_of(owner), title=f"Of person {owner}")
             await tx.execute(_ADD_USER, user_of(owner), nickname_of(owner, FIRST_VERSION), now)

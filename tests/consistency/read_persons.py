@@ -32,13 +32,24 @@ from keyshop.entrypoints.cli.session import shop
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.protocol import Cache, Load
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError, Unavailable
+from keyshop.orders.errors import OrderNotFound
+from keyshop.orders.list_orders import list_orders
+from keyshop.orders.show_order import OrderReader, show_order
 from keyshop.wallet.list_transactions import list_transactions
 from keyshop.wallet.show_balance import show_balance
 from tests.consistency.answers import observe
 from tests.consistency.contents import session_of, user_of
-from tests.consistency.keys import ABSENT, PERSONAL, Family, Key, choose_personal
+from tests.consistency.keys import (
+    ABSENT,
+    OF_ORDERS,
+    PERSONAL,
+    Family,
+    Key,
+    choose_personal,
+    keys_of,
+)
+from tests.consistency.orders import KnownOrders
 from tests.consistency.records import Answer, ReadLog
 from tests.consistency.requests import path_of
 from tests.consistency.sign_ins import SignIns
@@ -85,11 +96,19 @@ _OF_CUSTOMERS: Final = {
 class _ShopReads:
     """Reads personal data as the API does."""
 
-    def __init__(self, db: Database, cache: Cache, dice: Random) -> None:
-        self._db = db
-        self._cache = cache
+    def __init__(self, shop: Shop, dice: Random) -> None:
+        self._db = shop.db
+        self._cache = shop.cache
+        self._orders = OrderReader(db=shop.db, cache=shop.cache, vault=shop.vault)
+        self._known_orders = KnownOrders()
         self._dice = dice
         self._sign_ins = SignIns(token_urlsafe(_SECRET_BYTES))
+
+    def find_key(self, key: Key) -> Key:
+        """Return what to read: the list of orders while no order is known, otherwise the key."""
+        if key.family is Family.ORDER and self._known_orders.find(key) is None:
+            return keys_of(key.owner)[Family.ORDERS]
+        return key
 
     async def read(self, key: Key) -> bytes | None:
         """Return the answer; None when the basket does not exist."""
@@ -99,7 +118,9 @@ class _ShopReads:
             return await show(self._db, self._cache, user_id=user_of(key.owner), now=now)
         if key.family is Family.ACCESS:
             return await self._read_access(key, now)
-        if key.comes_and_goes:
+        if key.family in OF_ORDERS:
+            return await self._read_orders(key, now)
+        if key.is_of_guest:
             visitor = Visitor(session_id=session_of(key.owner))
         else:
             visitor = Visitor(user_id=user_of(key.owner))
@@ -107,6 +128,17 @@ class _ShopReads:
             return await show_cart(self._db, self._cache, visitor, now=now)
         show_wishes = self._dice.choice((show_wishlist, show_user_wishlist))
         return await show_wishes(self._db, self._cache, visitor, now=now)
+
+    async def _read_orders(self, key: Key, now: datetime) -> bytes | None:
+        user, order_id = user_of(key.owner), self._known_orders.find(key)
+        if key.family is Family.ORDERS or order_id is None:
+            body = await list_orders(self._db, self._cache, user_id=user, now=now)
+            self._known_orders.remember(key, body)
+            return body
+        try:
+            return await show_order(self._orders, order_id=order_id, user_id=user, now=now)
+        except OrderNotFound:
+            return None
 
     async def _read_access(self, key: Key, now: datetime) -> bytes | None:
         """Present the token of a sign-in that may have ended, and return the account's valid sign-ins."""
@@ -128,12 +160,12 @@ class _Reader:
         self._config = config
         self._dice = dice
         self._log = log
-        self._reads = _ShopReads(shop.db, shop.cache, dice)
+        self._reads = _ShopReads(shop, dice)
 
     async def keep_reading(self) -> None:
         """Read until cancelled."""
         while True:
-            await self._read(choose_personal(self._dice, PERSONAL))
+            await self._read(self._reads.find_key(choose_personal(self._dice, PERSONAL)))
             await asyncio.sleep(_PAUSE)
 
     async def _read(self, key: Key) -> None:

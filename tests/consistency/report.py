@@ -12,6 +12,8 @@ from keyshop.cache_keys import (
     CART,
     GUEST_CART,
     GUEST_WISHLIST,
+    ORDER,
+    ORDERS,
     PROFILE,
     USER_ACCESS,
     USER_TRANSACTIONS,
@@ -38,6 +40,8 @@ _PERSONAL: Final = {
         GUEST_WISHLIST,
         BALANCE,
         USER_TRANSACTIONS,
+        ORDERS,
+        ORDER,
     )
 }
 _SHOWN_WITH_HISTORY: Final = 5

@@ -139,6 +139,19 @@ class TestReadAnswer:
 
         assert content.owners == {BUYER, OTHER}
 
+    @pytest.mark.parametrize(("games", "shown"), [(1, 5), (2, UNTRUE)])
+    def test_rejects_a_profile_whose_games_contradict_its_balance(self, games, shown):
+        profile = {
+            "id": user_of(BUYER),
+            "nickname": nickname_of(BUYER, 2),
+            "balance": balance_of(Kind.BUYER, BUYER, 5),
+            "stats": {"gamesPurchased": games},
+        }
+
+        content = read_answer(keys_of(BUYER)[Family.PROFILE], body(profile))
+
+        assert content == ({BUYER}, shown, [])
+
     @pytest.mark.parametrize(
         ("statuses", "version"),
         [(["COMPLETED"], 2), (["PENDING", "COMPLETED"], 3), (["COMPLETED", "COMPLETED"], 4)],

@@ -41,6 +41,10 @@ class Step(IntEnum):
     SECOND_REFUND = 4
 
 
+CHANGE_ORDERS: Final = frozenset({Step.ORDER, Step.REFUND, Step.SECOND_REFUND})
+"""The steps that change orders."""
+
+
 class Holdings(NamedTuple):
     """What a buyer has at a version."""
 
@@ -90,6 +94,14 @@ def version_of(found: Holdings) -> int:
     return FIRST_VERSION + found.orders + found.cents + UNITS * found.orders - found.held
 
 
+def version_of_orders(orders: int, held: int) -> int:
+    """Return the version at which orders became these: so many, and the newest with so many keys."""
+    if not orders:
+        return FIRST_VERSION
+    last = {2: Step.ORDER, 1: Step.REFUND, 0: Step.SECOND_REFUND}[held]
+    return FIRST_VERSION + len(Step) * (orders - 1) + last + 1
+
+
 def balance_of(kind: Kind, owner: int, version: int) -> Decimal:
     """Return the balance at the version, in EUR."""
     found = holdings_of(kind, version)
@@ -97,14 +109,16 @@ def balance_of(kind: Kind, owner: int, version: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
 
 
-def read_balance(kind: Kind, balance: Decimal) -> Shown:
-    """Return what a balance shows."""
+def read_balance(kind: Kind, balance: Decimal, *, games: int | None = None) -> Shown:
+    """Return what a balance shows; where a profile shows it, with the number of bought games."""
     level, rest = divmod(int(balance.scaleb(2)), _LEVEL)
     owner, cents = divmod(rest, _OF_OWNER)
     held = _FULL - level
     orders = 0 if kind is Kind.FOREIGN_BUYER else (cents + held) // UNITS
     version = version_of(Holdings(orders, held, cents))
     is_true = version >= FIRST_VERSION and balance_of(kind, owner, version) == balance
+    if kind is Kind.BUYER and games is not None:
+        is_true = is_true and games == held
     return Shown({owner}, version if is_true else None)
 
 
