@@ -8,6 +8,7 @@ order that a foreign program places has its version in its total.
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from random import Random
 from typing import Final
 
 import msgspec
@@ -108,6 +109,11 @@ class KnownOrders:
         if key.kind is Kind.FOREIGN_BUYER:
             return order_of(key.owner)
         return self._newest.get(key.owner)
+
+    def choose_anothers(self, dice: Random, key: Key) -> str | None:
+        """Return the id of an order of another buyer; None: none is known yet."""
+        others = [order for owner, order in self._newest.items() if owner != key.owner]
+        return dice.choice(others) if others else None
 
 
 def time_of_order(now: datetime, number: int) -> datetime:

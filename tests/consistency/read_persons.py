@@ -55,6 +55,7 @@ from tests.consistency.requests import path_of
 from tests.consistency.sign_ins import SignIns
 
 _PAUSE: Final = 0.01  # seconds after each answer, so that the readers of games get processor time
+_ANOTHERS_SHARE: Final = 0.2  # of the reads of an order that first ask for another customer's
 _RETRY_DELAY: Final = 0.1  # seconds
 _SECRET_BYTES: Final = 32
 
@@ -135,6 +136,14 @@ class _ShopReads:
             body = await list_orders(self._db, self._cache, user_id=user, now=now)
             self._known_orders.remember(key, body)
             return body
+        shown = None
+        if self._dice.random() < _ANOTHERS_SHARE:
+            # It must be refused; if it is not, the answer says whose it is.
+            anothers = self._known_orders.choose_anothers(self._dice, key)
+            shown = await self._find_order(anothers or order_id, user, now)
+        return shown or await self._find_order(order_id, user, now)
+
+    async def _find_order(self, order_id: str, user: str, now: datetime) -> bytes | None:
         try:
             return await show_order(self._orders, order_id=order_id, user_id=user, now=now)
         except OrderNotFound:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from random import Random
 
 import msgspec
 import pytest
@@ -142,6 +143,15 @@ class TestKnownOrders:
 
         assert known.find(ORDER) == f"order 4 of {BUYER}"
         assert known.find(keys_of(OTHER)[Family.ORDER]) is None
+
+    def test_are_chosen_of_other_buyers_too(self):
+        known = KnownOrders()
+        known.remember(ORDERS, body([order(BUYER, 3)]))
+        assert known.choose_anothers(Random(1), ORDER) is None
+
+        known.remember(keys_of(OTHER)[Family.ORDERS], body([order(OTHER, 5)]))
+
+        assert known.choose_anothers(Random(1), ORDER) == f"order 5 of {OTHER}"
 
     def test_of_a_foreign_program_have_one_id(self):
         assert KnownOrders().find(keys_of(FOREIGN)[Family.ORDER]) == order_of(FOREIGN)
