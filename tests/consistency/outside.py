@@ -21,13 +21,12 @@ def foreign_world(options: Options) -> Iterator[Parts]:
         parts.base_urls = list(options.base_urls)
         parts.redis_url = options.redis_url
         parts.secret = os.environ.get("JWT_SECRET")
-        sealing = os.environ.get("KEY_ENCRYPTION_KEYS")
         env = shop_environment(
             notes / "home",
             KEYSHOP_ENV=os.environ.get("KEYSHOP_ENV", "test"),
             DATABASE_URL=parts.database_url,
             LOG_LEVEL="warning",
-            **({"KEY_ENCRYPTION_KEYS": sealing} if sealing else {}),
+            KEY_ENCRYPTION_KEYS=os.environ["KEY_ENCRYPTION_KEYS"],
             **({"REDIS_URL": options.redis_url} if options.redis_url else {"CACHE_MODE": "off"}),
         )
         for kind in PER_SECOND:

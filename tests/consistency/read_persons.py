@@ -55,7 +55,7 @@ from tests.consistency.requests import path_of
 from tests.consistency.sign_ins import SignIns
 
 _PAUSE: Final = 0.01  # seconds after each answer, so that the readers of games get processor time
-_ANOTHERS_SHARE: Final = 0.2  # of the reads of an order that first ask for another customer's
+_ANOTHERS_SHARE: Final = 0.5  # of the reads of an order that first ask for another customer's
 _RETRY_DELAY: Final = 0.1  # seconds
 _SECRET_BYTES: Final = 32
 

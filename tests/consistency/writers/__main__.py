@@ -71,7 +71,7 @@ def _inside(writing: Writing, parts: Shop) -> _Writer:
     if writing.config.kind is Kind.SYNC:
         return SyncWriter(writing, parts)
     if writing.config.kind is Kind.BUYER:
-        return BuyerWriter(writing, parts)
+        return BuyerWriter(writing, parts.db, parts.orders)
     return _INSIDE[writing.config.kind](writing, parts.db)
 
 

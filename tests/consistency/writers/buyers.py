@@ -3,14 +3,15 @@
 from secrets import token_hex
 from typing import Final
 
-from keyshop.assembly import Shop
 from keyshop.keys.add_key import KeyText, add_keys
 from keyshop.keys.count_stock import lock_games, update_in_stock
 from keyshop.keys.models import KeySource
 from keyshop.kit.clock import utc_now
+from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.ids import new_id
 from keyshop.kit.secrets import Secret
+from keyshop.orders.dependencies import OrderParts
 from keyshop.orders.lock_order import lock_order
 from keyshop.orders.models import RefundCause, RequestedItem
 from keyshop.orders.place import PlaceRequest, place_order
@@ -56,15 +57,16 @@ _CAUSE: Final = RefundCause(reason="Consistency check", by="checker", is_request
 class BuyerWriter:
     """Makes the next step of one buyer."""
 
-    def __init__(self, writing: Writing, shop: Shop) -> None:
+    def __init__(self, writing: Writing, db: Database, orders: OrderParts) -> None:
         self._writing = writing
-        self._shop = shop
+        self._db = db
+        self._orders = orders
         self._keys = of_kind(Kind.BUYER)
 
     async def write(self) -> None:
         """Write the next version of one buyer's data."""
         keys = keys_of(choose_personal(self._writing.dice, self._keys).owner)
-        async with self._shop.db.transaction() as tx:
+        async with self._db.transaction() as tx:
             version = await _lock_version(tx, keys[Family.BALANCE])
         if step_after(version) is Step.ORDER:
             await self._order(keys, version)
@@ -82,14 +84,14 @@ class BuyerWriter:
         )
         now = time_of_order(utc_now(), holdings_of(key.kind, version).orders)
         async with self._writing.noted(_next_versions(keys, version)):
-            await place_order(self._shop.db, self._shop.orders, request, now=now)
+            await place_order(self._db, self._orders, request, now=now)
 
     async def _fill_stock(self) -> None:
-        async with self._shop.db.transaction() as tx:
+        async with self._db.transaction() as tx:
             if await tx.fetchval(_COUNT_FREE, SOLD_GAME) < UNITS:
                 texts = [Secret(f"{KEY_MARK}-{token_hex(8)}") for _ in range(_STOCK)]
                 keys = [KeyText(SOLD_GAME, text) for text in texts]
-                await add_keys(tx, self._shop.vault, keys, source=KeySource.OWN, now=utc_now())
+                await add_keys(tx, self._orders.vault, keys, source=KeySource.OWN, now=utc_now())
                 await lock_games(tx, [SOLD_GAME])
                 await update_in_stock(tx, [SOLD_GAME], utc_now())
 
@@ -111,7 +113,7 @@ class BuyerWriter:
             if cents:
                 await credit(tx, user_id=user, amount=cents * CENT, payment=_CREDIT, now=utc_now())
 
-        await write_in_transaction(self._writing, self._shop.db, choose=choose, change=change)
+        await write_in_transaction(self._writing, self._db, choose=choose, change=change)
 
 
 async def _refund(tx: Transaction, user: str) -> None:

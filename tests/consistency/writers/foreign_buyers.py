@@ -91,6 +91,10 @@ class ForeignBuyerWriter:
                 await block.commit()
                 self._writing.note_acknowledged(versions, invoked)
 
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._connection.close()
+
     def _next_version(self, key: Key, old: int) -> int:
         if not key.comes_and_goes:
             return old + 1
