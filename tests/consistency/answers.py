@@ -16,9 +16,12 @@ from tests.consistency.contents import (
     read_token_family,
     version_of_title,
 )
-from tests.consistency.keys import ABSENT, GAME_OF, NUMBER_OF, Family, Key, Kind
+from tests.consistency.keys import ABSENT, BUYERS, GAME_OF, NUMBER_OF, OF_ORDERS, Family, Key, Kind
+from tests.consistency.orders import FINAL, read_orders
 from tests.consistency.records import Answer
+from tests.consistency.wallets import Entry, read_balance, read_ledger
 
+_NO_KEY: Final = -1
 UNTRUE: Final = 1 << 30
 """A version that was never written; it stands for an answer that contradicts itself."""
 
@@ -55,14 +58,31 @@ class _BasketAnswer(Struct):
     data: _Basket | list[_Line]
 
 
+class _Statistics(Struct, frozen=True, rename="camel"):
+    games_purchased: int = 0
+
+
 class _Profile(Struct):
     id: str
     nickname: str
     balance: Decimal
+    stats: _Statistics = _Statistics()
 
 
 class _ProfileAnswer(Struct):
     data: _Profile
+
+
+class _Balance(Struct):
+    balance: Decimal
+
+
+class _BalanceAnswer(Struct):
+    data: _Balance
+
+
+class _LedgerAnswer(Struct):
+    data: list[Entry]
 
 
 class _Access(Struct):
@@ -72,6 +92,8 @@ class _Access(Struct):
 _BASKET: Final = msgspec.json.Decoder(_BasketAnswer)
 _PROFILE: Final = msgspec.json.Decoder(_ProfileAnswer)
 _ACCESS: Final = msgspec.json.Decoder(_Access)
+_BALANCE: Final = msgspec.json.Decoder(_BalanceAnswer)
+_LEDGER: Final = msgspec.json.Decoder(_LedgerAnswer)
 
 
 class Observation(NamedTuple):
@@ -93,6 +115,8 @@ def observe(key: Key, body: bytes) -> list[Observation]:
     others = content.owners - {key.owner}
     if others:
         return [Observation(Answer.ANOTHERS, key.number, min(others))]
+    if content.version == FINAL:
+        return [Observation(Answer.SHOWN, _NO_KEY, content.version)]
     shown = [(key.number, content.version), *content.games]
     return [Observation(Answer.SHOWN, number, version) for number, version in shown]
 
@@ -104,12 +128,31 @@ def read_answer(key: Key, body: bytes) -> AnswerContent:
     Raises:
         msgspec.MsgspecError: the answer has another form.
     """
+    if key.kind in BUYERS:
+        return _read_buyer(key, body)
     if key.family is Family.PROFILE:
         return _read_profile(_PROFILE.decode(body).data)
     if key.family is Family.ACCESS:
         return _read_access(_ACCESS.decode(body))
     data = _BASKET.decode(body).data
     return _read_basket(key, data.items if isinstance(data, _Basket) else data)
+
+
+def _read_buyer(key: Key, body: bytes) -> AnswerContent:
+    owners: set[int] = set()
+    if key.family in OF_ORDERS:
+        shown = read_orders(key, body)
+    elif key.family is Family.TRANSACTIONS:
+        shown = read_ledger(key.kind, _LEDGER.decode(body).data)
+    elif key.family is Family.BALANCE:
+        shown = read_balance(key.kind, _BALANCE.decode(body).data.balance)
+    else:
+        profile = _PROFILE.decode(body).data
+        shown = read_balance(key.kind, profile.balance, games=profile.stats.games_purchased)
+        owner = owner_of_user(profile.id)
+        owners = set() if owner is None else {owner}
+    owners |= shown.owners
+    return AnswerContent(owners, UNTRUE if shown.version is None else shown.version, [])
 
 
 def _read_profile(profile: _Profile) -> AnswerContent:

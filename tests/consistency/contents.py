@@ -19,6 +19,9 @@ WISHED_GAMES: Final = tuple(
 TITLED_GAME: Final = next(key.id for key in GAMES if key.kind is Kind.TITLE)
 """Stands in every customer's basket, sometimes in stock and sometimes not."""
 
+SOLD_GAME: Final = "chk-sold"
+"""The game whose keys are ordered."""
+
 ALWAYS: Final = 0
 """The version of a sign-in that never ends."""
 
@@ -40,6 +43,11 @@ def owner_of_user(user_id: str) -> int | None:
     """Return the owner of the account with this id; None for an account that is not watched."""
     found = _USER.fullmatch(user_id)
     return int(found[1]) if found else None
+
+
+def order_of(owner: int) -> str:
+    """Return the id of the only order that a foreign program places for the customer."""
+    return f"chk-order{owner}"
 
 
 def session_of(owner: int) -> str:

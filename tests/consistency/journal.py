@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic_ns
+from typing import Final
 
 from msgspec import Struct
 
 from tests.consistency.checker import Outage
 from tests.consistency.history import SECOND
+from tests.consistency.redis_values import KeyTextSearch
 
 
 class FaultRecord(Struct):
@@ -28,13 +30,19 @@ class Surprise(Struct, frozen=True):
 
 
 class Journal:
-    """All faults of a run, and the times in which requests may fail because of them."""
+    """
+    All faults of a run, and the times in which requests may fail because of them.
+
+    It also holds what was found wrong apart from the answers.
+    """
 
     def __init__(self) -> None:
         self.faults: list[FaultRecord] = []
         self.outages: list[Outage] = []
         self.surprises: list[Surprise] = []
         """Processes that ended without a fault."""
+
+        self.key_texts: Final = KeyTextSearch()
 
     @contextmanager
     def fault(self, name: str, victim: str = "") -> Iterator[None]:

@@ -36,6 +36,11 @@ class Kind(IntEnum):
     FOREIGN_PERSON = 7  # a program outside the shop that changes a customer's data
     PERSON = 8  # the shop's operations and transactions on a customer's data
     GUEST = 9  # the same on a guest's data, and on the customer whom the guest becomes
+    BUYER = 10  # the shop's operations on a customer's money and orders
+    FOREIGN_BUYER = 11  # a program outside the shop that changes a customer's money and orders
+
+
+BUYERS: Final = frozenset({Kind.BUYER, Kind.FOREIGN_BUYER})
 
 
 class Family(StrEnum):
@@ -48,6 +53,10 @@ class Family(StrEnum):
     ACCESS = "access"
     GUEST_CART = "guest cart"
     GUEST_WISHLIST = "guest wishlist"
+    BALANCE = "balance"
+    TRANSACTIONS = "transactions"
+    ORDERS = "orders"
+    ORDER = "order"
 
 
 class Key(Struct, frozen=True):
@@ -76,12 +85,18 @@ class Key(Struct, frozen=True):
     @property
     def comes_and_goes(self) -> bool:
         """Test whether it may be absent."""
-        return self.kind in {Kind.SLOT, Kind.MISSING} or self.family in _OF_GUESTS
+        is_deleted = self.kind is Kind.FOREIGN_BUYER and self.family in OF_ORDERS
+        return self.kind in {Kind.SLOT, Kind.MISSING} or self.is_of_guest or is_deleted
+
+    @property
+    def is_of_guest(self) -> bool:
+        """Test whether it is a guest's, who has a cookie instead of a token."""
+        return self.family in _OF_GUESTS
 
     @property
     def is_foreign(self) -> bool:
         """Test whether its writer is outside the shop."""
-        return self.kind in {Kind.FOREIGN, Kind.FOREIGN_PERSON}
+        return self.kind in {Kind.FOREIGN, Kind.FOREIGN_PERSON, Kind.FOREIGN_BUYER}
 
     @property
     def first_version(self) -> int:
@@ -94,6 +109,7 @@ class Key(Struct, frozen=True):
         return 2 if self.kind is Kind.GUEST else 1
 
 
+OF_ORDERS: Final = frozenset({Family.ORDERS, Family.ORDER})
 _OF_GUESTS: Final = (Family.GUEST_CART, Family.GUEST_WISHLIST)
 _COUNTS: Final = {
     Kind.FOREIGN: 10,
@@ -126,12 +142,21 @@ _CUSTOMERS: Final = (Family.PROFILE, Family.CART, Family.WISHLIST)
 _SIGNED_OUT: Final = (Family.PROFILE, Family.ACCESS)
 # A guest becomes the customer with the same number.
 _GUESTS: Final = (*_OF_GUESTS, Family.CART, Family.WISHLIST)
+_PURCHASES: Final = (
+    Family.PROFILE,
+    Family.BALANCE,
+    Family.TRANSACTIONS,
+    Family.ORDERS,
+    Family.ORDER,
+)
 _PERSONS: Final = (
     (Kind.FOREIGN_PERSON, 10, _CUSTOMERS),
     (Kind.FOREIGN_PERSON, 6, _SIGNED_OUT),
     (Kind.PERSON, 10, _CUSTOMERS),
     (Kind.PERSON, 6, _SIGNED_OUT),
     (Kind.GUEST, 14, _GUESTS),
+    (Kind.BUYER, 8, _PURCHASES),
+    (Kind.FOREIGN_BUYER, 6, _PURCHASES),
 )
 
 

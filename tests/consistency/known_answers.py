@@ -4,10 +4,13 @@ import re
 from random import Random
 from typing import Final, NamedTuple
 
-from tests.consistency.requests import Request
+from tests.consistency.keys import KEYS, Family
+from tests.consistency.orders import KnownOrders
+from tests.consistency.requests import Request, path_of
 
 _SHARE: Final = 0.5
 _find_etag: Final = re.compile(rb'\r\netag: ("[^"]*")\r\n', re.IGNORECASE).search
+_ORDERS: Final = path_of(Family.ORDERS)
 _END: Final = b"\r\n\r\n"
 
 
@@ -24,13 +27,16 @@ class KnownAnswers:
     def __init__(self, dice: Random) -> None:
         self._dice = dice
         self._by_request: dict[bytes, KnownAnswer] = {}
+        self.orders: Final = KnownOrders()
 
     def choose(self, request: Request) -> KnownAnswer | None:
         """Return the answer whose entity tag this request is to name; None: it is to name none."""
         return self._by_request.get(request.text) if self._dice.random() < _SHARE else None
 
     def remember(self, request: Request, answer: bytes) -> None:
-        """Keep an answer of status 200, if it has an entity tag."""
+        """Keep an answer of status 200, if it has an entity tag, and the orders in a list of them."""
+        if request.path == _ORDERS:
+            self.orders.remember(KEYS[request.key], answer[answer.index(_END) + len(_END) :])
         found = _find_etag(answer, 0, answer.index(_END) + 2)
         if found:
             self._by_request[request.text] = KnownAnswer(found[1], answer)

@@ -1,5 +1,6 @@
 """The checker's command line options."""
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from secrets import randbits
@@ -76,6 +77,9 @@ def read_options(words: list[str]) -> Options:
     given = parser.parse_args(words)
     if bool(given.base_url) != bool(given.database_url):
         parser.error("--base-url and --database-url go together")
+    if given.base_url and not os.environ.get("KEY_ENCRYPTION_KEYS"):
+        # With generated keys, the writers would add a version of their own to that shop's vault.
+        parser.error("--base-url needs that shop's KEY_ENCRYPTION_KEYS in the environment")
     if given.base_url and given.hostile_role:
         parser.error("--hostile-role is for a shop that the checker starts")
     return Options(

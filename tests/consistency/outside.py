@@ -26,6 +26,7 @@ def foreign_world(options: Options) -> Iterator[Parts]:
             KEYSHOP_ENV=os.environ.get("KEYSHOP_ENV", "test"),
             DATABASE_URL=parts.database_url,
             LOG_LEVEL="warning",
+            KEY_ENCRYPTION_KEYS=os.environ["KEY_ENCRYPTION_KEYS"],
             **({"REDIS_URL": options.redis_url} if options.redis_url else {"CACHE_MODE": "off"}),
         )
         for kind in PER_SECOND:

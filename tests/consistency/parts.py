@@ -24,6 +24,8 @@ PER_SECOND: Final = {
     Kind.FOREIGN_PERSON: 3.0,
     Kind.PERSON: 4.0,
     Kind.GUEST: 2.5,
+    Kind.BUYER: 2.5,
+    Kind.FOREIGN_BUYER: 2.0,
 }
 """Writes a second, by kind of writer."""
 

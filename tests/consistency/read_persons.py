@@ -32,16 +32,30 @@ from keyshop.entrypoints.cli.session import shop
 from keyshop.kit.cache.families import CacheKey
 from keyshop.kit.cache.protocol import Cache, Load
 from keyshop.kit.clock import utc_now
-from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError, Unavailable
+from keyshop.orders.errors import OrderNotFound
+from keyshop.orders.list_orders import list_orders
+from keyshop.orders.show_order import OrderReader, show_order
+from keyshop.wallet.list_transactions import list_transactions
+from keyshop.wallet.show_balance import show_balance
 from tests.consistency.answers import observe
 from tests.consistency.contents import session_of, user_of
-from tests.consistency.keys import ABSENT, PERSONAL, Family, Key, choose_personal
+from tests.consistency.keys import (
+    ABSENT,
+    OF_ORDERS,
+    PERSONAL,
+    Family,
+    Key,
+    choose_personal,
+    keys_of,
+)
+from tests.consistency.orders import KnownOrders
 from tests.consistency.records import Answer, ReadLog
 from tests.consistency.requests import path_of
 from tests.consistency.sign_ins import SignIns
 
 _PAUSE: Final = 0.01  # seconds after each answer, so that the readers of games get processor time
+_ANOTHERS_SHARE: Final = 0.5  # of the reads of an order that first ask for another customer's
 _RETRY_DELAY: Final = 0.1  # seconds
 _SECRET_BYTES: Final = 32
 
@@ -73,30 +87,67 @@ class _RecordingCache:
         return self.answer
 
 
+_OF_CUSTOMERS: Final = {
+    Family.PROFILE: show_profile,
+    Family.BALANCE: show_balance,
+    Family.TRANSACTIONS: list_transactions,
+}
+
+
 class _ShopReads:
     """Reads personal data as the API does."""
 
-    def __init__(self, db: Database, cache: Cache, dice: Random) -> None:
-        self._db = db
-        self._cache = cache
+    def __init__(self, shop: Shop, dice: Random) -> None:
+        self._db = shop.db
+        self._cache = shop.cache
+        self._orders = OrderReader(db=shop.db, cache=shop.cache, vault=shop.vault)
+        self._known_orders = KnownOrders()
         self._dice = dice
         self._sign_ins = SignIns(token_urlsafe(_SECRET_BYTES))
+
+    def find_key(self, key: Key) -> Key:
+        """Return what to read: the list of orders while no order is known, otherwise the key."""
+        if key.family is Family.ORDER and self._known_orders.find(key) is None:
+            return keys_of(key.owner)[Family.ORDERS]
+        return key
 
     async def read(self, key: Key) -> bytes | None:
         """Return the answer; None when the basket does not exist."""
         now = utc_now()
-        if key.family is Family.PROFILE:
-            return await show_profile(self._db, self._cache, user_id=user_of(key.owner), now=now)
+        show = _OF_CUSTOMERS.get(key.family)
+        if show is not None:
+            return await show(self._db, self._cache, user_id=user_of(key.owner), now=now)
         if key.family is Family.ACCESS:
             return await self._read_access(key, now)
-        if key.comes_and_goes:
+        if key.family in OF_ORDERS:
+            return await self._read_orders(key, now)
+        if key.is_of_guest:
             visitor = Visitor(session_id=session_of(key.owner))
         else:
             visitor = Visitor(user_id=user_of(key.owner))
         if key.family in {Family.CART, Family.GUEST_CART}:
             return await show_cart(self._db, self._cache, visitor, now=now)
-        show = self._dice.choice((show_wishlist, show_user_wishlist))
-        return await show(self._db, self._cache, visitor, now=now)
+        show_wishes = self._dice.choice((show_wishlist, show_user_wishlist))
+        return await show_wishes(self._db, self._cache, visitor, now=now)
+
+    async def _read_orders(self, key: Key, now: datetime) -> bytes | None:
+        user, order_id = user_of(key.owner), self._known_orders.find(key)
+        if key.family is Family.ORDERS or order_id is None:
+            body = await list_orders(self._db, self._cache, user_id=user, now=now)
+            self._known_orders.remember(key, body)
+            return body
+        shown = None
+        if self._dice.random() < _ANOTHERS_SHARE:
+            # It must be refused; if it is not, the answer says whose it is.
+            anothers = self._known_orders.choose_anothers(self._dice, key)
+            shown = await self._find_order(anothers or order_id, user, now)
+        return shown or await self._find_order(order_id, user, now)
+
+    async def _find_order(self, order_id: str, user: str, now: datetime) -> bytes | None:
+        try:
+            return await show_order(self._orders, order_id=order_id, user_id=user, now=now)
+        except OrderNotFound:
+            return None
 
     async def _read_access(self, key: Key, now: datetime) -> bytes | None:
         """Present the token of a sign-in that may have ended, and return the account's valid sign-ins."""
@@ -118,12 +169,12 @@ class _Reader:
         self._config = config
         self._dice = dice
         self._log = log
-        self._reads = _ShopReads(shop.db, shop.cache, dice)
+        self._reads = _ShopReads(shop, dice)
 
     async def keep_reading(self) -> None:
         """Read until cancelled."""
         while True:
-            await self._read(choose_personal(self._dice, PERSONAL))
+            await self._read(self._reads.find_key(choose_personal(self._dice, PERSONAL)))
             await asyncio.sleep(_PAUSE)
 
     async def _read(self, key: Key) -> None:

@@ -200,20 +200,20 @@ def _length_of(buffer: bytearray) -> int:
     return end + len(_END) + int(head[begin:].split(b"\r\n", 1)[0])
 
 
-def _mix(dice: Random, sign_ins: SignIns | None) -> Iterator[Request]:
+def _mix(dice: Random, sign_ins: SignIns | None, known: KnownAnswers) -> Iterator[Request]:
     """Yield requests without end; without valid tokens, for games alone."""
     games = cycle([request for _ in range(8) for request in make_round(dice)])
     if sign_ins is None:
         return games
-    persons = PersonalRequests(dice, sign_ins)
+    persons = PersonalRequests(dice, sign_ins, known.orders)
     return (persons.choose() if dice.random() < PERSONAL_SHARE else request for request in games)
 
 
 async def _read(config: ShopReaderConfig) -> None:
     dice = Random(config.seed)
     sign_ins = SignIns(config.secret) if config.secret else None
-    requests = _mix(dice, sign_ins)
     known = KnownAnswers(dice)
+    requests = _mix(dice, sign_ins, known)
     log = ReadLog(Path(config.log))
     readers = [
         _Reader(place, address, requests, known, sign_ins, log)

@@ -32,6 +32,11 @@ class RedisServer:
         )  # fmt: skip
         self.child = Child("redis", lambda: command, env=env, log=folder / "redis.log")
 
+    @property
+    def url(self) -> str:
+        """Its address without a proxy."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.child.start()

@@ -7,7 +7,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyshop.cache_keys import CART, GUEST_CART, GUEST_WISHLIST, PROFILE, USER_ACCESS, WISHLIST
+from keyshop.cache_keys import (
+    BALANCE,
+    CART,
+    GUEST_CART,
+    GUEST_WISHLIST,
+    ORDER,
+    ORDERS,
+    PROFILE,
+    USER_ACCESS,
+    USER_TRANSACTIONS,
+    WISHLIST,
+)
 from tests.consistency.checker import Violation, ViolationKind
 from tests.consistency.faults import FAULTS
 from tests.consistency.findings import Findings, history_around
@@ -19,7 +30,19 @@ from tests.consistency.recovery import RecoveryWatch
 from tests.consistency.requests import PATHS, is_personal
 
 _PERSONAL: Final = {
-    family.name for family in (PROFILE, CART, WISHLIST, USER_ACCESS, GUEST_CART, GUEST_WISHLIST)
+    family.name
+    for family in (
+        PROFILE,
+        CART,
+        WISHLIST,
+        USER_ACCESS,
+        GUEST_CART,
+        GUEST_WISHLIST,
+        BALANCE,
+        USER_TRANSACTIONS,
+        ORDERS,
+        ORDER,
+    )
 }
 _SHOWN_WITH_HISTORY: Final = 5
 _WRITERS: Final = (
@@ -45,8 +68,9 @@ class Result(Struct):
 
     @property
     def is_good(self) -> bool:
-        """Test whether the shop kept its promise, and no process ended by itself."""
-        return not self.findings.violations and not self.journal.surprises
+        """Test whether the shop kept its promises, and no process ended by itself."""
+        journal = self.journal
+        return not (self.findings.violations or journal.surprises or journal.key_texts.found)
 
 
 def write_report(result: Result) -> str:
@@ -99,6 +123,9 @@ def _shown(violation: Violation) -> str:
 
 def _verdict(result: Result) -> str:
     findings = result.findings
+    names = sorted(result.journal.key_texts.found)
+    if names:
+        return f"CAUGHT: Redis holds texts of game keys in {len(names)} values, as {names[0]}"
     if not findings.violations and result.journal.surprises:
         return f"FAILED: {len(result.journal.surprises)} processes ended by themselves"
     if not findings.violations:
@@ -118,6 +145,11 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     yield "reads of personal data", f"{personal:,}"
     yield "games and baskets checked in them", f"{found.observations:,}"
     yield "violations", f"{len(found.violations):,}"
+    search = result.journal.key_texts
+    yield (
+        "values of Redis searched for texts of game keys",
+        f"{search.values:,}, {search.orders:,} of orders; found in {len(search.found):,}",
+    )
     yield "faults", f"{len(result.journal.faults):,}"
     public = _sum(each for family, each in result.cache.items() if family not in _PERSONAL)
     yield "hit rate of shared pages", _hit_rate(public)

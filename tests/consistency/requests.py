@@ -4,7 +4,17 @@ from random import Random
 from typing import Final, NamedTuple
 
 from tests.consistency.contents import ALWAYS, session_of
-from tests.consistency.keys import GAMES, PERSONAL, SIGNED_OUT, Family, Key, Kind, choose_personal
+from tests.consistency.keys import (
+    GAMES,
+    PERSONAL,
+    SIGNED_OUT,
+    Family,
+    Key,
+    Kind,
+    choose_personal,
+    keys_of,
+)
+from tests.consistency.orders import KnownOrders
 from tests.consistency.sign_ins import SignIns
 
 GENRE: Final = "Consistency Checker"
@@ -26,6 +36,10 @@ PATHS: Final = (
     "access",
     "guest cart",
     "guest wishlist",
+    "balance",
+    "transactions",
+    "orders",
+    "order",
 )
 _GAME, _SLUG = 0, 1
 _PERSONAL: Final = {PATHS.index(family) for family in Family if family is not Family.GAME}
@@ -46,6 +60,9 @@ _PERSONAL_URLS: Final = {
     Family.WISHLIST: ("/api/wishlist", "/api/user/wishlist"),
     Family.GUEST_CART: ("/api/cart",),
     Family.GUEST_WISHLIST: ("/api/wishlist",),
+    Family.BALANCE: ("/api/user/balance",),
+    Family.TRANSACTIONS: ("/api/user/transactions",),
+    Family.ORDERS: ("/api/orders",),
 }
 _ACCESS_URL: Final = "/api/user/balance"
 _ROUND: Final = 1000  # requests; the next constants are parts of it
@@ -54,7 +71,7 @@ _SLUGS: Final = 60
 _COLD: Final = 40
 _MISSING: Final = 20
 _SLOTS: Final = 60
-PERSONAL_SHARE: Final = 0.15
+PERSONAL_SHARE: Final = 0.2
 """The share of requests for personal data."""
 
 
@@ -101,10 +118,11 @@ def make_round(dice: Random) -> list[Request]:
 class PersonalRequests:
     """Requests for personal data, with a token or cookie."""
 
-    def __init__(self, dice: Random, sign_ins: SignIns) -> None:
+    def __init__(self, dice: Random, sign_ins: SignIns, known_orders: KnownOrders) -> None:
         """Sign a token for each customer who stays signed in."""
         self._dice = dice
         self._sign_ins = sign_ins
+        self._known_orders = known_orders
         self._keys = [
             key for key in PERSONAL if key.family is Family.ACCESS or key.owner not in SIGNED_OUT
         ]
@@ -113,14 +131,24 @@ class PersonalRequests:
     def choose(self) -> Request:
         """Choose one request."""
         key = choose_personal(self._dice, self._keys)
+        if key.family is Family.ORDER:
+            return self._ask_for_order(key)
         if key.family is not Family.ACCESS:
             return self._dice.choice(self._ready[key.number])
         version = self._sign_ins.guess(key.owner)
         token = self._sign_ins.sign(key.owner, version)
         return Request(_get(_ACCESS_URL, _bearer(token)), path_of(key.family), key.number, version)
 
+    def _ask_for_order(self, key: Key) -> Request:
+        """Request the newest known order, or the list of orders while none is known."""
+        order_id = self._known_orders.find(key)
+        if order_id is None:
+            return self._ready[keys_of(key.owner)[Family.ORDERS].number][0]
+        who = _bearer(self._sign_ins.sign(key.owner, ALWAYS))
+        return Request(_get(f"/api/orders/{order_id}", who), path_of(key.family), key.number)
+
     def _make(self, key: Key) -> list[Request]:
-        if key.comes_and_goes:
+        if key.is_of_guest:
             who = f"Cookie: sessionId={session_of(key.owner)}"
         else:
             who = _bearer(self._sign_ins.sign(key.owner, ALWAYS))

@@ -103,20 +103,30 @@ async def _run_processes(
         child.start()
     nemeses = Nemeses(parts, journal, recovery)
     keeping = asyncio.create_task(nemeses.keep_alive())
+    searching = asyncio.create_task(_search_redis(parts, journal))
     planned = plan_faults(options.seed, options.faults, every=options.fault_every)
     planned_faults = cycle(options.planned_faults) if options.planned_faults else planned
     injecting = asyncio.create_task(nemeses.run(planned_faults))
     try:
-        await _wait_until_done(readers, parts.notes, options, watched=(keeping, injecting))
+        await _wait_until_done(
+            readers, parts.notes, options, watched=(keeping, injecting, searching)
+        )
         injecting.cancel()
         await nemeses.finish()
         await asyncio.sleep(min(_RECOVERY_SECONDS, options.seconds / 10))
     finally:
         injecting.cancel()
         keeping.cancel()
+        searching.cancel()
         for child in (*readers, *parts.readers, *parts.writers):
             await asyncio.to_thread(child.end)
     return monotonic() - began
+
+
+async def _search_redis(parts: Parts, journal: Journal) -> None:
+    url = parts.redis_url if parts.redis is None else parts.redis.url
+    if url is not None:
+        await journal.key_texts.keep_searching(url)
 
 
 async def _wait_until_done(

@@ -3,16 +3,18 @@
 import asyncio
 import os
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_bytes, token_urlsafe
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from keyshop.embedded.ports import pick_free
 from keyshop.embedded.postgres import PostgresServer
+from keyshop.kit.sealing import KEY_LENGTH
 from keyshop.schema.migrate import upgrade
 from tests.consistency.keys import FIRST_VERSION, Kind, of_kind
 from tests.consistency.metrics import fetch
@@ -116,6 +118,8 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
         )
     )
 
+    encryption_key = token_bytes(KEY_LENGTH)
+
     def environment(name: str, *, database_url: str, **more: object) -> dict[str, str]:
         assert parts.network is not None
         assert parts.redis is not None
@@ -131,6 +135,7 @@ def _plan_processes(parts: Parts, options: Options, *, home: Path, logs: Path) -
             LOG_FORMAT="json",
             JWT_SECRET=parts.secret,
             JWT_REFRESH_SECRET=token_urlsafe(_SECRET_BYTES),
+            KEY_ENCRYPTION_KEYS=f"1:{b64encode(encryption_key).decode()}",
             **more,
         )
 

@@ -78,6 +78,9 @@ WEAKENED: Final = {
     "guests-forgotten": Conditions(
         description="a guest's basket stays cached when it changes or is moved to a customer"
     ),
+    "orders-forgotten": Conditions(
+        description="an order stays cached when its keys are refunded, a list also when one is placed"
+    ),
     "old-entity-tags": Conditions(
         description="an answer keeps its entity tag when it changes; 304 confirms older ones"
     ),

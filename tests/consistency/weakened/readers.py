@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from msgspec.structs import replace
 
-from keyshop.cache_keys import CART
+from keyshop.cache_keys import CART, ORDER, ORDERS
 from keyshop.kit.cache.control import Control
 from keyshop.kit.cache.deadline import READ_TIMEOUT
 from keyshop.kit.cache.families import CacheKey
@@ -90,6 +90,18 @@ class KeepsOldTags(GuardedCache):
         if not answer or key is None or not answer.startswith(b'"'):
             return answer
         return self._first.setdefault(key.name, etag_of(answer)) + body_of(answer)
+
+
+class KeepsOldOrders(GuardedCache):
+    """Gives an order, and a list of orders, its first answer: nothing invalidates it."""
+
+    _first: ClassVar[dict[str, bytes]] = {}
+
+    async def read(self, key: CacheKey | None, load: Load, *, now: datetime) -> bytes | None:
+        answer = await super().read(key, load, now=now)
+        if answer is None or key is None or key.family not in {ORDER, ORDERS}:
+            return answer
+        return self._first.setdefault(key.name, answer)
 
 
 class IgnoresEpochs(CacheOperations):

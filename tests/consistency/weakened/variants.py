@@ -8,6 +8,7 @@ from tests.consistency.weakened.readers import (
     ForgetsWhoseCart,
     IgnoresEpochs,
     IgnoresGenerations,
+    KeepsOldOrders,
     KeepsOldTags,
     TrustsAfterTheReplyOnly,
     TrustsForEver,
@@ -29,6 +30,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, type]]] = {
     "trust-without-relay": {"CacheOperations": TrustsForEver},
     "shared-cart-key": {"GuardedCache": ForgetsWhoseCart},
     "guests-forgotten": {"RedisCommitGuard": ForgetsGuests},
+    "orders-forgotten": {"GuardedCache": KeepsOldOrders},
     "old-entity-tags": {"GuardedCache": KeepsOldTags},
     "no-generation": {"CacheOperations": IgnoresGenerations},
 }

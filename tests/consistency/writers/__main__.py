@@ -21,8 +21,10 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.errors import ShopError
 from tests.consistency.keys import Kind
 from tests.consistency.records import WriteLog
+from tests.consistency.writers.buyers import BuyerWriter
 from tests.consistency.writers.config import WriterConfig, Writing
 from tests.consistency.writers.foreign import ForeignWriter
+from tests.consistency.writers.foreign_buyers import ForeignBuyerWriter
 from tests.consistency.writers.foreign_persons import ForeignPersonWriter
 from tests.consistency.writers.guests import GuestWriter
 from tests.consistency.writers.merge import MergeWriter
@@ -41,6 +43,11 @@ class _Writer(Protocol):
     async def write(self) -> None: ...
 
 
+_OUTSIDE: Final[Mapping[Kind, Callable[[Writing], _Writer]]] = {
+    Kind.FOREIGN: ForeignWriter,
+    Kind.FOREIGN_PERSON: ForeignPersonWriter,
+    Kind.FOREIGN_BUYER: ForeignBuyerWriter,
+}
 _INSIDE: Final[Mapping[Kind, Callable[[Writing, Database], _Writer]]] = {
     Kind.SHOP: MergeWriter,
     Kind.BULK: MergeWriter,
@@ -52,11 +59,9 @@ _INSIDE: Final[Mapping[Kind, Callable[[Writing, Database], _Writer]]] = {
 
 @asynccontextmanager
 async def _writer(writing: Writing) -> AsyncIterator[_Writer]:
-    if writing.config.kind is Kind.FOREIGN:
-        yield ForeignWriter(writing)
-        return
-    if writing.config.kind is Kind.FOREIGN_PERSON:
-        yield ForeignPersonWriter(writing)
+    outside = _OUTSIDE.get(writing.config.kind)
+    if outside is not None:
+        yield outside(writing)
         return
     async with shop() as parts:
         yield _inside(writing, parts)
@@ -65,6 +70,8 @@ async def _writer(writing: Writing) -> AsyncIterator[_Writer]:
 def _inside(writing: Writing, parts: Shop) -> _Writer:
     if writing.config.kind is Kind.SYNC:
         return SyncWriter(writing, parts)
+    if writing.config.kind is Kind.BUYER:
+        return BuyerWriter(writing, parts.db, parts.orders)
     return _INSIDE[writing.config.kind](writing, parts.db)
 
 

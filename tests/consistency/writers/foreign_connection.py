@@ -37,3 +37,8 @@ class ForeignConnection:
             # After a cut in the middle of a statement the driver still says that it is open.
             self._connection.terminate()
             raise
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        if self._connection is not None:
+            self._connection.terminate()

@@ -25,7 +25,7 @@ _REASON: Final = "consistency check"
 
 def visitor_of(key: Key) -> Visitor:
     """Return the visitor who owns the basket."""
-    if key.comes_and_goes:
+    if key.is_of_guest:
         return Visitor(session_id=session_of(key.owner))
     return Visitor(user_id=user_of(key.owner))
 
