@@ -20,8 +20,6 @@ _COMMANDS: Final = {
     "db": "Migrate the database; attach one that Prisma made.",
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
-    "promo": "Create and list promo codes.",
-    "keys": "Manage the shop's own keys.",
     "orders": "Show, refund and cancel customers' orders.",
     "keys": "Manage the shop's own keys.",
     "promo": "Create and list promo codes.",

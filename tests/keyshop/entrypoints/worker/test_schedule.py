@@ -26,7 +26,7 @@ HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(
 _BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
 FULL_SYNC, STOCK_CHECK, CLEANUP = SCHEDULES[:3]
 AUDIT, TOP_UP_EXPIRY = _BY_NAME["audit"], _BY_NAME["wallet.expire"]
-FULL_SYNC, STOCK_CHECK, CLEANUP, TOP_UP_EXPIRY, ORPHANS = SCHEDULES
+ORPHANS = _BY_NAME["orders.orphans"]
 
 
 async def tick(db: Database, at: datetime) -> bool:
@@ -70,6 +70,9 @@ class TestSchedules:
         assert list_schedules(synchronises=True) == SCHEDULES
         assert set(SCHEDULES) - set(without) == {FULL_SYNC, STOCK_CHECK}
 
+    def test_refund_what_other_programs_deleted_every_minute(self):
+        assert next_due(ORPHANS, NOON) == NOON + timedelta(minutes=1)
+
     def test_keep_the_names_that_are_stored(self):
         assert {schedule.name: schedule.job(NOON).name for schedule in SCHEDULES} == {
             "sync.full": "sync.full_due",
@@ -77,27 +80,8 @@ class TestSchedules:
             "tidy": "tidy",
             "audit": "audit",
             "wallet.expire": "wallet.expire_due",
+            "orders.orphans": "orders.orphans_due",
         }
-    def test_refund_what_other_programs_deleted_every_minute(self):
-        assert next_due(ORPHANS, NOON) == NOON + timedelta(minutes=1)
-
-    def test_keep_the_names_that_are_stored(self):
-        jobs = [schedule.job(NOON).name for schedule in SCHEDULES]
-
-        assert [schedule.name for schedule in SCHEDULES] == [
-            "sync.full",
-            "sync.stock",
-            "tidy",
-            "wallet.expire",
-            "orders.orphans",
-        ]
-        assert jobs == [
-            "sync.full_due",
-            "sync.stock_due",
-            "tidy",
-            "wallet.expire_due",
-            "orders.orphans_due",
-        ]
 
 
 class TestEnqueueIfDue:
