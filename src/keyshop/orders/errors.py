@@ -1,5 +1,7 @@
 """Refusals of orders; those of money, promo codes and keys are in their own packages."""
 
+from collections.abc import Sequence
+
 from keyshop.kit.errors import Conflict, Invalid, Mismatch, NotFound, TooMany, Unavailable
 
 
@@ -98,6 +100,15 @@ class BadReason(Invalid):
 
     def __init__(self, max_length: int) -> None:
         super().__init__(f"The reason must have 1 to {max_length} characters.")
+
+
+class SeveralOrders(Conflict):
+    """The ids of several orders begin as the text that an operator gave."""
+
+    def __init__(self, text: str, order_ids: Sequence[str]) -> None:
+        super().__init__(
+            f"Several orders begin with {text}; give more of the id: {', '.join(order_ids)}."
+        )
 
 
 class NothingToRefund(Conflict):

@@ -50,7 +50,7 @@ async def refund_order(
             details={
                 "amount": str(refunded.amount),
                 "units": len(refunded.unit_ids),
-                "unit_id": unit_id,
+                "unit_id": None if unit_id is None else refunded.unit_ids[0],
             },
             now=now,
         )

@@ -171,7 +171,7 @@ class TestImportKeys:
             return peak
 
         await measure(1000)
-        short, long = await measure(1000), await measure(8000)
+        short, long = await measure(1000), await measure(4000)
 
         assert long < short * 1.5
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from keyshop.entrypoints.worker import audit, cleanup, mail, sync, wallet
+from keyshop.entrypoints.worker import audit, cleanup, mail, orders, sync, wallet
 from keyshop.entrypoints.worker.handlers import Handler
 from keyshop.entrypoints.worker.limits import DEFAULT_LIMITS, WorkerLimits
 from keyshop.entrypoints.worker.run_jobs import run_jobs
@@ -23,6 +23,7 @@ HANDLERS: Final[tuple[Handler, ...]] = (
     *cleanup.HANDLERS,
     *audit.HANDLERS,
     *wallet.HANDLERS,
+    *orders.HANDLERS,
 )
 
 _HAS_QUEUE: Final = "SELECT to_regclass('keyshop.pgqueuer') IS NOT NULL"

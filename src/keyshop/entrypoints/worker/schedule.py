@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from keyshop.entrypoints.worker.audit import AuditDue
 from keyshop.entrypoints.worker.cleanup import CleanupDue
 from keyshop.kit.jobs import Job
+from keyshop.orders.jobs import OrphansDue
 from keyshop.sync.jobs import StockCheckDue, SyncFullDue
 from keyshop.wallet.jobs import TopUpExpiryDue
 
@@ -45,6 +46,7 @@ SCHEDULES: Final[tuple[Schedule, ...]] = (
         offset=timedelta(minutes=20),
     ),
     Schedule("wallet.expire", lambda due_at: TopUpExpiryDue(due_at=due_at), timedelta(minutes=5)),
+    Schedule("orders.orphans", lambda due_at: OrphansDue(due_at=due_at), timedelta(minutes=1)),
 )
 
 

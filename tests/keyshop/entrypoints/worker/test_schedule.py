@@ -25,7 +25,9 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOURLY = Schedule("test", lambda due_at: Ticked(due_at=due_at), every=timedelta(hours=1))
 _BY_NAME = {schedule.name: schedule for schedule in SCHEDULES}
 FULL_SYNC, STOCK_CHECK, CLEANUP = SCHEDULES[:3]
-AUDIT, TOP_UP_EXPIRY = _BY_NAME["audit"], _BY_NAME["wallet.expire"]
+AUDIT, TOP_UP_EXPIRY, ORPHANS = (
+    _BY_NAME[name] for name in ("audit", "wallet.expire", "orders.orphans")
+)
 
 
 async def tick(db: Database, at: datetime) -> bool:
@@ -76,7 +78,11 @@ class TestSchedules:
             "tidy": "tidy",
             "audit": "audit",
             "wallet.expire": "wallet.expire_due",
+            "orders.orphans": "orders.orphans_due",
         }
+
+    def test_refund_what_other_programs_deleted_every_minute(self):
+        assert next_due(ORPHANS, NOON) == NOON + timedelta(minutes=1)
 
 
 class TestEnqueueIfDue:
