@@ -155,11 +155,13 @@ class TestHelp:
         text = run_keyshop("--help", home=tmp_path).stdout
 
         assert _listed(text) == {
-            "up", "api", "worker", "db", "sync", "users", "promo", "keys", "wallet", "cache",
-            "audit", "jobs", "g2a",
+            "up", "api", "worker", "db", "sync", "users", "orders", "promo", "keys", "wallet",
+            "cache", "audit", "jobs", "g2a",
         }  # fmt: skip
 
-    @pytest.mark.parametrize("group", ["db", "sync", "users", "wallet", "cache", "jobs", "g2a"])
+    @pytest.mark.parametrize(
+        "group", ["db", "sync", "users", "promo", "wallet", "cache", "jobs", "g2a"]
+    )
     def test_lists_the_commands_of_a_group_each_of_which_works(self, tmp_path, group):
         text = run_keyshop(group, "--help", home=tmp_path).stdout
 
