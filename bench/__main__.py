@@ -6,6 +6,7 @@ import os
 import platform
 import signal
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Final
@@ -17,6 +18,7 @@ from bench.accounts.measure_load import measure_load
 from bench.cache.measure import measure_cache
 from bench.catalogue import fill
 from bench.compare_api import compare_api
+from bench.compare_orders import compare_orders
 from bench.compare_writes import compare_writes
 from bench.machine import EMPTY, Machine, copy_database, open_home
 from bench.report import Report
@@ -31,7 +33,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.kit.logs import configure_logging
 from keyshop.schema.migrate import upgrade
 
-_SECTIONS: Final = ("start", "api", "cache", "personal", "search", "write", "sync")
+_SECTIONS: Final = ("start", "api", "cache", "personal", "search", "write", "orders", "sync")
 _BY_NAME_ONLY: Final = ("load",)  # takes as long as all others together
 
 
@@ -83,16 +85,19 @@ async def _run(machine: Machine, sections: set[str]) -> None:
             await compare_api(machine, database_url)
         if "search" in sections:
             await time_search(machine, database_url, games=games)
-    if "cache" in sections:
-        await measure_cache(machine)
-    if "personal" in sections:
-        await compare_personal_reads(machine)
-    if "write" in sections:
-        await compare_writes(machine)
-    if "sync" in sections:
-        await time_sync(machine)
-    if "load" in sections:
-        await measure_load(machine)
+    for name, measure in _MEASURES.items():
+        if name in sections:
+            await measure(machine)
+
+
+_MEASURES: Final[Mapping[str, Callable[[Machine], Awaitable[None]]]] = {
+    "cache": measure_cache,
+    "personal": compare_personal_reads,
+    "write": compare_writes,
+    "orders": compare_orders,
+    "sync": time_sync,
+    "load": measure_load,
+}
 
 
 async def _prepare(machine: Machine) -> None:

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
     "orders": "Show, refund and cancel customers' orders.",
+    "keys": "Manage the shop's own keys.",
     "promo": "Create and list promo codes.",
     "wallet": "Show and correct customers' balances.",
     "cache": "Show and clear the cache.",
