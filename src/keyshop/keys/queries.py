@@ -5,15 +5,19 @@ All SQL of the vault.
 the free keys of every row that is changed otherwise.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
+
+from asyncpg import Record
+from msgspec import Struct
 
 from keyshop.keys.models import KeyVersion, NewKey, OrderKey
 from keyshop.kit.database.codecs import row, rows
 from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.kit.sealing import Sealed
+from keyshop.kit.secrets import Secret
 
 _MARK: Final = "SELECT set_config('keyshop.vault', $1, true)"
 
@@ -69,8 +73,10 @@ _ADD_TO_VAULT: Final = """
     )
     SELECT n.id, n.game_id, n.game_id, n.fingerprint, n.ciphertext, $6, $7, 'free', $8, $8
     FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::text[])
-        AS n (id, game_id, fingerprint, ciphertext, key)
-    WHERE NOT EXISTS (SELECT FROM game_keys AS k WHERE k.key = n.key)
+        WITH ORDINALITY AS n (id, game_id, fingerprint, ciphertext, key, place)
+    -- With NOT EXISTS, each batch of an import would read the whole table.
+    WHERE (SELECT k.id FROM game_keys AS k WHERE k.key = n.key LIMIT 1) IS NULL
+    ORDER BY n.place -- of equal texts, the first is added
     ON CONFLICT (fingerprint) WHERE duplicate_of IS NULL DO NOTHING
     RETURNING id
 """
@@ -109,6 +115,17 @@ _UPDATE_IN_STOCK: Final = """
     ) AS n
     WHERE g.id = n.id AND g."inStock" IS DISTINCT FROM n.in_stock
 """
+
+
+_Row = TypeVar("_Row", bound=Struct)
+
+
+def rows_with_key(kind: type[_Row], records: Iterable[Record]) -> list[_Row]:
+    """Return the records as Structs, whose field `key` is a Secret: it may be the text of a key."""
+    return [
+        kind(**{**record, "key": None if record["key"] is None else Secret(record["key"])})
+        for record in records
+    ]
 
 
 @asynccontextmanager
@@ -186,7 +203,7 @@ async def add_to_game_keys(
 
 async def list_of_order(reader: Reader, order_id: str) -> list[OrderKey]:
     """Return the keys that were delivered for the order."""
-    return rows(OrderKey, await reader.fetch(_LIST_OF_ORDER, order_id))
+    return rows_with_key(OrderKey, await reader.fetch(_LIST_OF_ORDER, order_id))
 
 
 async def record_reveals(

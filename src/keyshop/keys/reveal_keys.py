@@ -51,7 +51,7 @@ async def record_reveals(
 def _find_text(vault: Vault, key: OrderKey) -> Secret | None:
     if key.sealed_game_id is None or key.version is None or key.ciphertext is None:
         # A reference without its key in the vault is no text.
-        return None if key.key is None or is_reference(key.key) else Secret(key.key)
+        return None if key.key is None or is_reference(key.key.reveal()) else key.key
     try:
         text = vault.ring.unseal(
             Sealed(key.version, key.ciphertext), context=seal_context(key.id, key.sealed_game_id)

@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "db": "Migrate the database; attach one that Prisma made.",
     "sync": "Synchronise the supplier's catalogue and stock.",
     "users": "Manage customers and administrators.",
+    "keys": "Manage the shop's own keys.",
     "promo": "Create and list promo codes.",
     "cache": "Show and clear the cache.",
     "jobs": "List, retry and delete jobs of the worker.",
