@@ -1,4 +1,4 @@
-"""Unpaid top-ups end after a day."""
+"""Unpaid top-ups end after a day, and are deleted later."""
 
 from datetime import datetime
 from typing import Final
@@ -16,3 +16,14 @@ async def expire_top_ups(tx: Transaction, *, now: datetime, limit: int = _BATCH_
     Returns their number; when it is `limit`, there may be more.
     """
     return await intent_queries.expire(tx, now=now, limit=limit)
+
+
+async def delete_unpaid_top_ups(
+    tx: Transaction, *, before: datetime, limit: int = _BATCH_SIZE
+) -> int:
+    """
+    Delete up to `limit` top-ups that expired or failed before then.
+
+    Returns their number; when it is `limit`, there may be more.
+    """
+    return await intent_queries.delete_old(tx, before=before, limit=limit)

@@ -60,6 +60,16 @@ _EXPIRE: Final = """
 """
 
 
+_DELETE_OLD: Final = """
+    DELETE FROM keyshop.top_up_intents WHERE id IN (
+        SELECT id FROM keyshop.top_up_intents
+        WHERE state IN ('expired', 'failed') AND updated_at < $1
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+    )
+"""
+_COUNT_HELD: Final = "SELECT count(*) FROM keyshop.top_up_intents WHERE state = 'held'"
+
+
 class Pending(Struct, frozen=True):
     """The top-ups that a customer has begun and not paid."""
 
@@ -135,6 +145,16 @@ async def fail(tx: Transaction, intent_id: str, *, now: datetime) -> None:
 async def expire(tx: Transaction, *, now: datetime, limit: int) -> int:
     """Let up to `limit` unpaid top-ups expire, and return their number."""
     return await tx.execute(_EXPIRE, now, limit)
+
+
+async def delete_old(tx: Transaction, *, before: datetime, limit: int) -> int:
+    """Delete up to `limit` top-ups that expired or failed before then, and return their number."""
+    return await tx.execute(_DELETE_OLD, before, limit)
+
+
+async def count_held(reader: Reader) -> int:
+    number: int = await reader.fetchval(_COUNT_HELD)
+    return number
 
 
 def _to_intent(record: Record | None) -> Intent | None:

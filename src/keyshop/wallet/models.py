@@ -119,6 +119,17 @@ class Verdict(Struct, frozen=True):
     reason: str = ""
 
 
+class Adopted(Struct, frozen=True, kw_only=True):
+    """Changes of other programs that an operator has explained."""
+
+    changes: int
+    balance: Decimal
+    """By which they changed the balance."""
+
+    ledger: Decimal
+    """By which they changed the sum of the ledger's completed lines."""
+
+
 class Balance(Struct, frozen=True, kw_only=True):
     """The body of a customer's balance."""
 

@@ -26,7 +26,7 @@ from keyshop.wallet.errors import (
     TooManyTopUps,
     TopUpsUnavailable,
 )
-from keyshop.wallet.expire_top_ups import expire_top_ups
+from keyshop.wallet.expire_top_ups import delete_unpaid_top_ups, expire_top_ups
 from keyshop.wallet.handle_notification import handle_notification
 from keyshop.wallet.models import Outcome, Payment
 from keyshop.wallet.protocol import ProviderUnavailable, Redirect
@@ -378,3 +378,20 @@ class TestExpiry:
 
         states = [(await intent_of(db, top_up))["state"] for top_up in (old, paid, new)]
         assert states == ["expired", "completed", "pending"]
+
+    async def test_is_followed_by_deletion_of_what_was_never_paid(self, db) -> None:
+        customer = await make_customer(db, "0")
+        _, failed, paid, held, late = [await begin(db, customer, 5) for _ in range(5)]
+        await notify(db, body_of(failed, status="failed"))
+        await notify(db, body_of(paid))
+        await notify(db, body_of(held, amount=1))
+        async with db.transaction() as tx:
+            await expire_top_ups(tx, now=NOON + DAY)
+        await notify(db, body_of(late), now=NOON + DAY)
+
+        async with db.transaction() as tx:
+            assert await delete_unpaid_top_ups(tx, before=NOON + 2 * DAY) == 2
+
+        async with db.read() as reader:
+            left = await reader.fetch("SELECT id FROM keyshop.top_up_intents")
+        assert {record["id"] for record in left} == {paid.id, held.id, late.id}

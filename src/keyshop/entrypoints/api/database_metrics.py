@@ -13,6 +13,7 @@ from keyshop.kit.database.transaction import Reader
 from keyshop.kit.jobs import count_jobs
 from keyshop.sync.quarantine_queries import count_quarantined
 from keyshop.sync.queries import list_run_totals
+from keyshop.wallet.intent_queries import count_held
 
 _TIMEOUT: Final = 2.0  # seconds
 _RUN_LABELS: Final = ("kind", "state")
@@ -27,6 +28,7 @@ async def read_database_metrics(db: Database) -> Iterable[Metric]:
                 *await _sync_metrics(reader),
                 *await _job_metrics(reader),
                 *await _cache_metrics(reader),
+                await _top_up_metric(reader),
             ]
     except (DatabaseUnavailable, TimeoutError):
         return []
@@ -98,3 +100,11 @@ async def _cache_metrics(reader: Reader) -> list[Metric]:
             outbox.oldest,
         ),
     ]
+
+
+async def _top_up_metric(reader: Reader) -> Metric:
+    return GaugeMetricFamily(
+        "keyshop_top_ups_held",
+        "Payments that did not fit their top-up, for an operator.",
+        await count_held(reader),
+    )

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "users": "Manage customers and administrators.",
     "keys": "Manage the shop's own keys.",
     "promo": "Create and list promo codes.",
+    "wallet": "Show and correct customers' balances.",
     "cache": "Show and clear the cache.",
     "jobs": "List, retry and delete jobs of the worker.",
     "g2a": "Query the supplier.",

@@ -20,6 +20,7 @@ from keyshop.kit.schedule_ticks import delete_expired_ticks
 from keyshop.mail.send_once import delete_old_sent_mails
 from keyshop.orders.queries import delete_expired_claims
 from keyshop.sync.queries import delete_old_runs
+from keyshop.wallet.expire_top_ups import delete_unpaid_top_ups
 
 # A transaction that deletes several games locks lines of baskets in another order than this job.
 _MAX_ATTEMPTS: Final = 5
@@ -32,6 +33,7 @@ _EMAIL_TOKEN_RETENTION: Final = timedelta(days=1)
 _SENT_MAIL_RETENTION: Final = timedelta(days=30)
 
 _SYNC_RUN_RETENTION: Final = timedelta(days=90)
+_TOP_UP_RETENTION: Final = timedelta(days=90)
 _QUEUE_RETENTION: Final = timedelta(days=14)
 
 _DeleteBatch: TypeAlias = Callable[[Transaction, datetime], Awaitable[int]]
@@ -71,6 +73,7 @@ _CLEANUPS: Final[dict[str, _DeleteBatch]] = {
     "failures": lambda tx, now: delete_old_failures(tx, now - FAILURE_TTL),
     "sent_mails": lambda tx, now: delete_old_sent_mails(tx, now - _SENT_MAIL_RETENTION),
     "sync_runs": lambda tx, now: delete_old_runs(tx, now - _SYNC_RUN_RETENTION),
+    "top_ups": lambda tx, now: delete_unpaid_top_ups(tx, before=now - _TOP_UP_RETENTION),
     "ticks": lambda tx, now: delete_expired_ticks(tx, before=now - _QUEUE_RETENTION),
     "idempotency": lambda tx, now: delete_expired_claims(tx, now=now),
     "job_log": lambda tx, now: delete_expired_job_log(tx, before=now - _QUEUE_RETENTION),

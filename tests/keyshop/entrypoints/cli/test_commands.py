@@ -51,6 +51,7 @@ _TESTED = (
     "users create", "users role", "users revoke", "users unlock", "users export",
     "users erase",  # test_users.py
     "promo create", "promo list",  # test_promo.py
+    "wallet top-up", "wallet debit", "wallet adopt", "wallet statement",  # test_wallet.py
 )  # fmt: skip
 
 
@@ -151,10 +152,13 @@ class TestHelp:
         text = run_keyshop("--help", home=tmp_path).stdout
 
         assert _listed(text) == {
-            "up", "api", "worker", "db", "sync", "users", "promo", "cache", "jobs", "g2a"
+            "up", "api", "worker", "db", "sync", "users", "keys", "promo", "wallet", "cache", "jobs",
+            "g2a",
         }  # fmt: skip
 
-    @pytest.mark.parametrize("group", ["db", "sync", "users", "promo", "cache", "jobs", "g2a"])
+    @pytest.mark.parametrize(
+        "group", ["db", "sync", "users", "promo", "wallet", "cache", "jobs", "g2a"]
+    )
     def test_lists_the_commands_of_a_group_each_of_which_works(self, tmp_path, group):
         text = run_keyshop(group, "--help", home=tmp_path).stdout
 
@@ -175,4 +179,4 @@ class TestHelp:
 def _listed(text: str) -> set[str]:
     """Return the names in the box of commands."""
     _, _, box = text.partition("Commands")
-    return set(re.findall(r"^│ (\w+) ", box, re.MULTILINE))
+    return set(re.findall(r"^│ ([\w-]+) ", box, re.MULTILINE))
