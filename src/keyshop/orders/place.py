@@ -35,6 +35,7 @@ from keyshop.orders.errors import (
     OrderNotFound,
     TooManyOrders,
 )
+from keyshop.orders.jobs import UnitDue
 from keyshop.orders.mails import order_mails
 from keyshop.orders.models import (
     OrderedGame,
@@ -211,7 +212,9 @@ async def _place(tx: Transaction, parts: OrderParts, checked: _Checked, *, now: 
     await queries.clear_cart(tx, checked.user_id, checked.game_ids)
     for job in order_mails(order_id, OrderStatus.PENDING, status):
         await enqueue(tx, job)
-    # Jobs for its open units are enqueued here.
+    for unit in units:
+        if unit.state is UnitState.OPEN:
+            await enqueue(tx, UnitDue(unit_id=unit.id))
     if promo is not None:
         await use_promo(tx, promo, order_id=order_id, now=now)
     await queries.fulfil_claim(tx, checked.claim, order_id)

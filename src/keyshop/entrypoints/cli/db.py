@@ -179,3 +179,7 @@ def _print_attached(attached: Attached) -> None:
         f"Customers whose balance was not the sum of their transactions: {attached.opening_balances}"
         " (both are recorded in keyshop.opening_balances)."
     )
+    typer.echo(
+        "keyshop does not work on orders of other applications; `keyshop orders list --foreign --open`"
+        " lists those that are open."
+    )

@@ -16,6 +16,7 @@ from keyshop.kit.database.pool import Database
 from keyshop.orders.answers import KeyInOrder
 from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, message_of, open_browser
+from tests.factories.customers import lost_after_commit
 from tests.factories.games import make_game
 from tests.factories.orders import (
     forget_click,
@@ -571,6 +572,30 @@ class TestIdempotencyKey:
             409, "This order is being placed. Please wait."
         )  # fmt: skip
         assert other.status_code == 503
+
+
+class TestLostAnswer:
+    async def test_is_given_to_the_retry_with_the_same_key(self, db: Database, database_url: str):
+        game = await stock_game(db, 2)
+        async with open_browser(make_app(db)) as alice:
+            await alice.register()
+            await pay_in(db, alice, "20.00")
+
+            async with (
+                lost_after_commit(database_url) as leaving,
+                open_browser(make_app(leaving)) as same_alice,
+            ):
+                same_alice.token = alice.token
+                lost = await order(same_alice, {game: 1}, key="lost")
+            retried = await order(alice, {game: 1}, key="lost")
+
+            assert lost.status_code == 503
+            assert retried.status_code == 201
+            assert retried.headers["idempotency-replayed"] == "true"
+            [key] = retried.json()["data"]["keys"]
+            assert key["key"].startswith(f"{game}-")
+            assert await balance_of(db, alice.id) == Decimal("10.00")
+            assert len(await alice.get("/api/orders")) == 1
 
 
 class TestParallelOrders:

@@ -39,7 +39,7 @@ class TestCancelOwnOrder:
         assert refunds == [Decimal("27.00")]
         reasons = {tuple(row) for row in await select_rows(db, _REASONS, order_id)}
         assert reasons == {("I have changed my mind.", "customer", True)}
-        assert ("mail_order", {"order_id": order_id, "kind": "final", "copy": 0}) in await jobs(db)
+        assert ("mail_order", {"order_id": order_id, "kind": "final"}) in await jobs(db)
         await desk.place(alice, {await desk.add_game(): 1}, promo=promo.code)
         assert await desk.violations() == []
 

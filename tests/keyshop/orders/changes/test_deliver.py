@@ -45,7 +45,7 @@ class TestDeliver:
         assert [row["inStock"] for row in await select_rows(db, _STOCK, game)] == [False]
         [order] = await select_rows(db, 'SELECT "completedAt" FROM orders WHERE id = $1', order_id)
         assert order["completedAt"] == NOON + _MINUTE
-        assert ("mail_order", {"order_id": order_id, "kind": "final", "copy": 0}) in await jobs(db)
+        assert ("mail_order", {"order_id": order_id, "kind": "final"}) in await jobs(db)
         assert await desk.violations() == []
 
     async def test_mails_the_keys_of_an_order_that_another_program_has_called_completed(
@@ -61,7 +61,7 @@ class TestDeliver:
 
         await desk.deliver(unit, key)
 
-        final = {"order_id": order_id, "kind": "final", "copy": 0}
+        final = {"order_id": order_id, "kind": "final"}
         assert ("mail_order", final) in await jobs(db)
         assert await desk.violations() == []
 
@@ -228,3 +228,18 @@ class TestListDue:
         assert [unit.order_id for unit in due] == [first, second]
         assert limited == due[:1]
         assert isinstance(due[0], UnitRef)
+
+
+class TestPlace:
+    async def test_leaves_a_job_for_each_open_unit(self, db: Database, desk: OrderDesk):
+        alice = await make_customer(db)
+        order_id = await desk.place(alice, {await desk.add_game(keys=1): 3})
+
+        due = [job["unit_id"] for name, job in await jobs(db) if name == "orders.unit_due"]
+
+        states = await desk.states(order_id)
+        units = [unit.id for unit in await desk.list_units(order_id)]
+        assert sorted(due) == [
+            unit for unit, state in zip(units, states, strict=True) if state == "OPEN"
+        ]
+        assert len(due) == 2
