@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 from time import monotonic
@@ -76,8 +77,7 @@ async def _check(parts: Parts, options: Options, *, command: str) -> Result:
         async with open_database(parts.database_url) as db:
             last = await read_last_versions(db)
     finally:
-        for child in parts.children:
-            child.end()
+        await _end(parts.children)
         if options.base_urls:
             async with open_database(parts.database_url) as db:
                 await remove_persons(db)
@@ -118,9 +118,12 @@ async def _run_processes(
         injecting.cancel()
         keeping.cancel()
         searching.cancel()
-        for child in (*readers, *parts.readers, *parts.writers):
-            await asyncio.to_thread(child.end)
+        await _end((*readers, *parts.readers, *parts.writers))
     return monotonic() - began
+
+
+async def _end(children: Iterable[Child]) -> None:
+    await asyncio.gather(*(asyncio.to_thread(child.end) for child in children))
 
 
 async def _search_redis(parts: Parts, journal: Journal) -> None:
