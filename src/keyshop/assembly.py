@@ -38,6 +38,7 @@ from keyshop.mail.protocol import Mailer
 from keyshop.orders.dependencies import OrderParts
 from keyshop.orders.queries import find_identity
 from keyshop.orders.settings import OrderLimits, Seller
+from keyshop.schema.status import was_made_by_keyshop
 from keyshop.servers import Servers
 from keyshop.settings import Environment, Settings, SettingsError
 from keyshop.supplier.protocol import Supplier
@@ -155,7 +156,7 @@ async def open_shop(
                 mail_from=settings.mail_from,
                 folder=settings.mail_folder,
             ),
-            payments=payment_settings(settings),
+            payments=await open_payments(settings, db),
         )
 
 
@@ -279,15 +280,20 @@ def key_ring(settings: Settings) -> KeyRing:
     )
 
 
-def payment_settings(settings: Settings) -> PaymentSettings:
+async def open_payments(settings: Settings, db: Database) -> PaymentSettings:
     """
-    Return how customers pay in.
+    Return how customers pay in; at an attached database, money for nothing must be asked for.
 
     Raises:
         SecretsRefused: the generated secrets cannot be read.
+        DatabaseUnavailable: the database does not answer.
     """
+    takes_demo = settings.takes_demo_payments
+    if takes_demo and settings.payment_provider is None:
+        async with db.read() as reader:
+            takes_demo = await was_made_by_keyshop(reader)
     return PaymentSettings(
-        provider=DemoProvider(settings.shop_url) if settings.takes_demo_payments else None,
+        provider=DemoProvider(settings.shop_url) if takes_demo else None,
         secrets=payment_secrets(settings),
     )
 

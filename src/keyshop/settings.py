@@ -152,7 +152,11 @@ class Settings(BaseSettings):
 
     @property
     def takes_demo_payments(self) -> bool:
-        """Test whether customers top up on the demo's page, which takes no money."""
+        """
+        Test whether customers top up on the demo's page, which takes no money.
+
+        Where it was not asked for, an attached database does not have it either.
+        """
         if self.payment_provider is not None:
             return self.payment_provider == "demo"
         return self.keyshop_env is not Environment.PRODUCTION

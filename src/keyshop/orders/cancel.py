@@ -10,10 +10,10 @@ from keyshop.kit.database.transaction import Transaction
 from keyshop.orders import change_queries as queries
 from keyshop.orders.errors import NotCancellable, NotPlacedHere, OrderNotFound
 from keyshop.orders.lock_order import lock_order
-from keyshop.orders.models import LockedOrder, OrderStatus, RefundCause, Refunded
+from keyshop.orders.models import LockedOrder, RefundCause, Refunded
 from keyshop.orders.place import ACTOR as CUSTOMER
 from keyshop.orders.refund import ATTEMPTS, refund_units
-from keyshop.orders.rules import clean_reason, may_cancel
+from keyshop.orders.rules import clean_reason, is_wholly_refunded, may_cancel
 
 _NO_REASON: Final = "cancelled by the customer"
 
@@ -44,7 +44,8 @@ async def cancel_own_order(
             raise NotCancellable from None
         if order.owner_id != user_id:
             raise OrderNotFound
-        if order.status != OrderStatus.CANCELLED:
+        # The stored status is not asked: another program may have set it without a refund.
+        if not is_wholly_refunded(order.units):
             await _cancel(tx, order, cause, now=now)
 
     await db.run(work, attempts=ATTEMPTS)

@@ -40,7 +40,7 @@ async def deliver(tx: Transaction, unit: UnitRef, vault_key_id: str, *, now: dat
     raises its high-water mark to `seq`.
 
     Raises:
-        KeyNotFree: the key is another unit's, held or revoked.
+        KeyNotFree: the key is another unit's or another game's, held or revoked.
         BuyingPaused: it is an own key, and deliveries are paused after a restore.
         DatabaseBusy: as `lock_order`.
     """
@@ -66,6 +66,8 @@ async def _deliver(
     tx: Transaction, order: LockedOrder, unit_id: str, key: LockedKey, *, now: datetime
 ) -> Delivery:
     [wanted] = [unit for unit in order.units if unit.id == unit_id]
+    if key.game_id != wanted.game_id:
+        raise KeyNotFree(key.id)
     if not await unit_queries.deliver_units(tx, [wanted], [key.id], now=now):
         raise UnitChanged
     if not await mark_delivered(

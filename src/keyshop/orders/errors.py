@@ -69,6 +69,13 @@ class GamesNotFound(NotFound):
         super().__init__("Some games not found")
 
 
+class OrderTooLarge(Invalid):
+    """The sum of the prices is more than an order can hold."""
+
+    def __init__(self) -> None:
+        super().__init__("The order costs too much. Please order fewer games at a time.")
+
+
 class OrderNotFound(NotFound):
     """There is no such order, or it is another customer's."""
 

@@ -33,6 +33,7 @@ from keyshop.orders.errors import (
     KeysUnreadable,
     OrderBeingPlaced,
     OrderNotFound,
+    OrderTooLarge,
     TooManyOrders,
 )
 from keyshop.orders.jobs import UnitDue
@@ -70,6 +71,7 @@ _ATTEMPTS: Final = 5
 _MAX_RECENT: Final = 10  # orders of one user
 _RECENT: Final = timedelta(minutes=1)
 _NOTHING: Final = Decimal("0.00")
+_MAX_SUBTOTAL: Final = Decimal("99999999.99")  # of the column's type
 
 
 class PlaceRequest(Struct, frozen=True, kw_only=True):
@@ -217,8 +219,9 @@ async def _place(tx: Transaction, parts: OrderParts, checked: _Checked, *, now: 
             await enqueue(tx, UnitDue(unit_id=unit.id))
     if promo is not None:
         await use_promo(tx, promo, order_id=order_id, now=now)
-    await queries.fulfil_claim(tx, checked.claim, order_id)
     seq = await _raise_seq(tx) if taken_of else None
+    # Last of all: from here on a second click is counted. Its row is locked already.
+    await queries.fulfil_claim(tx, checked.claim, order_id)
     return Placed(order_id=order_id, is_replayed=False, keys=texts, seq=seq)
 
 
@@ -247,6 +250,8 @@ def _price(
     # Sorted by id, as the discount is spread and as units are locked.
     owed = sorted((new_id(), line.game_id) for line in checked.lines for _ in range(line.quantity))
     subtotal = sum((games[line.game_id].price * line.quantity for line in checked.lines), _NOTHING)
+    if subtotal > _MAX_SUBTOTAL:
+        raise OrderTooLarge
     off = discount(subtotal, promo.percent) if promo else _NOTHING
     charged = charge_units(
         {unit_id: games[game_id].price for unit_id, game_id in owed}, subtotal - off

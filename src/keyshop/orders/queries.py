@@ -19,14 +19,14 @@ EXPLICIT_LIFE: Final = timedelta(hours=24)
 """For how long an idempotency key names its order."""
 
 # A parallel request with the same key waits here for the first one. PostgreSQL's own clock: it is also
-# that of `created_at`, and a wait for this row must not make the row look old.
+# that of `created_at`. The statement's begin counts: the wait must not make the row look old.
 _CLAIM: Final = """
     INSERT INTO keyshop.idempotency AS known
         (user_id, key_digest, body_hash, is_implicit, created_at)
     VALUES ($1, $2, $3, $4, clock_timestamp())
     ON CONFLICT (user_id, key_digest) DO UPDATE
     SET body_hash = excluded.body_hash, order_id = NULL, created_at = excluded.created_at
-    WHERE known.created_at < clock_timestamp()
+    WHERE known.created_at < statement_timestamp()
         - CASE WHEN known.is_implicit THEN $5::interval ELSE $6::interval END
     RETURNING true
 """

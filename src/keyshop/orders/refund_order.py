@@ -7,6 +7,7 @@ from keyshop.journal.record import record
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
 from keyshop.orders.errors import AlreadyRefunded, NothingToRefund, UnitNotFound
+from keyshop.orders.get_order_id import SHOWN_LENGTH
 from keyshop.orders.lock_order import lock_order
 from keyshop.orders.models import LockedOrder, RefundCause, Refunded
 from keyshop.orders.refund import ATTEMPTS, refund_units
@@ -63,8 +64,8 @@ def _select_units(order: LockedOrder, unit_id: str | None) -> list[str]:
     unit_ids = [unit.id for unit in order.units]
     if unit_id is None:
         return unit_ids
-    # As of orders, people read and type the first letters of an id.
+    # As of orders, people read and type the first letters of an id; fewer may be a slip.
     found = [each for each in unit_ids if each.startswith(unit_id.lower())]
-    if len(found) != 1 or not unit_id:
+    if len(found) != 1 or len(unit_id) < SHOWN_LENGTH:
         raise UnitNotFound(unit_id)
     return found

@@ -12,6 +12,7 @@ from keyshop.accounts.redact import redact_json
 from keyshop.kit.database.errors import RETRYABLE
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
+from keyshop.kit.errors import ShopError
 from keyshop.kit.secrets import Secret
 from keyshop.wallet import intent_queries
 from keyshop.wallet.errors import BadPaymentSignature, PaymentNotFound
@@ -32,7 +33,8 @@ async def handle_notification(
     """
     Credit the top-up that a signed notification says is paid, once.
 
-    A payment that does not fit its top-up is held, with an error in the log for an operator.
+    A payment that does not fit its top-up is held, with an error in the log for an operator; so is
+    whatever else the provider has signed and the shop cannot follow.
 
     Raises:
         BadPaymentSignature: the signature is missing, or not that of this body.
@@ -42,31 +44,39 @@ async def handle_notification(
     """
     if not is_signed(secrets, body, signature):
         raise BadPaymentSignature
-    told = decode_notification(body)
+    try:
+        told = decode_notification(body)
+    except ShopError as error:
+        # The provider has signed it, so a payment may be in it.
+        _alarm("refused", str(error))
+        raise
     # Two notifications of different top-ups may name one payment; the second then finds it.
     verdict = await db.run(
         lambda tx: _apply(tx, told, now=now),
         attempts=_MAX_ATTEMPTS,
         retryable=(*RETRYABLE, asyncpg.UniqueViolationError),
     )
+    if verdict is None:
+        _alarm("refused", "it names no top-up of the shop", told.intent_id)
+        raise PaymentNotFound
     if verdict.reason:
-        _log.error(
-            "top_up.needs_operator",
-            intent=told.intent_id,
-            outcome=verdict.outcome.value,
-            reason=verdict.reason,
-        )
+        _alarm(verdict.outcome.value, verdict.reason, told.intent_id)
     return verdict.outcome
 
 
-async def _apply(tx: Transaction, told: Notification, *, now: datetime) -> Verdict:
+def _alarm(outcome: str, reason: str, intent_id: str | None = None) -> None:
+    _log.error("top_up.needs_operator", intent=intent_id, outcome=outcome, reason=reason)
+
+
+async def _apply(tx: Transaction, told: Notification, *, now: datetime) -> Verdict | None:
+    """Do what the notification leads to; None: there is no such top-up."""
     found = await intent_queries.find_intent(tx, told.intent_id)
     if found is None:
-        raise PaymentNotFound
+        return None
     wallet = await lock_wallet(tx, found.user_id)
     intent = await intent_queries.lock_intent(tx, told.intent_id)
     if intent is None:
-        raise PaymentNotFound
+        return None
     known = told.is_completed and await intent_queries.is_known(tx, told.transaction_id)
     verdict = judge(told, intent, wallet, is_known=known)
     if wallet is None or wallet.is_erased:
@@ -100,9 +110,7 @@ async def _carry_out(
                 tx, intent.id, reason=verdict.reason, notification=told.stored, now=now
             )
         case Outcome.SECOND_PAYMENT:
-            await intent_queries.note(
-                tx, intent.id, reason=verdict.reason, notification=told.stored, now=now
-            )
+            await intent_queries.note(tx, intent.id, reason=verdict.reason, now=now)
         case Outcome.FAILED:
             await intent_queries.fail(tx, intent.id, now=now)
         case Outcome.REPEATED | Outcome.IGNORED:

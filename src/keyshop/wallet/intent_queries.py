@@ -13,7 +13,8 @@ from keyshop.kit.database.transaction import Reader, Transaction
 from keyshop.wallet.models import Intent
 
 _COLUMNS: Final = """
-    id, user_id, amount, currency, method, state, provider, provider_id, transaction_id, expires_at
+    id, user_id, amount, currency, method, state, provider, provider_id, transaction_id, expires_at,
+    notification ->> 'transactionId' AS noted_payment
 """
 
 _ADD: Final = """
@@ -41,10 +42,11 @@ _HOLD: Final = """
     SET state = 'held', held_reason = $2, notification = $3::text::jsonb, updated_at = $4
     WHERE id = $1
 """
+# What identifies the first payment stays; each further one is added once.
 _NOTE: Final = """
     UPDATE keyshop.top_up_intents
-    SET held_reason = $2, notification = $3::text::jsonb, updated_at = $4
-    WHERE id = $1
+    SET held_reason = concat_ws('; ', held_reason, $2), updated_at = $3
+    WHERE id = $1 AND position($2 || ';' IN coalesce(held_reason, '') || ';') = 0
 """
 _FAIL: Final = """
     UPDATE keyshop.top_up_intents SET state = 'failed', updated_at = $2
@@ -131,11 +133,9 @@ async def hold(
     await tx.execute(_HOLD, intent_id, reason, notification, now)
 
 
-async def note(
-    tx: Transaction, intent_id: str, *, reason: str, notification: str, now: datetime
-) -> None:
+async def note(tx: Transaction, intent_id: str, *, reason: str, now: datetime) -> None:
     """Keep what is wrong about a top-up whose state stays."""
-    await tx.execute(_NOTE, intent_id, reason, notification, now)
+    await tx.execute(_NOTE, intent_id, reason, now)
 
 
 async def fail(tx: Transaction, intent_id: str, *, now: datetime) -> None:

@@ -84,6 +84,8 @@ class Intent(Struct, frozen=True, kw_only=True):
     provider_id: str | None
     transaction_id: str | None
     expires_at: datetime
+    noted_payment: str | None = None
+    """The payment of the notification that is kept."""
 
     def is_payable(self, now: datetime) -> bool:
         """Test whether it waits for its payment."""

@@ -50,6 +50,10 @@ class Notification(Struct, frozen=True, kw_only=True):
         return self.status == "completed"
 
     @property
+    def is_pending(self) -> bool:
+        return self.status == "pending"
+
+    @property
     def is_failed(self) -> bool:
         return self.status in {"failed", "cancelled"}
 

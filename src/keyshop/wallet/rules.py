@@ -97,18 +97,30 @@ def judge(told: Notification, intent: Intent, wallet: Wallet | None, *, is_known
         wallet: The customer's wallet; None: the customer was deleted.
         is_known: Whether a line of the ledger has this payment's id.
     """
-    if told.is_failed and intent.state is IntentState.PENDING:
-        return Verdict(Outcome.FAILED)
     if not told.is_completed:
-        return Verdict(Outcome.IGNORED)
+        return _judge_unpaid(told, intent)
     if intent.state is IntentState.COMPLETED:
         if told.transaction_id == intent.transaction_id:
             return Verdict(Outcome.REPEATED)
         return Verdict(Outcome.SECOND_PAYMENT, f"paid again as {told.transaction_id}")
     if intent.state is IntentState.HELD:
-        return Verdict(Outcome.REPEATED)
+        if told.transaction_id == intent.noted_payment:
+            return Verdict(Outcome.REPEATED)
+        return Verdict(Outcome.SECOND_PAYMENT, f"paid again as {told.transaction_id}")
     reason = _find_obstacle(told, intent, wallet, is_known=is_known)
     return Verdict(Outcome.HELD, reason) if reason else Verdict(Outcome.CREDITED)
+
+
+def _judge_unpaid(told: Notification, intent: Intent) -> Verdict:
+    if told.is_pending:
+        return Verdict(Outcome.IGNORED)
+    if not told.is_failed:
+        return Verdict(Outcome.IGNORED, "the shop does not know this status of a payment")
+    if intent.state is IntentState.PENDING:
+        return Verdict(Outcome.FAILED)
+    if intent.state is IntentState.COMPLETED:
+        return Verdict(Outcome.IGNORED, "a payment that was credited has failed since")
+    return Verdict(Outcome.IGNORED)
 
 
 def _find_obstacle(

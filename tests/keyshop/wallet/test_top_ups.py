@@ -202,24 +202,36 @@ class TestPaidTopUp:
         top_up = await begin(db, customer)
         await notify(db, body_of(top_up))
 
-        assert await notify(db, body_of(top_up, status="failed")) is Outcome.IGNORED
+        with capture_logs() as logs:
+            assert await notify(db, body_of(top_up, status="failed")) is Outcome.IGNORED
 
+        assert "top_up.needs_operator" in {log["event"] for log in logs}
         assert (await intent_of(db, top_up))["state"] == "completed"
 
 
 class TestPaymentThatDoesNotFit:
     @staticmethod
     async def held(db, top_up, **fields) -> str:
-        """Notify, and return why it is held; the right notification then changes nothing."""
+        """Notify, and return why it is held; later notifications credit nothing."""
+        body = body_of(top_up, **fields)
         with capture_logs() as logs:
-            assert await notify(db, body_of(top_up, **fields)) is Outcome.HELD
+            assert await notify(db, body) is Outcome.HELD
         assert [log["event"] for log in logs if log["log_level"] == "error"] == [
             "top_up.needs_operator"
         ]
-        assert await notify(db, body_of(top_up)) is Outcome.REPEATED
+        assert await notify(db, body) is Outcome.REPEATED
+        with capture_logs() as logs:
+            for _ in range(2):
+                second = body_of(top_up, transactionId="second")
+                assert await notify(db, second) is Outcome.SECOND_PAYMENT
+        assert {log["event"] for log in logs if log["log_level"] == "error"} == {
+            "top_up.needs_operator"
+        }
         intent = await intent_of(db, top_up)
         assert intent["state"] == "held"
-        return str(intent["held_reason"])
+        reason, second_reason = intent["held_reason"].split("; ")
+        assert second_reason == "paid again as second"
+        return str(reason)
 
     async def test_is_held_for_another_amount_or_currency(self, db) -> None:
         customer = await make_customer(db, "0")
@@ -350,8 +362,15 @@ class TestNotification:
         customer = await make_customer(db, "0")
         top_up = await begin(db, customer)
 
-        for status in ("pending", "COMPLETED", "Completed", "completed ", "", "refunded"):
-            assert await notify(db, body_of(top_up, status=status)) is Outcome.IGNORED
+        with capture_logs() as logs:
+            assert await notify(db, body_of(top_up, status="pending")) is Outcome.IGNORED
+        assert not [log for log in logs if log["log_level"] == "error"]
+        for status in ("COMPLETED", "Completed", "completed ", "", "refunded", "chargeback"):
+            with capture_logs() as logs:
+                assert await notify(db, body_of(top_up, status=status)) is Outcome.IGNORED
+            assert [log["event"] for log in logs if log["log_level"] == "error"] == [
+                "top_up.needs_operator"
+            ]
 
         assert (await intent_of(db, top_up))["state"] == "pending"
 

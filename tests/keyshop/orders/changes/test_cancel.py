@@ -52,6 +52,20 @@ class TestCancelOwnOrder:
         assert await balance_of(db, alice) == Decimal("100.00")
         assert len(await select_rows(db, _REASONS, order_id)) == 1
 
+    async def test_refunds_an_order_that_another_program_has_called_cancelled(
+        self, db: Database, desk: OrderDesk
+    ):
+        alice = await make_customer(db)
+        order_id = await desk.place(alice, {await desk.add_game(): 1})
+        async with db.transaction() as tx:
+            await tx.execute("UPDATE orders SET status = 'CANCELLED' WHERE id = $1", order_id)
+
+        await _cancel(desk, order_id, alice)
+
+        assert await balance_of(db, alice) == Decimal("100.00")
+        assert await desk.status(order_id) == ("CANCELLED", "CANCELLED")
+        assert await desk.violations() == []
+
     async def test_is_refused_as_soon_as_one_key_is_delivered(self, db: Database, desk: OrderDesk):
         alice = await make_customer(db)
         order_id = await desk.place(alice, {await desk.add_game(keys=1): 2})

@@ -48,6 +48,19 @@ class TestDeliver:
         assert ("mail_order", {"order_id": order_id, "kind": "final"}) in await jobs(db)
         assert await desk.violations() == []
 
+    async def test_refuses_a_key_of_another_game(self, db: Database, desk: OrderDesk):
+        alice = await make_customer(db)
+        order_id = await desk.place(alice, {await desk.add_game(): 1})
+        [unit] = await desk.list_units(order_id)
+        [key] = await desk.add_keys(await desk.add_game())
+
+        with pytest.raises(KeyNotFree):
+            await desk.deliver(unit, key, now=NOON)
+
+        [stored] = await select_rows(db, _KEY, key)
+        assert tuple(stored) == ("free", None, None)
+        assert await desk.status(order_id) == ("PROCESSING", "COMPLETED")
+
     async def test_mails_the_keys_of_an_order_that_another_program_has_called_completed(
         self, db: Database, desk: OrderDesk
     ):
