@@ -8,7 +8,9 @@ import structlog
 
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
+from keyshop.kit.jobs import enqueue
 from keyshop.orders import change_queries as queries
+from keyshop.orders.jobs import MailUnitRefunded
 from keyshop.orders.models import RefundCause, Unit, UnitState
 from keyshop.orders.queries import Event
 from keyshop.orders.record_event import record_events
@@ -58,6 +60,8 @@ async def _refund(db: Database, order_id: str, *, now: datetime) -> int:
             await _close(tx, orphans, now=now)
             return 0
         await pay_back(tx, payer_id, orphans, _CAUSE, now=now)
+        # One mail names all units that are refunded together.
+        await enqueue(tx, MailUnitRefunded(unit_id=orphans[0].id))
         if is_wholly_refunded(units):
             await give_back(tx, order_id, now=now)
         return len(orphans)

@@ -6,7 +6,9 @@ from typing import Final
 
 import asyncpg
 import structlog
+from msgspec.structs import replace
 
+from keyshop.accounts.redact import redact_json
 from keyshop.kit.database.errors import RETRYABLE
 from keyshop.kit.database.pool import Database
 from keyshop.kit.database.transaction import Transaction
@@ -67,6 +69,9 @@ async def _apply(tx: Transaction, told: Notification, *, now: datetime) -> Verdi
         raise PaymentNotFound
     known = told.is_completed and await intent_queries.is_known(tx, told.transaction_id)
     verdict = judge(told, intent, wallet, is_known=known)
+    if wallet is None or wallet.is_erased:
+        # Otherwise a late notification would bring back what the erasure has removed.
+        told = replace(told, stored=redact_json(told.stored, []))
     await _carry_out(tx, verdict, told, intent, now=now)
     return verdict
 

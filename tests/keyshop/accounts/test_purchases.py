@@ -8,14 +8,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from keyshop.accounts.dependencies import AccountServices
 from keyshop.accounts.erase_user import erase_user
-from keyshop.accounts.errors import CustomerHasOpenOrders
+from keyshop.accounts.errors import CustomerHasOpenOrders, WrongCredentials
 from keyshop.accounts.models import Account
+from keyshop.accounts.request_reset import request_reset
 from keyshop.accounts.show_statistics import show_statistics
 from keyshop.kit.database.pool import Database
 from keyshop.kit.ids import new_id
+from keyshop.kit.secrets import Secret
+from keyshop.wallet.handle_notification import handle_notification
+from keyshop.wallet.models import Outcome
+from keyshop.wallet.signature import sign
 from tests.factories.cached_shop import until
-from tests.factories.customers import ALICE, add_alice, count, select_rows
+from tests.factories.customers import ALICE, add_alice, caller, count, enter, select_rows
 from tests.factories.games import NOON, make_game
 from tests.factories.sessions import add_user
 from tests.keyshop.accounts.test_families import is_waiting
@@ -103,6 +109,30 @@ async def add_payment(
 ) -> None:
     async with db.transaction() as tx:
         await tx.execute(_ADD_PAYMENT, new_id(), account.id, description, response)
+
+
+async def add_erika(db: Database, parts: AccountServices) -> Account:
+    """Register a customer whose address and names no other row of the database has."""
+    email = "erika.mustermann@example.com"
+    names = {"nickname": "Erika", "first_name": "Erika", "last_name": "Mustermann"}
+    return (await add_alice(db, parts, email=email, **names)).account
+
+
+async def tables_with(db: Database, *texts: str) -> list[str]:
+    """Return the tables of which a row has one of these texts, in any case of letters."""
+    tables = await select_rows(
+        db,
+        """SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+        WHERE schemaname IN ('public', 'keyshop') ORDER BY 1""",
+    )
+    patterns = [f"%{text}%" for text in texts]
+    return [
+        table["name"]
+        for table in tables
+        if await select_rows(
+            db, f"SELECT 1 FROM {table['name']} AS t WHERE t::text ILIKE ANY($1) LIMIT 1", patterns
+        )
+    ]
 
 
 class TestExport:
@@ -277,6 +307,49 @@ class TestErasing:
             "pending",
             '{"email": "bob@example.com"}',
         )
+
+    async def test_leaves_address_and_names_in_no_table(self, db, parts) -> None:
+        erika = await add_erika(db, parts)
+        await add_order_of(db, erika, "DELIVERED", "REFUNDED")
+        response = '{"email": "Erika.Mustermann@Example.com", "surname": "Mustermann"}'
+        await add_payment(db, erika, "Top-up by Erika Mustermann", response)
+        await add_top_up(db, erika, "held", notification=response)
+        await request_reset(db, erika.email, caller(), now=NOON)
+        with pytest.raises(WrongCredentials):
+            await enter(db, parts, email=erika.email, password="wrong")
+        assert len(await tables_with(db, "erika", "mustermann")) >= 4
+
+        await erase(db, erika.id)
+
+        assert await tables_with(db, "erika", "mustermann") == []
+
+    async def test_is_not_undone_by_a_late_notification(self, db, parts) -> None:
+        erika = await add_erika(db, parts)
+        await add_top_up(db, erika, "pending")
+        [intent] = await select_rows(
+            db, "SELECT id FROM keyshop.top_up_intents WHERE user_id = $1", erika.id
+        )
+        await erase(db, erika.id)
+        notification = {
+            "intentId": intent["id"],
+            "transactionId": new_id(),
+            "email": erika.email,
+            "name": "Erika",
+            "surname": "Mustermann",
+            "amount": 20,
+            "currency": "EUR",
+            "status": "completed",
+        }
+        body, secret = msgspec.json.encode(notification), Secret("s" * 32)
+
+        outcome = await handle_notification(db, [secret], body, sign(secret, body), now=NOON)
+
+        assert outcome is Outcome.HELD
+        assert await tables_with(db, "erika", "mustermann") == []
+        [held] = await select_rows(
+            db, "SELECT notification FROM keyshop.top_up_intents WHERE id = $1", intent["id"]
+        )
+        assert notification["transactionId"] in held["notification"]
 
 
 class TestStatistics:

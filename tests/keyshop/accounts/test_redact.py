@@ -73,6 +73,7 @@ class TestRedactedJson:
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.just("Paid by alice@example.com, Smith"),
             lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=8), inner),
+            max_leaves=12,
         )
     )
     def test_has_no_address_and_no_name_wherever_they_stand(self, value: object) -> None:

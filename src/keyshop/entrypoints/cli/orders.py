@@ -14,10 +14,12 @@ from keyshop.kit.clock import utc_now
 from keyshop.kit.database.pool import Database
 from keyshop.orders.cancel import cancel_order
 from keyshop.orders.get_order_id import get_order_id
+from keyshop.orders.jobs import MailOrder
 from keyshop.orders.list_for_operator import list_for_operator
 from keyshop.orders.models import Refunded
 from keyshop.orders.operator_queries import OrderSummary
 from keyshop.orders.refund_order import refund_order
+from keyshop.orders.resend import resend as resend_mail
 from keyshop.orders.rules import clean_reason
 from keyshop.orders.show_timeline import OrderReport, show_timeline
 
@@ -100,6 +102,16 @@ def cancel(order_id: OrderId, reason: Reason, as_json: AsJson = False) -> None:
     _print_refunded(run_fast(_change(order_id, change)), as_json=as_json)
 
 
+@app.command()
+def resend(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Send the mail of an order again, with its keys if it is final."""
+    job = run_fast(_resend(order_id))
+    if as_json:
+        print_json({"order_id": job.order_id, "mail": job.kind, "copy": job.copy})
+    else:
+        typer.echo(f"The worker sends the {job.kind} mail of order {job.order_id} again.")
+
+
 def _print_refunded(refunded: Refunded, *, as_json: bool) -> None:
     if as_json:
         print_json(refunded)
@@ -118,6 +130,12 @@ async def _list(*, is_open: bool, is_foreign: bool, limit: int) -> list[OrderSum
 async def _show(order_id: str) -> OrderReport:
     async with database() as db, db.read() as reader:
         return await show_timeline(reader, await get_order_id(reader, order_id))
+
+
+async def _resend(order_id: str) -> MailOrder:
+    async with database() as db, db.transaction() as tx:
+        found_id = await get_order_id(tx, order_id)
+        return await resend_mail(tx, found_id, by=get_os_user(), now=utc_now())
 
 
 async def _change(

@@ -50,6 +50,9 @@ _TESTED = (
     "db attach", "db detach",  # test_attach.py
     "users create", "users role", "users revoke", "users unlock", "users export",
     "users erase",  # test_users.py
+    "orders list", "orders show", "orders refund", "orders cancel", "orders resend",  # test_orders.py
+    "keys import", "keys adopt", "keys rotate", "keys list", "keys release", "keys revoke",
+    "keys stats",  # test_keys.py
     "promo create", "promo list",  # test_promo.py
     "wallet top-up", "wallet debit", "wallet adopt", "wallet statement",  # test_wallet.py
 )  # fmt: skip
@@ -152,10 +155,14 @@ class TestHelp:
         text = run_keyshop("--help", home=tmp_path).stdout
 
         assert _listed(text) == {
-            "up", "api", "worker", "db", "sync", "users", "wallet", "cache", "jobs", "g2a"
+            "up", "api", "worker", "db", "sync", "users", "orders", "keys", "promo",
+            "wallet", "cache", "jobs", "g2a",
         }  # fmt: skip
 
-    @pytest.mark.parametrize("group", ["db", "sync", "users", "wallet", "cache", "jobs", "g2a"])
+    @pytest.mark.parametrize(
+        "group",
+        ["db", "sync", "users", "orders", "keys", "promo", "wallet", "cache", "jobs", "g2a"],
+    )
     def test_lists_the_commands_of_a_group_each_of_which_works(self, tmp_path, group):
         text = run_keyshop(group, "--help", home=tmp_path).stdout
 

@@ -16,6 +16,7 @@ from keyshop.entrypoints.cli.os_user import get_os_user
 from keyshop.kit.database.pool import Database
 from keyshop.orders.cancel import cancel_own_order
 from tests.factories.changed_orders import OrderDesk, open_desk
+from tests.factories.customers import jobs
 from tests.factories.games import NOON
 from tests.factories.wallet import balance_of, make_customer
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop
@@ -153,3 +154,16 @@ class TestOrders:
         assert _refusal(again) == "keyshop: This order can no longer be cancelled."
         assert _refusal(unreasoned) == "keyshop: The reason must have 1 to 500 characters."
         assert await balance_of(db, alice) == Decimal("100.00")
+
+    async def test_are_mailed_again(self, db: Database, desk: OrderDesk, run: Run):
+        order_id = await desk.place(await make_customer(db), {await desk.add_game(keys=1): 1})
+
+        printed = await run("resend", order_id[:8])
+        again = await run("resend", order_id, "--json")
+        unknown = await run("resend", "00000000")
+
+        assert printed.stdout == f"The worker sends the final mail of order {order_id} again.\n"
+        assert _read(again) == {"order_id": order_id, "mail": "final", "copy": 2}
+        assert unknown.returncode == 1
+        waiting = [fields for name, fields in await jobs(db) if name == "mail_order"]
+        assert [str(job.get("copy")) for job in waiting] == ["None", "1", "2"]

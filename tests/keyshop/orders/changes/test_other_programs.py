@@ -20,7 +20,7 @@ from keyshop.orders.refund import refund
 from keyshop.orders.refund_order import refund_order
 from keyshop.orders.refund_orphans import refund_orphans
 from tests.factories.changed_orders import OrderDesk
-from tests.factories.customers import select_rows
+from tests.factories.customers import jobs, select_rows
 from tests.factories.games import NOON
 from tests.factories.promos import make_promo
 from tests.factories.wallet import balance_of, ledger_of, make_customer
@@ -99,6 +99,7 @@ class TestDeletedOrder:
         } == {("order deleted", "shop")}
         [used] = await select_rows(db, 'SELECT "usedCount" AS count FROM promo_codes')
         assert used["count"] == 0
+        assert [name for name, _ in await jobs(db)].count("mail_unit_refunded") == 1
         assert await desk.violations() == []
 
     async def test_with_a_delivered_key_keeps_it_sold(
