@@ -153,7 +153,8 @@ async def _fill(
                 await tx.execute(_ADD_GAME, f"game-{game}")
                 keys = [
                     KeyText(f"game-{game}", Secret(f"{game}-{key}-{secrets.token_hex(8)}"))
-                    for key in range(customers * 4 + 100)
+                    # All of pgbench's orders are of the first game.
+                    for key in range(customers * (1 if game else _GAMES) + 100)
                 ]
                 await add_keys(tx, vault, keys, source=KeySource.OWN, now=utc_now())
             people = [await _add_customer(tx, shop, place) for place in range(customers + 6)]

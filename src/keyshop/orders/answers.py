@@ -44,6 +44,10 @@ class KeyInOrder(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     revoked: bool
     """Whether it was refunded."""
 
+    def __repr__(self) -> str:
+        # Logs contain reprs.
+        return f"KeyInOrder(id={self.id!r}, ...)"
+
 
 class OrderAnswer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """An order with its items and keys. Amounts are EUR."""

@@ -1,7 +1,7 @@
 """A customer begins to pay money in."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -22,6 +22,8 @@ from keyshop.wallet.rules import (
     check_method,
     check_room,
 )
+
+_MAX_ATTEMPTS: Final = 5
 
 
 class TopUpRequest(Struct, frozen=True, kw_only=True):
@@ -64,8 +66,7 @@ async def begin_top_up(
         transaction_id=None,
         expires_at=now + INTENT_LIFE,
     )
-    async with db.transaction() as tx:
-        await _add(tx, intent, now=now)
+    await db.run(lambda tx: _add(tx, intent, now=now), attempts=_MAX_ATTEMPTS)
     try:
         redirect = await provider.begin(intent)
     except ProviderUnavailable:

@@ -6,7 +6,7 @@ from keyshop.keys.open_vault import open_vault
 from keyshop.keys.reveal_keys import read_keys
 from keyshop.keys.rotate_keys import rotate_keys
 from keyshop.keys.settings import KeyStorage
-from keyshop.keys.take_keys import mark_delivered, take_free_keys
+from keyshop.keys.take_keys import mark_all_delivered, take_free_keys
 from keyshop.kit.ids import new_id
 from tests.factories.games import NOON, make_game
 from tests.factories.vault import key_texts, make_game_with_keys, make_ring, make_vault, stock_keys
@@ -18,10 +18,8 @@ async def rotate(db, vault):
 
 async def deliver_all(db, game_id, order_id):
     async with db.transaction() as tx:
-        for key in await take_free_keys(tx, game_id, 1000):
-            await mark_delivered(
-                tx, vault_key_id=key, order_id=order_id, unit_id=new_id(), now=NOON
-            )
+        units = {key: new_id() for key in await take_free_keys(tx, game_id, 1000)}
+        await mark_all_delivered(tx, units, order_id=order_id, now=NOON)
 
 
 async def texts_of(db, vault, order_id):

@@ -203,18 +203,18 @@ class TestAddKey:
 
         assert (await self.add(db, vault, game_id, "AAAAA")).outcome is AddOutcome.DUPLICATE
 
-    @pytest.mark.parametrize("text", ["x" * 2001, "ß" * 1001])
-    async def test_adds_no_text_that_the_index_would_refuse(self, db, vault, text):
+    async def test_adds_no_text_that_the_index_would_refuse(self, db, vault):
         game_id = await make_game(db)
 
-        assert (await self.add(db, vault, game_id, text)).outcome is AddOutcome.TOO_LONG
+        for text in ("x" * 2001, "ß" * 1001):
+            assert (await self.add(db, vault, game_id, text)).outcome is AddOutcome.TOO_LONG
 
-    @pytest.mark.parametrize("text", ["", " \t", "AA\0AA", "\ud800", "sealed:anything"])
-    async def test_refuses_what_can_be_no_key(self, db, vault, text):
+    async def test_refuses_what_can_be_no_key(self, db, vault):
         game_id = await make_game(db)
 
-        with pytest.raises(BadKeyText):
-            await self.add(db, vault, game_id, text)
+        for text in ("", " \t", "AA\0AA", "\ud800", "sealed:anything"):
+            with pytest.raises(BadKeyText):
+                await self.add(db, vault, game_id, text)
 
     async def test_adds_the_longest_text_in_plain_storage(self, db):
         vault = await make_vault(db, storage=KeyStorage.PLAIN)

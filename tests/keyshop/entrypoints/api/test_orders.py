@@ -13,8 +13,10 @@ import pytest
 
 from keyshop.kit.cache.guard import RedisCommitGuard
 from keyshop.kit.database.pool import Database
+from keyshop.orders.answers import KeyInOrder
 from tests.factories.api_app import make_app
 from tests.factories.browsers import Person, message_of, open_browser
+from tests.factories.customers import lost_after_commit
 from tests.factories.games import make_game
 from tests.factories.orders import (
     forget_click,
@@ -310,6 +312,21 @@ class TestRefusedOrder:
         assert refused.status_code == 400
         assert message_of(refused)
 
+    @pytest.mark.parametrize("text", [r"\ud800", r"\u0000", r"\u202e", "%", "' OR true --"])
+    @pytest.mark.parametrize("field", ["gameId", "promoCode"])
+    async def test_of_a_text_that_no_row_can_have_is_no_fault_of_the_shop(
+        self, stocked: Database, alice: Person, text: str, field: str
+    ):
+        game = await stock_game(stocked, 1)
+        await pay_in(stocked, alice, "10.00")
+        game_id, promo = (text, "") if field == "gameId" else (game, text)
+        body = f'{{"items": [{{"gameId": "{game_id}", "quantity": 1}}], "promoCode": "{promo}"}}'
+
+        refused = await alice.request("POST", "/api/orders", content=body.encode())
+
+        assert refused.status_code in {400, 404}
+        assert message_of(refused)
+
     @pytest.mark.parametrize("quantities", [[1, 1], [99, 1]])
     async def test_is_not_one_that_names_a_game_twice(
         self, stocked: Database, alice: Person, quantities: list[int]
@@ -426,6 +443,13 @@ class TestRefusedOrder:
         await placed(alice, {game: 1})
 
 
+class TestShownKey:
+    def test_is_in_no_repr(self):
+        key = KeyInOrder(id="one", game_id="game", key="AAAA-BBBB", activated=False, revoked=False)
+
+        assert "AAAA" not in repr([key])
+
+
 class TestIdempotencyKey:
     async def test_names_its_order_for_a_day(self, stocked: Database, alice: Person, bob: Person):
         game, other = await stock_game(stocked, 4), await stock_game(stocked, 1)
@@ -494,6 +518,20 @@ class TestIdempotencyKey:
         assert message_of(refused) == "Idempotency-Key must be 1 to 255 visible ASCII characters."
         assert await traces(stocked, alice) == before
 
+    async def test_is_one_header_and_not_two(self, stocked: Database, alice: Person):
+        game = await stock_game(stocked, 1)
+        await pay_in(stocked, alice, "10.00")
+
+        refused = await alice.client.request(
+            "POST", "/api/orders", json={"items": [{"gameId": game, "quantity": 1}]},
+            headers=[
+                ("Authorization", f"Bearer {alice.token}"),
+                ("Idempotency-Key", "one"), ("Idempotency-Key", "two"),
+            ],
+        )  # fmt: skip
+
+        assert refused.status_code == 400
+
     async def test_of_an_order_that_was_deleted_buys_nothing(
         self, stocked: Database, alice: Person
     ):
@@ -534,6 +572,30 @@ class TestIdempotencyKey:
             409, "This order is being placed. Please wait."
         )  # fmt: skip
         assert other.status_code == 503
+
+
+class TestLostAnswer:
+    async def test_is_given_to_the_retry_with_the_same_key(self, db: Database, database_url: str):
+        game = await stock_game(db, 2)
+        async with open_browser(make_app(db)) as alice:
+            await alice.register()
+            await pay_in(db, alice, "20.00")
+
+            async with (
+                lost_after_commit(database_url) as leaving,
+                open_browser(make_app(leaving)) as same_alice,
+            ):
+                same_alice.token = alice.token
+                lost = await order(same_alice, {game: 1}, key="lost")
+            retried = await order(alice, {game: 1}, key="lost")
+
+            assert lost.status_code == 503
+            assert retried.status_code == 201
+            assert retried.headers["idempotency-replayed"] == "true"
+            [key] = retried.json()["data"]["keys"]
+            assert key["key"].startswith(f"{game}-")
+            assert await balance_of(db, alice.id) == Decimal("10.00")
+            assert len(await alice.get("/api/orders")) == 1
 
 
 class TestParallelOrders:
