@@ -12,8 +12,8 @@ from keyshop.keys.take_keys import mark_delivered
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.orders import unit_queries
-from keyshop.orders.errors import BuyingPaused, KeyNotFree, OrderNotFound, UnitChanged
-from keyshop.orders.lock_order import lock_order
+from keyshop.orders.errors import BuyingPaused, KeyNotFree, UnitChanged
+from keyshop.orders.lock_order import lock_order_of
 from keyshop.orders.mails import order_mails
 from keyshop.orders.models import (
     Delivery,
@@ -42,13 +42,9 @@ async def deliver(tx: Transaction, unit: UnitRef, vault_key_id: str, *, now: dat
     Raises:
         KeyNotFree: the key is another unit's, held or revoked.
         BuyingPaused: it is an own key, and deliveries are paused after a restore.
-        DatabaseBusy: as `lock_order`.
+        DatabaseBusy: as `lock_order_of`.
     """
-    order: LockedOrder | None
-    try:
-        order = await lock_order(tx, unit.order_id)
-    except OrderNotFound:
-        order = None
+    order = await lock_order_of(tx, unit)
     key = await lock_key(tx, vault_key_id)
     if key is not None and key.unit_id == unit.id:
         return Delivery(outcome=DeliveryOutcome.ALREADY)

@@ -4,7 +4,7 @@ from keyshop.kit.database.errors import DatabaseBusy
 from keyshop.kit.database.transaction import Transaction
 from keyshop.orders import change_queries as queries
 from keyshop.orders.errors import NotPlacedHere, OrderNotFound
-from keyshop.orders.models import LockedOrder
+from keyshop.orders.models import LockedOrder, UnitRef
 from keyshop.wallet.ledger import lock_wallet
 
 
@@ -38,3 +38,19 @@ async def lock_order(tx: Transaction, order_id: str) -> LockedOrder:
         status=order.status,
         units=await queries.lock_units(tx, order_id),
     )
+
+
+async def lock_order_of(tx: Transaction, unit: UnitRef) -> LockedOrder | None:
+    """
+    Return the order of the unit, as `lock_order`; None: another program has deleted it.
+
+    Raises:
+        DatabaseBusy: as `lock_order`, or the order has another id since the unit was read.
+    """
+    try:
+        return await lock_order(tx, unit.order_id)
+    except OrderNotFound:
+        found = await queries.find_unit(tx, unit.id)
+        if found is not None and found.order_id != unit.order_id:
+            raise DatabaseBusy from None
+        return None

@@ -11,8 +11,8 @@ from keyshop.keys.take_keys import mark_revoked
 from keyshop.kit.database.transaction import Transaction
 from keyshop.kit.jobs import enqueue
 from keyshop.orders import change_queries as queries
-from keyshop.orders.errors import BuyingPaused, CustomerNotFound, OrderNotFound, UnitChanged
-from keyshop.orders.lock_order import lock_order
+from keyshop.orders.errors import BuyingPaused, CustomerNotFound, UnitChanged
+from keyshop.orders.lock_order import lock_order_of
 from keyshop.orders.mails import order_mails
 from keyshop.orders.models import (
     LockedOrder,
@@ -43,11 +43,10 @@ async def refund(tx: Transaction, unit: UnitRef, reason: str, *, now: datetime) 
 
     Raises:
         BuyingPaused: it is unknown, after a restore, what was delivered.
-        DatabaseBusy: as `lock_order`.
+        DatabaseBusy: as `lock_order_of`.
     """
-    try:
-        order = await lock_order(tx, unit.order_id)
-    except OrderNotFound:
+    order = await lock_order_of(tx, unit)
+    if order is None:
         return None  # `refund_orphans` refunds it
     cause = RefundCause(reason=reason, by=SHOP, is_requested=False)
     return await refund_units(tx, order, [unit.id], cause, now=now)

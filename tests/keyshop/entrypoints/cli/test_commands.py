@@ -158,8 +158,8 @@ class TestHelp:
         text = run_keyshop("--help", home=tmp_path).stdout
 
         assert _listed(text) == {
-            "up", "api", "worker", "db", "sync", "users", "orders", "promo", "keys", "wallet",
-            "cache", "audit", "jobs", "g2a",
+            "up", "api", "worker", "db", "sync", "users", "orders", "keys", "promo",
+            "wallet", "cache", "audit", "jobs", "g2a",
         }  # fmt: skip
 
     @pytest.mark.parametrize(

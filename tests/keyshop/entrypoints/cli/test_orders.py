@@ -69,6 +69,14 @@ class TestOrders:
         order_id = await desk.place(alice, {await desk.add_game(keys=1, title="Portal"): 2})
         unit = (await desk.list_units(order_id))[0]
 
+        async with db.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO keyshop.sent_mails (id, sent_at) VALUES ($1, $3), ($2, $3)",
+                f"order-{order_id}-placed",
+                f"order-{unit.id}-placed",
+                NOON,
+            )
+
         refunded = await run(
             "refund", order_id[:8].upper(), "--unit", unit.id[:8], "--reason", "no key", "--json"
         )
@@ -94,7 +102,9 @@ class TestOrders:
             ("event", "unit.refunded"),
             ("ledger", "PURCHASE"),
             ("ledger", "REFUND"),
+            ("mail", f"order-{order_id}-placed"),
         } <= found
+        assert ("mail", f"order-{unit.id}-placed") not in found
         assert ("job", "mail_order") in found or ("job", "mail_unit_refunded") in found
         assert [entry["action"] for entry in report["journal"]] == ["orders.refund"]
         assert printed.returncode == 0

@@ -46,6 +46,13 @@ SET_STATUS = """
     WHERE ("public"."orders"."id" = $1 AND 1=1)
 """
 
+# In the vault; another program may have deleted the row of game_keys.
+_WITHOUT_KEY = """
+    SELECT u.id FROM keyshop.order_units AS u
+    LEFT JOIN keyshop.vault_keys AS v ON v.id = u.vault_key_id AND v.unit_id = u.id
+        AND v.state = CASE u.state WHEN 'DELIVERED' THEN 'delivered' ELSE 'revoked' END
+    WHERE u.vault_key_id IS NOT NULL AND v.id IS NULL
+"""
 _IS_WAITING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -259,6 +266,23 @@ class TestRenamed:
         assert await balance_of(db, f"new-{alice}") == Decimal("90.00")
         assert await desk.violations() == []
 
+    async def test_order_is_not_taken_for_a_deleted_one(
+        self, db: Database, desk: OrderDesk, prisma: asyncpg.Connection
+    ):
+        alice = await make_customer(db)
+        game = await desk.add_game()
+        [unit] = await desk.list_units(await desk.place(alice, {game: 1}))
+        [key] = await desk.add_keys(game)
+
+        await prisma.execute(RENAME_ORDER, unit.order_id, "renamed")
+
+        with pytest.raises(DatabaseBusy):
+            await desk.deliver(unit, key)
+        with pytest.raises(DatabaseBusy):
+            await db.run(lambda tx: refund(tx, unit, "late", now=NOON), attempts=1)
+        [unit] = await desk.list_units("renamed")
+        assert (await desk.deliver(unit, key)).outcome == "delivered"
+
     async def test_in_the_middle_of_a_refund_lets_it_be_repeated(
         self, db: Database, desk: OrderDesk, prisma: asyncpg.Connection
     ):
@@ -342,9 +366,15 @@ class TestStorm:
         await asyncio.gather(*(customer() for _ in range(4)), *(other_program() for _ in range(3)))
         await _refund_orphans(db)
 
-        # An operator explains the edited balances and looks at what others did to delivered keys.
-        found = {name for name, *_ in await desk.violations()}
-        assert found <= {"unexplained_change", "order_state"}
+        # What others did is named: balances, statuses, and rows of keys that were delivered.
+        found = await desk.violations()
+        assert {name for name, *_ in found} <= {
+            "unexplained_change",
+            "order_state",
+            "delivered_without_key",
+            "key_assigned_elsewhere",
+        }, found
+        assert await select_rows(db, _WITHOUT_KEY) == []
         sold = await select_rows(
             db, "SELECT vault_key_id FROM keyshop.order_units WHERE vault_key_id IS NOT NULL"
         )
