@@ -14,7 +14,7 @@ from tests.servers import open_home
 
 _RECOVERY_SECONDS = 60
 
-_PARTS = {
+PARTS = {
     "PostgreSQL": ["postgres", "-D"],
     # A run of the suite may use a shop without a cache.
     **({} if os.environ.get("CACHE_MODE") == "off" else {"Valkey": ["valkey-server"]}),
@@ -33,13 +33,13 @@ def shop() -> Iterator[ShopProcess]:
 def find(shop: ShopProcess, part: str) -> psutil.Process | None:
     """Return the running process of the part, but not its guardian."""
     found = [
-        process for process in shop.list_processes(*_PARTS[part]) if not shop.is_guardian(process)
+        process for process in shop.list_processes(*PARTS[part]) if not shop.is_guardian(process)
     ]
     return found[0] if len(found) == 1 else None
 
 
 class TestKilledPart:
-    @pytest.mark.parametrize("part", _PARTS)
+    @pytest.mark.parametrize("part", PARTS)
     def test_is_running_again_and_nothing_is_lost(self, shop: ShopProcess, part: str):
         write(shop, part)
         killed = find(shop, part)
