@@ -19,6 +19,9 @@ from tests.factories.games import make_game
 from tests.factories.vault import key_texts, make_game_with_keys, make_vault
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop, shop_environment
 
+# Each command is a process of its own.
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Awaitable[CompletedProcess[str]]]
 
 

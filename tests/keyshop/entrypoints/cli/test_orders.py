@@ -21,6 +21,9 @@ from tests.factories.games import NOON
 from tests.factories.wallet import balance_of, make_customer
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop
 
+# Each command is a process of its own.
+pytestmark = pytest.mark.slow
+
 # Those of `make_vault`.
 _KEYS = f"1:{b64encode(bytes([1]) * 32).decode()}"
 

@@ -12,6 +12,9 @@ from keyshop.entrypoints.cli.os_user import get_os_user
 from keyshop.kit.database.pool import Database
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop
 
+# Each command is a process of its own.
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Awaitable[CompletedProcess[str]]]
 
 

@@ -14,6 +14,9 @@ from keyshop.kit.database.pool import Database
 from tests.factories.wallet import balance_of, make_customer, set_balance
 from tests.keyshop.entrypoints.cli.shop_process import run_keyshop
 
+# Each command is a process of its own.
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Awaitable[CompletedProcess[str]]]
 
 
