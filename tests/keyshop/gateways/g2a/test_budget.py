@@ -58,7 +58,7 @@ def page_of(call: LedgerEntry) -> str:
 
 
 async def is_taken_ahead(budget: Budget) -> bool:
-    return (await budget.read_status()).wait_seconds > 0.04
+    return (await budget.read_status()).wait_seconds > 0.01
 
 
 async def has_heard_all(market: Market) -> bool:
@@ -67,11 +67,13 @@ async def has_heard_all(market: Market) -> bool:
 
 class TestBudget:
     async def test_lets_a_burst_pass_and_then_keeps_the_pace(self, budget) -> None:
-        assert await take(budget, 20) < 1
+        burst = await take(budget, 20)
+        assert burst < 1
 
         paced = await take(budget, 10)
 
-        assert 0.4 < paced < 2
+        # A slow burst leaves less to wait for.
+        assert 0.45 < burst + paced < 2
 
     async def test_is_one_for_all_who_share_the_database(self, db, database_url) -> None:
         other_db = Database(database_url, max_size=1, guard=RedisCommitGuard(None))
@@ -107,14 +109,14 @@ class TestBudget:
 
     async def test_makes_waiting_calls_wait_for_a_pause(self, db, budget) -> None:
         await take(budget, 20)
-        waiting = asyncio.create_task(take(budget, 3))
+        waiting = asyncio.create_task(take(budget, 15))
         await wait_until(partial(is_taken_ahead, budget))
 
         started = time.monotonic()
         await budget.pause(0.7)
         await waiting
 
-        assert 0.65 < time.monotonic() - started < 2
+        assert 0.65 < time.monotonic() - started < 3
 
     async def test_allows_no_burst_after_a_pause(self, budget) -> None:
         await budget.pause(0.3)
