@@ -15,6 +15,7 @@ from keyshop.assembly import (
     account_services,
     basket_settings,
     key_ring,
+    open_payments,
     open_shop,
     payment_secrets,
     supplier_url,
@@ -202,3 +203,20 @@ class TestShop:
         with pytest.raises(KeysRefused, match="KEY_ENCRYPTION_KEYS has another key of version 1"):
             async with open_shop(other, servers):
                 pass
+
+
+class TestPayments:
+    async def test_of_the_demo_are_not_offered_by_default_at_an_attached_database(
+        self, db: Database, tmp_path: Path
+    ):
+        unset = load_from(tmp_path)
+        made_here = await open_payments(unset, db)
+        async with db.transaction() as tx:
+            await tx.execute("INSERT INTO keyshop.attachment (begun_at) VALUES (now())")
+
+        attached = await open_payments(unset, db)
+        on_request = await open_payments(load_from(tmp_path, PAYMENT_PROVIDER="demo"), db)
+
+        assert made_here.provider is not None
+        assert attached.provider is None
+        assert on_request.provider is not None

@@ -45,22 +45,22 @@ async def handle_notification(
     if not is_signed(secrets, body, signature):
         raise BadPaymentSignature
     try:
-        told = decode_notification(body)
+        notification = decode_notification(body)
     except ShopError as error:
         # The provider has signed it, so a payment may be in it.
         _alarm("refused", str(error))
         raise
     # Two notifications of different top-ups may name one payment; the second then finds it.
     verdict = await db.run(
-        lambda tx: _apply(tx, told, now=now),
+        lambda tx: _apply(tx, notification, now=now),
         attempts=_MAX_ATTEMPTS,
         retryable=(*RETRYABLE, asyncpg.UniqueViolationError),
     )
     if verdict is None:
-        _alarm("refused", "it names no top-up of the shop", told.intent_id)
+        _alarm("refused", "it names no top-up of the shop", notification.intent_id)
         raise PaymentNotFound
     if verdict.reason:
-        _alarm(verdict.outcome.value, verdict.reason, told.intent_id)
+        _alarm(verdict.outcome.value, verdict.reason, notification.intent_id)
     return verdict.outcome
 
 
@@ -68,46 +68,48 @@ def _alarm(outcome: str, reason: str, intent_id: str | None = None) -> None:
     _log.error("top_up.needs_operator", intent=intent_id, outcome=outcome, reason=reason)
 
 
-async def _apply(tx: Transaction, told: Notification, *, now: datetime) -> Verdict | None:
+async def _apply(tx: Transaction, notification: Notification, *, now: datetime) -> Verdict | None:
     """Do what the notification leads to; None: there is no such top-up."""
-    found = await intent_queries.find_intent(tx, told.intent_id)
+    found = await intent_queries.find_intent(tx, notification.intent_id)
     if found is None:
         return None
     wallet = await lock_wallet(tx, found.user_id)
-    intent = await intent_queries.lock_intent(tx, told.intent_id)
+    intent = await intent_queries.lock_intent(tx, notification.intent_id)
     if intent is None:
         return None
-    known = told.is_completed and await intent_queries.is_known(tx, told.transaction_id)
-    verdict = judge(told, intent, wallet, is_known=known)
+    known = notification.is_completed and await intent_queries.is_known(
+        tx, notification.transaction_id
+    )
+    verdict = judge(notification, intent, wallet, is_known=known)
     if wallet is None or wallet.is_erased:
         # Otherwise a late notification would bring back what the erasure has removed.
-        told = replace(told, stored=redact_json(told.stored, []))
-    await _carry_out(tx, verdict, told, intent, now=now)
+        notification = replace(notification, stored=redact_json(notification.stored, []))
+    await _carry_out(tx, verdict, notification, intent, now=now)
     return verdict
 
 
 async def _carry_out(
-    tx: Transaction, verdict: Verdict, told: Notification, intent: Intent, *, now: datetime
+    tx: Transaction, verdict: Verdict, notification: Notification, intent: Intent, *, now: datetime
 ) -> None:
     match verdict.outcome:
         case Outcome.CREDITED:
             payment = Payment(
                 method=intent.method,
                 description="Top-up",
-                hash=told.transaction_id,
-                response=told.stored,
+                hash=notification.transaction_id,
+                response=notification.stored,
             )
             await credit(tx, user_id=intent.user_id, amount=intent.amount, payment=payment, now=now)
             await intent_queries.complete(
                 tx,
                 intent.id,
-                transaction_id=told.transaction_id,
-                notification=told.stored,
+                transaction_id=notification.transaction_id,
+                notification=notification.stored,
                 now=now,
             )
         case Outcome.HELD:
             await intent_queries.hold(
-                tx, intent.id, reason=verdict.reason, notification=told.stored, now=now
+                tx, intent.id, reason=verdict.reason, notification=notification.stored, now=now
             )
         case Outcome.SECOND_PAYMENT:
             await intent_queries.note(tx, intent.id, reason=verdict.reason, now=now)

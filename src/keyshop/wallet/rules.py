@@ -87,34 +87,32 @@ def check_room(balance: Decimal, *, pending: Decimal, amount: Decimal) -> None:
         raise BalanceTooLarge
 
 
-def judge(told: Notification, intent: Intent, wallet: Wallet | None, *, is_known: bool) -> Verdict:
+def judge(
+    notification: Notification, intent: Intent, wallet: Wallet | None, *, is_known: bool
+) -> Verdict:
     """
     Decide what a notification leads to.
 
     Args:
-        told: The notification.
+        notification: What the provider says.
         intent: The top-up that it names.
         wallet: The customer's wallet; None: the customer was deleted.
         is_known: Whether a line of the ledger has this payment's id.
     """
-    if not told.is_completed:
-        return _judge_unpaid(told, intent)
-    if intent.state is IntentState.COMPLETED:
-        if told.transaction_id == intent.transaction_id:
+    if not notification.is_completed:
+        return _judge_unpaid(notification, intent)
+    if intent.state in {IntentState.COMPLETED, IntentState.HELD}:
+        if notification.transaction_id == (intent.transaction_id or intent.noted_payment):
             return Verdict(Outcome.REPEATED)
-        return Verdict(Outcome.SECOND_PAYMENT, f"paid again as {told.transaction_id}")
-    if intent.state is IntentState.HELD:
-        if told.transaction_id == intent.noted_payment:
-            return Verdict(Outcome.REPEATED)
-        return Verdict(Outcome.SECOND_PAYMENT, f"paid again as {told.transaction_id}")
-    reason = _find_obstacle(told, intent, wallet, is_known=is_known)
+        return Verdict(Outcome.SECOND_PAYMENT, f"paid again as {notification.transaction_id}")
+    reason = _find_obstacle(notification, intent, wallet, is_known=is_known)
     return Verdict(Outcome.HELD, reason) if reason else Verdict(Outcome.CREDITED)
 
 
-def _judge_unpaid(told: Notification, intent: Intent) -> Verdict:
-    if told.is_pending:
+def _judge_unpaid(notification: Notification, intent: Intent) -> Verdict:
+    if notification.is_pending:
         return Verdict(Outcome.IGNORED)
-    if not told.is_failed:
+    if not notification.is_failed:
         return Verdict(Outcome.IGNORED, "the shop does not know this status of a payment")
     if intent.state is IntentState.PENDING:
         return Verdict(Outcome.FAILED)
@@ -124,9 +122,9 @@ def _judge_unpaid(told: Notification, intent: Intent) -> Verdict:
 
 
 def _find_obstacle(
-    told: Notification, intent: Intent, wallet: Wallet | None, *, is_known: bool
+    notification: Notification, intent: Intent, wallet: Wallet | None, *, is_known: bool
 ) -> str | None:
-    if (told.amount, told.currency) != (intent.amount, intent.currency):
+    if (notification.amount, notification.currency) != (intent.amount, intent.currency):
         return "another amount or currency was paid"
     if is_known:
         return "this payment was credited for another top-up"

@@ -24,6 +24,7 @@ from keyshop.orders.errors import (
     GameOutOfStock,
     GamesNotFound,
     KeysUnreadable,
+    OrderTooLarge,
 )
 from keyshop.orders.models import BuyingPolicy, RequestedItem
 from keyshop.orders.place import Placed, PlaceRequest, place_order
@@ -32,6 +33,7 @@ from keyshop.wallet.errors import InsufficientBalance
 from tests.factories.baskets import data_of
 from tests.factories.games import NOON
 from tests.factories.orders import rows_of, stock_game, violations
+from tests.factories.promos import make_promo
 from tests.factories.vault import make_game_with_keys, make_ring, make_vault
 from tests.factories.wallet import balance_of, make_customer
 
@@ -224,6 +226,15 @@ class TestRefusedOrder:
 
         assert await rows_of(db, _COUNTS) == before
         assert await balance_of(db, alice) == Decimal("100.00")
+
+    async def test_is_one_that_costs_more_than_an_order_can_hold(
+        self, db: Database, parts: OrderParts, alice: str
+    ):
+        game = await stock_game(db, 2, price="50000000.00")
+        promo = await make_promo(db, discount=Decimal(100))
+
+        with pytest.raises(OrderTooLarge):
+            await place(db, parts, alice, {game: 2}, promo_code=promo.code)
 
     async def test_is_any_of_an_erased_customer(self, db: Database, parts: OrderParts, alice: str):
         game = await stock_game(db, 1)

@@ -215,6 +215,10 @@ class TestRefundOrder:
         alice = await make_customer(db)
         order_id = await desk.place(alice, {await desk.add_game(): 1})
         [unit] = await desk.list_units(order_id)
+        # Fewer than eight characters may be a slip.
+        for short in (unit.id[:1], unit.id[:7]):
+            with pytest.raises(UnitNotFound):
+                await _refund_order(desk, order_id, short)
         await _refund_order(desk, order_id)
 
         with pytest.raises(NothingToRefund):
